@@ -1,0 +1,71 @@
+# `make demo` on a machine with nothing but Python 3.11+ and make: everything else is installed into .venv, once.
+# Versions come from constraints.txt. A PyTorch of the pinned version already in .venv (a CPU-only build, say) is kept.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check lint format types contracts wheel constraints clean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+install: $(READY)  ## the package and its development tools, into .venv
+
+demo: $(READY)  ## a first look: fit and draw, into demo/
+	$(BIN)/gmvae demo --out demo
+
+test: $(READY)  ## all tests but the slow ones
+	$(BIN)/python -m pytest -n auto
+
+test-slow: $(READY)  ## the slow tests alone: minutes
+	$(BIN)/python -m pytest -n auto -m slow
+
+check: lint types contracts  ## style, types and import contracts
+
+lint: $(READY)  ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)  ## put style and formatting right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)  ## types
+	$(BIN)/mypy
+
+contracts: $(READY)  ## who may import whom
+	$(BIN)/lint-imports --no-logo
+
+wheel: $(READY)  ## the wheel, into dist/
+	$(BIN)/python -m pip wheel . --no-deps --wheel-dir dist
+
+# From a venv of its own, so that nothing installed by hand gets in; a new PyTorch by `make constraints TORCH=…`.
+constraints:  ## pin the newest versions in constraints.txt
+	$(PYTHON) -m venv --clear build/constraints
+	build/constraints/bin/python -m pip install torch==$(TORCH)
+	build/constraints/bin/python -m pip install '.[dev]'
+	head -n 1 constraints.txt > build/constraints.txt
+	build/constraints/bin/python -m pip freeze --exclude gmvae --exclude setuptools \
+		| sed 's/^\(torch==[^+]*\)+.*/\1/' >> build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+clean:  ## remove what make made, .venv too
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "gmvae needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo 'not there')." \
+			"Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' has no venv module. Install it (Debian and Ubuntu: the package python3-venv) and run make again." >&2; \
+		exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt torch==$(TORCH)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,48 @@
+"""Deep generative clustering with the Gaussian Mixture Variational Autoencoder."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gmvae.config import PRESETS, preset
+    from gmvae.data import load
+    from gmvae.estimator import GMVAE, CollapseWarning
+    from gmvae.persistence import ModelFileError
+    from gmvae.training import DivergedError, TrainingWarning
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "GMVAE": "gmvae.estimator",
+    "CollapseWarning": "gmvae.estimator",
+    "DivergedError": "gmvae.training",
+    "ModelFileError": "gmvae.persistence",
+    "PRESETS": "gmvae.config",
+    "TrainingWarning": "gmvae.training",
+    "load": "gmvae.data",
+    "preset": "gmvae.config",
+}
+
+__all__ = [
+    "GMVAE",
+    "PRESETS",
+    "CollapseWarning",
+    "DivergedError",
+    "ModelFileError",
+    "TrainingWarning",
+    "load",
+    "preset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names on first use, so that ``import gmvae`` stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmvae' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

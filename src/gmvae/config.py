@@ -1,0 +1,232 @@
+"""Every hyperparameter, once: name, domain, symbol in the paper, and help.
+
+The estimator's signature and the command line are held to this file by a test.
+It imports neither torch nor numpy, so that ``gmvae --help`` stays light.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+Bound = Literal["exact", "paper"]
+Likelihood = Literal["auto", "bernoulli", "gaussian"]
+NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
+Init = Literal["random", "kmeans", "gmm"]
+Precision = Literal["32-true", "bf16-mixed", "64-true"]
+Schedule = Literal["one-cycle", "constant"]
+PresetName = Literal["paper-synthetic", "paper-mnist", "paper-svhn"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What values a hyperparameter may take, and how to say so in a sentence."""
+
+    says: str
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    integral: bool = False
+    choices: tuple[str, ...] = ()
+    numeric: bool = True
+    optional: bool = False
+
+    def holds(self, value: object) -> bool:
+        """Whether ``value`` lies in the domain."""
+        if value is None:
+            return self.optional
+        if isinstance(value, str):
+            return value in self.choices
+        if not self.numeric or isinstance(value, bool) or not hasattr(value, "__float__"):
+            return False
+        number = float(cast(Any, value))
+        if self.integral and not hasattr(value, "__index__"):
+            return False
+        above = number > self.low if self.low_open else number >= self.low
+        below = number < self.high if self.high_open else number <= self.high
+        return above and below
+
+
+def _integer(low: int) -> Domain:
+    return Domain(f"an integer of at least {low}", low=low, integral=True)
+
+
+def _choice(alias: Any) -> Domain:
+    choices = get_args(alias)
+    return Domain("one of " + ", ".join(repr(c) for c in choices), choices=choices, numeric=False)
+
+
+def _field(default: Any, domain: Domain | None, help: str, symbol: str = "") -> Any:
+    metadata = {"domain": domain, "help": help, "symbol": symbol}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+MIN_STEPS = 3000
+MIN_EPOCHS, MAX_EPOCHS = 20, 500
+
+_POSITIVE = Domain("a positive number", low=0.0, high=math.inf, low_open=True, high_open=True)
+_NON_NEGATIVE = Domain("a number of at least 0", low=0.0, high=math.inf, high_open=True)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All hyperparameters of a fit, checked on construction.
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside its domain; the sentence names the parameter, its domain
+        and the value.
+    """
+
+    n_components: int = _field(10, _integer(1), "Number of clusters.", "K")
+    latent_dim: int = _field(10, _integer(1), "Dimension of the latent that carries the mixture.", "D_x")
+    style_dim: int = _field(4, _integer(1), "Dimension of the style latent.", "D_w")
+    likelihood: Likelihood = _field(
+        "auto",
+        _choice(Likelihood),
+        "Distribution of the data given the latent; 'auto' takes 'bernoulli' for booleans, uint8 images and "
+        "values within [0, 1], else 'gaussian'.",
+        "p(y|x)",
+    )
+    network: Any = _field(
+        "auto",
+        None,
+        "Hidden layers: a name, or a pair (encoder, decoder) of torch modules; 'auto' takes 'conv' for images "
+        "of at least 8x8 pixels, else 'mlp'.",
+    )
+    hidden_layer_sizes: tuple[int, ...] = _field(
+        (500, 500), None, "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last."
+    )
+    max_iter: int | Literal["auto"] = _field(
+        "auto",
+        dataclasses.replace(_integer(1), says="an integer of at least 1 or 'auto'", choices=("auto",)),
+        "Epochs at most; 'auto' takes enough for 3,000 gradient steps, between 20 and 500 epochs.",
+    )
+    batch_size: int = _field(128, _integer(1), "Observations per gradient step.")
+    learning_rate: float = _field(1e-3, _POSITIVE, "Adam's step size (its peak under 'one-cycle').")
+    learning_rate_schedule: Schedule = _field(
+        "one-cycle", _choice(Schedule), "How the learning rate runs over the epochs."
+    )
+    max_grad_norm: float | None = _field(
+        None,
+        dataclasses.replace(_POSITIVE, says="a positive number or None", optional=True),
+        "Clip the gradient's norm to this; None does not clip.",
+    )
+    min_information: float = _field(
+        0.0,
+        _NON_NEGATIVE,
+        "Minimum information constraint in nats: the z-term costs nothing while its minibatch mean is below it.",
+        "lambda",
+    )
+    n_mc_samples: int = _field(1, _integer(1), "Monte Carlo samples per observation.", "M")
+    bound: Bound = _field(
+        "exact", _choice(Bound), "Evidence bound: 'exact' sums z out, 'paper' is the paper's looser one."
+    )
+    n_init: int = _field(1, _integer(1), "Restarts; the best held-out bound wins.")
+    init: Init = _field("kmeans", _choice(Init), "Where the components start.")
+    tol: float = _field(0.01, _NON_NEGATIVE, "Least gain in the held-out bound that counts, in nats per observation.")
+    n_iter_no_change: int = _field(10, _integer(1), "Epochs without a gain of `tol` before training stops.")
+    validation_fraction: float = _field(
+        0.1,
+        Domain("a number in [0, 1)", low=0.0, high=1.0, high_open=True),
+        "Share of the rows held out to decide when to stop; 0 uses the training rows.",
+    )
+    precision: Precision = _field("32-true", _choice(Precision), "Floating-point precision of training.")
+    device: str = _field("auto", None, "'auto', 'cpu', 'cuda' or 'cuda:N'.")
+    random_state: Any = _field(None, None, "Seed: None, an integer, or a numpy RandomState.")
+    warm_start: bool = _field(False, None, "Start `fit` from the previous solution.")
+    verbose: int = _field(0, _integer(0), "0 is silent, 1 reports every epoch.")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            domain = field.metadata["domain"]
+            if domain is not None:
+                require(field.name, domain, getattr(self, field.name))
+        self._check_network()
+        self._check_hidden_layer_sizes()
+        if not isinstance(self.warm_start, bool):
+            raise ValueError(f"`warm_start` must be True or False; got {self.warm_start!r}.")
+        if not isinstance(self.device, str) or self.device.split(":")[0] not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"`device` must be 'auto', 'cpu', 'cuda' or 'cuda:N'; got {self.device!r}.")
+
+    def _check_network(self) -> None:
+        if isinstance(self.network, str):
+            require("network", _choice(NetworkName), self.network)
+        elif not (isinstance(self.network, tuple) and len(self.network) == 2):
+            raise ValueError(
+                f"`network` must be one of {', '.join(map(repr, get_args(NetworkName)))} or a pair "
+                f"(encoder, decoder) of torch modules; got {type(self.network).__name__}."
+            )
+
+    def _check_hidden_layer_sizes(self) -> None:
+        width = _integer(1)
+        sizes = self.hidden_layer_sizes
+        if not isinstance(sizes, tuple | list) or not sizes or not all(width.holds(size) for size in sizes):
+            raise ValueError(
+                f"`hidden_layer_sizes` must be a non-empty tuple of integers of at least 1; got {sizes!r}."
+            )
+
+
+def epochs(max_iter: int | str, n_rows: int, batch_size: int) -> int:
+    """Resolve ``max_iter='auto'`` for ``n_rows`` training rows."""
+    if not isinstance(max_iter, str):
+        return int(max_iter)
+    steps_per_epoch = max(1, n_rows // batch_size)
+    return min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / steps_per_epoch)))
+
+
+def require(name: str, domain: Domain, value: object) -> None:
+    """Raise a one-sentence ``ValueError`` unless ``value`` lies in ``domain``."""
+    if not domain.holds(value):
+        raise ValueError(f"`{name}` must be {domain.says}; got {value!r}.")
+
+
+_PAPER_TRAINING: dict[str, Any] = {
+    "bound": "paper",
+    "learning_rate": 1e-4,
+    "learning_rate_schedule": "constant",
+    "min_information": 0.5,
+    "init": "random",
+}
+_PAPER_IMAGES: dict[str, Any] = {
+    **_PAPER_TRAINING,
+    "latent_dim": 200,
+    "style_dim": 150,
+    "likelihood": "bernoulli",
+    "batch_size": 50,
+    "max_iter": 100,
+}
+
+PRESETS: Mapping[PresetName, Mapping[str, Any]] = {
+    "paper-synthetic": {
+        **_PAPER_TRAINING,
+        "network": "paper-synthetic",
+        "n_components": 8,
+        "latent_dim": 2,
+        "style_dim": 2,
+        "likelihood": "gaussian",
+        "batch_size": 200,
+        "max_iter": 500,
+    },
+    "paper-mnist": {**_PAPER_IMAGES, "network": "paper-mnist", "n_components": 10},
+    "paper-svhn": {**_PAPER_IMAGES, "network": "paper-svhn", "n_components": 10},
+}
+"""Settings of the paper's experiments (section 4 and tables A.1-A.3), as keywords of `Config`."""
+
+
+def preset(name: str) -> dict[str, Any]:
+    """Return the keywords of a named preset, e.g. ``GMVAE(**preset("paper-mnist"))``.
+
+    Raises
+    ------
+    ValueError
+        If no preset has that name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"`preset` must be one of {', '.join(map(repr, PRESETS))}; got {name!r}.")
+    return dict(PRESETS[cast(PresetName, name)])

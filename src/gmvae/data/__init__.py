@@ -1,0 +1,12 @@
+"""The data room: any source (array, table, IDX file, image folder, built-in set) becomes one typed record.
+
+Importing it costs NumPy only; pyarrow, Pillow, scipy, scikit-learn and Rich are imported where they are used.
+"""
+
+from gmvae.data.download import fetch
+from gmvae.data.record import DataError, Dataset
+from gmvae.data.sets import BuiltIn, catalogue
+from gmvae.data.sources import load
+from gmvae.data.synthetic import arcs
+
+__all__ = ["BuiltIn", "DataError", "Dataset", "arcs", "catalogue", "fetch", "load"]

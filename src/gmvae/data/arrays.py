@@ -1,0 +1,86 @@
+"""NumPy's own files: one array (.npy) or several (.npz). Pickles are never opened."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from gmvae.data.record import DataError, Dataset, as_labels
+
+_CHANNELS = (1, 3, 4)
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Read one array, memory-mapped.
+
+    Raises
+    ------
+    DataError
+        If the file is not a NumPy array, or holds Python objects.
+    """
+    try:
+        # Copy-on-write: the file stays as it is, and torch does not warn about an array that cannot be written.
+        return np.lib.format.open_memmap(path, mode="c")
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(
+            f"{path.name} must be one array saved by numpy.save, without Python objects; got: {error}."
+        ) from error
+
+
+def read_npz(path: Path, part: str | None = None, labels: str | Path | None = None) -> Dataset:
+    """Read one array of an archive as observations, and another as labels.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    part : str, optional
+        The array to take; by default the one named ``X``, else the only one of two or more dimensions.
+    labels : str or Path, optional
+        The array of labels, where it names one.
+
+    Raises
+    ------
+    DataError
+        If the file is not an archive of arrays, holds Python objects, or does not settle which array is meant.
+    """
+    try:
+        # Opened here, because numpy.load leaves the file open when it is not an archive after all.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array, to be named .npy")
+            name = part or _only_candidate(archive, path.name)
+            if name not in archive.files:
+                raise DataError(f"{path.name} must hold the array {name!r}; got {', '.join(archive.files)}.")
+            X = archive[name]
+            y = archive[labels] if isinstance(labels, str) and labels in archive.files else None
+    except DataError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path.name} must be arrays saved by numpy.savez, without Python objects; got: {error}."
+        ) from error
+    found = None if y is None else as_labels(y, f"{path.name}:{labels}")
+    return Dataset(f"{path.name}:{name}", channels_first(X), found)
+
+
+def channels_first(X: np.ndarray) -> np.ndarray:
+    """Images of shape (n, H, W, C) as (n, C, H, W), and truth values as 0 and 1; anything else as it is."""
+    if X.ndim == 4 and X.shape[-1] in _CHANNELS and X.shape[1] not in _CHANNELS:
+        X = np.moveaxis(X, -1, 1)
+    return X.view(np.uint8) if X.dtype == bool else X
+
+
+def _only_candidate(archive: np.lib.npyio.NpzFile, where: str) -> str:
+    if "X" in archive.files:
+        return "X"
+    shapes = {name: archive[name].shape for name in archive.files}
+    candidates = [name for name, shape in shapes.items() if len(shape) >= 2]
+    if len(candidates) == 1:
+        return candidates[0]
+    listing = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    raise DataError(f"{where} must be followed by the array to use, as in {where}:NAME; got the arrays {listing}.")

@@ -1,0 +1,57 @@
+"""Loading the built-in sets from the data home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gmvae.data.download import fetch
+from gmvae.data.idx import read_idx
+from gmvae.data.record import DataError, Dataset, as_labels
+from gmvae.data.sets import BuiltIn
+from gmvae.data.synthetic import arcs
+
+
+def load_builtin(known: BuiltIn, part: str | None, data_home: Path | None) -> Dataset:
+    """Load one part of a built-in set, by default its first; what is absent is downloaded.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be had or read.
+    """
+    if not known.parts:
+        return {"synthetic": _synthetic, "digits": _digits}[known.name]()
+    name = f"{known.name}:{part or next(iter(known.parts))}"
+    paths = fetch(name, data_home)
+    return _svhn(name, *paths) if known.name == "svhn" else _idx(name, *paths)
+
+
+def _synthetic() -> Dataset:
+    return Dataset("synthetic", *arcs(), ("y1", "y2"))
+
+
+def _digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return Dataset("digits", (digits.images / 16).astype(np.float32), as_labels(digits.target, "digits"))
+
+
+def _idx(name: str, images: Path, labels: Path) -> Dataset:
+    return Dataset(name, read_idx(images), as_labels(read_idx(labels), labels.name))
+
+
+def _svhn(name: str, path: Path) -> Dataset:
+    """One official MATLAB v5 file: X of shape (32, 32, 3, n) and y, where 10 stands for the digit 0."""
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(path, variable_names=("X", "y"))
+        X, y = content["X"].transpose(3, 2, 0, 1), content["y"].ravel()
+    except Exception as error:  # loadmat raises whatever its parser meets: KeyError, TypeError, zlib.error, …
+        raise DataError(
+            f"{path.name} must be SVHN's MATLAB v5 file with X (32, 32, 3, n) and y; got: {error}: download it again."
+        ) from error
+    return Dataset(name, np.ascontiguousarray(X), as_labels(np.where(y == 10, 0, y), path.name))

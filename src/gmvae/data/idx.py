@@ -1,0 +1,76 @@
+"""IDX files, the format of MNIST: a magic number, the dimensions, then the values in big-endian order."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gmvae.data.record import DataError
+
+IDX_NAME = re.compile(r"([.-]idx\d-\w+|\.idx)(\.gz)?$", re.IGNORECASE)
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_LONGEST_HEADER = 4 + 4 * 255
+
+
+class _Header(NamedTuple):
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    nbytes: int
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Read an IDX file, gzipped or not.
+
+    Parameters
+    ----------
+    path : Path
+        The file; uncompressed values of one byte each are memory-mapped.
+
+    Returns
+    -------
+    numpy.ndarray
+        With the shape and type that the header states, in native byte order.
+
+    Raises
+    ------
+    DataError
+        If the header is not IDX, or the file's size does not follow from it.
+    """
+    zipped = path.suffix.lower() == ".gz"
+    try:
+        content = gzip.decompress(path.read_bytes()) if zipped else b""
+        with path.open("rb") as file:
+            start = content[:_LONGEST_HEADER] if zipped else file.read(_LONGEST_HEADER)
+        size = len(content) if zipped else path.stat().st_size
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} must be a readable IDX file; got: {error}.") from error
+    dtype, shape, offset = _header(start, path.name)
+    expected = offset + math.prod(shape) * dtype.itemsize
+    if size != expected:
+        raise DataError(f"{path.name} must have {expected} bytes by its header, shape {shape}; got {size}.")
+    values: np.ndarray
+    if zipped:
+        # A bytearray, because torch warns about arrays that cannot be written.
+        values = np.frombuffer(bytearray(content), dtype, offset=offset).reshape(shape)
+    else:
+        values = np.memmap(path, dtype, mode="c", offset=offset, shape=shape)
+    return values if dtype.itemsize == 1 else values.astype(dtype.newbyteorder("="))
+
+
+def _header(start: bytes, name: str) -> _Header:
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or start[3] == 0:
+        raise DataError(f"{name} must start with an IDX magic number like 00000803; got {start[:4].hex() or 'none'}.")
+    nbytes = 4 + 4 * start[3]
+    if len(start) < nbytes:
+        raise DataError(f"{name} must have an IDX header of {nbytes} bytes; got a file of {len(start)}.")
+    shape = struct.unpack(f">{start[3]}I", start[4:nbytes])
+    if 0 in shape:
+        raise DataError(f"{name} must hold at least one value; got shape {shape}.")
+    return _Header(np.dtype(_TYPES[start[2]]), shape, nbytes)

@@ -1,0 +1,60 @@
+"""Labels from a file of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gmvae.data.arrays import read_npy
+from gmvae.data.idx import IDX_NAME, read_idx
+from gmvae.data.record import DataError, as_labels
+from gmvae.data.tables import label_column, open_table
+
+
+def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
+    """Read one label per observation, in the order of the observations.
+
+    Parameters
+    ----------
+    labels : str or Path
+        A ``.npy`` file, a ``.csv`` file with a header and one column, a ``.txt`` file with one label per line, or an
+        IDX file.
+    alternative : str
+        What else `labels` could have been, for the message.
+
+    Returns
+    -------
+    numpy.ndarray of int or str, shape (n,)
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is of another kind, or a label is missing.
+    """
+    path = Path(labels).expanduser()
+    if not path.is_file():
+        raise DataError(f"`labels` must be {alternative}an existing file; got {str(labels)!r}.")
+    name = path.name
+    if IDX_NAME.search(name):
+        return as_labels(read_idx(path), name)
+    match path.suffix.lower():
+        case ".npy":
+            return as_labels(read_npy(path), name)
+        case ".txt":
+            return as_labels(_lines(path), name)
+        case ".csv":
+            table = open_table(path)
+            if table.num_columns != 1:
+                raise DataError(f"{name} must have one column, the labels; got {', '.join(table.column_names)}.")
+            return label_column(table, table.column_names[0], name)
+    raise DataError(f"A file of labels must be .npy, .csv, .txt or IDX; got {name}.")
+
+
+def _lines(path: Path) -> np.ndarray:
+    try:
+        # The -sig variant also takes the mark that Windows editors put first.
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} must be text in UTF-8; got: {error}.") from error
+    return np.array([line.strip() for line in lines], dtype=str)

@@ -1,0 +1,106 @@
+"""From a path or a name to a record: which reader takes what."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from gmvae.data.arrays import channels_first, read_npy, read_npz
+from gmvae.data.builtin import load_builtin
+from gmvae.data.idx import IDX_NAME, read_idx
+from gmvae.data.images import read_folder
+from gmvae.data.labels import read_labels
+from gmvae.data.record import DataError, Dataset
+from gmvae.data.sets import BUILT_IN, find
+from gmvae.data.tables import read_table
+
+
+def load(source: str | Path, *, labels: str | Path | None = None, data_home: Path | None = None) -> Dataset:
+    """Load observations from a file, a folder of images or a built-in set.
+
+    Parameters
+    ----------
+    source : str or Path
+        A path: ``.npy`` (memory-mapped), ``.npz``, ``.csv``, ``.csv.gz``, ``.parquet``, IDX (``.gz`` or not) or a
+        folder of images. Or the name of a built-in set (see `catalogue`), which wins over a file of that name; write
+        ``./mnist`` for the file. A part may follow: ``mnist:test``, ``file.npz:X_train``.
+    labels : str or Path, optional
+        Labels for evaluation: a column of the table (then removed from the observations), an array of the ``.npz``,
+        the word ``folder`` for images, or a file (``.npy``, one-column ``.csv``, ``.txt``, IDX).
+        Built-in sets bring their own.
+    data_home : Path, optional
+        Folder of the built-in sets; by default ``GMVAE_DATA``, else the user's cache folder.
+
+    Returns
+    -------
+    Dataset
+        Images of shape (n, H, W, C) in an array file are returned as (n, C, H, W).
+
+    Raises
+    ------
+    DataError
+        One sentence on what is wrong with the source, and what to do.
+    """
+    text = os.fspath(source)
+    # A colon in an existing file's name is part of the name; a bare built-in name is the set.
+    named = isinstance(source, str) and source in BUILT_IN
+    known = find(text) if named or not Path(text).exists() else None
+    if known is not None:
+        if labels is not None:
+            raise DataError(f"`labels` must be left out for the built-in set {text!r}, which brings its own.")
+        return load_builtin(*known, data_home)
+    path, part = _place(text)
+    data = _read(path, part, labels)
+    if labels is not None and data.labels is None:
+        data = replace(data, labels=read_labels(labels, _alternative(data, path)))
+    return data
+
+
+class _Place(NamedTuple):
+    path: Path
+    part: str | None
+
+
+def _place(text: str) -> _Place:
+    """The path and the part, where a colon separates them."""
+    whole = Path(text).expanduser()
+    if whole.exists():
+        return _Place(whole, None)
+    head, colon, part = text.rpartition(":")
+    drive_letter = len(head) == 1
+    if colon and not drive_letter and Path(head).expanduser().exists():
+        return _Place(Path(head).expanduser(), part)
+    close = difflib.get_close_matches(text.partition(":")[0], BUILT_IN, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    raise DataError(f"The source must be an existing path or one of {', '.join(BUILT_IN)}; got {text!r}{hint}.")
+
+
+def _read(path: Path, part: str | None, labels: str | Path | None) -> Dataset:
+    name = path.name.lower()
+    if name.endswith(".npz"):
+        return read_npz(path, part, labels)
+    if part is not None:
+        raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}.")
+    if path.is_dir():
+        return read_folder(path, labels)
+    if name.endswith((".csv", ".csv.gz", ".parquet")):
+        return read_table(path, labels)
+    if name.endswith(".npy"):
+        return Dataset(path.name, channels_first(read_npy(path)))
+    if IDX_NAME.search(name):
+        return Dataset(path.name, read_idx(path))
+    raise DataError(
+        f"A source must be .npy, .npz, .csv, .csv.gz, .parquet, IDX or a folder of images; got {path.name}."
+    )
+
+
+def _alternative(data: Dataset, path: Path) -> str:
+    if data.feature_names is not None:
+        shown = ", ".join(data.feature_names[:12]) + (", …" if len(data.feature_names) > 12 else "")
+        return f"a column of {path.name} ({shown}) or "
+    if path.is_dir():
+        return "the word 'folder' or "
+    return f"an array in {path.name} or " if path.suffix.lower() == ".npz" else ""

@@ -1,0 +1,147 @@
+"""Tables of numbers with named columns: CSV and Parquet, both read by pyarrow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvae.data.record import DataError, Dataset, as_labels
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_table(path: Path, labels: str | Path | None = None) -> Dataset:
+    """Read a table of numbers, one observation per row.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv``, ``.csv.gz`` or ``.parquet`` file.
+    labels : str or Path, optional
+        The column of labels, where it names one; it is taken out of the observations.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, lacks column names, or has a cell that is missing or not a number.
+    """
+    table = open_table(path)
+    y = None
+    if isinstance(labels, str) and labels in table.column_names:
+        y = label_column(table, labels, path.name)
+        table = table.drop_columns([labels])
+    if not table.column_names:
+        raise DataError(f"{path.name} must have at least one column of numbers; got none beside the labels.")
+    columns = [_numbers(table.column(name), f"{path.name}, column {name!r}") for name in table.column_names]
+    return Dataset(path.name, np.column_stack(columns), y, tuple(table.column_names))
+
+
+def open_table(path: Path) -> pa.Table:
+    """Read the file as it is and check its column names.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or its header cannot be one.
+    """
+    import pyarrow as pa
+
+    is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
+    try:
+        if is_csv:
+            from pyarrow import csv
+
+            # One thread, because only then does a parse error say which row it met.
+            one_thread = csv.ReadOptions(use_threads=False)
+            table = csv.read_csv(path, read_options=one_thread)
+            if table.num_columns == 1:  # where an empty line is not a slip but a missing cell
+                table = csv.read_csv(path, one_thread, csv.ParseOptions(ignore_empty_lines=False))
+        else:
+            from pyarrow import parquet
+
+            with parquet.ParquetFile(path) as file:
+                table = file.read()
+        # The row numbers that pandas stores beside the data would be one more, worthless, feature.
+        table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{path.name} must be a table that can be read; got: {reason}.") from error
+    _check_names(table.column_names, path.name, typed=not is_csv)
+    if table.num_rows == 0:
+        raise DataError(f"{path.name} must have at least one row below its header; got none.")
+    return table
+
+
+def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
+    """One column as labels of shape (n,).
+
+    Raises
+    ------
+    DataError
+        If a label is missing, or neither a whole number nor text.
+    """
+    column = table.column(name)
+    if column.null_count:
+        row = column.is_null().index(True).as_py() + 1
+        raise DataError(f"Labels in {where}, column {name!r}, must not be missing; got none in data row {row}.")
+    return as_labels(np.asarray(column.to_pylist()), f"{where}, column {name!r}")
+
+
+def _check_names(names: list[str], where: str, typed: bool) -> None:
+    if "" in names:
+        raise DataError(
+            f"{where} must name every column; got no name for number {names.index('') + 1}: drop or name it."
+        )
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise DataError(f"{where} must have different column names in its first row; got {name!r} {times} times.")
+    # Rising numbers can be names (0, 1, 2, … from pandas, wavelengths); others are data in the header's place.
+    if not typed and all(_is_number(name) for name in names) and names != sorted(names, key=float):
+        raise DataError(f"{where} must start with a header row; got the numbers {', '.join(names[:4])}: add names.")
+
+
+def _numbers(column: pa.ChunkedArray, where: str) -> np.ndarray:
+    """One column as numbers, or an error that names the first cell that is none."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)  # null: every cell is missing
+    if types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    elif not any(is_kind(column.type) for is_kind in numeric):
+        row, value = _first_odd(column.to_pylist())
+        raise DataError(
+            f"{where} must be numeric; got {value!r} in data row {row + 1}: encode the column as numbers or drop it."
+        )
+    if column.null_count:
+        row = column.is_null().index(True).as_py()
+    else:
+        values: np.ndarray = column.to_numpy()
+        if values.dtype == bool:
+            return values.astype(np.uint8)
+        missing = np.flatnonzero(np.isnan(values))
+        if not len(missing):
+            return values
+        row = missing[0]
+    raise DataError(f"{where} must not have missing cells; got one in data row {row + 1}: fill it or drop the row.")
+
+
+def _first_odd(values: list[Any]) -> tuple[int, Any]:
+    """The first cell that is not a number, with its place; missing cells count only where there is no other."""
+    from pyarrow.csv import ConvertOptions
+
+    missing = ConvertOptions().null_values
+    odd = ((i, value) for i, value in enumerate(values) if value is not None and value not in missing)
+    return next((cell for cell in odd if not _is_number(cell[1])), (0, values[0]))
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,147 @@
+"""Distributions of the model: diagonal normal, Bernoulli, and the mixture with its exact posterior.
+
+Shapes follow the order sample, batch, component, event: S, B, K, D. ``scale`` is always a
+standard deviation. Everything stays in log space.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LOG_SCALE_BOUNDS = (-5.0, 3.0)
+"""Smooth bounds on every log standard deviation that a network gives. Data are standardised and
+latents have unit priors, so scales outside [0.007, 20] only serve singular components and overflow."""
+
+_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def at_least_float32(value: Tensor) -> Tensor:
+    """Cast half precision up to float32 and leave float32 and float64 alone."""
+    return value.to(torch.promote_types(value.dtype, torch.float32))
+
+
+def bounded_log_scale(raw: Tensor) -> Tensor:
+    """Map a network's output smoothly into `LOG_SCALE_BOUNDS`; nearly the identity inside."""
+    low, high = LOG_SCALE_BOUNDS
+    return low + functional.softplus(high - functional.softplus(high - raw) - low)
+
+
+def reparameterise(q: Normal, noise: Tensor) -> Tensor:
+    """Samples of ``q`` as a differentiable function of standard normal ``noise`` (S, B, D)."""
+    return q.mean + q.log_scale.exp() * noise
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Diagonal normal over the last ``event_dims`` axes.
+
+    Parameters
+    ----------
+    mean, log_scale : Tensor of shape (..., *event)
+        Mean and log standard deviation.
+    event_dims : int
+        Number of trailing axes that form one observation.
+    """
+
+    mean: Tensor
+    log_scale: Tensor
+    event_dims: int = 1
+
+    @classmethod
+    def from_network(cls, mean: Tensor, raw_log_scale: Tensor, event_dims: int = 1) -> Normal:
+        """Build from a network's two output streams: cast to float32, bound the log-scale."""
+        return cls(at_least_float32(mean), bounded_log_scale(at_least_float32(raw_log_scale)), event_dims)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density of ``value`` (..., *event) in nats; shape (...)."""
+        standardised = (value - self.mean) * torch.exp(-self.log_scale)
+        return self._sum(-0.5 * standardised.square() - self.log_scale - _HALF_LOG_2PI)
+
+    def kl(self, other: Normal) -> Tensor:
+        """KL(self ‖ other) in closed form, broadcasting; shape (...)."""
+        log_ratio = self.log_scale - other.log_scale
+        shift = (self.mean - other.mean) * torch.exp(-other.log_scale)
+        return self._sum(0.5 * (torch.exp(2.0 * log_ratio) + shift.square() - 1.0) - log_ratio)
+
+    def kl_to_standard(self) -> Tensor:
+        """KL(self ‖ N(0, I)) in closed form; shape (...)."""
+        return self._sum(0.5 * (torch.exp(2.0 * self.log_scale) + self.mean.square() - 1.0) - self.log_scale)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """One sample for each entry of ``mean``."""
+        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
+        return reparameterise(self, noise)
+
+    def _sum(self, terms: Tensor) -> Tensor:
+        return terms.flatten(-self.event_dims).sum(-1)
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """Independent Bernoulli variables over the last ``event_dims`` axes.
+
+    Values in (0, 1) are taken as probabilities of a one, as is usual for grey images.
+    """
+
+    logits: Tensor
+    event_dims: int = 1
+
+    @property
+    def mean(self) -> Tensor:
+        """Probability of a one."""
+        return torch.sigmoid(self.logits)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log probability of ``value`` (..., *event) in nats; shape (...)."""
+        logits, value = torch.broadcast_tensors(self.logits, value)
+        cross_entropy = functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
+        return -cross_entropy.flatten(-self.event_dims).sum(-1)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """One binary sample for each entry of ``logits``."""
+        return torch.bernoulli(self.mean, generator=generator)
+
+
+class Observation(Protocol):
+    """What every distribution of the data given the latent offers."""
+
+    @property
+    def mean(self) -> Tensor: ...
+
+    def log_prob(self, value: Tensor) -> Tensor: ...
+
+    def sample(self, generator: torch.Generator) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Mixture of K diagonal normals, Σ_k π_k N(x | μ_k, diag σ²_k).
+
+    Parameters
+    ----------
+    log_weights : Tensor of shape (K,)
+        log π.
+    components : Normal over (..., K, D)
+        The components; their leading axes broadcast against those of x.
+    """
+
+    log_weights: Tensor
+    components: Normal
+
+    def log_joint(self, x: Tensor) -> Tensor:
+        """log π_k N(x | μ_k, σ²_k) for x (..., D); shape (..., K)."""
+        return self.log_weights + self.components.log_prob(x.unsqueeze(-2))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log Σ_k π_k N(x | μ_k, σ²_k); shape (...)."""
+        return torch.logsumexp(self.log_joint(x), -1)
+
+    def log_posterior(self, x: Tensor) -> Tensor:
+        """log p(z = k | x) by Bayes' rule (section 3 of the paper); shape (..., K)."""
+        return torch.log_softmax(self.log_joint(x), -1)

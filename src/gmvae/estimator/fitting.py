@@ -1,0 +1,183 @@
+"""One fit: build the model, start it, train restarts, keep the best by the held-out bound."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae import persistence
+from gmvae.config import Config, epochs
+from gmvae.distributions import at_least_float32
+from gmvae.estimator.inputs import family_for, top_level
+from gmvae.initialisation import MAX_ROWS, Start, find_start
+from gmvae.model import GaussianMixtureVAE, UnitInterval, build, standardisation
+from gmvae.progress import Reporter
+from gmvae.training import Split, State, Trainer, as_tensor, make_fabric, rows_for
+
+_ROWS_AT_ONCE = 8192
+
+
+class CollapseWarning(UserWarning):
+    """Far fewer clusters are in use than were asked for."""
+
+
+class Fit(NamedTuple):
+    """The best of the restarts.
+
+    Attributes
+    ----------
+    model : GaussianMixtureVAE
+        With the weights of the best held-out bound.
+    state : State
+        Its training state, with the history.
+    bounds : list of float
+        Held-out bound of every restart.
+    """
+
+    model: GaussianMixtureVAE
+    state: State
+    bounds: list[float]
+
+
+class Run(NamedTuple):
+    """Where a fit keeps its files, and whether it goes on from them."""
+
+    folder: Path
+    resume: bool
+
+    def checkpoint(self, restart: int) -> Path:
+        """The checkpoint of a restart."""
+        return self.folder / "checkpoints" / f"restart-{restart}.safetensors"
+
+
+def fit_best(
+    rows: np.ndarray, config: Config, seed: int, run: Run | None, previous: GaussianMixtureVAE | None
+) -> Fit:
+    """Train ``config.n_init`` restarts on ``rows`` (n, *event) and keep the best by the held-out bound.
+
+    Parameters
+    ----------
+    seed : int
+        Everything random follows from it.
+    run : Run, optional
+        Checkpoints, history and TensorBoard events go to its folder.
+    previous : GaussianMixtureVAE, optional
+        Start from this model (warm start).
+    """
+    seeds = np.random.SeedSequence(seed).generate_state(config.n_init + 1, np.uint32).tolist()
+    split = _split(len(rows), config.validation_fraction, seeds[0])
+    config = dataclasses.replace(
+        config, max_iter=epochs(config.max_iter, len(split.train), min(config.batch_size, len(split.train)))
+    )
+    best: Fit | None = None
+    bounds: list[float] = []
+    for restart, restart_seed in enumerate(seeds[1:]):
+        model, state = _fit_once(rows, split, config, restart_seed, restart, run, previous)
+        bounds.append(state.best_bound)
+        if best is None or state.best_bound > best.state.best_bound:
+            best = Fit(model, state, bounds)
+    assert best is not None
+    if run is not None:
+        best.state.history.to_csv(run.folder / "history.csv")
+    return best
+
+
+def _fit_once(
+    rows: np.ndarray,
+    split: Split,
+    config: Config,
+    seed: int,
+    restart: int,
+    run: Run | None,
+    previous: GaussianMixtureVAE | None,
+) -> tuple[GaussianMixtureVAE, State]:
+    fabric = make_fabric(config, run and run.folder / "tensorboard" / f"restart-{restart}")
+    model, start = (previous, None) if previous is not None else _new_model(rows, split, config, seed)
+    resume = _resume(run, restart)
+    target = None
+    if start is not None:
+        placed = start.to(torch.empty(0, device=fabric.device, dtype=torch.float32))
+
+        def target(y: Tensor) -> Tensor:
+            return placed.target(at_least_float32(model.standardised(y)))
+
+    trainer = Trainer(model, rows_for(rows, fabric.device), split, config, fabric, seed, target)
+    label = "fit" if config.n_init == 1 else f"restart {restart + 1}/{config.n_init}"
+    with Reporter(int(config.max_iter), config.verbose, label) as reporter:
+
+        def on_epoch(state: State) -> None:
+            reporter.show(state.history.epochs[-1])
+            if run is not None:
+                state.history.to_csv(run.folder / "history.csv")
+                tensors, text = state.to_tensors()
+                persistence.write(run.checkpoint(restart), "checkpoint", tensors, text)
+
+        state = trainer.run(resume, on_epoch)
+    return model, state
+
+
+def _resume(run: Run | None, restart: int) -> State | None:
+    if run is None or not run.resume or not run.checkpoint(restart).exists():
+        return None
+    return State.from_tensors(*persistence.read(run.checkpoint(restart), "checkpoint"))
+
+
+def _split(n_rows: int, fraction: float, seed: int) -> Split:
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(n_rows))
+    n_held_out = round(fraction * n_rows)
+    if n_held_out == 0 or n_held_out == n_rows:
+        return Split(order, order)
+    return Split(order[n_held_out:], order[:n_held_out])
+
+
+def _new_model(
+    rows: np.ndarray, split: Split, config: Config, seed: int
+) -> tuple[GaussianMixtureVAE, Start | None]:
+    """Build a model on the CPU and place its components."""
+    family = family_for(config.likelihood, rows)
+    units = standardisation(_batches(rows)) if family == "gaussian" else UnitInterval(top_level(rows))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = build(config, rows.shape[1:], family, units)
+    sample = split.train[:MAX_ROWS].numpy()
+    seen = model.standardised(as_tensor(rows[np.sort(sample)])).flatten(1).numpy().astype(np.float64)
+    start = find_start(config.init, seen, config.n_components, config.latent_dim, seed)
+    if start is not None:
+        model.generative.mixture.place(start.means, start.scales)
+    return model, start
+
+
+def _batches(rows: np.ndarray) -> Iterator[Tensor]:
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        yield as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE]))
+
+
+def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
+    """Warn, with the remedy, when the effective number of clusters is far below K."""
+    K = config.n_components
+    if effective >= 1.0 + (K - 1) / 3.0:
+        return
+    if z_prior < 0.5 * math.log(K):
+        remedy = f"the components overlap: set `min_information` to a share of log K, such as {0.5 * math.log(K):.2f}"
+    elif config.bound == "paper":
+        remedy = "a few components took all points: set `bound='exact'`"
+    else:
+        remedy = "a few components took all points: set `n_init` to several restarts, or take fewer `n_components`"
+    warnings.warn(
+        f"{effective:.1f} effective clusters of {K} are in use; {remedy}.",
+        CollapseWarning,
+        stacklevel=3,
+    )
+
+
+def resolved(params: dict[str, Any]) -> Config:
+    """Configuration from an estimator's parameters."""
+    return Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in params.items()})

@@ -1,0 +1,104 @@
+"""From whatever users call X to rows of the event's shape, and what their values say about the likelihood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from gmvae.generative import Family
+from gmvae.networks import Shape
+
+MAX_CHANNELS = 4
+
+
+def fit_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
+    """Validate X for fitting and return rows (n, *event), where event is (p,) or (C, H, W).
+
+    Raises
+    ------
+    ValueError
+        If X is not numeric, not finite, too few for the components or neither rows nor images.
+    """
+    X = _host(X)
+    event_shape = _event_shape(X)
+    flat = validate_data(estimator, _flat(X), dtype="numeric", ensure_min_samples=2)
+    if len(flat) < n_components:
+        raise ValueError(
+            f"`n_components` must be at most the number of rows; got {n_components} for {len(flat)} rows: "
+            "take fewer components."
+        )
+    return flat.reshape(len(flat), *(event_shape or flat.shape[1:]))
+
+
+def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarray:
+    """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too."""
+    X = _host(X)
+    shape = _event_shape(X)
+    if shape is not None and shape != event_shape:
+        raise ValueError(
+            f"X must have observations of shape {event_shape} as in `fit`; got {shape}: resize or reshape the images."
+        )
+    flat = validate_data(estimator, _flat(X), dtype="numeric", reset=False)
+    return flat.reshape(len(flat), *event_shape)
+
+
+def family_for(likelihood: str, rows: np.ndarray) -> Family:
+    """Resolve ``likelihood='auto'``: Bernoulli for booleans, uint8 images and values within [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If Bernoulli is asked for and values lie outside [0, 1].
+    """
+    if likelihood == "gaussian":
+        return "gaussian"
+    if likelihood == "auto":
+        grey_levels = rows.dtype == np.uint8 and rows.ndim == 4
+        return "bernoulli" if grey_levels or _within_unit_interval(rows) else "gaussian"
+    check_bernoulli(rows, 255.0)
+    return "bernoulli"
+
+
+def top_level(rows: np.ndarray) -> float:
+    """What uint8 values are divided by under a Bernoulli likelihood: 1 for zeros and ones, else 255."""
+    return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
+
+
+def check_bernoulli(rows: np.ndarray, level: float) -> None:
+    """Raise unless values, uint8 ones divided by ``level``, lie in [0, 1]."""
+    if not (_within_unit_interval(rows) or (rows.dtype == np.uint8 and rows.max() <= level)):
+        raise ValueError(
+            f"X must lie in [0, 1] for a Bernoulli likelihood; got values from {rows.min()} to {rows.max()}: rescale "
+            "X as in `fit`, or fit with `likelihood='gaussian'`."
+        )
+
+
+def _within_unit_interval(rows: np.ndarray) -> bool:
+    return rows.dtype == np.bool_ or bool(rows.min() >= 0 and rows.max() <= 1)
+
+
+def _host(X: Any) -> Any:
+    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+
+
+def _event_shape(X: Any) -> Shape | None:
+    """(C, H, W) of images (n, C, H, W) or (n, H, W); None for rows."""
+    shape = getattr(X, "shape", None)
+    if shape is None or len(shape) <= 2:
+        return None
+    if len(shape) == 3:
+        return (1, int(shape[1]), int(shape[2]))
+    if len(shape) == 4 and shape[1] <= MAX_CHANNELS:
+        return (int(shape[1]), int(shape[2]), int(shape[3]))
+    raise ValueError(
+        f"X must have shape (n, p), (n, H, W) or (n, C, H, W) with at most {MAX_CHANNELS} channels; got {tuple(shape)}: "
+        "move the channels with `X.transpose(0, 3, 1, 2)` or flatten the rows."
+    )
+
+
+def _flat(X: Any) -> Any:
+    return X.reshape(len(X), -1) if _event_shape(X) is not None and len(X) else X

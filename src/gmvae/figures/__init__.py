@@ -1,0 +1,28 @@
+"""Figures: arrays or a record in, an Axes or a Figure out.
+
+Nothing here touches pyplot or the global settings of matplotlib. Every function draws into the
+Axes it is given, or into a new figure; component k has the same colour in all of them.
+"""
+
+from gmvae.figures.canvas import new_figure, save
+from gmvae.figures.clusters import cluster_sizes, confusion
+from gmvae.figures.curves import accuracy_curves, learning_curves, z_prior_curve
+from gmvae.figures.density import density_2d
+from gmvae.figures.images import component_samples, style_grid
+from gmvae.figures.latent import latent_space
+from gmvae.figures.points import scatter_clusters
+
+__all__ = [
+    "accuracy_curves",
+    "cluster_sizes",
+    "component_samples",
+    "confusion",
+    "density_2d",
+    "latent_space",
+    "learning_curves",
+    "new_figure",
+    "save",
+    "scatter_clusters",
+    "style_grid",
+    "z_prior_curve",
+]

@@ -1,0 +1,58 @@
+"""What figures are drawn on, and how they become files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+_DPI = 150
+_VECTOR_FORMATS = ("pdf", "svg")
+
+
+def new_figure(width: float = 6.4, height: float = 4.8) -> Figure:
+    """Return an empty figure of a size in inches, outside pyplot; `Figure.subplots` lays out panels."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes_or_new(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axes:
+    """Return `ax`, or the only Axes of a new figure."""
+    return new_figure(width, height).add_subplot() if ax is None else ax
+
+
+def open_frame(ax: Axes) -> None:
+    """Leave only the two spines that carry a scale."""
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def save(figure: Figure | SubFigure | Axes, path: str | os.PathLike[str]) -> Path:
+    """Write a figure to a file, wholly or not at all.
+
+    Parameters
+    ----------
+    figure : Figure, SubFigure or Axes
+        A figure, or what lies in it.
+    path : path-like
+        Missing folders are made. The format is PNG at 150 dpi unless the name ends in ``.svg`` or
+        ``.pdf``.
+
+    Returns
+    -------
+    Path
+        Where the file is.
+    """
+    target = Path(path)
+    root = figure.get_figure(root=True)
+    if root is None:
+        raise ValueError("`figure` must be part of a figure; got Axes that were removed; draw it anew.")
+    ending = target.suffix.lower().removeprefix(".")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        root.savefig(partial, format=ending if ending in _VECTOR_FORMATS else "png", dpi=_DPI)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,190 @@
+"""Training, epoch by epoch: the terms of the bound, the bound itself, accuracies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from gmvae.figures.canvas import axes_or_new, new_figure, open_frame
+from gmvae.figures.palette import COLOURS
+
+_TRAIN, _HELD_OUT, _REFERENCE = COLOURS[0], COLOURS[5], "0.4"
+_NATS = "nats per observation"
+_TRANSIENT = 4.0
+"""The first tenth of a curve is let out of the frame when it spans more than this many times the rest."""
+
+
+def learning_curves(
+    history: Mapping[str, ArrayLike],
+    fig: Figure | SubFigure | None = None,
+    *,
+    min_information: float = 0.0,
+    n_components: int | None = None,
+) -> Figure | SubFigure:
+    """Draw the bound, its four terms and the effective number of clusters against the epoch.
+
+    Parameters
+    ----------
+    history : mapping of str to array-like of shape (n_epochs,)
+        Columns ``epoch``, ``lower_bound``, ``reconstruction``, ``conditional_prior``, ``w_prior``,
+        ``z_prior``, ``effective_components`` and, if anything was held out, ``lower_bound_held_out``.
+        The three priors are costs: the bound is the reconstruction less their sum.
+    fig : Figure or SubFigure, optional
+        Where to draw.
+    min_information : float
+        Threshold λ of the z-prior in nats, drawn dotted unless 0.
+    n_components : int, optional
+        K; draws log K, the most that the z-prior can cost, and K, the most clusters in use.
+
+    Returns
+    -------
+    Figure or SubFigure
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    needed = ("epoch", "lower_bound", "reconstruction", "conditional_prior", "w_prior", "z_prior")
+    missing = [name for name in (*needed, "effective_components") if name not in history]
+    if missing:
+        raise ValueError(f"`history` must have a column for every term; got none named {', '.join(missing)}.")
+    canvas = new_figure(10.5, 5.6) if fig is None else fig
+    (bound, reconstruction, conditional), (style, information, usage) = canvas.subplots(2, 3)
+    columns = {name: np.asarray(column, dtype=np.float64) for name, column in history.items()}
+    epoch = columns["epoch"]
+
+    _curve(bound, epoch, columns["lower_bound"], "Lower bound", label="training")
+    held_out = columns.get("lower_bound_held_out")
+    if held_out is not None and np.isfinite(held_out).any():
+        bound.plot(epoch, held_out, color=_HELD_OUT, linestyle="--", label="held out", **_points(epoch))
+        bound.legend(frameon=False, loc="lower right")
+    _curve(reconstruction, epoch, columns["reconstruction"], "Reconstruction")
+    _curve(conditional, epoch, columns["conditional_prior"], "Conditional prior (cost)")
+    _curve(style, epoch, columns["w_prior"], "w-prior (cost)")
+    z_prior_curve(epoch, columns["z_prior"], information, min_information=min_information, n_components=n_components)
+    _curve(usage, epoch, columns["effective_components"], "Clusters in use", unit="effective number")
+    _from_zero(usage, columns["effective_components"], n_components)
+    if n_components is not None:
+        _reference(usage, n_components, f"K = {n_components}", "-")
+    return canvas
+
+
+def z_prior_curve(
+    step: ArrayLike,
+    z_prior: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    min_information: float = 0.0,
+    n_components: int | None = None,
+    step_name: str = "epoch",
+) -> Axes:
+    """Draw the z-prior cost against training (figure 3 of the paper).
+
+    Parameters
+    ----------
+    step, z_prior : array-like of shape (n,)
+        Epochs or gradient steps, and the unmodified cost there in nats per observation.
+    ax : Axes, optional
+        Where to draw.
+    min_information : float
+        Threshold λ in nats, drawn dotted unless 0.
+    n_components : int, optional
+        K; draws log K, the most that the term can cost.
+    step_name : str
+        Name of the horizontal axis.
+
+    Returns
+    -------
+    Axes
+    """
+    panel = axes_or_new(ax, 5.0, 3.6)
+    cost = np.asarray(z_prior, dtype=np.float64)
+    ceiling = None if n_components is None else math.log(n_components)
+    _curve(panel, np.asarray(step), cost, "z-prior (cost)", step_name=step_name)
+    _from_zero(panel, cost, max(min_information, ceiling or 0.0))
+    if ceiling is not None:
+        _reference(panel, ceiling, f"log K = {ceiling:.2f}", "-")
+    if min_information > 0:
+        _reference(panel, min_information, f"λ = {min_information:g}", ":")
+    return panel
+
+
+def accuracy_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], ax: Axes | None = None) -> Axes:
+    """Draw accuracies of several runs against the epoch (figure 4 of the paper).
+
+    Parameters
+    ----------
+    curves : mapping of str to (epochs, accuracies), each array-like of shape (n,)
+        One entry per run, by the name the legend gives it; accuracies as shares in [0, 1].
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    panel = axes_or_new(ax, 5.6, 4.0)
+    dashes = ("-", "--", "-.", ":")
+    for number, (name, (epoch, accuracy)) in enumerate(curves.items()):
+        percent = 100 * np.asarray(accuracy, dtype=np.float64)
+        hue, dash = COLOURS[number % len(COLOURS)], dashes[number % len(dashes)]
+        panel.plot(epoch, percent, color=hue, linestyle=dash, label=name, **_points(np.asarray(epoch)))
+    panel.set(title="Accuracy", xlabel="epoch", ylabel="accuracy (%)")
+    panel.grid(axis="y", color="0.9")
+    panel.legend(frameon=False, loc="lower right")
+    open_frame(panel)
+    return panel
+
+
+def _curve(
+    ax: Axes,
+    step: NDArray[Any],
+    values: NDArray[np.float64],
+    title: str,
+    *,
+    unit: str = _NATS,
+    step_name: str = "epoch",
+    label: str = "",
+) -> None:
+    ax.plot(step, values, color=_TRAIN, label=label, **_points(step))
+    ax.set(title=title, xlabel=step_name, ylabel=unit)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    late = values[len(values) // 10 :]
+    late = late[np.isfinite(late)]
+    if len(late) > 1 and np.nanmax(values) - np.nanmin(values) > _TRANSIENT * np.ptp(late) > 0:
+        margin = 0.15 * np.ptp(late)
+        ax.set_ylim(late.min() - margin, late.max() + margin)
+    open_frame(ax)
+
+
+def _points(step: NDArray[Any]) -> dict[str, Any]:
+    """Mark the points of a curve too short to be seen as a line."""
+    return {"marker": "o", "markersize": 3} if len(step) < 12 else {}
+
+
+def _from_zero(ax: Axes, values: NDArray[np.float64], ceiling: float | None) -> None:
+    """Scale from 0 to whatever is highest, with headroom for the words above a reference line."""
+    highest = max(np.nanmax(values, initial=0.0), ceiling or 0.0)
+    ax.set_ylim(0, 1.15 * highest or 1.0)
+
+
+def _reference(ax: Axes, value: float, words: str, dash: str) -> None:
+    ax.axhline(value, color=_REFERENCE, linestyle=dash, linewidth=1.5 if dash == ":" else 0.8, zorder=1)
+    ax.annotate(
+        words,
+        (1, value),
+        xytext=(0, 2),
+        xycoords=ax.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        color=_REFERENCE,
+        fontsize="small",
+    )

@@ -1,0 +1,182 @@
+"""The latent x in the plane: points, component means and 2σ ellipses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike, NDArray
+
+from gmvae.figures.canvas import axes_or_new, open_frame
+from gmvae.figures.palette import colour
+from gmvae.figures.points import MOST_POINTS, anchor, annotate, check, dots, subsample
+
+
+class Projection(NamedTuple):
+    """An orthogonal projection of latent space onto a plane.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (D,)
+        The point that falls on the origin.
+    directions : ndarray of shape (2, D)
+        Orthonormal rows.
+    names : pair of str
+        What the plane's axes are.
+    """
+
+    centre: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    names: tuple[str, str]
+
+    def points(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Project points (N, D) to (N, 2)."""
+        return (x - self.centre) @ self.directions.T
+
+    def covariances(self, scales: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Project diagonal covariances, given as standard deviations (K, D), to (K, 2, 2)."""
+        return np.einsum("id,kd,jd->kij", self.directions, np.square(scales), self.directions)
+
+
+def latent_space(
+    x: ArrayLike,
+    clusters: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    means: ArrayLike | None = None,
+    scales: ArrayLike | None = None,
+    max_points: int = MOST_POINTS,
+) -> Axes:
+    """Draw embedded observations by cluster, with the components (figure 2d-f of the paper).
+
+    Two dimensions are drawn as they are, more are projected on the first two principal components
+    of the points, one is drawn as a row per cluster.
+
+    Parameters
+    ----------
+    x : array-like of shape (N, D)
+        Embedded observations.
+    clusters : array-like of shape (N,)
+        Their components, numbered from 0; any names if no means are given.
+    ax : Axes, optional
+        Where to draw.
+    means, scales : array-like of shape (K, D), optional
+        Means and standard deviations of the components, at w = 0 say. Means are drawn as stars,
+        2σ ellipses around them; those of components without observations are dashed, and may
+        leave the frame.
+    max_points : int
+        Draw no more than this many points, always the same ones.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    points, numbers, names = check(x, clusters)
+    if means is not None and any(name != str(number) for number, name in names.items()):
+        raise ValueError(f"`clusters` must be numbered from 0 when `means` are given; got {', '.join(names.values())}.")
+    centres, spreads = _components(points.shape[1], numbers, means, scales)
+    panel = axes_or_new(ax, 5.6, 5.0)
+    kept = subsample(len(points), max_points)
+    if points.shape[1] == 1:
+        _rows(panel, points[kept, 0], numbers[kept], centres, spreads)
+        return panel
+    plane = project(points[kept])
+    panel.set_aspect("equal", adjustable="datalim")
+    dots(panel, plane.points(points[kept]), numbers[kept])
+    used = np.unique(numbers)
+    if centres is None:
+        anchors = np.stack([anchor(plane.points(points[numbers == k])) for k in used])
+        annotate(panel, anchors, [names[k] for k in used], [colour(int(k)) for k in used])
+    else:
+        _stars(panel, plane.points(centres), None if spreads is None else plane.covariances(spreads), used)
+    panel.set(title="Latent space", xlabel=plane.names[0], ylabel=plane.names[1])
+    open_frame(panel)
+    return panel
+
+
+def project(x: NDArray[np.float64]) -> Projection:
+    """Return the plane of the first two principal components of x (N, D), or x's own if D = 2."""
+    dimension = x.shape[1]
+    if dimension == 2:
+        return Projection(np.zeros(2), np.eye(2), ("$x_1$", "$x_2$"))
+    centre = x.mean(axis=0)
+    _, singular, directions = np.linalg.svd(x - centre, full_matrices=len(x) < 2)
+    largest = np.abs(directions).argmax(axis=1, keepdims=True)
+    directions = directions * np.sign(np.take_along_axis(directions, largest, axis=1))
+    variance = np.square(np.append(singular, 0.0))
+    shares = variance[:2] / max(variance.sum(), np.finfo(float).tiny)
+    first, second = (f"principal component {i} ({share:.0%} of variance)" for i, share in enumerate(shares, 1))
+    return Projection(centre, directions[:2], (first, second))
+
+
+def ellipse(mean: NDArray[np.float64], covariance: NDArray[np.float64], *, n_sigma: float = 2.0) -> Ellipse:
+    """Return the contour of a normal density at `n_sigma` standard deviations, from mean (2,) and covariance (2, 2)."""
+    variances, axes = np.linalg.eigh(covariance)
+    minor, major = 2 * n_sigma * np.sqrt(np.maximum(variances, 0))
+    angle = float(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])))
+    return Ellipse((mean[0], mean[1]), major, minor, angle=angle)
+
+
+def _components(
+    dimension: int, numbers: NDArray[np.int64], means: ArrayLike | None, scales: ArrayLike | None
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    if means is None:
+        if scales is not None:
+            raise ValueError("`means` must be given with `scales`; got None; pass both.")
+        return None, None
+    centres = np.asarray(means, dtype=np.float64)
+    spreads = None if scales is None else np.asarray(scales, dtype=np.float64)
+    fits = centres.ndim == 2 and centres.shape[1] == dimension and len(centres) > numbers.max()
+    if not fits or (spreads is not None and spreads.shape != centres.shape):
+        raise ValueError(
+            f"`means` and `scales` must have shape (n_components, {dimension}) with n_components above the highest "
+            f"cluster number, {numbers.max()}; got {centres.shape} and {None if spreads is None else spreads.shape}; "
+            "pass those of every component."
+        )
+    return centres, spreads
+
+
+def _stars(
+    ax: Axes, means: NDArray[np.float64], covariances: NDArray[np.float64] | None, used: NDArray[np.int64]
+) -> None:
+    for k, mean in enumerate(means):
+        if covariances is not None:
+            contour = ellipse(mean, covariances[k])
+            contour.set(fill=False, edgecolor=colour(k), linewidth=1.6, linestyle="-" if k in used else "--")
+            contour.set(zorder=3 if k in used else 2, path_effects=[withStroke(linewidth=3.2, foreground="white")])
+            if k in used:
+                ax.add_patch(contour)
+            else:
+                ax.add_artist(contour)  # unlike add_patch, leaves the limits of the axes alone
+    hues = [colour(k) for k in range(len(means))]
+    ax.scatter(means[:, 0], means[:, 1], c=hues, marker="*", s=130, edgecolors="black", linewidths=0.8, zorder=4)
+    ax.autoscale_view()
+    annotate(ax, means, [str(k) for k in range(len(means))])
+
+
+def _rows(
+    ax: Axes,
+    x: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+    means: NDArray[np.float64] | None,
+    scales: NDArray[np.float64] | None,
+) -> None:
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(x))
+    dots(ax, np.column_stack([x, numbers + jitter]), numbers)
+    rows = np.unique(numbers) if means is None else np.arange(len(means))
+    if means is not None:
+        hues = [colour(int(k)) for k in rows]
+        if scales is not None:
+            ax.hlines(rows, means[:, 0] - 2 * scales[:, 0], means[:, 0] + 2 * scales[:, 0], colors="black", linewidth=1)
+        ax.scatter(means[:, 0], rows, c=hues, marker="*", s=130, edgecolors="black", linewidths=0.8, zorder=4)
+    ax.set_yticks(rows, [str(k) for k in rows])
+    ax.set(title="Latent space", xlabel="$x_1$", ylabel="component")
+    open_frame(ax)

@@ -1,0 +1,135 @@
+"""Points in the plane, coloured and numbered by cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike, NDArray
+
+from gmvae.figures.canvas import axes_or_new, open_frame
+from gmvae.figures.palette import COLOURS, colour, marker
+
+MOST_POINTS = 5000
+"""Beyond this many, points hide one another and more of them tell nothing new."""
+
+_APART = 14.0
+"""Numbers closer than this, in points of 1/72 inch, would cover one another: they are joined."""
+
+
+def scatter_clusters(
+    points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None, *, max_points: int = MOST_POINTS
+) -> Axes:
+    """Draw two-dimensional data, each point in the colour of its cluster.
+
+    Parameters
+    ----------
+    points : array-like of shape (N, 2)
+        The data.
+    clusters : array-like of shape (N,)
+        Component numbers, or any names, such as true classes.
+    ax : Axes, optional
+        Where to draw.
+    max_points : int
+        Draw no more than this many, always the same ones.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    plane, numbers, names = check(points, clusters)
+    if plane.shape[1] != 2:
+        raise ValueError(f"`points` must have shape (n_samples, 2); got {plane.shape}; use `latent_space` to project.")
+    panel = axes_or_new(ax, 5.6, 5.0)
+    kept = subsample(len(plane), max_points)
+    dots(panel, plane[kept], numbers[kept])
+    used = np.unique(numbers)
+    panel.set_aspect("equal", adjustable="datalim")
+    places = np.stack([anchor(plane[numbers == k]) for k in used])
+    annotate(panel, places, [names[k] for k in used], [colour(int(k)) for k in used])
+    panel.set(title="Clusters", xlabel="$y_1$", ylabel="$y_2$")
+    open_frame(panel)
+    return panel
+
+
+def check(points: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64], dict[int, str]]:
+    """Return the points (N, D), a component number for each, and the name of each number."""
+    array, labels = np.asarray(points, dtype=np.float64), np.asarray(clusters)
+    if array.ndim != 2 or not array.size or labels.shape != (len(array),):
+        raise ValueError(
+            "The points must have shape (n_samples, n_dimensions) and `clusters` (n_samples,); "
+            f"got {array.shape} and {labels.shape}; pass one cluster per point."
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"The points must be finite; got {np.sum(~np.isfinite(array))} NaN or infinite; drop them.")
+    names, codes = np.unique(labels, return_inverse=True)
+    if labels.dtype.kind in "iu" and names[0] >= 0:
+        return array, labels.astype(np.int64), {int(name): str(name) for name in names}
+    return array, codes, {code: str(name) for code, name in enumerate(names)}
+
+
+def subsample(n: int, at_most: int) -> NDArray[np.int64]:
+    """Return the same random choice of indices each time, shuffled so that no cluster lies on top."""
+    return np.random.default_rng(0).permutation(n)[:at_most]
+
+
+def dots(ax: Axes, plane: NDArray[np.float64], numbers: NDArray[np.int64], **style: Any) -> None:
+    """Scatter points (N, 2) in the colours and markers of their components (N,)."""
+    size = float(np.clip(14000 / len(plane), 5, 22))
+    rounds = numbers // len(COLOURS)
+    for nth in np.unique(rounds):
+        mine = rounds == nth
+        hues = [colour(int(k)) for k in numbers[mine]]
+        shape = marker(int(nth) * len(COLOURS))
+        look = {"s": size, "alpha": 0.75, "linewidths": 0, "rasterized": True} | style
+        ax.scatter(plane[mine, 0], plane[mine, 1], c=hues, marker=shape, **look)
+
+
+def anchor(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the point (2,) nearest the median: unlike the median itself it lies in a bent cluster."""
+    return plane[np.square(plane - np.median(plane, axis=0)).sum(axis=1).argmin()]
+
+
+def annotate(ax: Axes, places: NDArray[np.float64], names: Sequence[str], hues: Sequence[str] = ()) -> None:
+    """Write names (K,) beside their places (K, 2), or on them in frames of given hues; those of one place together."""
+    ax.apply_aspect()
+    spots = ax.transData.transform(places) * 72 / ax.figure.dpi
+    left = list(range(len(names)))
+    while left:
+        first = left[0]
+        here = [k for k in left if np.hypot(*(spots[k] - spots[first])) <= _APART]
+        left = [k for k in left if k not in here]
+        text = ax.annotate(
+            _together([names[k] for k in here]),
+            tuple(places[here].mean(axis=0)),
+            xytext=(0, 0) if hues else (4, 4),
+            textcoords="offset points",
+            fontsize="small",
+            fontweight="bold",
+            color="0.1",
+            zorder=5,
+        )
+        if hues:
+            text.set(ha="center", va="center")
+            text.set_bbox(
+                {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": hues[first], "linewidth": 1.5}
+            )
+        else:
+            text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+
+
+def _together(names: Sequence[str]) -> str:
+    """List names, runs of three or more consecutive numbers as 0-2."""
+    parts: list[list[str]] = []
+    for name in names:
+        follows = bool(parts) and name.isdecimal() and parts[-1][-1].isdecimal() and int(name) == int(parts[-1][-1]) + 1
+        parts[-1].append(name) if follows else parts.append([name])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(run) for run in parts)

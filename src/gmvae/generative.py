@@ -1,0 +1,117 @@
+"""The left half of the paper's figure: p(w) p(z) p(x|w,z) p(y|x)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from gmvae.distributions import Bernoulli, Mixture, Normal, Observation, at_least_float32
+from gmvae.networks import fully_connected
+
+Family = Literal["bernoulli", "gaussian"]
+
+N_OUTPUTS: dict[Family, int] = {"bernoulli": 1, "gaussian": 2}
+"""Raw outputs per entry of y that p(y|x) asks of its decoder."""
+
+_PLACED_STYLE = 0.1
+"""Share of its usual influence that the style keeps when components are placed."""
+
+
+class MixturePrior(nn.Module):
+    """p(x|w, z): one network β maps the style w to K means and K scales (section 2 of the paper).
+
+    Parameters
+    ----------
+    n_components, latent_dim, style_dim : int
+        K, D_x and D_w.
+    width : int
+        Hidden tanh units.
+    """
+
+    log_weights: Tensor
+
+    def __init__(self, n_components: int, latent_dim: int, style_dim: int, width: int) -> None:
+        super().__init__()
+        self.streams = (2, n_components, latent_dim)
+        self.hidden = fully_connected([style_dim, width], activation=nn.Tanh)
+        self.output = nn.Linear(width, math.prod(self.streams))
+        self.register_buffer("log_weights", torch.full((n_components,), -math.log(n_components)))
+
+    def forward(self, w: Tensor) -> Mixture:
+        """Mixture over x for every style w (S, B, D_w); its components have shape (S, B, K, D_x)."""
+        mean, raw_log_scale = self.output(self.hidden(w)).unflatten(-1, self.streams).unbind(-3)
+        return Mixture(self.log_weights, Normal.from_network(mean, raw_log_scale))
+
+    @torch.no_grad()
+    def place(self, means: Tensor, scales: Tensor) -> None:
+        """Put the components at ``means`` with ``scales`` (K, D_x), nearly so at every style."""
+        self.output.weight.mul_(_PLACED_STYLE)
+        self.output.bias.copy_(torch.stack([means, scales.log()]).flatten())
+
+
+def raw_outputs(decoder: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    """The decoder's outputs for latents x (..., D_x), each (..., *event)."""
+    return tuple(output.unflatten(0, x.shape[:-1]) for output in decoder(x.flatten(0, -2)).unbind(1))
+
+
+class BernoulliDecoder(nn.Module):
+    """p(y|x) as independent Bernoulli variables; the decoder gives logits (B, 1, *event)."""
+
+    def __init__(self, decoder: nn.Module, event_dims: int) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.event_dims = event_dims
+
+    def forward(self, x: Tensor) -> Observation:
+        """Distribution of y for latents x (..., D_x)."""
+        (logits,) = raw_outputs(self.decoder, x)
+        return Bernoulli(at_least_float32(logits), self.event_dims)
+
+
+class NormalDecoder(nn.Module):
+    """p(y|x) as a diagonal normal; the decoder gives mean and raw log-scale (B, 2, *event)."""
+
+    def __init__(self, decoder: nn.Module, event_dims: int) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.event_dims = event_dims
+
+    def forward(self, x: Tensor) -> Observation:
+        """Distribution of y for latents x (..., D_x)."""
+        mean, raw_log_scale = raw_outputs(self.decoder, x)
+        return Normal.from_network(mean, raw_log_scale, self.event_dims)
+
+
+DECODERS: dict[Family, type[BernoulliDecoder] | type[NormalDecoder]] = {
+    "bernoulli": BernoulliDecoder,
+    "gaussian": NormalDecoder,
+}
+
+
+class Generative(nn.Module):
+    """The generative model: the prior of x given style and cluster, and the data given x.
+
+    Parameters
+    ----------
+    mixture : MixturePrior
+        p(x|w, z) for all components at once, with the weights of p(z).
+    observation : nn.Module
+        p(y|x).
+    style_dim : int
+        D_w; p(w) is N(0, I).
+    """
+
+    def __init__(self, mixture: MixturePrior, observation: nn.Module, style_dim: int) -> None:
+        super().__init__()
+        self.mixture = mixture
+        self.observation = observation
+        self.style_dim = style_dim
+
+    def sample_latent(self, components: Tensor, w: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw x ~ p(x | w, z) for cluster indices (B,) and styles (B, D_w); shape (B, D_x)."""
+        everything = self.mixture(w).components
+        row = torch.arange(len(components), device=w.device)
+        return Normal(everything.mean[row, components], everything.log_scale[row, components]).sample(generator)

@@ -1,0 +1,210 @@
+"""Both halves of the figure joined: the terms of the bound for training, and the queries.
+
+Everything here takes and gives observations y in the data's own units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gmvae import networks, objective
+from gmvae.config import Config
+from gmvae.distributions import Observation, reparameterise
+from gmvae.generative import DECODERS, N_OUTPUTS, Family, Generative, MixturePrior
+from gmvae.objective import Terms
+from gmvae.recognition import Recognition
+
+_ELEMENTS_AT_ONCE = 2**22
+"""Floats that one chunk of importance samples may hold: 16 MiB in float32, beside the decoder's hidden layers."""
+
+
+class Noise(NamedTuple):
+    """Standard normal noise for x (S, B, D_x) and w (S, B, D_w); B = 1 shares it between rows."""
+
+    x: Tensor
+    w: Tensor
+
+
+class UnitInterval(nn.Module):
+    """Units of Bernoulli data: values in [0, 1] stay, whole numbers of a uint8 image are divided by its top level.
+
+    Parameters
+    ----------
+    top_level : float
+        What a uint8 value is divided by: 255 for grey levels, 1 for zeros and ones.
+    """
+
+    top_level: Tensor
+
+    log_volume = 0.0
+
+    def __init__(self, top_level: float = 255.0) -> None:
+        super().__init__()
+        self.register_buffer("top_level", torch.tensor(top_level))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Bring ``y`` to [0, 1]."""
+        return y / self.top_level if y.dtype == torch.uint8 else y
+
+    def inverse(self, value: Tensor) -> Tensor:
+        """Probabilities are reported as they are."""
+        return value
+
+
+class Standardise(nn.Module):
+    """Units of Gaussian data: every feature to mean 0 and scale 1.
+
+    Parameters
+    ----------
+    shift, scale : Tensor of shape event, float64
+        Mean and standard deviation of every feature.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, shift: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", scale)
+
+    @property
+    def log_volume(self) -> Tensor:
+        """log |dy / d standardised y| in nats, which a log density in the data's units pays."""
+        return self.scale.log().sum()
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Standardise ``y`` (..., *event)."""
+        return (y - self.shift) / self.scale
+
+    def inverse(self, value: Tensor) -> Tensor:
+        """Return standardised values to the data's units."""
+        return value * self.scale + self.shift
+
+
+def standardisation(batches: Iterable[Tensor]) -> Standardise:
+    """Mean and standard deviation of every feature in one pass (Chan et al. 1983); constant features keep scale 1.
+
+    Parameters
+    ----------
+    batches : iterable of Tensor (b, *event)
+        The rows, in parts.
+    """
+    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    for batch in batches:
+        part = batch.double()
+        n, part_mean = len(part), part.mean(0)
+        shift = part_mean - mean
+        squares = squares + (part - part_mean).square().sum(0) + shift.square() * (count * n / (count + n))
+        mean = mean + shift * (n / (count + n))
+        count += n
+    scale = (squares / count).sqrt()
+    negligible = scale <= 10.0 * torch.finfo(scale.dtype).eps * mean.abs()
+    return Standardise(mean, torch.where(negligible, torch.ones_like(scale), scale))
+
+
+class GaussianMixtureVAE(nn.Module):
+    """The Gaussian Mixture Variational Autoencoder of Dilokthanakul et al. (2016).
+
+    Parameters
+    ----------
+    generative : Generative
+        p(w) p(z) p(x|w,z) p(y|x).
+    recognition : Recognition
+        q(x|y) q(w|y).
+    units : UnitInterval or Standardise
+        How the data's own units relate to what the networks see.
+    bound : {"exact", "paper"}
+        Form of the conditional-prior term.
+    """
+
+    def __init__(
+        self, generative: Generative, recognition: Recognition, units: UnitInterval | Standardise, bound: str
+    ) -> None:
+        super().__init__()
+        self.generative = generative
+        self.recognition = recognition
+        self.units = units
+        self.conditional_prior = objective.CONDITIONAL_PRIORS[bound]
+
+    def forward(self, y: Tensor, noise: Noise) -> Terms:
+        """The four terms of the bound for observations y (B, *event), with S samples each."""
+        y = self.standardised(y)
+        q_x, q_w = self.recognition(y)
+        x = reparameterise(q_x, noise.x)
+        mixture = self.generative.mixture(reparameterise(q_w, noise.w))
+        reconstruction = self._log_likelihood(y, self.generative.observation(x))
+        return objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
+
+    def standardised(self, y: Tensor) -> Tensor:
+        """What the networks see of observations y."""
+        return self.units(y).to(self.generative.mixture.output.weight.dtype)
+
+    def embed(self, y: Tensor) -> Tensor:
+        """Mean of q(x|y), shape (B, D_x)."""
+        return self.recognition(self.standardised(y)).x.mean
+
+    def log_posterior(self, y: Tensor) -> Tensor:
+        """log p(z|y) with the means of q(x|y) and q(w|y) plugged in, shape (B, K)."""
+        q_x, q_w = self.recognition(self.standardised(y))
+        return self.generative.mixture(q_w.mean).log_posterior(q_x.mean)
+
+    def log_evidence(self, y: Tensor, noise: Noise) -> Tensor:
+        """Importance-weighted estimate of log p(y) (Burda et al. 2016), shape (B,), in nats.
+
+        The S samples are taken in chunks, so memory does not grow with S.
+        """
+        y = self.standardised(y)
+        q_x, q_w = self.recognition(y)
+        n_components, latent_dim = self.generative.mixture.streams[1:]
+        per_sample = len(y) * max(2 * n_components * latent_dim, math.prod(y.shape[1:]))
+        chunk = max(1, _ELEMENTS_AT_ONCE // per_sample)
+        total = y.new_full((len(y),), -math.inf)
+        for noise_x, noise_w in zip(noise.x.split(chunk), noise.w.split(chunk), strict=True):
+            x, w = reparameterise(q_x, noise_x), reparameterise(q_w, noise_w)
+            reconstruction = self._log_likelihood(y, self.generative.observation(x))
+            log_weights = objective.log_importance_weights(
+                reconstruction, q_x, q_w, x, w, self.generative.mixture(w)
+            )
+            total = torch.logaddexp(total, log_weights.logsumexp(0))
+        return total - math.log(len(noise.x))
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Mean of p(y|x) for latents x (B, D_x), shape (B, *event)."""
+        return self.units.inverse(self.generative.observation(x).mean)
+
+    def sample_observation(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw y ~ p(y|x) for latents x (B, D_x), shape (B, *event)."""
+        return self.units.inverse(self.generative.observation(x).sample(generator))
+
+    def _log_likelihood(self, y: Tensor, observation: Observation) -> Tensor:
+        return observation.log_prob(y) - self.units.log_volume
+
+
+def build(
+    config: Config, event_shape: networks.Shape, family: Family, units: UnitInterval | Standardise
+) -> GaussianMixtureVAE:
+    """Make the model for observations of ``event_shape``; weights come from the global generator."""
+    if isinstance(config.network, str):
+        architecture = networks.architecture(config.network, config.hidden_layer_sizes, event_shape)
+        trunks = architecture.build(event_shape, config.latent_dim, N_OUTPUTS[family])
+        mixture_width = architecture.mixture_width
+    else:
+        trunks = networks.Trunks(*config.network)
+        mixture_width = config.hidden_layer_sizes[-1]
+    width = networks.output_width(trunks.encoder, event_shape)
+    return GaussianMixtureVAE(
+        Generative(
+            MixturePrior(config.n_components, config.latent_dim, config.style_dim, mixture_width),
+            DECODERS[family](trunks.decoder, len(event_shape)),
+            config.style_dim,
+        ),
+        Recognition(trunks.encoder, width, config.latent_dim, config.style_dim),
+        units,
+        config.bound,
+    )

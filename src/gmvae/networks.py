@@ -1,0 +1,211 @@
+"""Hidden layers: fully connected and convolutional trunks, and the paper's (tables A.1-A.3).
+
+An encoder maps observations (B, *event) to features (B, width). A decoder maps latents (B, D_x) to raw outputs (B, n_outputs, *event). Neither knows what its outputs mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+
+
+class Trunks(NamedTuple):
+    """Hidden layers of the recognition network and of p(y|x)."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+
+class ConvLayer(NamedTuple):
+    """One strided convolution: output channels, kernel, stride, padding."""
+
+    channels: int
+    kernel: int
+    stride: int
+    padding: int
+
+
+def fully_connected(
+    widths: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU, batch_norm: bool = False
+) -> nn.Sequential:
+    """Linear layers between consecutive ``widths``, each with its activation."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), *([nn.BatchNorm1d(n_out)] if batch_norm else []), activation()]
+    return nn.Sequential(*layers)
+
+
+class MLPEncoder(nn.Module):
+    """Flatten, then fully connected hidden layers."""
+
+    def __init__(self, event_shape: Shape, hidden: Sequence[int], batch_norm: bool = False) -> None:
+        super().__init__()
+        self.layers = fully_connected([math.prod(event_shape), *hidden], batch_norm=batch_norm)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.layers(y.flatten(1))
+
+
+class MLPDecoder(nn.Module):
+    """Fully connected hidden layers, then a linear layer to the event's shape."""
+
+    def __init__(
+        self, latent_dim: int, hidden: Sequence[int], n_outputs: int, event_shape: Shape, batch_norm: bool = False
+    ) -> None:
+        super().__init__()
+        self.output_shape = (n_outputs, *event_shape)
+        self.layers = fully_connected([latent_dim, *hidden], batch_norm=batch_norm)
+        self.output = nn.Linear(hidden[-1], math.prod(self.output_shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.layers(x)).unflatten(-1, self.output_shape)
+
+
+class ConvEncoder(nn.Module):
+    """Strided convolutions, then one fully connected layer."""
+
+    def __init__(self, event_shape: Shape, convolutions: Sequence[ConvLayer], width: int, batch_norm: bool) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for n_in, layer in zip([event_shape[0], *(c.channels for c in convolutions)], convolutions, strict=False):
+            layers += [nn.Conv2d(n_in, *layer), *([nn.BatchNorm2d(layer.channels)] if batch_norm else []), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers)
+        flat = convolutions[-1].channels * math.prod(_sizes(event_shape, convolutions)[-1])
+        self.features = fully_connected([flat, width], batch_norm=batch_norm)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.features(self.convolutions(y).flatten(1))
+
+
+class ConvDecoder(nn.Module):
+    """Mirror image of `ConvEncoder`: one fully connected layer, then transposed convolutions."""
+
+    def __init__(
+        self,
+        latent_dim: int,
+        width: int,
+        convolutions: Sequence[ConvLayer],
+        n_outputs: int,
+        event_shape: Shape,
+        batch_norm: bool,
+    ) -> None:
+        super().__init__()
+        self.output_shape = (n_outputs, *event_shape)
+        sizes = _sizes(event_shape, convolutions)
+        self.start_shape = (convolutions[-1].channels, *sizes[-1])
+        self.features = fully_connected([latent_dim, width], batch_norm=batch_norm)
+        self.expand = nn.Linear(width, math.prod(self.start_shape))
+        channels = [n_outputs * event_shape[0], *(c.channels for c in convolutions)]
+        layers: list[nn.Module] = []
+        for index in reversed(range(len(convolutions))):
+            n_in = channels[index + 1]
+            layers += [*([nn.BatchNorm2d(n_in)] if batch_norm else []), nn.ReLU()]
+            layers.append(_transposed(n_in, channels[index], convolutions[index], sizes[index]))
+        self.convolutions = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        start = self.expand(self.features(x)).unflatten(-1, self.start_shape)
+        return self.convolutions(start).unflatten(1, self.output_shape[:2])
+
+
+def _sizes(event_shape: Shape, convolutions: Sequence[ConvLayer]) -> list[tuple[int, int]]:
+    """Height and width before the first and after each convolution."""
+    sizes = [(event_shape[1], event_shape[2])]
+    for layer in convolutions:
+        height, width = ((size + 2 * layer.padding - layer.kernel) // layer.stride + 1 for size in sizes[-1])
+        sizes.append((height, width))
+    if min(sizes[-1]) < 1:
+        raise ValueError(
+            f"Images must be large enough for the network's convolutions; got {event_shape[1]}x{event_shape[2]} "
+            "pixels: take `network='conv'` or `network='mlp'`."
+        )
+    return sizes
+
+
+def _transposed(n_in: int, n_out: int, layer: ConvLayer, size: tuple[int, int]) -> nn.ConvTranspose2d:
+    """Transposed convolution that restores exactly ``size``, the layer's input in the encoder."""
+    remainder = [(s + 2 * layer.padding - layer.kernel) % layer.stride for s in size]
+    return nn.ConvTranspose2d(
+        n_in, n_out, layer.kernel, layer.stride, layer.padding, output_padding=(remainder[0], remainder[1])
+    )
+
+
+class Architecture(NamedTuple):
+    """A named pair of trunks: fully connected widths, or convolutions and one width."""
+
+    hidden: tuple[int, ...]
+    convolutions: tuple[ConvLayer, ...] = ()
+    batch_norm: bool = False
+    mixture_width: int = 500
+
+    def build(self, event_shape: Shape, latent_dim: int, n_outputs: int) -> Trunks:
+        """Make the trunks for observations of ``event_shape``; weights come from the global generator."""
+        if not self.convolutions:
+            return Trunks(
+                MLPEncoder(event_shape, self.hidden, self.batch_norm),
+                MLPDecoder(latent_dim, self.hidden[::-1], n_outputs, event_shape, self.batch_norm),
+            )
+        width = self.hidden[-1]
+        return Trunks(
+            ConvEncoder(event_shape, self.convolutions, width, self.batch_norm),
+            ConvDecoder(latent_dim, width, self.convolutions, n_outputs, event_shape, self.batch_norm),
+        )
+
+
+DEFAULT_CONVOLUTIONS = (ConvLayer(32, 4, 2, 1), ConvLayer(64, 4, 2, 1))
+
+PAPER_ARCHITECTURES = {
+    "paper-synthetic": Architecture(hidden=(120, 120), mixture_width=120),
+    "paper-mnist": Architecture(
+        hidden=(500,),
+        convolutions=(ConvLayer(16, 6, 1, 0), ConvLayer(32, 6, 1, 0), ConvLayer(64, 4, 2, 1)),
+        batch_norm=True,
+    ),
+    "paper-svhn": Architecture(
+        hidden=(500,),
+        convolutions=(ConvLayer(64, 4, 2, 1), ConvLayer(128, 4, 2, 1), ConvLayer(256, 4, 2, 1)),
+        batch_norm=True,
+    ),
+}
+"""Tables A.1-A.3 of the paper."""
+
+
+MIN_CONV_SIZE = 8
+
+
+def architecture(network: str, hidden: Sequence[int], event_shape: Shape) -> Architecture:
+    """Resolve a network's name for observations of ``event_shape``.
+
+    Raises
+    ------
+    ValueError
+        If the network needs images and the observations are none, or too small.
+    """
+    is_image = len(event_shape) == 3
+    if network == "auto":
+        network = "conv" if is_image and min(event_shape[1:]) >= MIN_CONV_SIZE else "mlp"
+    chosen = PAPER_ARCHITECTURES.get(network) or Architecture(
+        tuple(hidden), DEFAULT_CONVOLUTIONS if network == "conv" else (), mixture_width=hidden[-1]
+    )
+    if chosen.convolutions and not is_image:
+        raise ValueError(
+            f"`network={network!r}` needs images of shape (n, C, H, W) or (n, H, W); got rows of shape "
+            f"{event_shape}: reshape X, or take `network='mlp'`."
+        )
+    return chosen
+
+
+def output_width(encoder: nn.Module, event_shape: Shape) -> int:
+    """Number of features that ``encoder`` gives for one observation of ``event_shape``."""
+    was_training = encoder.training
+    with torch.no_grad():
+        features = encoder.eval()(torch.zeros(1, *event_shape))
+    encoder.train(was_training)
+    return features.shape[-1]

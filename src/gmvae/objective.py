@@ -1,0 +1,147 @@
+"""The equation: four terms, two bounds, the information constraint, the importance-weighted bound.
+
+Pure functions of distributions and samples. All terms are costs or gains in nats per observation,
+averaged over the Monte Carlo samples: shape (B,).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gmvae.distributions import Mixture, Normal
+
+
+class Terms(NamedTuple):
+    """The four terms of the evidence bound (section 4 of the paper), unmodified, with what they were taken at.
+
+    Attributes
+    ----------
+    reconstruction : Tensor of shape (B,)
+        E_q(x|y)[log p(y|x)].
+    conditional_prior : Tensor of shape (B,)
+        E_q(w|y) E_p(z|x,w)[KL(q(x|y) ‖ p(x|w,z))], in the form of the chosen bound.
+    w_prior : Tensor of shape (B,)
+        KL(q(w|y) ‖ p(w)).
+    z_prior : Tensor of shape (B,)
+        E_q[KL(p(z|x,w) ‖ p(z))], between 0 and log K for uniform p(z).
+    assignment : Tensor of shape (B, K)
+        p(z|x,w) averaged over the samples.
+    embedding : Tensor of shape (B, D_x)
+        Mean of q(x|y).
+    """
+
+    reconstruction: Tensor
+    conditional_prior: Tensor
+    w_prior: Tensor
+    z_prior: Tensor
+    assignment: Tensor
+    embedding: Tensor
+
+    @property
+    def evidence_bound(self) -> Tensor:
+        """The unmodified evidence lower bound, shape (B,)."""
+        return self.reconstruction - self.conditional_prior - self.w_prior - self.z_prior
+
+
+def paper_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_posterior: Tensor) -> Tensor:
+    """Responsibilities times the analytic KL, Σ_k p(z=k|x,w) KL(q(x|y) ‖ p(x|w,z=k)); shape (S, B)."""
+    q_each = Normal(q_x.mean.unsqueeze(-2), q_x.log_scale.unsqueeze(-2))
+    return (log_posterior.exp() * q_each.kl(mixture.components)).sum(-1)
+
+
+def exact_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_posterior: Tensor) -> Tensor:
+    """Both factors at the same sample, Σ_k p(z=k|x,w) [log q(x|y) − log p(x|w,z=k)]; shape (S, B).
+
+    Together with the z-term it is log q(x|y) − log Σ_k π_k p(x|w,z=k): z is summed out exactly.
+    """
+    log_component = mixture.components.log_prob(x.unsqueeze(-2))
+    return q_x.log_prob(x) - (log_posterior.exp() * log_component).sum(-1)
+
+
+ConditionalPrior = Callable[[Normal, Tensor, Mixture, Tensor], Tensor]
+
+CONDITIONAL_PRIORS: dict[str, ConditionalPrior] = {
+    "paper": paper_conditional_prior,
+    "exact": exact_conditional_prior,
+}
+
+
+def latent_terms(
+    reconstruction: Tensor, q_x: Normal, q_w: Normal, x: Tensor, mixture: Mixture, conditional_prior: ConditionalPrior
+) -> Terms:
+    """The four terms from samples.
+
+    Parameters
+    ----------
+    reconstruction : Tensor of shape (S, B)
+        log p(y|x) for each sample.
+    q_x, q_w : Normal over (B, D)
+        q(x|y) and q(w|y).
+    x : Tensor of shape (S, B, D_x)
+        Samples of q(x|y).
+    mixture : Mixture with components (S, B, K, D_x)
+        p(x|w) at samples w of q(w|y).
+    conditional_prior : callable
+        One of `CONDITIONAL_PRIORS`.
+    """
+    log_posterior = mixture.log_posterior(x)
+    posterior = log_posterior.exp()
+    z_prior = (posterior * (log_posterior - mixture.log_weights)).sum(-1)
+    return Terms(
+        reconstruction=reconstruction.mean(0),
+        conditional_prior=conditional_prior(q_x, x, mixture, log_posterior).mean(0),
+        w_prior=q_w.kl_to_standard(),
+        z_prior=z_prior.mean(0),
+        assignment=posterior.mean(0),
+        embedding=q_x.mean,
+    )
+
+
+class Anchor(NamedTuple):
+    """A pull of the embedding towards given places, for the first steps of a placed start.
+
+    Attributes
+    ----------
+    target : Tensor of shape (B, D_x)
+        Where the embedding of each observation should lie.
+    weight : float
+        Cost in nats of unit squared distance.
+    """
+
+    target: Tensor
+    weight: float
+
+
+def lower_bound(terms: Terms, min_information: float, anchor: Anchor | None = None) -> Tensor:
+    """What training maximises: the evidence bound of the minibatch under the information constraint.
+
+    The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero
+    (section 5 of the paper). λ = 0 without an anchor is the plain bound.
+    """
+    z_prior = terms.z_prior.mean().clamp(min=min_information)
+    bound = (terms.reconstruction - terms.conditional_prior - terms.w_prior).mean() - z_prior
+    if anchor is None:
+        return bound
+    return bound - anchor.weight * (terms.embedding - anchor.target).square().sum(-1).mean()
+
+
+def log_importance_weights(
+    reconstruction: Tensor, q_x: Normal, q_w: Normal, x: Tensor, w: Tensor, mixture: Mixture
+) -> Tensor:
+    """log [p(y|x) p(w) Σ_k π_k p(x|w,z=k) / (q(x|y) q(w|y))] for each sample; shape (S, B).
+
+    Its log-mean-exp over samples is the importance-weighted bound on log p(y) (Burda et al. 2016),
+    with z summed out.
+    """
+    standard = Normal(torch.zeros_like(w[:1, :1]), torch.zeros_like(w[:1, :1]))
+    return reconstruction + standard.log_prob(w) + mixture.log_prob(x) - q_x.log_prob(x) - q_w.log_prob(w)
+
+
+def log_mean_exp(log_weights: Tensor) -> Tensor:
+    """log (1/S) Σ_s exp(log_weights_s) over the first axis."""
+    return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))

@@ -1,0 +1,68 @@
+"""Model files and checkpoints: one safetensors file, everything else as JSON text in its header; never pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gmvae.atomic import replacing
+
+FORMAT_VERSION = 1
+
+Kind = Literal["model", "checkpoint"]
+
+
+class ModelFileError(ValueError):
+    """A file is not a model or checkpoint that this version can read."""
+
+
+def write(path: str | Path, kind: Kind, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+    """Write ``tensors`` and a JSON ``document`` to one safetensors file, atomically."""
+    header = {
+        "format": f"gmvae-{kind}",
+        "format_version": str(FORMAT_VERSION),
+        "gmvae_version": version("gmvae"),
+        "torch_version": version("torch"),
+        "document": json.dumps(document),
+    }
+    with replacing(path) as temporary:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
+
+
+def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, foreign, of another kind or from a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"`path` must be an existing {kind} file; got {str(path)!r}: check the name.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"`path` must be a {kind} file in safetensors format; {str(path)!r} could not be read ({error}): "
+            "save it again."
+        ) from error
+    if header.get("format") != f"gmvae-{kind}":
+        raise ModelFileError(
+            f"`path` must be a {kind} file of gmvae; {str(path)!r} says it is {header.get('format', 'something else')}."
+        )
+    if header.get("format_version") != str(FORMAT_VERSION):
+        raise ModelFileError(
+            f"`path` must have format version {FORMAT_VERSION}; {str(path)!r} has {header.get('format_version')!r} "
+            f"(written by gmvae {header.get('gmvae_version')}): install a version of gmvae that reads it."
+        )
+    return tensors, json.loads(header["document"])

@@ -1,0 +1,79 @@
+"""What training saw, epoch by epoch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gmvae.atomic import replacing
+
+
+class Epoch(NamedTuple):
+    """One epoch: means over its minibatches, in nats per observation unless said otherwise.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    lower_bound, lower_bound_held_out : float
+        The unmodified evidence bound on the training rows while training, and on the held-out rows
+        at the end of the epoch.
+    reconstruction, conditional_prior, w_prior, z_prior : float
+        The four terms, unmodified.
+    effective_components : float
+        exp of the entropy of the average assignment, between 1 and K.
+    assignment_entropy : float
+        Average entropy of an observation's assignment, between 0 and log K.
+    learning_rate : float
+        At the end of the epoch.
+    seconds : float
+        Wall time.
+    """
+
+    epoch: int
+    lower_bound: float
+    lower_bound_held_out: float
+    reconstruction: float
+    conditional_prior: float
+    w_prior: float
+    z_prior: float
+    effective_components: float
+    assignment_entropy: float
+    learning_rate: float
+    seconds: float
+
+
+class History(Mapping[str, np.ndarray]):
+    """Columns of `Epoch` by name, each an array with one value per epoch.
+
+    Examples
+    --------
+    >>> history = History([Epoch(1, -9.0, -8.5, -7.0, 1.0, 0.5, 0.5, 3.2, 0.4, 1e-3, 2.0)])
+    >>> history["lower_bound_held_out"].tolist()
+    [-8.5]
+    """
+
+    def __init__(self, epochs: Iterable[Epoch] = ()) -> None:
+        self.epochs = list(epochs)
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        if column not in Epoch._fields:
+            raise KeyError(column)
+        return np.array([getattr(epoch, column) for epoch in self.epochs])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(Epoch._fields)
+
+    def __len__(self) -> int:
+        return len(Epoch._fields)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write one row per epoch."""
+        with replacing(path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(Epoch._fields)
+            writer.writerows(self.epochs)

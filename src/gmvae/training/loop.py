@@ -1,0 +1,294 @@
+"""The training loop on Lightning Fabric: epochs, the guard, the held-out bound and when to stop."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from gmvae.config import Config
+from gmvae.model import GaussianMixtureVAE, Noise
+from gmvae.objective import Anchor, Terms, lower_bound
+from gmvae.training.history import Epoch
+from gmvae.training.rows import Rows
+from gmvae.training.schedule import SCHEDULES
+from gmvae.training.state import State, optimizer_tensors, restore_optimizer, snapshot
+
+ANCHOR_WEIGHT = 5.0
+"""Nats per unit squared distance that hold an embedding on its starting place at first: several times
+the pull of the prior, so that the decoder learns from separated clusters."""
+ANCHOR_SHARE = 0.2
+"""Share of the epochs over which the anchor fades to nothing; the rest is the bound alone."""
+MAX_REDUCTIONS = 2
+REDUCTION = 0.1
+
+_TERMS = ("reconstruction", "conditional_prior", "w_prior", "z_prior")
+
+
+class DivergedError(FloatingPointError):
+    """Training met non-finite values again after the learning rate had been lowered."""
+
+
+class TrainingWarning(UserWarning):
+    """Training met a non-finite value and went on from its last good state."""
+
+
+class Split(NamedTuple):
+    """Indices of the rows to learn from and of those held out; without the latter the former serve as both."""
+
+    train: Tensor
+    held_out: Tensor
+
+
+class _NonFiniteError(Exception):
+    """A term or the gradient is not finite."""
+
+
+class _Totals:
+    """Sums over an epoch's minibatches, kept on the device and read once."""
+
+    def __init__(self, n_components: int, device: torch.device) -> None:
+        self.n_observations = 0
+        self.terms = torch.zeros(len(_TERMS), dtype=torch.float64, device=device)
+        self.entropy = torch.zeros((), dtype=torch.float64, device=device)
+        self.assignment = torch.zeros(n_components, dtype=torch.float64, device=device)
+
+    def add(self, terms: Terms) -> None:
+        assignment = terms.assignment.detach().double()
+        self.n_observations += len(assignment)
+        self.terms += torch.stack([getattr(terms, name).detach().double().sum() for name in _TERMS])
+        self.entropy += torch.special.entr(assignment).sum()
+        self.assignment += assignment.sum(0)
+
+    def means(self) -> tuple[list[float], float, float]:
+        """The four terms, the assignment entropy and the effective number of components."""
+        usage = torch.special.entr(self.assignment / self.n_observations).sum().exp()
+        terms = (self.terms / self.n_observations).tolist()
+        return terms, float(self.entropy) / self.n_observations, float(usage)
+
+
+class Trainer:
+    """Fits a model to rows by maximising its bound with Adam.
+
+    Parameters
+    ----------
+    model : GaussianMixtureVAE
+        Trained in place; it ends with the weights of the best held-out bound.
+    rows : Rows
+        All observations.
+    split : Split
+        Which rows train and which decide when to stop.
+    config : Config
+        Hyperparameters.
+    fabric : Fabric
+        Device, precision and loggers.
+    seed : int
+        Seed of minibatches and noise.
+    target : callable, optional
+        Maps observations (B, *event) to the places (B, D_x) where their embeddings start.
+    """
+
+    def __init__(
+        self,
+        model: GaussianMixtureVAE,
+        rows: Rows,
+        split: Split,
+        config: Config,
+        fabric: Fabric,
+        seed: int,
+        target: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+        self.model = model
+        self.network, self.optimizer = fabric.setup(model, optimizer)
+        self.rows = rows
+        self.split = split
+        self.config = config
+        self.fabric = fabric
+        self.seed = seed
+        self.target = target
+        self.schedule = SCHEDULES[config.learning_rate_schedule]
+        self.generator = torch.Generator(fabric.device).manual_seed(seed)
+        self.batch_size = min(config.batch_size, len(split.train))
+        self.steps_per_epoch = len(split.train) // self.batch_size
+
+    def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
+        """Train until the held-out bound stops improving or ``max_iter`` epochs have passed.
+
+        Parameters
+        ----------
+        resume : State, optional
+            Where an interrupted run stood.
+        on_epoch : callable
+            Called with the state after every epoch.
+
+        Raises
+        ------
+        DivergedError
+            If values stay non-finite although the learning rate was lowered.
+        """
+        state = resume or self._state()
+        self._load(state)
+        while not state.finished:
+            try:
+                state = self._advance(state)
+            except _NonFiniteError as failure:
+                state = self._back_off(state, str(failure))
+                continue
+            if self.fabric.loggers:
+                self.fabric.log_dict(state.history.epochs[-1]._asdict(), step=len(state.history.epochs))
+            on_epoch(state)
+        self.model.load_state_dict(state.best)
+        self.model.eval()
+        return state
+
+    def _state(self) -> State:
+        weights = snapshot(self.model)
+        return State(weights, weights, optimizer_tensors(self.optimizer), self.generator.get_state())
+
+    def _load(self, state: State) -> None:
+        self.model.load_state_dict(state.network)
+        restore_optimizer(self.optimizer, state.optimizer)
+        self.generator.set_state(state.generator)
+
+    def _advance(self, state: State) -> State:
+        """Train one epoch and return the state after it."""
+        started = time.perf_counter()
+        (terms, entropy, effective), learning_rate = self._train_epoch(state)
+        held_out = self._held_out_bound()
+        new = State(
+            snapshot(self.model),
+            state.best,
+            optimizer_tensors(self.optimizer),
+            self.generator.get_state(),
+            copy.deepcopy(state.history),
+            state.best_bound,
+            state.plateau_bound,
+            state.epochs_without_gain + (not self._anchored(len(state.history.epochs) / self.config.max_iter)),
+            state.reductions,
+        )
+        new.history.epochs.append(
+            Epoch(
+                epoch=len(state.history.epochs) + 1,
+                lower_bound=terms[0] - sum(terms[1:]),
+                lower_bound_held_out=held_out,
+                reconstruction=terms[0],
+                conditional_prior=terms[1],
+                w_prior=terms[2],
+                z_prior=terms[3],
+                effective_components=effective,
+                assignment_entropy=entropy,
+                learning_rate=learning_rate,
+                seconds=time.perf_counter() - started,
+            )
+        )
+        if held_out > state.best_bound:
+            new.best, new.best_bound = new.network, held_out
+        if held_out > state.plateau_bound + self.config.tol:
+            new.plateau_bound, new.epochs_without_gain = held_out, 0
+        new.finished = converged(new, self.config) or len(new.history.epochs) >= self.config.max_iter
+        return new
+
+    def _train_epoch(self, state: State) -> tuple[tuple[list[float], float, float], float]:
+        self.network.train()
+        totals = _Totals(self.config.n_components, self.fabric.device)
+        order = torch.randperm(len(self.split.train), generator=self.generator, device=self.fabric.device).cpu()
+        batches = self.split.train[order].split(self.batch_size)[: self.steps_per_epoch]
+        n_done, n_total = len(state.history.epochs) * len(batches), self.config.max_iter * len(batches)
+        for step, indices in enumerate(batches, start=n_done):
+            progress = step / n_total
+            learning_rate = self.config.learning_rate * self.schedule(progress) * REDUCTION**state.reductions
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate
+            totals.add(self._step(self.rows.take(indices), progress))
+        return totals.means(), learning_rate
+
+    def _step(self, y: Tensor, progress: float) -> Terms:
+        """One gradient step on the minibatch ``y``."""
+        terms = self.network(y, self._noise(self.generator, len(y)))
+        objective = lower_bound(terms, self.config.min_information, self._anchor(y, progress))
+        if not math.isfinite(objective.item()):
+            raise _NonFiniteError(_culprit(terms))
+        self.optimizer.zero_grad()
+        self.fabric.backward(-objective)
+        norm = self.fabric.clip_gradients(
+            self.network, self.optimizer, max_norm=self.config.max_grad_norm or math.inf, error_if_nonfinite=False
+        )
+        if norm is not None and not math.isfinite(norm.item()):
+            raise _NonFiniteError("the gradient")
+        self.optimizer.step()
+        return terms
+
+    def _anchor(self, y: Tensor, progress: float) -> Anchor | None:
+        if self.target is None or not self._anchored(progress):
+            return None
+        return Anchor(self.target(y), ANCHOR_WEIGHT * (1.0 - progress / ANCHOR_SHARE))
+
+    def _anchored(self, progress: float) -> bool:
+        return self.target is not None and progress < ANCHOR_SHARE
+
+    def _noise(self, generator: torch.Generator, n_rows: int) -> Noise:
+        dtype = next(self.model.parameters()).dtype
+        shapes = (self.config.latent_dim, self.config.style_dim)
+        return Noise(
+            *(
+                torch.randn(
+                    self.config.n_mc_samples, n_rows, dim, generator=generator, dtype=dtype, device=self.fabric.device
+                )
+                for dim in shapes
+            )
+        )
+
+    @torch.no_grad()
+    def _held_out_bound(self) -> float:
+        """Unmodified bound on the held-out rows, with the same noise every epoch."""
+        self.network.eval()
+        generator = torch.Generator(self.fabric.device).manual_seed(self.seed + 1)
+        total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
+        for indices in self.split.held_out.split(self.config.batch_size):
+            terms = self.network(self.rows.take(indices), self._noise(generator, len(indices)))
+            total += terms.evidence_bound.double().sum()
+        bound = total.item() / len(self.split.held_out)
+        if not math.isfinite(bound):
+            raise _NonFiniteError("the held-out bound")
+        return bound
+
+    def _back_off(self, state: State, culprit: str) -> State:
+        """Return to the last good state with a lower learning rate."""
+        epoch = len(state.history.epochs) + 1
+        if state.reductions == MAX_REDUCTIONS:
+            raise DivergedError(
+                f"Training must stay finite; {culprit} became non-finite in epoch {epoch} even after the learning "
+                f"rate was lowered {MAX_REDUCTIONS} times: lower `learning_rate`, set `max_grad_norm` or look for "
+                "extreme values in the data."
+            )
+        self._load(state)
+        lowered = copy.copy(state)
+        lowered.reductions += 1
+        warnings.warn(
+            f"{culprit} became non-finite in epoch {epoch}; restored the state before it and lowered the learning "
+            f"rate to {self.config.learning_rate * REDUCTION**lowered.reductions:g}.",
+            TrainingWarning,
+            stacklevel=2,
+        )
+        return lowered
+
+
+def converged(state: State, config: Config) -> bool:
+    """Whether the held-out bound has gained less than ``tol`` for ``n_iter_no_change`` epochs."""
+    return state.epochs_without_gain >= config.n_iter_no_change
+
+
+def _culprit(terms: Terms) -> str:
+    """Name of the first term that is not finite."""
+    for name in _TERMS:
+        if not torch.isfinite(getattr(terms, name)).all():
+            return f"the {name.replace('_', ' ')} term"
+    return "the objective"

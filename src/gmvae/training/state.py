@@ -1,0 +1,100 @@
+"""Everything that the next epoch depends on, so that a resumed run equals an uninterrupted one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gmvae.training.history import Epoch, History
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class State:
+    """Training at the end of an epoch.
+
+    Attributes
+    ----------
+    network, best, optimizer : dict of str to Tensor
+        Present weights, the weights of the best held-out bound, and the optimiser's moments.
+    generator : Tensor of uint8
+        State of the random generator.
+    history : History
+        Epochs so far.
+    best_bound : float
+        Held-out bound of ``best``.
+    plateau_bound, epochs_without_gain : float, int
+        The bound that a gain is measured from, and for how long there was none.
+    reductions : int
+        How often the guard has lowered the learning rate.
+    finished : bool
+        Whether training has ended.
+    """
+
+    network: Tensors
+    best: Tensors
+    optimizer: Tensors
+    generator: Tensor
+    history: History = field(default_factory=History)
+    best_bound: float = -float("inf")
+    plateau_bound: float = -float("inf")
+    epochs_without_gain: int = 0
+    reductions: int = 0
+    finished: bool = False
+
+    def to_tensors(self) -> tuple[Tensors, dict[str, str]]:
+        """Tensors and text that hold the whole state, for a file."""
+        groups = {"network": self.network, "best": self.best, "optimizer": self.optimizer}
+        tensors = {f"{group}/{name}": t for group, members in groups.items() for name, t in members.items()}
+        scalars = {
+            "best_bound": self.best_bound,
+            "plateau_bound": self.plateau_bound,
+            "epochs_without_gain": self.epochs_without_gain,
+            "reductions": self.reductions,
+            "finished": self.finished,
+        }
+        return {**tensors, "generator": self.generator}, {
+            "scalars": json.dumps(scalars),
+            "history": json.dumps(self.history.epochs),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> State:
+        """Inverse of `to_tensors`."""
+
+        def members(group: str) -> Tensors:
+            return {name.split("/", 1)[1]: t for name, t in tensors.items() if name.startswith(group + "/")}
+
+        return cls(
+            network=members("network"),
+            best=members("best"),
+            optimizer=members("optimizer"),
+            generator=tensors["generator"],
+            history=History(Epoch(*row) for row in json.loads(text["history"])),
+            **json.loads(text["scalars"]),
+        )
+
+
+def snapshot(network: nn.Module) -> Tensors:
+    """Copy of a network's weights and buffers."""
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
+    """Copy of an optimiser's moments as ``index/name``."""
+    moments = optimizer.state_dict()["state"]
+    return {f"{index}/{name}": t.detach().clone() for index, each in moments.items() for name, t in each.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put moments from `optimizer_tensors` back."""
+    moments: dict[int, Tensors] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split("/")
+        moments.setdefault(int(index), {})[name] = tensor.clone()
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

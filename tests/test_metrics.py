@@ -1,0 +1,181 @@
+"""Scores against brute force, hand-worked examples and scikit-learn."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from gmvae.metrics import (
+    accuracy_exemplar,
+    accuracy_hungarian,
+    accuracy_majority,
+    ari,
+    effective_components,
+    evaluate,
+    match,
+    nmi,
+)
+
+HARD = [accuracy_hungarian, accuracy_majority, nmi, ari]
+PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40).map(
+    lambda pairs: np.array(pairs).T
+)
+
+
+def _brute_force(labels: NDArray[Any], clusters: NDArray[Any]) -> float:
+    """Try every injection of clusters into classes, padded with names that no label has."""
+    names = list(np.unique(clusters))
+    classes = list(np.unique(labels)) + [-1] * len(names)
+    best = 0.0
+    for choice in permutations(classes, len(names)):
+        lent = dict(zip(names, choice, strict=True))
+        best = max(best, float(np.mean([lent[c] == t for c, t in zip(clusters, labels, strict=True)])))
+    return best
+
+
+@pytest.mark.parametrize(("n_classes", "n_clusters"), [(3, 3), (4, 2), (2, 4), (1, 3), (3, 1)])
+def test_hungarian_equals_the_best_of_all_matchings(n_classes: int, n_clusters: int) -> None:
+    rng = np.random.default_rng(n_classes * 10 + n_clusters)
+    for _ in range(10):
+        labels, clusters = rng.integers(n_classes, size=30), rng.integers(n_clusters, size=30)
+        assert accuracy_hungarian(labels, clusters) == pytest.approx(_brute_force(labels, clusters))
+
+
+def test_exemplar_differs_from_majority_when_the_surest_observation_is_a_stray() -> None:
+    labels = ["a", "a", "a", "b", "b", "b"]
+    proba = [[0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1], [0.2, 0.8], [0.1, 0.9]]
+    # Cluster 0 holds a a a b and its surest is b: one right. Cluster 1 holds b b: two right.
+    assert accuracy_exemplar(labels, proba) == 3 / 6
+    assert accuracy_majority(labels, np.argmax(proba, axis=1)) == 5 / 6
+
+
+def test_exemplar_need_not_belong_to_its_cluster() -> None:
+    labels = [0, 1, 2]
+    proba = [[0.45, 0.55, 0.0], [0.40, 0.25, 0.35], [0.05, 0.90, 0.05]]
+    # Rows fall into clusters 1, 0, 1; the exemplars of clusters 0 and 1 are rows 0 and 2.
+    assert accuracy_exemplar(labels, proba) == 1 / 3
+
+
+def test_exemplar_lets_two_clusters_share_a_class() -> None:
+    labels = [7, 7, 7, 3]
+    proba = np.eye(3)[[0, 1, 1, 2]]
+    assert accuracy_exemplar(labels, proba) == 1.0
+    assert accuracy_hungarian(labels, proba.argmax(1)) == 3 / 4
+
+
+def test_majority_by_hand() -> None:
+    assert accuracy_majority([0, 0, 1, 1, 1, 2], [5, 5, 5, 8, 8, 8]) == (2 + 2) / 6
+
+
+@given(PAIRS)
+@settings(deadline=None, max_examples=50)
+def test_information_scores_equal_those_of_scikit_learn(pair: NDArray[np.int64]) -> None:
+    labels, clusters = pair
+    assert nmi(labels, clusters) == pytest.approx(normalized_mutual_info_score(labels, clusters))
+    assert ari(labels, clusters) == pytest.approx(adjusted_rand_score(labels, clusters))
+
+
+@given(PAIRS, st.permutations(range(5)), st.permutations(["v", "w", "x", "y", "z"]))
+@settings(deadline=None, max_examples=50)
+def test_names_do_not_matter(pair: NDArray[np.int64], renumbered: list[int], named: list[str]) -> None:
+    labels, clusters = pair
+    for score in HARD:
+        renamed = score(np.array(named)[labels], np.array(renumbered)[clusters])
+        assert renamed == pytest.approx(score(labels, clusters))
+
+
+@given(PAIRS)
+@settings(deadline=None, max_examples=50)
+def test_scores_keep_their_bounds_and_order(pair: NDArray[np.int64]) -> None:
+    labels, clusters = pair
+    largest_class = np.bincount(labels).max() / len(labels)
+    hungarian, majority = accuracy_hungarian(labels, clusters), accuracy_majority(labels, clusters)
+    assert 0 < hungarian <= majority <= 1
+    assert majority >= largest_class
+    assert -1e-12 <= nmi(labels, clusters) <= 1 + 1e-12
+    assert -0.5 <= ari(labels, clusters) <= 1
+    assert 0 <= accuracy_exemplar(labels, np.eye(5)[clusters]) <= majority
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30).map(np.array))
+@settings(deadline=None, max_examples=30)
+def test_equal_partitions_score_one(labels: NDArray[np.int64]) -> None:
+    scores = evaluate(labels, np.eye(6)[::-1][labels])
+    assert scores[:5] == pytest.approx((1.0,) * 5)
+    assert scores.n_classes == scores.n_components_used == len(np.unique(labels))
+
+
+def test_evaluate_gathers_the_single_scores() -> None:
+    rng = np.random.default_rng(0)
+    labels, proba = rng.choice(list("abc"), size=50), rng.dirichlet(np.full(4, 0.3), size=50)
+    clusters = proba.argmax(1)
+    expected = (accuracy_exemplar(labels, proba), *(score(labels, clusters) for score in HARD))
+    assert evaluate(labels, proba) == (*expected, 3, len(set(clusters)))
+
+
+def test_match_puts_the_matched_pairs_on_the_diagonal() -> None:
+    labels = ["cat"] * 3 + ["dog"] * 4 + ["eel"] * 2
+    found = match(labels, [2, 2, 0, 0, 0, 0, 2, 1, 1])
+    assert found.classes.tolist() == ["cat", "dog", "eel"]
+    assert found.clusters.tolist() == [2, 0, 1]
+    assert found.matrix.tolist() == [[2, 1, 0], [1, 3, 0], [0, 0, 2]]
+    assert np.trace(found.matrix) / 9 == accuracy_hungarian(labels, [2, 2, 0, 0, 0, 0, 2, 1, 1])
+
+
+def test_match_appends_spare_clusters_by_their_class() -> None:
+    labels = np.repeat([0, 1], 6)
+    found = match(labels, [9, 9, 9, 4, 4, 4, 5, 5, 5, 5, 3, 3])
+    assert found.clusters.tolist() in ([9, 5, 4, 3], [4, 5, 9, 3])
+    assert found.matrix.tolist() == [[3, 0, 3, 0], [0, 4, 0, 2]]
+
+
+def test_match_with_fewer_clusters_than_classes_keeps_every_count() -> None:
+    found = match([0, 0, 1, 2, 2], [1, 1, 1, 0, 0])
+    assert found.clusters.tolist() == [1, 0]
+    assert found.matrix.tolist() == [[2, 0], [1, 0], [0, 2]]
+
+
+def test_effective_components_by_hand() -> None:
+    assert effective_components([1, 1, 1, 1]) == pytest.approx(4.0)
+    assert effective_components([5, 0, 0]) == pytest.approx(1.0)
+    # The entropy of (1/2, 1/4, 1/4) is 3/2 log 2.
+    assert effective_components([10, 5, 5]) == pytest.approx(2**1.5)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=20).filter(lambda usage: sum(usage) > 1e-3))
+def test_effective_components_lie_between_one_and_the_number_used(usage: list[float]) -> None:
+    assert 1 - 1e-9 <= effective_components(usage) <= np.count_nonzero(usage) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: nmi([0, 1], [0]), "`labels` and `clusters` must have one entry per observation; got 2 and 1"),
+        (lambda: ari([], []), "`labels` must be one-dimensional with at least one entry; got shape \\(0,\\)"),
+        (lambda: match([[0, 1]], [0, 1]), "`labels` must be one-dimensional"),
+        (lambda: nmi([0.0, np.nan], [0, 1]), "`labels` must hold .*none missing; got NaN"),
+        (lambda: nmi(np.array(["a", None], object), [0, 1]), "none missing; got NoneType, str"),
+        (lambda: accuracy_exemplar([0, 1], [0.5, 0.5]), "`proba` must have shape .* got shape \\(2,\\)"),
+        (
+            lambda: accuracy_exemplar([0, 1], [[0.5, 0.5]]),
+            "`proba` must have shape .* got shape \\(1, 2\\) for 2 labels",
+        ),
+        (lambda: evaluate([0, 1], [[np.nan, 1.0], [0.5, 0.5]]), "`proba` must .* got NaN or infinity in 1 of 2 rows"),
+        (lambda: evaluate([0], [[-0.5, -0.9]]), "`proba` must have .* least entry of -0.9"),
+        (lambda: evaluate([0], [[0.5, 0.9]]), "`proba` must have .* row sums in \\[1.4, 1.4\\]"),
+        (lambda: effective_components([0, 0]), "`usage` must be"),
+        (lambda: effective_components([1, -1, 3]), "`usage` must be"),
+        (lambda: effective_components([[1]]), "`usage` must be"),
+        (lambda: effective_components([np.nan]), "`usage` must be"),
+    ],
+)
+def test_user_errors_are_sentences(call: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        call()
