@@ -79,7 +79,7 @@ def find_start(init: str, rows: np.ndarray, n_components: int, latent_dim: int, 
     """
     if init == "random":
         return None
-    pca = PCA(min(max(latent_dim, MAX_CLUSTERED_DIMS), *rows.shape), svd_solver="full" if rows.shape[1] < 500 else "auto", random_state=seed)
+    pca = PCA(min(max(latent_dim, MAX_CLUSTERED_DIMS), *rows.shape), random_state=seed)
     scores = pca.fit_transform(rows)
     labels = CLUSTERINGS[init](scores[:, :MAX_CLUSTERED_DIMS], n_components, seed)
     spread = scores[:, :latent_dim].std(0)

@@ -168,9 +168,7 @@ class GaussianMixtureVAE(nn.Module):
         for noise_x, noise_w in zip(noise.x.split(chunk), noise.w.split(chunk), strict=True):
             x, w = reparameterise(q_x, noise_x), reparameterise(q_w, noise_w)
             reconstruction = self._log_likelihood(y, self.generative.observation(x))
-            log_weights = objective.log_importance_weights(
-                reconstruction, q_x, q_w, x, w, self.generative.mixture(w)
-            )
+            log_weights = objective.log_importance_weights(reconstruction, q_x, q_w, x, w, self.generative.mixture(w))
             total = torch.logaddexp(total, log_weights.logsumexp(0))
         return total - math.log(len(noise.x))
 

@@ -1,6 +1,7 @@
 """Hidden layers: fully connected and convolutional trunks, and the paper's (tables A.1-A.3).
 
-An encoder maps observations (B, *event) to features (B, width). A decoder maps latents (B, D_x) to raw outputs (B, n_outputs, *event). Neither knows what its outputs mean.
+An encoder maps observations (B, *event) to features (B, width). A decoder maps latents (B, D_x) to
+raw outputs (B, n_outputs, *event). Neither knows what its outputs mean.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import torch
 from gmvae import persistence
 from gmvae.atomic import replacing
 from gmvae.config import Config
-from gmvae.estimator.fitting import Run, resolved
+from gmvae.estimator.fitting import Run
 from gmvae.model import Standardise, UnitInterval, build
 from gmvae.persistence import ModelFileError
 from gmvae.training import Epoch, History, device_for
@@ -43,7 +43,7 @@ def save(estimator: GMVAE, path: str | Path) -> None:
         "model",
         model.state_dict(),
         {
-            "parameters": parameters(resolved(estimator.get_params(deep=False))),
+            "parameters": parameters(Config(**estimator.get_params(deep=False))),
             "likelihood": "bernoulli" if isinstance(model.units, UnitInterval) else "gaussian",
             "event_shape": list(estimator.event_shape_),
             "n_features_in": estimator.n_features_in_,
@@ -77,12 +77,14 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
         else Standardise(*(torch.zeros(event_shape, dtype=torch.float64) for _ in range(2)))
     )
     with torch.random.fork_rng():
-        model = build(resolved(estimator.get_params(deep=False)), event_shape, document["likelihood"], units)
+        model = build(Config(**estimator.get_params(deep=False)), event_shape, document["likelihood"], units)
     model.to(next(tensor.dtype for name, tensor in tensors.items() if name.endswith("output.weight")))
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ModelFileError(f"`path` must hold the weights of its own network; {str(path)!r} does not fit: {error}") from error
+        raise ModelFileError(
+            f"`path` must hold the weights of its own network; {str(path)!r} does not fit: {error}"
+        ) from error
     estimator._model = model.eval().to(device_for(device))
     estimator.event_shape_ = event_shape
     estimator.n_features_in_ = document["n_features_in"]
@@ -119,7 +121,8 @@ def open_run(run: Run, config: Config, seed: int) -> int:
     for name, value in now.items():
         if name not in _FREE_ON_RESUME and then.get(name) != value:
             raise ValueError(
-                f"`{name}` must be as in the run to resume, {then.get(name)!r}; got {value!r}: set it back or start anew."
+                f"`{name}` must be as in the run to resume, {then.get(name)!r}; got {value!r}: set it "
+                "back or start anew."
             )
     return int(cast(int, then["random_state"]))
 

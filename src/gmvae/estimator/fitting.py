@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gmvae import persistence
-from gmvae.config import Config, epochs
-from gmvae.distributions import at_least_float32
+from gmvae.config import Config
 from gmvae.estimator.inputs import family_for, top_level
 from gmvae.initialisation import MAX_ROWS, Start, find_start
 from gmvae.model import GaussianMixtureVAE, UnitInterval, build, standardisation
@@ -58,9 +56,7 @@ class Run(NamedTuple):
         return self.folder / "checkpoints" / f"restart-{restart}.safetensors"
 
 
-def fit_best(
-    rows: np.ndarray, config: Config, seed: int, run: Run | None, previous: GaussianMixtureVAE | None
-) -> Fit:
+def fit_best(rows: np.ndarray, config: Config, seed: int, run: Run | None, previous: GaussianMixtureVAE | None) -> Fit:
     """Train ``config.n_init`` restarts on ``rows`` (n, *event) and keep the best by the held-out bound.
 
     Parameters
@@ -74,9 +70,6 @@ def fit_best(
     """
     seeds = np.random.SeedSequence(seed).generate_state(config.n_init + 1, np.uint32).tolist()
     split = _split(len(rows), config.validation_fraction, seeds[0])
-    config = dataclasses.replace(
-        config, max_iter=epochs(config.max_iter, len(split.train), min(config.batch_size, len(split.train)))
-    )
     best: Fit | None = None
     bounds: list[float] = []
     for restart, restart_seed in enumerate(seeds[1:]):
@@ -104,14 +97,15 @@ def _fit_once(
     resume = _resume(run, restart)
     target = None
     if start is not None:
-        placed = start.to(torch.empty(0, device=fabric.device, dtype=torch.float32))
+        dtype = torch.float64 if config.precision == "64-true" else torch.float32
+        placed = start.to(torch.empty(0, device=fabric.device, dtype=dtype))
 
         def target(y: Tensor) -> Tensor:
-            return placed.target(at_least_float32(model.standardised(y)))
+            return placed.target(model.standardised(y))
 
     trainer = Trainer(model, rows_for(rows, fabric.device), split, config, fabric, seed, target)
     label = "fit" if config.n_init == 1 else f"restart {restart + 1}/{config.n_init}"
-    with Reporter(int(config.max_iter), config.verbose, label) as reporter:
+    with Reporter(trainer.max_iter, config.verbose, label) as reporter:
 
         def on_epoch(state: State) -> None:
             reporter.show(state.history.epochs[-1])
@@ -138,9 +132,7 @@ def _split(n_rows: int, fraction: float, seed: int) -> Split:
     return Split(order[n_held_out:], order[:n_held_out])
 
 
-def _new_model(
-    rows: np.ndarray, split: Split, config: Config, seed: int
-) -> tuple[GaussianMixtureVAE, Start | None]:
+def _new_model(rows: np.ndarray, split: Split, config: Config, seed: int) -> tuple[GaussianMixtureVAE, Start | None]:
     """Build a model on the CPU and place its components."""
     family = family_for(config.likelihood, rows)
     units = standardisation(_batches(rows)) if family == "gaussian" else UnitInterval(top_level(rows))
@@ -176,8 +168,3 @@ def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
         CollapseWarning,
         stacklevel=3,
     )
-
-
-def resolved(params: dict[str, Any]) -> Config:
-    """Configuration from an estimator's parameters."""
-    return Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in params.items()})

@@ -3,30 +3,127 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
+from gmvae.config import Config
 from gmvae.estimator import document
-from gmvae.estimator.fitting import Run, fit_best, resolved, warn_if_collapsed
-from gmvae.estimator.inputs import check_bernoulli, fit_rows, query_rows
+from gmvae.estimator.fitting import Run, fit_best, warn_if_collapsed
+from gmvae.estimator.inputs import fit_rows
+from gmvae.estimator.queries import FittedQueries
 from gmvae.metrics import effective_components
-from gmvae.model import Noise, UnitInterval
-from gmvae.training import as_tensor, converged
-
-_ROWS_AT_ONCE = 1024
+from gmvae.training import converged
 
 
-class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class GMVAE(FittedQueries):
     """Clustering with a Gaussian Mixture Variational Autoencoder (Dilokthanakul et al. 2016).
+
+    One generative model p(w) p(z) p(x|w,z) p(y|x), trained on its evidence bound without ever sampling
+    the discrete z. Rows of X are the paper's y, `transform` gives its x, clusters are its z.
+
+    Parameters
+    ----------
+    n_components : int, default=10
+        Number of clusters, K.
+    latent_dim : int, default=10
+        Dimension D_x of the latent that carries the mixture.
+    style_dim : int, default=4
+        Dimension D_w of the style latent.
+    likelihood : {"auto", "bernoulli", "gaussian"}, default="auto"
+        p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and values within [0, 1], else "gaussian"
+        with learned mean and scale.
+    network : {"auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"} or pair of modules, default="auto"
+        Hidden layers. "auto" takes "conv" for images of at least 8x8 pixels, else "mlp". A pair
+        (encoder, decoder) of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to
+        (n, 1, *event) logits for "bernoulli" or (n, 2, *event) means and log-scales for "gaussian".
+    hidden_layer_sizes : tuple of int, default=(500, 500)
+        Widths of "mlp", mirrored in the decoder; "conv" has one fully connected layer of the last width.
+    max_iter : int or "auto", default="auto"
+        Epochs at most. "auto" takes enough for 3,000 gradient steps, between 20 and 500 epochs.
+    batch_size : int, default=128
+        Rows per gradient step.
+    learning_rate : float, default=1e-3
+        Adam's step size; its peak under "one-cycle".
+    learning_rate_schedule : {"one-cycle", "constant"}, default="one-cycle"
+        "one-cycle" rises over a tenth of the epochs and falls to zero along a cosine.
+    max_grad_norm : float or None, default=None
+        Clip the gradient's norm to this.
+    min_information : float, default=0.0
+        The paper's λ in nats: the z-term costs nothing while its minibatch mean is below it. It keeps
+        components apart under `bound="paper"`.
+    n_mc_samples : int, default=1
+        Monte Carlo samples per row, M.
+    bound : {"exact", "paper"}, default="exact"
+        "exact" sums z out; "paper" is the looser bound of the paper.
+    n_init : int, default=1
+        Restarts; the best held-out bound is kept.
+    init : {"kmeans", "gmm", "random"}, default="kmeans"
+        Where the components start: on clusters of the data's principal components, or anywhere.
+    tol : float, default=0.01
+        Least gain in the held-out bound that counts, in nats per row.
+    n_iter_no_change : int, default=10
+        Training stops after so many epochs without a gain of `tol`.
+    validation_fraction : float, default=0.1
+        Share of the rows held out to decide when to stop; 0 uses the training rows.
+    precision : {"32-true", "bf16-mixed", "64-true"}, default="32-true"
+        Floating-point precision.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:N", or "auto" for a GPU where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed. The same seed on the same machine gives the same result.
+    warm_start : bool, default=False
+        Go on from the previous solution when `fit` is called again.
+    verbose : int, default=0
+        1 reports every epoch on standard error.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of every row of the X that was fitted; not kept in saved models.
+    weights_ : ndarray of shape (n_components,)
+        Share of every cluster: the mean of `predict_proba` over the fitted X.
+    n_components_effective_ : float
+        Effective number of clusters, exp of the entropy of `weights_`.
+    lower_bound_ : float
+        Evidence bound on the held-out rows, in nats per row in the data's units.
+    lower_bounds_ : list of float
+        The same after every epoch of the best restart.
+    restart_bounds_ : list of float
+        The same for every restart.
+    converged_ : bool
+        Whether the held-out bound had stopped improving.
+    n_iter_ : int
+        Epochs run.
+    history_ : History
+        Terms of the bound, clusters in use, learning rate and time, per epoch.
+    event_shape_ : tuple of int
+        Shape of one row: (n_features,) or (C, H, W).
+    n_features_in_ : int
+        Number of values in a row.
+    feature_names_in_ : ndarray of str
+        Column names, where X had them.
+
+    References
+    ----------
+    N. Dilokthanakul et al., "Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders",
+    arXiv:1611.02648, 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from gmvae import GMVAE
+    >>> X = load_digits().images / 16
+    >>> model = GMVAE(n_components=10, max_iter=2, tol=10.0, n_iter_no_change=1, random_state=0).fit(X)
+    >>> model.predict_proba(X).shape
+    (1797, 10)
+    >>> images, labels = model.sample(5, component=3, mean=True)
+    >>> images.shape
+    (5, 1, 8, 8)
     """
 
     def __init__(
@@ -109,7 +206,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         DivergedError
             If training stays non-finite although the learning rate was lowered.
         """
-        config = resolved(self.get_params(deep=False))
+        config = Config(**self.get_params(deep=False))
         rows = fit_rows(self, X, config.n_components)
         seed = int(check_random_state(config.random_state).randint(np.iinfo(np.int32).max))
         run = None
@@ -140,129 +237,6 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             )
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable cluster of every row.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int
-        """
-        return self.predict_proba(X).argmax(1)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of every cluster, p(z|y), with the means of q(x|y) and q(w|y) plugged in.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_components)
-            Rows sum to 1.
-        """
-        return self._proba(self._rows(X))
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Embed X: the mean of q(x|y).
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_samples, latent_dim)
-        """
-        return self._map(self._rows(X), self._model.embed)
-
-    def inverse_transform(self, X: Any) -> np.ndarray:
-        """Mean of the data given latents.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, latent_dim)
-            Places in the latent space, as from `transform`.
-
-        Returns
-        -------
-        observations : ndarray of shape (n, n_features) or (n, C, H, W)
-            In the data's units; uint8 images come back as values in [0, 1].
-        """
-        check_is_fitted(self)
-        latents = np.asarray(X)
-        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
-            raise ValueError(f"X must have shape (n, {self.latent_dim}); got {latents.shape}: pass what `transform` gave.")
-        return self._map(latents, lambda x: self._model.decode(x.to(self._like.dtype)))
-
-    def reconstruct(self, X: Any) -> np.ndarray:
-        """Observations after a passage through the latent space; shape as `inverse_transform`'s."""
-        return self.inverse_transform(self.transform(X))
-
-    def score_samples(self, X: Any, *, n_importance_samples: int = 64) -> np.ndarray:
-        """Importance-weighted estimate of log p(y) of every row (Burda et al. 2016).
-
-        Parameters
-        ----------
-        X : array-like
-            As in `fit`.
-        n_importance_samples : int
-            More samples tighten the estimate, which is a lower bound in expectation.
-
-        Returns
-        -------
-        log_likelihood : ndarray of shape (n_samples,)
-            In nats, in the data's units.
-        """
-        rows = self._rows(X)
-        generator = torch.Generator().manual_seed(0)
-        dims = (self.latent_dim, self.style_dim)
-        noise = Noise(*(torch.randn(n_importance_samples, 1, dim, generator=generator).to(self._like) for dim in dims))
-        return self._map(rows, lambda y: self._model.log_evidence(y, noise))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean of `score_samples`, in nats per row."""
-        return float(self.score_samples(X).mean())
-
-    def sample(
-        self, n_samples: int = 1, component: int | None = None, style: Any = None, *, mean: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw new observations from the model.
-
-        Parameters
-        ----------
-        n_samples : int
-            How many.
-        component : int, optional
-            Draw from this cluster only; by default clusters are drawn from p(z).
-        style : array-like of shape (style_dim,) or (n_samples, style_dim), optional
-            Use this w; by default styles are drawn from p(w) = N(0, I).
-        mean : bool
-            Return the mean of p(y|x) in place of a draw: smooth images.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
-        labels : ndarray of shape (n_samples,)
-            The cluster of every observation.
-        """
-        check_is_fitted(self)
-        K = self.n_components
-        if n_samples < 1:
-            raise ValueError(f"`n_samples` must be an integer of at least 1; got {n_samples!r}.")
-        if component is not None and not 0 <= component < K:
-            raise ValueError(f"`component` must be in 0..{K - 1}; got {component!r}.")
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        generator = torch.Generator(self._like.device).manual_seed(seed)
-        device = self._like.device
-        labels = torch.randint(K, (n_samples,), generator=generator, device=device)
-        if component is not None:
-            labels.fill_(component)
-        w = torch.randn(n_samples, self.style_dim, generator=generator, device=device, dtype=self._like.dtype)
-        if style is not None:
-            style = np.asarray(style)
-            if style.shape not in {(self.style_dim,), (n_samples, self.style_dim)}:
-                raise ValueError(
-                    f"`style` must have shape ({self.style_dim},) or ({n_samples}, {self.style_dim}); got {style.shape}."
-                )
-            w = torch.from_numpy(style).to(w).expand_as(w)
-        with torch.no_grad():
-            x = self._model.generative.sample_latent(labels, w, generator)
-            y = self._model.decode(x) if mean else self._model.sample_observation(x, generator)
-        return y.cpu().numpy(), labels.cpu().numpy()
-
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file; no pickle is involved."""
         check_is_fitted(self)
@@ -291,32 +265,3 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def lower_bounds_(self) -> list[float]:
         """Held-out bound after every epoch of the best restart."""
         return [float(bound) for bound in self.history_["lower_bound_held_out"]]
-
-    def _rows(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        rows = query_rows(self, X, self.event_shape_)
-        if isinstance(self._model.units, UnitInterval):
-            check_bernoulli(rows, float(self._model.units.top_level))
-        return rows
-
-    def _proba(self, rows: np.ndarray) -> np.ndarray:
-        return self._map(rows, lambda y: self._model.log_posterior(y).double().softmax(-1))
-
-    @torch.no_grad()
-    def _map(self, rows: np.ndarray, function: Callable[[Tensor], Tensor]) -> np.ndarray:
-        """Apply ``function`` to rows in parts, so that memory does not grow with their number."""
-        device = self._like.device
-        parts = (rows[first : first + _ROWS_AT_ONCE] for first in range(0, len(rows), _ROWS_AT_ONCE))
-        return np.concatenate([function(as_tensor(np.array(part)).to(device)).cpu().numpy() for part in parts])
-
-    @property
-    def _like(self) -> Tensor:
-        """A tensor of the model's device and floating-point type."""
-        return self._model.generative.mixture.output.weight
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.latent_dim
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_model")

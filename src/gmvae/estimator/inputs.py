@@ -95,8 +95,8 @@ def _event_shape(X: Any) -> Shape | None:
     if len(shape) == 4 and shape[1] <= MAX_CHANNELS:
         return (int(shape[1]), int(shape[2]), int(shape[3]))
     raise ValueError(
-        f"X must have shape (n, p), (n, H, W) or (n, C, H, W) with at most {MAX_CHANNELS} channels; got {tuple(shape)}: "
-        "move the channels with `X.transpose(0, 3, 1, 2)` or flatten the rows."
+        f"X must have shape (n, p), (n, H, W) or (n, C, H, W) with at most {MAX_CHANNELS} channels; got "
+        f"{tuple(shape)}: move the channels with `X.transpose(0, 3, 1, 2)` or flatten the rows."
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.loggers import TensorBoardLogger
+from lightning_fabric.loggers.logger import Logger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from gmvae.config import Config
 
@@ -33,7 +34,9 @@ def device_for(name: str) -> torch.device:
 def make_fabric(config: Config, log_dir: Path | None = None) -> Fabric:
     """Fabric for one device; TensorBoard events go to ``log_dir``."""
     device = device_for(config.device)
-    loggers = [] if log_dir is None else [TensorBoardLogger(log_dir.parent, name=log_dir.name, version="")]
+    loggers: list[Logger] = (
+        [] if log_dir is None else [TensorBoardLogger(log_dir.parent, name=log_dir.name, version="")]
+    )
     return Fabric(
         accelerator=device.type,
         devices=1 if device.index is None else [device.index],

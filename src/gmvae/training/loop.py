@@ -13,13 +13,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from gmvae.config import Config
+from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import Anchor, Terms, lower_bound
 from gmvae.training.history import Epoch
+from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES
 from gmvae.training.state import State, optimizer_tensors, restore_optimizer, snapshot
+from gmvae.training.totals import TERMS, Totals
 
 ANCHOR_WEIGHT = 5.0
 """Nats per unit squared distance that hold an embedding on its starting place at first: several times
@@ -28,8 +30,6 @@ ANCHOR_SHARE = 0.2
 """Share of the epochs over which the anchor fades to nothing; the rest is the bound alone."""
 MAX_REDUCTIONS = 2
 REDUCTION = 0.1
-
-_TERMS = ("reconstruction", "conditional_prior", "w_prior", "z_prior")
 
 
 class DivergedError(FloatingPointError):
@@ -49,29 +49,6 @@ class Split(NamedTuple):
 
 class _NonFiniteError(Exception):
     """A term or the gradient is not finite."""
-
-
-class _Totals:
-    """Sums over an epoch's minibatches, kept on the device and read once."""
-
-    def __init__(self, n_components: int, device: torch.device) -> None:
-        self.n_observations = 0
-        self.terms = torch.zeros(len(_TERMS), dtype=torch.float64, device=device)
-        self.entropy = torch.zeros((), dtype=torch.float64, device=device)
-        self.assignment = torch.zeros(n_components, dtype=torch.float64, device=device)
-
-    def add(self, terms: Terms) -> None:
-        assignment = terms.assignment.detach().double()
-        self.n_observations += len(assignment)
-        self.terms += torch.stack([getattr(terms, name).detach().double().sum() for name in _TERMS])
-        self.entropy += torch.special.entr(assignment).sum()
-        self.assignment += assignment.sum(0)
-
-    def means(self) -> tuple[list[float], float, float]:
-        """The four terms, the assignment entropy and the effective number of components."""
-        usage = torch.special.entr(self.assignment / self.n_observations).sum().exp()
-        terms = (self.terms / self.n_observations).tolist()
-        return terms, float(self.entropy) / self.n_observations, float(usage)
 
 
 class Trainer:
@@ -118,6 +95,7 @@ class Trainer:
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
         self.batch_size = min(config.batch_size, len(split.train))
         self.steps_per_epoch = len(split.train) // self.batch_size
+        self.max_iter = epochs(config.max_iter, len(split.train), self.batch_size)
 
     def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
         """Train until the held-out bound stops improving or ``max_iter`` epochs have passed.
@@ -134,6 +112,8 @@ class Trainer:
         DivergedError
             If values stay non-finite although the learning rate was lowered.
         """
+        if resume is None and self.target is not None:
+            place_embedding(self.model, self.rows, self.split.train, self.target, self.batch_size, self.generator)
         state = resume or self._state()
         self._load(state)
         while not state.finished:
@@ -161,7 +141,7 @@ class Trainer:
     def _advance(self, state: State) -> State:
         """Train one epoch and return the state after it."""
         started = time.perf_counter()
-        (terms, entropy, effective), learning_rate = self._train_epoch(state)
+        terms, entropy, effective = self._train_epoch(state)
         held_out = self._held_out_bound()
         new = State(
             snapshot(self.model),
@@ -171,7 +151,7 @@ class Trainer:
             copy.deepcopy(state.history),
             state.best_bound,
             state.plateau_bound,
-            state.epochs_without_gain + (not self._anchored(len(state.history.epochs) / self.config.max_iter)),
+            state.epochs_without_gain + (not self._anchored(len(state.history.epochs) / self.max_iter)),
             state.reductions,
         )
         new.history.epochs.append(
@@ -185,7 +165,7 @@ class Trainer:
                 z_prior=terms[3],
                 effective_components=effective,
                 assignment_entropy=entropy,
-                learning_rate=learning_rate,
+                learning_rate=self.optimizer.param_groups[0]["lr"],
                 seconds=time.perf_counter() - started,
             )
         )
@@ -193,22 +173,21 @@ class Trainer:
             new.best, new.best_bound = new.network, held_out
         if held_out > state.plateau_bound + self.config.tol:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
-        new.finished = converged(new, self.config) or len(new.history.epochs) >= self.config.max_iter
+        new.finished = converged(new, self.config) or len(new.history.epochs) >= self.max_iter
         return new
 
-    def _train_epoch(self, state: State) -> tuple[tuple[list[float], float, float], float]:
+    def _train_epoch(self, state: State) -> tuple[list[float], float, float]:
         self.network.train()
-        totals = _Totals(self.config.n_components, self.fabric.device)
+        totals = Totals(self.config.n_components, self.fabric.device)
         order = torch.randperm(len(self.split.train), generator=self.generator, device=self.fabric.device).cpu()
         batches = self.split.train[order].split(self.batch_size)[: self.steps_per_epoch]
-        n_done, n_total = len(state.history.epochs) * len(batches), self.config.max_iter * len(batches)
-        for step, indices in enumerate(batches, start=n_done):
-            progress = step / n_total
-            learning_rate = self.config.learning_rate * self.schedule(progress) * REDUCTION**state.reductions
+        peak = self.config.learning_rate * REDUCTION**state.reductions
+        for step, indices in enumerate(batches):
+            progress = (len(state.history.epochs) + step / len(batches)) / self.max_iter
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate
+                group["lr"] = peak * self.schedule(progress)
             totals.add(self._step(self.rows.take(indices), progress))
-        return totals.means(), learning_rate
+        return totals.means()
 
     def _step(self, y: Tensor, progress: float) -> Terms:
         """One gradient step on the minibatch ``y``."""
@@ -288,7 +267,7 @@ def converged(state: State, config: Config) -> bool:
 
 def _culprit(terms: Terms) -> str:
     """Name of the first term that is not finite."""
-    for name in _TERMS:
+    for name in TERMS:
         if not torch.isfinite(getattr(terms, name)).all():
             return f"the {name.replace('_', ' ')} term"
     return "the objective"

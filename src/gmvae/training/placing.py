@@ -1,0 +1,42 @@
+"""Before the first epoch of a placed start: teach the encoder where the embedding lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gmvae.model import GaussianMixtureVAE
+from gmvae.training.rows import Rows
+
+N_STEPS = 500
+LEARNING_RATE = 1e-3
+
+
+def place_embedding(
+    model: GaussianMixtureVAE,
+    rows: Rows,
+    indices: Tensor,
+    target: Callable[[Tensor], Tensor],
+    batch_size: int,
+    generator: torch.Generator,
+) -> None:
+    """Regress the mean of q(x|y) on ``target``, so that posteriors start as the clusters that were found.
+
+    Parameters
+    ----------
+    indices : Tensor of int
+        Rows to learn from.
+    target : callable
+        Maps observations (B, *event) to places (B, D_x).
+    """
+    optimizer = torch.optim.Adam(model.recognition.parameters(), lr=LEARNING_RATE)
+    model.train()
+    for _ in range(N_STEPS):
+        drawn = torch.randint(len(indices), (batch_size,), generator=generator, device=generator.device)
+        y = rows.take(indices[drawn.cpu()])
+        error = (model.embed(y) - target(y)).square().sum(-1).mean()
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()

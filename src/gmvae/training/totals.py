@@ -1,0 +1,32 @@
+"""Sums over an epoch, kept on the device and read once."""
+
+from __future__ import annotations
+
+import torch
+
+from gmvae.objective import Terms
+
+TERMS = ("reconstruction", "conditional_prior", "w_prior", "z_prior")
+
+
+class Totals:
+    """Sums of the terms and of the assignments over an epoch's observations."""
+
+    def __init__(self, n_components: int, device: torch.device) -> None:
+        self.n_observations = 0
+        self.terms = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
+        self.entropy = torch.zeros((), dtype=torch.float64, device=device)
+        self.assignment = torch.zeros(n_components, dtype=torch.float64, device=device)
+
+    def add(self, terms: Terms) -> None:
+        assignment = terms.assignment.detach().double()
+        self.n_observations += len(assignment)
+        self.terms += torch.stack([getattr(terms, name).detach().double().sum() for name in TERMS])
+        self.entropy += torch.special.entr(assignment).sum()
+        self.assignment += assignment.sum(0)
+
+    def means(self) -> tuple[list[float], float, float]:
+        """The four terms, the assignment entropy and the effective number of components."""
+        usage = torch.special.entr(self.assignment / self.n_observations).sum().exp()
+        terms = (self.terms / self.n_observations).tolist()
+        return terms, float(self.entropy) / self.n_observations, float(usage)
