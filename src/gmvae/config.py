@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
 
 Bound = Literal["exact", "paper"]
@@ -41,13 +43,10 @@ class Domain:
             return self.optional
         if isinstance(value, str):
             return value in self.choices
-        if not self.numeric or isinstance(value, bool) or not hasattr(value, "__float__"):
+        if not self.numeric or isinstance(value, bool) or not isinstance(value, Integral if self.integral else Real):
             return False
-        number = float(cast(Any, value))
-        if self.integral and not hasattr(value, "__index__"):
-            return False
-        above = number > self.low if self.low_open else number >= self.low
-        below = number < self.high if self.high_open else number <= self.high
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
         return above and below
 
 
@@ -70,6 +69,7 @@ MIN_EPOCHS, MAX_EPOCHS = 20, 500
 
 _POSITIVE = Domain("a positive number", low=0.0, high=math.inf, low_open=True, high_open=True)
 _NON_NEGATIVE = Domain("a number of at least 0", low=0.0, high=math.inf, high_open=True)
+_SEED = Domain("None, an integer in [0, 2**32) or a numpy RandomState", low=0, high=2**32 - 1, integral=True)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Config:
     n_init: int = _field(1, _integer(1), "Restarts; the best held-out bound wins.")
     init: Init = _field("kmeans", _choice(Init), "Where the components start.")
     tol: float = _field(0.01, _NON_NEGATIVE, "Least gain in the held-out bound that counts, in nats per observation.")
-    n_iter_no_change: int = _field(10, _integer(1), "Epochs without a gain of `tol` before training stops.")
+    n_iter_no_change: int = _field(20, _integer(1), "Epochs without a gain of `tol` before training stops.")
     validation_fraction: float = _field(
         0.1,
         Domain("a number in [0, 1)", low=0.0, high=1.0, high_open=True),
@@ -151,16 +151,22 @@ class Config:
         self._check_hidden_layer_sizes()
         if not isinstance(self.warm_start, bool):
             raise ValueError(f"`warm_start` must be True or False; got {self.warm_start!r}.")
-        if not isinstance(self.device, str) or self.device.split(":")[0] not in ("auto", "cpu", "cuda"):
+        if not isinstance(self.device, str) or not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", self.device):
             raise ValueError(f"`device` must be 'auto', 'cpu', 'cuda' or 'cuda:N'; got {self.device!r}.")
+        # A generator, which a RandomState is, has `randint`; numpy is not imported here to ask it by type.
+        if not (self.random_state is None or _SEED.holds(self.random_state) or hasattr(self.random_state, "randint")):
+            raise ValueError(f"`random_state` must be {_SEED.says}; got {self.random_state!r}.")
 
     def _check_network(self) -> None:
         if isinstance(self.network, str):
             require("network", _choice(NetworkName), self.network)
-        elif not (isinstance(self.network, tuple) and len(self.network) == 2):
+            return
+        # A torch module has `state_dict`; torch is not imported here to ask it by type.
+        is_pair = isinstance(self.network, tuple) and len(self.network) == 2
+        if not is_pair or not all(hasattr(part, "state_dict") for part in self.network):
             raise ValueError(
                 f"`network` must be one of {', '.join(map(repr, get_args(NetworkName)))} or a pair "
-                f"(encoder, decoder) of torch modules; got {type(self.network).__name__}."
+                f"(encoder, decoder) of torch modules; got {self.network!r}."
             )
 
     def _check_hidden_layer_sizes(self) -> None:

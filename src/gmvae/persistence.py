@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -33,7 +34,9 @@ def write(path: str | Path, kind: Kind, tensors: Mapping[str, Tensor], document:
         "document": json.dumps(document),
     }
     with replacing(path) as temporary:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
+        # Copies, because a file of tensors refuses weights that share memory, such as tied layers.
+        copies = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+        save_file(copies, temporary, header)
 
 
 def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -42,7 +45,7 @@ def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any
     Raises
     ------
     ModelFileError
-        If the file is missing, foreign, of another kind or from a newer version.
+        If the file is missing, foreign, damaged, of another kind or from another version.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,4 +68,9 @@ def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any
             f"`path` must have format version {FORMAT_VERSION}; {str(path)!r} has {header.get('format_version')!r} "
             f"(written by gmvae {header.get('gmvae_version')}): install a version of gmvae that reads it."
         )
-    return tensors, json.loads(header["document"])
+    try:
+        return tensors, json.loads(header["document"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ModelFileError(
+            f"`path` must be a whole {kind} file; the document in the header of {str(path)!r} cannot be read: save it again."
+        ) from error

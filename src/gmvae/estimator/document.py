@@ -78,9 +78,9 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
     )
     with torch.random.fork_rng():
         model = build(Config(**estimator.get_params(deep=False)), event_shape, document["likelihood"], units)
-    model.to(next(tensor.dtype for name, tensor in tensors.items() if name.endswith("output.weight")))
     try:
-        model.load_state_dict(tensors)
+        # Each tensor in its own type, as the units are float64 beside float32 weights; a copy lets go of the file.
+        model.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     except RuntimeError as error:
         raise ModelFileError(
             f"`path` must hold the weights of its own network; {str(path)!r} does not fit: {error}"

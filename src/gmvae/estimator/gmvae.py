@@ -66,7 +66,7 @@ class GMVAE(FittedQueries):
         Where the components start: on clusters of the data's principal components, or anywhere.
     tol : float, default=0.01
         Least gain in the held-out bound that counts, in nats per row.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=20
         Training stops after so many epochs without a gain of `tol`.
     validation_fraction : float, default=0.1
         Share of the rows held out to decide when to stop; 0 uses the training rows.
@@ -146,7 +146,7 @@ class GMVAE(FittedQueries):
         n_init: int = 1,
         init: str = "kmeans",
         tol: float = 0.01,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int = 20,
         validation_fraction: float = 0.1,
         precision: str = "32-true",
         device: str = "auto",

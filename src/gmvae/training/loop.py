@@ -170,7 +170,7 @@ class Trainer:
             )
         )
         if held_out > state.best_bound:
-            new.best, new.best_bound = new.network, held_out
+            new.best, new.best_bound = snapshot(self.model), held_out  # a file of tensors holds no tensor twice
         if held_out > state.plateau_bound + self.config.tol:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
         new.finished = converged(new, self.config) or len(new.history.epochs) >= self.max_iter

@@ -1,0 +1,5 @@
+"""The command line. Importing it is light: torch and the rooms that need it wait until a command runs."""
+
+from gmvae.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,62 @@
+"""The command ``gmvae`` and its doors, one file each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from gmvae import __version__
+from gmvae.cli import data, demo, evaluate, fit, info, predict, sample
+from gmvae.cli.speech import plainly
+
+
+class Doors(TyperGroup):
+    """All commands, with one manner of saying errors and warnings."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        with plainly(debug=bool(ctx.params.get("debug"))):
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    name="gmvae",
+    cls=Doors,
+    help="Deep clustering with Gaussian mixture variational autoencoders.",
+    epilog="Example: gmvae fit digits -k 10 -o runs/digits",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gmvae {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def doors(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="GMVAE_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+for door in (demo, fit, predict, sample, evaluate, info):
+    door.add_to(app)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

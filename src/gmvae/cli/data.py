@@ -1,0 +1,60 @@
+"""``gmvae data``: the built-in sets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gmvae.cli.options import DataHome
+from gmvae.cli.speech import note
+
+app = typer.Typer(
+    help="List and download the built-in sets.",
+    epilog="Example: gmvae data list",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+@app.command("list", help="List the built-in sets, and which of them are here.", epilog="Example: gmvae data list")
+def list_sets(data_home: DataHome = None) -> None:
+    """List the built-in sets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gmvae.data import catalogue
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("name", "here", "shape", "parts"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("content")
+    table.add_column("terms")
+    for known in catalogue(data_home):
+        shape = "x".join(map(str, known.shape))
+        here = "yes" if known.present else "no"
+        table.add_row(known.name, here, shape, ", ".join(known.parts), known.description, known.terms)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+
+
+@app.command(
+    help="Download a built-in set, or a part of it, into the data home; files that are there already stay.",
+    epilog="Example: gmvae data fetch mnist:test",
+)
+def fetch(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A set or one of its parts: svhn, svhn:extra.", show_default=False)
+    ],
+    data_home: DataHome = None,
+) -> None:
+    """Download a built-in set."""
+    from gmvae.data import fetch as fetch_files
+
+    paths = fetch_files(name, data_home)
+    for path in paths:
+        typer.echo(path)
+    if not paths:
+        note(f"{name} needs no download.")

@@ -1,0 +1,56 @@
+"""``gmvae evaluate``: how well clusters agree with known classes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gmvae.cli.options import DataHome, Device, Json, Labels, RunArgument, Source
+from gmvae.cli.speech import show, show_json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        help="Score clusters against true classes, which the built-in sets bring along.",
+        epilog="Example: gmvae evaluate runs/mnist mnist:test --json",
+    )(evaluate)
+
+
+def evaluate(
+    run: RunArgument,
+    source: Source,
+    labels: Labels = None,
+    likelihood: Annotated[
+        bool,
+        typer.Option(
+            "--likelihood", help="Add the mean importance-weighted log-likelihood in nats per observation; slow."
+        ),
+    ] = False,
+    data_home: DataHome = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Score clusters against true classes."""
+    import numpy as np
+
+    from gmvae import metrics
+    from gmvae.cli.fitted import blocks_of, load_for, open_fitted
+
+    fitted = open_fitted(run, device)
+    data = load_for(fitted, source, labels, data_home)
+    if data.labels is None and not likelihood:
+        raise ValueError(f"`--labels` must be given for {data.name}, which brings none: a file or a column.")
+    blocks = list(blocks_of(len(data.X)))
+    document: dict[str, Any] = {"n": len(data.X)}
+    if data.labels is not None:
+        proba = np.concatenate([fitted.estimator.predict_proba(data.X[rows]) for rows in blocks])
+        document |= metrics.evaluate(data.labels, proba)._asdict()
+    if likelihood:
+        total = sum(float(fitted.estimator.score_samples(data.X[rows]).sum()) for rows in blocks)
+        document["log_likelihood"] = total / len(data.X)
+    if as_json:
+        show_json(document)
+    else:
+        show((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in document.items())

@@ -1,0 +1,153 @@
+"""``gmvae fit``: the options of a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gmvae.cli.options import SOURCE_HELP, DataHome, Json, Labels, help_of
+from gmvae.cli.run_folder import RunFolder
+from gmvae.cli.settings import settings
+from gmvae.cli.speech import interrupted, note, show, show_json, show_next
+from gmvae.config import PRESETS
+
+if TYPE_CHECKING:
+    from gmvae.cli.fitting import Outcome
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        help="Learn clusters, and write a run folder: the model, assignments.parquet, history.csv, figures and "
+        "TensorBoard events. The same data, settings and seed give the same result.",
+        epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
+    )(fit)
+
+
+def fit(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.", show_default=False),
+    ] = None,
+    n_components: Annotated[
+        str | None, typer.Option("--n-components", "-k", metavar="K", help=help_of("n_components"), show_default="10")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="RUN", help="The run folder.", show_default="runs/<source>-k<K>"),
+    ] = None,
+    labels: Labels = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them.",
+            show_default=False,
+        ),
+    ] = None,
+    epochs: Annotated[str | None, typer.Option(metavar="N|auto", help=help_of("max_iter"), show_default="auto")] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|None",
+            help="Everything random follows from it, so that a run can be repeated; None draws one.",
+            show_default="0",
+        ),
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="DEVICE", help=help_of("device"), show_default="auto")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help=f"{help_of('precision')} 32-true, bf16-mixed or 64-true.", show_default="32-true"
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any hyperparameter, such as min_information=0.5 or hidden_layer_sizes=256,128; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in -o RUN.")] = False,
+    data_home: DataHome = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")] = False,
+) -> None:
+    """Learn clusters."""
+    options = {
+        "n_components": ("-k", n_components),
+        "max_iter": ("--epochs", epochs),
+        "random_state": ("--seed", seed),
+        "device": ("--device", device),
+        "precision": ("--precision", precision),
+    }
+    chosen = {"verbose": 0 if quiet else 1, **settings(preset, options, assignments or ())}
+    if resume and out is not None and RunFolder(out).complete:
+        _say_complete(out, as_json)
+        return
+
+    from gmvae.cli.fitting import Plan, fit_anew, go_on
+
+    plan = Plan(source, labels, data_home, out, chosen)
+    try:
+        outcome = go_on(plan) if resume else fit_anew(plan)
+    except KeyboardInterrupt:
+        interrupted("Interrupted before the first epoch had ended; there is nothing to go on from.")
+    show_json(_document(outcome)) if as_json else _show(outcome)
+
+
+def _say_complete(out: Path, as_json: bool) -> None:
+    note(f"{out} is complete; nothing is left to do.")
+    if as_json:
+        from gmvae.cli.info import describe
+
+        show_json(describe(out))
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    estimator = outcome.estimator
+    return {
+        "run": str(outcome.folder.path),
+        "model": str(outcome.folder.model),
+        "n": len(outcome.data.X),
+        "shape": list(outcome.data.X.shape),
+        "epochs": estimator.n_iter_,
+        "converged": estimator.converged_,
+        "lower_bound_held_out": estimator.lower_bound_,
+        "restart_bounds": estimator.restart_bounds_,
+        "n_components": estimator.n_components,
+        "n_components_effective": estimator.n_components_effective_,
+        "seconds": outcome.seconds,
+        "scores": None if outcome.scores is None else outcome.scores._asdict(),
+        "figures": [str(path) for path in outcome.figures],
+    }
+
+
+def _show(outcome: Outcome) -> None:
+    estimator, run = outcome.estimator, outcome.folder.path
+    scores = {} if outcome.scores is None else outcome.scores._asdict()
+    show(
+        [
+            ("run folder", run),
+            ("epochs", f"{estimator.n_iter_}, {'converged' if estimator.converged_ else 'not converged'}"),
+            ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
+            ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components}"),
+            ("seconds", f"{outcome.seconds:.1f}"),
+            *((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in scores.items()),
+        ]
+    )
+    if scores:
+        note("The labels are used for evaluation only; they never reach the training.")
+    images = len(estimator.event_shape_) == 3
+    show_next(
+        [
+            f"gmvae info {run}",
+            f"gmvae predict {run} {outcome.record.source} --proba -o {run}/clusters.csv",
+            f"gmvae sample {run} {'--mean ' if images else ''}-o {run}/samples.{'png' if images else 'csv'}",
+            f"tensorboard --logdir {run}/tensorboard",
+        ]
+    )

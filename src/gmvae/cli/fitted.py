@@ -1,0 +1,63 @@
+"""A fitted model and the data that it is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from gmvae.cli.run_folder import Record, RunFolder, model_file
+from gmvae.data import DataError, Dataset, load
+from gmvae.estimator import GMVAE
+
+_ROWS_AT_ONCE = 16384
+"""Rows per block of results: large enough for the model's batches, small enough for any memory."""
+
+
+class Fitted(NamedTuple):
+    """A model and, if it lies in a run folder of `gmvae fit`, the record of its data."""
+
+    estimator: GMVAE
+    record: Record | None
+
+
+def open_fitted(run: Path, device: str) -> Fitted:
+    """Load the model of a run folder, or a model file.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it cannot be read.
+    """
+    path = model_file(run)
+    return Fitted(GMVAE.load(path, device=device), RunFolder(path.parent).read_record())
+
+
+def load_for(fitted: Fitted, source: str, labels: str | None, data_home: Path | None) -> Dataset:
+    """Load data for a fitted model; columns of a table are put in the order of the training.
+
+    The source of the training keeps the labels it had then, unless others are given.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be loaded, or a column of the training is missing.
+    """
+    record = fitted.record
+    if labels is None and record is not None and source == record.source:
+        labels = record.labels
+    data = load(source, labels=labels, data_home=data_home)
+    names = record.feature_names if record is not None else None
+    if names is None or data.feature_names is None or list(data.feature_names) == names:
+        return data
+    missing = [name for name in names if name not in data.feature_names]
+    if missing:
+        raise DataError(f"{data.name} must have the columns of the training; it lacks {', '.join(missing)}.")
+    columns = [data.feature_names.index(name) for name in names]
+    return replace(data, X=data.X[:, columns], feature_names=tuple(names))
+
+
+def blocks_of(n: int) -> Iterator[slice]:
+    """Cut n rows into blocks."""
+    return (slice(first, first + _ROWS_AT_ONCE) for first in range(0, n, _ROWS_AT_ONCE))

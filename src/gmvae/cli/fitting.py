@@ -1,0 +1,138 @@
+"""From a plan to a complete run folder: a new run, or an interrupted one that goes on."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import zlib
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.cli.run_folder import Record, RunFolder, new_run, read_json
+from gmvae.cli.speech import interrupted
+from gmvae.cli.tables import write_table
+from gmvae.config import Config
+from gmvae.data import Dataset, load
+from gmvae.estimator import GMVAE
+from gmvae.experiments.portraits import draw_run
+from gmvae.metrics import Scores, evaluate
+
+_SEED = 0
+"""A seed by default, so that a run can be repeated."""
+
+_BLOCK = 1 << 24
+_LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
+
+
+class Plan(NamedTuple):
+    """What the user asked for: where the data are, where the run goes, and the hyperparameters chosen."""
+
+    source: str | None
+    labels: str | None
+    data_home: Path | None
+    out: Path | None
+    chosen: dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """A complete run."""
+
+    folder: RunFolder
+    record: Record
+    data: Dataset
+    estimator: GMVAE
+    seconds: float
+    scores: Scores | None
+    figures: list[Path]
+
+
+def fit_anew(plan: Plan) -> Outcome:
+    """Fit in a new run folder, of which nothing stays if training does not begin.
+
+    Raises
+    ------
+    ValueError
+        If the source, the labels, the folder or a hyperparameter cannot be used.
+    """
+    if plan.source is None:
+        raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
+    parameters = {"random_state": _SEED, **plan.chosen}
+    n_components = parameters.get("n_components", Config.n_components)
+    with new_run(plan.out, plan.source, n_components) as folder:
+        data = load(plan.source, labels=plan.labels, data_home=plan.data_home)
+        record = Record(
+            source=plan.source,
+            labels=plan.labels,
+            data_home=None if plan.data_home is None else str(plan.data_home),
+            seed=parameters["random_state"],
+            shape=list(data.X.shape),
+            checksum=_checksum(data.X),
+            feature_names=None if data.feature_names is None else list(data.feature_names),
+            versions={"python": python_version(), **{name: version(name) for name in _LIBRARIES}},
+        )
+        folder.write_record(record)
+        return _train(folder, record, data, parameters, resume=False)
+
+
+def go_on(plan: Plan) -> Outcome:
+    """Go on with an interrupted run: data, labels and hyperparameters are those it remembers, unless given again.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run, or the data or a hyperparameter differ from those it began with.
+    """
+    if plan.out is None:
+        raise ValueError("`--resume` must be given with `-o RUN`, the run to go on with.")
+    folder = RunFolder(plan.out)
+    record = folder.read_record()
+    if record is None or not folder.config.is_file():
+        raise ValueError(
+            f"`-o` must be a run that `gmvae fit` began; {plan.out} lacks run.json or config.json: drop `--resume`."
+        )
+    if plan.chosen.get("random_state", record.seed) != record.seed:
+        raise ValueError(
+            f"`--seed` must be as in the run to resume, {record.seed}; got {plan.chosen['random_state']}: leave it out."
+        )
+    home = plan.data_home or (None if record.data_home is None else Path(record.data_home))
+    data = load(plan.source or record.source, labels=plan.labels or record.labels, data_home=home)
+    if list(data.X.shape) != record.shape or _checksum(data.X) != record.checksum:
+        raise ValueError(
+            f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name}, of shape "
+            f"{data.X.shape}, holds others: name the right source or start a new run."
+        )
+    parameters = {**read_json(folder.config), **plan.chosen, "random_state": record.seed}
+    return _train(folder, record, data, parameters, resume=True)
+
+
+def _train(folder: RunFolder, record: Record, data: Dataset, parameters: dict[str, Any], *, resume: bool) -> Outcome:
+    started = time.perf_counter()
+    try:
+        estimator = GMVAE(**parameters).fit(data.X, run_dir=folder.path, resume=resume)
+        seconds = time.perf_counter() - started
+        proba = estimator.predict_proba(data.X)
+        figures = draw_run(estimator, data.X, proba, folder.figures, data.labels)
+        names = ["label", *(f"p_{k}" for k in range(estimator.n_components))]
+        write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
+        estimator.save(folder.model)
+        shutil.rmtree(folder.checkpoints)
+    except KeyboardInterrupt:
+        if not folder.has_checkpoint:
+            raise
+        interrupted(f"Interrupted; go on with: gmvae fit -o {folder.path} --resume")
+    scores = None if data.labels is None else evaluate(data.labels, proba)
+    return Outcome(folder, record, data, estimator, seconds, scores, figures)
+
+
+def _checksum(X: NDArray[Any]) -> str:
+    """CRC-32 of the values in order, taken in blocks because the array may be larger than memory."""
+    total = zlib.crc32(X.dtype.str.encode())
+    rows = max(1, _BLOCK // max(1, X[:1].nbytes))
+    for first in range(0, len(X), rows):
+        total = zlib.crc32(np.ascontiguousarray(X[first : first + rows]).data, total)
+    return f"{total:08x}"

@@ -1,0 +1,114 @@
+"""``gmvae info``: what a run folder holds."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gmvae.cli.options import Json, RunArgument
+from gmvae.cli.run_folder import RunFolder, model_file, read_json
+from gmvae.cli.speech import show, show_json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        help="Show what was fitted, how far, and what came of it.",
+        epilog="Example: gmvae info runs/digits",
+    )(info)
+
+
+def info(run: RunArgument, as_json: Json = False) -> None:
+    """Show what was fitted."""
+    document = describe(run)
+    if as_json:
+        show_json(document)
+        return
+    config = document.pop("config")
+    rows = [(name.replace("_", " "), _words(value)) for name, value in document.items() if value is not None]
+    show([*rows, *((f"  {name}", value) for name, value in config.items())])
+
+
+def describe(run: Path) -> dict[str, Any]:
+    """Gather what is known about a run, complete or not, or about a model file.
+
+    Returns
+    -------
+    dict of str
+        As JSON; what is not known is None.
+
+    Raises
+    ------
+    ValueError
+        If there is no run.
+    """
+    folder = RunFolder(run)
+    begun = folder.config.is_file() and not folder.model.is_file()
+    facts = _unfinished(folder) if begun else _finished(model_file(run))
+    record = RunFolder(run if run.is_dir() else run.parent).read_record()
+    return {
+        "run": str(run),
+        "source": None if record is None else record.source,
+        "labels": None if record is None else record.labels,
+        "seed": None if record is None else record.seed,
+        "data_shape": None if record is None else record.shape,
+        **facts,
+        "versions": None if record is None else record.versions,
+        "config": facts["config"],
+    }
+
+
+def _unfinished(folder: RunFolder) -> dict[str, Any]:
+    epochs: list[dict[str, str]] = []
+    if folder.history.is_file():
+        with folder.history.open(newline="", encoding="utf-8") as file:
+            epochs = list(csv.DictReader(file))
+    return {
+        "complete": False,
+        "go_on_with": f"gmvae fit -o {folder.path} --resume",
+        "epochs": len(epochs),
+        "lower_bound_held_out": float(epochs[-1]["lower_bound_held_out"]) if epochs else None,
+        "config": read_json(folder.config),
+    }
+
+
+def _finished(model: Path) -> dict[str, Any]:
+    from gmvae.estimator import GMVAE
+
+    estimator = GMVAE.load(model, device="cpu")
+    assignments = RunFolder(model.parent).assignments
+    return {
+        "complete": not RunFolder(model.parent).checkpoints.exists(),
+        "epochs": len(estimator.history_.epochs),
+        "converged": estimator.converged_,
+        "lower_bound_held_out": estimator.lower_bound_,
+        "restart_bounds": estimator.restart_bounds_,
+        "n_components": estimator.n_components,
+        "n_components_effective": estimator.n_components_effective_,
+        "cluster_sizes": _sizes(assignments, estimator.n_components) if assignments.is_file() else None,
+        "cluster_shares": estimator.weights_.tolist(),
+        "config": {**estimator.get_params(), "hidden_layer_sizes": list(estimator.hidden_layer_sizes)},
+    }
+
+
+def _sizes(assignments: Path, n_components: int) -> list[int]:
+    """Observations per cluster."""
+    import numpy as np
+    from pyarrow import parquet
+
+    labels = parquet.read_table(assignments, columns=["label"]).column("label").to_numpy()
+    counts: list[int] = np.bincount(labels, minlength=n_components).tolist()
+    return counts
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return " ".join(_words(each) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

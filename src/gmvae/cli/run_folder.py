@@ -1,0 +1,223 @@
+"""What a run folder holds, and who may write to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmvae.atomic import replacing
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a run's data came from, kept as ``run.json`` beside the ``config.json`` of its hyperparameters.
+
+    Attributes
+    ----------
+    source, labels, data_home : str
+        As given; labels and data home may be None.
+    seed : int, optional
+        As given, before the estimator resolved it.
+    shape : list of int
+        Shape of the data.
+    checksum : str
+        Of the data's bytes, so that a run goes on with the data it began with.
+    feature_names : list of str, optional
+        Columns of a table.
+    versions : dict of str to str
+        Of the libraries that trained it.
+    """
+
+    source: str
+    labels: str | None
+    data_home: str | None
+    seed: int | None
+    shape: list[int]
+    checksum: str
+    feature_names: list[str] | None
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The fitted model."""
+        return self.path / "model.safetensors"
+
+    @property
+    def config(self) -> Path:
+        """Hyperparameters, written by the estimator."""
+        return self.path / "config.json"
+
+    @property
+    def history(self) -> Path:
+        """One row per epoch, written by the estimator."""
+        return self.path / "history.csv"
+
+    @property
+    def assignments(self) -> Path:
+        """Cluster and probabilities of every observation."""
+        return self.path / "assignments.parquet"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures."""
+        return self.path / "figures"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints, until the run is complete."""
+        return self.path / "checkpoints"
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything has been written."""
+        return self.model.is_file() and not self.checkpoints.exists()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is anything to go on from."""
+        return any(self.checkpoints.glob("*.safetensors"))
+
+    def write_record(self, record: Record) -> None:
+        """Write ``run.json``."""
+        with replacing(self.path / "run.json") as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")
+
+    def read_record(self) -> Record | None:
+        """Read ``run.json``; None if there is none.
+
+        Raises
+        ------
+        ValueError
+            If it is not what `write_record` wrote.
+        """
+        path = self.path / "run.json"
+        if not path.is_file():
+            return None
+        try:
+            return Record(**read_json(path))
+        except TypeError as error:
+            raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} must be a JSON file; got: {error}.") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} must hold a JSON object; got {type(document).__name__}.")
+    return document
+
+
+def model_file(run: Path) -> Path:
+    """Return the model of a run folder, or the file itself if one is named.
+
+    Raises
+    ------
+    ValueError
+        If there is none; it says why.
+    """
+    folder = RunFolder(run)
+    if run.is_file():
+        return run
+    if not run.is_dir():
+        raise ValueError(f"`RUN` must be a run folder or a model file; {str(run)!r} does not exist.")
+    if folder.model.is_file():
+        return folder.model
+    if folder.config.is_file():
+        raise ValueError(f"{run} must be complete; it is not: go on with `gmvae fit -o {run} --resume`.")
+    raise ValueError(f"{run} must be a run folder; it has no model.safetensors.")
+
+
+@contextmanager
+def new_run(out: Path | None, source: str, n_components: int) -> Iterator[RunFolder]:
+    """Make the folder of a new run; take it away again if the block fails before training has left a checkpoint.
+
+    Parameters
+    ----------
+    out : Path, optional
+        The folder, to be missing or empty; by default ``runs/<source>-k<K>``, numbered if that exists.
+    source : str
+        The source of the data.
+    n_components : int
+        K.
+    """
+    missing = _missing_folders(out if out is not None else Path("runs") / "new")
+    folder = _claim(out) if out is not None else _claim_numbered(Path("runs") / f"{name_of(source)}-k{n_components}")
+    try:
+        yield folder
+    except BaseException:
+        if not folder.has_checkpoint:
+            _empty(folder.path)
+            for made in [folder.path, *missing] if out is None else missing:
+                with suppress(OSError):  # somebody else's by now
+                    made.rmdir()
+        raise
+
+
+def name_of(source: str) -> str:
+    """Return a source's name for a folder: ``digits``, ``pendigits-X_train``.
+
+    Examples
+    --------
+    >>> name_of("data/pendigits.npz:X_train")
+    'pendigits-X_train'
+    """
+    name = Path(source).name or Path(source).resolve().name
+    name = re.sub(r"\.(npy|npz|csv|csv\.gz|parquet|idx|gz)(?=:|$)", "", name, flags=re.IGNORECASE)
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "data"
+
+
+def _claim(path: Path) -> RunFolder:
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"`-o` must be a folder; got the file {path}: choose another name.")
+    path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()):
+        raise ValueError(
+            f"`-o` must be a new or empty folder; {path} is not empty: choose another, or pass `--resume` to go on "
+            "with the run in it."
+        )
+    return RunFolder(path)
+
+
+def _claim_numbered(path: Path) -> RunFolder:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        try:
+            numbered.mkdir()
+            return RunFolder(numbered)
+        except FileExistsError:
+            number += 1
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    """The folder and those above it that are yet to be made, innermost first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -1,0 +1,92 @@
+"""``gmvae sample``: new observations from the model."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gmvae.cli.options import Device, RunArgument
+
+if TYPE_CHECKING:
+    from gmvae.cli.fitted import Fitted
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        help="Draw new observations: tables as CSV to standard output unless -o names a file, images to a file.",
+        epilog="Example: gmvae sample runs/digits -n 100 --mean -o samples.png",
+    )(sample)
+
+
+def sample(
+    run: RunArgument,
+    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many.")] = 100,
+    component: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Draw from this cluster only, from 0.", show_default="all alike"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="An .npy array; for tables also .csv or .parquet; for images also a .png sheet, whose rows are the "
+            "clusters and share the N images.",
+            show_default="CSV to standard output",
+        ),
+    ] = None,
+    mean: Annotated[
+        bool, typer.Option("--mean", help="The mean in place of a draw from p(y|x): smooth images.")
+    ] = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Everything random follows from it.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Draw new observations."""
+    from gmvae.cli.fitted import open_fitted
+    from gmvae.cli.tables import check_target, write_array, write_table
+
+    fitted = open_fitted(run, device)
+    estimator = fitted.estimator.set_params(random_state=seed)
+    images = len(estimator.event_shape_) == 3
+    if out is None and images:
+        raise ValueError("`-o` must be given for images, a .npy or .png file.")
+    suffix = None if out is None else check_target(out, (".npy", ".png") if images else (".npy", ".csv", ".parquet"))
+    if out is not None and suffix == ".png":
+        _draw(fitted, n, component, mean, out)
+        return
+    observations, clusters = estimator.sample(n, component, mean=mean)
+    if out is not None and suffix == ".npy":
+        write_array(out, n, [observations])
+        return
+    record = fitted.record
+    names = record.feature_names if record is not None and record.feature_names is not None else None
+    columns = names or [f"y_{d}" for d in range(observations.shape[1])]
+    write_table(out, ["cluster", *columns], [[clusters, *observations.T]])
+
+
+def _draw(fitted: Fitted, n: int, component: int | None, mean: bool, out: Path) -> None:
+    """Draw a sheet with a row per cluster, or a square of one cluster."""
+    import numpy as np
+
+    from gmvae import figures
+    from gmvae.experiments.portraits import shades
+
+    estimator = fitted.estimator
+    if component is None:
+        per_row = math.ceil(n / estimator.n_components)
+        rows = [estimator.sample(per_row, k, mean=mean)[0] for k in range(estimator.n_components)]
+        figures.save(figures.component_samples(shades(np.stack(rows))), out)
+        return
+    images = shades(estimator.sample(n, component, mean=mean)[0])
+    width = math.ceil(math.sqrt(n))
+    height = math.ceil(n / width)
+    blank = np.ones((height * width - n, *images.shape[1:]))
+    sheet = np.concatenate([images, blank]).reshape(height, width, *images.shape[1:])
+    panel = figures.component_samples(sheet)
+    panel.set(title=f"Samples of component {component}", ylabel="", yticks=[])
+    figures.save(panel, out)

@@ -1,0 +1,98 @@
+"""How the command line speaks: results on standard output, everything else on standard error, in sentences."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn, TextIO
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+USER_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
+"""Exit codes: what the user can put right, what went wrong in the computation, Ctrl-C."""
+
+
+@contextmanager
+def plainly(*, debug: bool) -> Iterator[None]:
+    """Say errors that a user can put right, and warnings, in one line each; others keep their traceback.
+
+    The library's errors about input are `ValueError`, the system's about files `OSError`, and training that
+    diverged is a `FloatingPointError`.
+
+    Parameters
+    ----------
+    debug : bool
+        Let every error through with its traceback.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = _warn
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # whoever read our output has gone; Typer ends quietly
+        except (ValueError, OSError, FloatingPointError) as error:
+            if debug:
+                raise
+            _line("Error: ", _sentence(error), "bold red")
+            raise typer.Exit(FAILURE if isinstance(error, FloatingPointError) else USER_ERROR) from error
+
+
+def note(text: str) -> None:
+    """Say something beside the results."""
+    _line("", text, "")
+
+
+def interrupted(text: str) -> NoReturn:
+    """End after Ctrl-C, with a word on what can be done next."""
+    note(text)
+    raise typer.Exit(INTERRUPTED)
+
+
+def show(rows: Iterable[tuple[str, object]]) -> None:
+    """Print names and values as results, one pair a line."""
+    console = Console(highlight=False, soft_wrap=True)
+    pairs = [(name, str(value)) for name, value in rows]
+    width = max(len(name) for name, _ in pairs) + 2
+    for name, value in pairs:
+        console.print(Text.assemble((name.ljust(width), "bold"), value))
+
+
+def show_next(commands: Iterable[str]) -> None:
+    """Print commands to try next, so that they can be copied."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text("\nNext:", style="bold"))
+    for command in commands:
+        console.print(Text(f"  {command}"))
+
+
+def show_json(document: Mapping[str, Any]) -> None:
+    """Print results for machines: one JSON object and nothing else."""
+    typer.echo(json.dumps(document, indent=2))
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _line("Warning: ", " ".join(str(message).split()), "yellow")
+
+
+def _line(kind: str, text: str, style: str) -> None:
+    # Made anew each time, because a progress bar may have put itself in the place of standard error.
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble((kind, style), (text, style)))
+
+
+def _sentence(error: Exception) -> str:
+    """Return the first line of an error, which says what is wrong; scikit-learn adds advice on pipelines below."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror.lower()}."
+    return str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__

@@ -1,0 +1,89 @@
+"""Columns to CSV or Parquet and arrays to .npy, block by block, wholly or not at all."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.atomic import replacing
+
+Block = Sequence[NDArray[Any]]
+"""One array of shape (n,) per column."""
+
+
+def check_target(path: Path, suffixes: Sequence[str]) -> str:
+    """Return the file's ending, once it is clear that the file can be written; before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        If the ending is none of those, the path is a folder, or its folder is a file.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise ValueError(f"`-o` must end in {', '.join(suffixes)}; got {path.name!r}.")
+    if path.is_dir():
+        raise ValueError(f"`-o` must be a file; {path} is a folder.")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise ValueError(f"`-o` must be in a folder; {path.parent} is a file.")
+    return suffix
+
+
+def write_table(path: Path | None, names: Sequence[str], blocks: Iterable[Block]) -> None:
+    """Write columns as CSV, or as Parquet where the path says so; without a path as CSV to standard output."""
+    if path is None:
+        _write_csv(sys.stdout, names, blocks)
+    elif path.suffix.lower() == ".parquet":
+        with replacing(path) as temporary:
+            _write_parquet(temporary, names, blocks)
+    else:
+        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            _write_csv(file, names, blocks)
+
+
+def write_array(path: Path, n: int, parts: Iterable[NDArray[Any]]) -> None:
+    """Write arrays (n_i, ...) that follow one another as one .npy file of n rows."""
+    remaining = iter(parts)
+    first = next(remaining)
+    with replacing(path) as temporary, _memory_map(temporary, first.dtype, (n, *first.shape[1:])) as whole:
+        row = 0
+        for part in chain([first], remaining):
+            whole[row : row + len(part)] = part
+            row += len(part)
+
+
+def _write_csv(file: TextIO, names: Sequence[str], blocks: Iterable[Block]) -> None:
+    remaining = iter(blocks)
+    first = next(remaining)  # where this fails, nothing has been written yet
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    for block in chain([first], remaining):
+        writer.writerows(zip(*(column.tolist() for column in block), strict=True))
+
+
+def _write_parquet(path: Path, names: Sequence[str], blocks: Iterable[Block]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    remaining = iter(blocks)
+    first = pa.table(list(next(remaining)), names=list(names))
+    with parquet.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for block in remaining:
+            writer.write_table(pa.table(list(block), names=list(names)))
+
+
+@contextmanager
+def _memory_map(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
+    """Open a .npy file as an array that fills it, and flush it at the end."""
+    whole = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    yield whole
+    whole.flush()

@@ -1,0 +1,163 @@
+"""A first look: handwritten digits and five arcs, beside k-means and a Gaussian mixture."""
+
+from __future__ import annotations
+
+import csv
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from gmvae import figures
+from gmvae.atomic import replacing
+from gmvae.data import Dataset, arcs, load
+from gmvae.estimator import GMVAE
+from gmvae.experiments.baselines import gaussian_mixture, kmeans
+from gmvae.experiments.portraits import draw_run
+from gmvae.metrics import accuracy_hungarian, ari, nmi
+
+SEEDS = (0, 1, 2)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "digits": {"n_components": 10},
+    "synthetic": {"n_components": 5, "latent_dim": 2, "style_dim": 2, "hidden_layer_sizes": (120, 120)},
+}
+"""What differs from the defaults: the number of clusters, and for points in the plane latents in a plane."""
+
+_N_HELD_OUT = 2000
+_GRID = np.linspace(-3.0, 3.0, 120)
+
+
+class Row(NamedTuple):
+    """One line of the table: a method on a data set with one seed.
+
+    Attributes
+    ----------
+    data, method : str
+    seed : int
+    accuracy, nmi, ari : float
+        Hungarian accuracy, normalised mutual information and adjusted Rand index against the true classes.
+    held_out : float or None
+        Mean log-likelihood of held-out points in nats, where the methods' densities compare.
+    seconds : float
+        Wall time of the fit.
+    """
+
+    data: str
+    method: str
+    seed: int
+    accuracy: float
+    nmi: float
+    ari: float
+    held_out: float | None
+    seconds: float
+
+
+class Demo(NamedTuple):
+    """What the demonstration found.
+
+    Attributes
+    ----------
+    rows : list of Row
+    pictures : list of Path
+    """
+
+    rows: list[Row]
+    pictures: list[Path]
+
+
+class _Task(NamedTuple):
+    data: str
+    method: str
+    seed: int
+
+
+def run(out: Path, on_row: Callable[[Row], None] = lambda row: None) -> Demo:
+    """Fit, compare and draw into a folder.
+
+    Parameters
+    ----------
+    out : Path
+        Gets ``results.csv`` and a folder of figures per data set.
+    on_row : callable
+        Called with every line of the table as it is ready.
+    """
+    tasks = [_Task(data, method, seed) for method in ("GMVAE", "baselines") for data in SETTINGS for seed in SEEDS]
+    rows: list[Row] = []
+    pictures: list[Path] = []
+    for new_rows, new_pictures in Parallel(n_jobs=2, return_as="generator")(delayed(_do)(task, out) for task in tasks):
+        rows += new_rows
+        pictures += new_pictures
+        for row in new_rows:
+            on_row(row)
+    with replacing(out / "results.csv") as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(Row._fields)
+        writer.writerows(rows)
+    return Demo(rows, pictures)
+
+
+def _do(task: _Task, out: Path) -> tuple[list[Row], list[Path]]:
+    dataset = load(task.data)
+    held_out = arcs(_N_HELD_OUT, seed=1).X if task.data == "synthetic" else None
+    if task.method == "baselines":
+        return _baselines(task, dataset, held_out), []
+    started = time.perf_counter()
+    model = GMVAE(**SETTINGS[task.data], random_state=task.seed, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(dataset.X)
+    seconds = time.perf_counter() - started
+    score = None if held_out is None else model.score(held_out)
+    row = _row(task, "GMVAE", dataset, model.labels_, score, seconds)
+    return [row], _draw(model, dataset, out / task.data) if task.seed == SEEDS[0] else []
+
+
+def _baselines(task: _Task, dataset: Dataset, held_out: NDArray[Any] | None) -> list[Row]:
+    X = dataset.X.reshape(len(dataset.X), -1)
+    K = SETTINGS[task.data]["n_components"]
+    started = time.perf_counter()
+    means = kmeans(X, K, task.seed)
+    between = time.perf_counter()
+    mixture = gaussian_mixture(X, K, task.seed, held_out)
+    ended = time.perf_counter()
+    return [
+        _row(task, "k-means", dataset, means.clusters, None, between - started),
+        _row(task, "GaussianMixture", dataset, mixture.clusters, mixture.held_out, ended - between),
+    ]
+
+
+def _row(
+    task: _Task, method: str, dataset: Dataset, clusters: NDArray[Any], held_out: float | None, seconds: float
+) -> Row:
+    assert dataset.labels is not None
+    y = dataset.labels
+    scores = (accuracy_hungarian(y, clusters), nmi(y, clusters), ari(y, clusters))
+    return Row(task.data, method, task.seed, *scores, held_out, seconds)
+
+
+def _draw(model: GMVAE, dataset: Dataset, folder: Path) -> list[Path]:
+    pictures = draw_run(model, dataset.X, model.predict_proba(dataset.X), folder, dataset.labels)
+    if dataset.name.startswith("synthetic"):
+        pictures.append(_densities(model, dataset.X, folder / "densities.png"))
+    return pictures
+
+
+def _densities(model: GMVAE, X: NDArray[Any], path: Path) -> Path:
+    """The learned density beside a Gaussian mixture's, on one colour scale (Fig. 2b, c of the paper)."""
+    grid = np.stack(np.meshgrid(_GRID, _GRID), axis=-1).reshape(-1, 2)
+    densities = {
+        "GMVAE": model.score_samples(grid),
+        "Gaussian mixture": gaussian_mixture(X, model.n_components, SEEDS[0]).model.score_samples(grid),
+    }
+    peak = float(densities["GMVAE"].max())
+    figure = figures.new_figure(11.0, 4.8)
+    for (name, log_density), ax in zip(densities.items(), figure.subplots(1, 2), strict=True):
+        panel = figures.density_2d(_GRID, _GRID, log_density.reshape(len(_GRID), -1), ax, peak=peak)
+        panel.set_title(f"Density of the {name}, K = {model.n_components}")
+    return figures.save(figure, path)

@@ -1,0 +1,153 @@
+"""The figures of one fitted model: which of them its data and its labels allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae import figures
+from gmvae.estimator import GMVAE
+from gmvae.estimator.inputs import family_for
+from gmvae.metrics import match
+
+_EMBEDDED_ROWS = 5000
+"""As many points as the figures draw; more would be embedded in vain."""
+
+_SAMPLES_PER_COMPONENT = 10
+_STYLES = np.linspace(-2.0, 2.0, 9)
+_GRID = 100
+_MARGIN = 0.1
+"""How far the grid of the density reaches beyond the data, as a share of their range."""
+
+_IMPORTANCE_SAMPLES = 32
+"""Enough for a picture; a held-out score takes more."""
+
+
+def draw_run(
+    estimator: GMVAE, X: NDArray[Any], proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None = None
+) -> list[Path]:
+    """Draw every figure that fits the data into a folder.
+
+    Always learning curves, cluster sizes and the latent space; for images samples of every component and a grid
+    over the style; for two-dimensional data the clusters and, if the model has one, the density; with labels the
+    confusion of classes and clusters.
+
+    Parameters
+    ----------
+    estimator : GMVAE
+        A fitted model.
+    X : ndarray of shape (n, p), (n, H, W) or (n, C, H, W)
+        The observations.
+    proba : ndarray of shape (n, K)
+        What `predict_proba` says of them.
+    folder : Path
+        Where the PNG files go; it is made if it is missing.
+    labels : ndarray of shape (n,), optional
+        True classes.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order in which they are best looked at.
+    """
+    clusters = proba.argmax(axis=1)
+    drawn = [
+        ("learning-curves", _learning_curves(estimator)),
+        ("cluster-sizes", figures.cluster_sizes(np.bincount(clusters, minlength=estimator.n_components))),
+        ("latent-space", _latent_space(estimator, X, clusters)),
+        *_images(estimator, clusters),
+        *_plane(estimator, X, clusters),
+    ]
+    if labels is not None:
+        drawn.append(("confusion", figures.confusion(match(labels, clusters))))
+    return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn]
+
+
+def component_images(estimator: GMVAE, n: int = _SAMPLES_PER_COMPONENT) -> NDArray[np.float64]:
+    """Mean images of n latents of every component at w = 0, as shades within [0, 1].
+
+    Parameters
+    ----------
+    estimator : GMVAE
+        A model fitted to images.
+    n : int
+        Images per component.
+
+    Returns
+    -------
+    ndarray of shape (K, n, C, H, W)
+    """
+    style = np.zeros(estimator.style_dim)
+    samples = [estimator.sample(n, component=k, style=style, mean=True)[0] for k in range(estimator.n_components)]
+    return shades(np.stack(samples))
+
+
+def shades(images: NDArray[Any]) -> NDArray[np.float64]:
+    """Images of any units as shades within [0, 1]: probabilities as they are, others by their own range.
+
+    Parameters
+    ----------
+    images : ndarray of any shape
+        What a model generated; all of them share one scale.
+    """
+    low, high = min(float(images.min()), 0.0), float(images.max())
+    if low == 0.0 and high <= 1.0:
+        return images.astype(np.float64)
+    return (images - low) / (high - low)
+
+
+def _learning_curves(estimator: GMVAE) -> Any:
+    return figures.learning_curves(
+        estimator.history_, min_information=estimator.min_information, n_components=estimator.n_components
+    )
+
+
+def _latent_space(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> Any:
+    rows = np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
+    components = estimator.components()
+    return figures.latent_space(
+        estimator.transform(X[rows]), clusters[rows], means=components.means, scales=components.scales
+    )
+
+
+def _images(estimator: GMVAE, clusters: NDArray[np.int64]) -> Iterator[tuple[str, Any]]:
+    if len(estimator.event_shape_) != 3:
+        return
+    sizes = np.bincount(clusters, minlength=estimator.n_components)
+    yield "samples", figures.component_samples(component_images(estimator), shares=sizes / sizes.sum())
+    yield "style", _style_grid(estimator, int(sizes.argmax()))
+
+
+def _style_grid(estimator: GMVAE, component: int) -> Any:
+    """One component's mean over its first two style coordinates, or over its only one; the others stay 0."""
+    upwards = _STYLES[::-1] if estimator.style_dim > 1 else np.zeros(1)
+    latents = []
+    for second in upwards:
+        for first in _STYLES:
+            style = np.zeros(estimator.style_dim)
+            style[:2] = (first, second)[: estimator.style_dim]
+            latents.append(estimator.components(style).means[component])
+    images = shades(estimator.inverse_transform(np.stack(latents)))
+    sheet = images.reshape(len(upwards), len(_STYLES), *images.shape[1:])
+    panel = figures.style_grid(sheet, component=component, values=(upwards.tolist(), _STYLES.tolist()))
+    if estimator.style_dim == 1:
+        panel.set(ylabel="", yticks=[])
+    return panel
+
+
+def _plane(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> Iterator[tuple[str, Any]]:
+    if estimator.event_shape_ != (2,):
+        return
+    yield "clusters", figures.scatter_clusters(X, clusters)
+    # A Bernoulli likelihood gives points of the plane a probability, not a density.
+    if family_for(estimator.likelihood, X) == "gaussian":
+        low, high = X.min(axis=0), X.max(axis=0)
+        margin = _MARGIN * np.where(high > low, high - low, 1)
+        across, up = np.linspace(low - margin, high + margin, _GRID).T
+        grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+        heights = estimator.score_samples(grid, n_importance_samples=_IMPORTANCE_SAMPLES)
+        yield "density", figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X)
