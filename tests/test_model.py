@@ -212,6 +212,24 @@ def test_the_posterior_over_clusters_is_bayes_rule_at_the_means() -> None:
     assert (expected.argmax(-1) == true.argmax(-1)).mean() > 0.8
 
 
+@torch.no_grad()
+def test_the_posterior_over_clusters_takes_the_style_of_each_row() -> None:
+    """Here components do move with w: they are those of the row's own mean style, by hand in numpy."""
+    model, y = _small_model("gaussian", (3,), n_components=4)
+    model, y = model.double(), y.double()
+    model.recognition.output.bias[4:6] += torch.tensor([2.0, -1.5])
+    q_x, q_w = model.recognition(model.standardised(y))
+    hidden, output = model.generative.mixture.hidden[0], model.generative.mixture.output
+    for row in range(len(y)):
+        units = np.tanh(hidden.weight.numpy() @ q_w.mean[row].numpy() + hidden.bias.numpy())
+        raw = (output.weight.numpy() @ units + output.bias.numpy()).reshape(2, 4, 2)
+        scales = np.exp(np.logaddexp(LOW, -np.logaddexp(-HIGH, -raw[1])))
+        densities = stats.norm(raw[0], scales).pdf(q_x.mean[row].numpy()).prod(-1)
+        np.testing.assert_allclose(model.log_posterior(y)[row].exp().numpy(), densities / densities.sum(), rtol=1e-6)
+    at_zero = model.generative.mixture(torch.zeros_like(q_w.mean)).log_posterior(q_x.mean)
+    assert (at_zero - model.log_posterior(y)).abs().max() > 0.01
+
+
 # ---------------------------------------------------------------- chunks and units
 
 
@@ -309,11 +327,11 @@ def test_standardisation_in_parts_is_numpys_mean_and_deviation(
 ) -> None:
     rows = offset + scale * np.random.default_rng(seed).normal(size=(sum(sizes), 3))
     units = standardisation(_parts(torch.from_numpy(rows), sizes))
-    # One step between neighbouring numbers of the data's size is all that rounding may cost.
-    step = np.spacing(np.abs(rows).max())
-    np.testing.assert_allclose(units.shift.numpy(), rows[0] + (rows - rows[0]).mean(0), atol=2.0 * step, rtol=0)
+    # A few steps between neighbouring numbers of the data's size are all that rounding may cost.
+    few_steps = 16.0 * np.spacing(np.abs(rows).max())
+    np.testing.assert_allclose(units.shift.numpy(), rows[0] + (rows - rows[0]).mean(0), atol=few_steps, rtol=0)
     expected = (rows - rows[0]).std(0) if len(rows) > 1 else np.ones(3)
-    np.testing.assert_allclose(units.scale.numpy(), expected, rtol=1e-9, atol=step)
+    np.testing.assert_allclose(units.scale.numpy(), expected, rtol=1e-9, atol=few_steps)
     assert units.shift.dtype == units.scale.dtype == torch.float64
 
 
@@ -551,13 +569,22 @@ def test_a_pair_of_modules_becomes_the_trunks() -> None:
         nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (1, 4))),
     )
     model, y = _small_model("bernoulli", (4,), (encoder, decoder), hidden_layer_sizes=(11, 13))
-    assert model.recognition.encoder is encoder
-    assert model.generative.observation.decoder is decoder
     assert model.recognition.output.in_features == 6
     assert model.generative.mixture.hidden[0].out_features == 13
     torch.testing.assert_close(model.decode(torch.ones(1, 2)), torch.sigmoid(decoder(torch.ones(1, 2))[:, 0]))
-    expected = torch.nn.functional.linear(encoder(y), model.recognition.output.weight, model.recognition.output.bias)
+    output = model.recognition.output
+    expected = nn.functional.linear(encoder(y), output.weight, output.bias)
     torch.testing.assert_close(model.embed(y), expected[:, :2])
+    # A step of training moves the model's copy, not the user's modules.
+    before = [parameter.clone() for parameter in (*encoder.parameters(), *decoder.parameters())]
+    lower_bound(model(y, _noise(0, 1, 9, dtype=torch.float32)), 0.0).backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += parameter.grad
+    after = [*encoder.parameters(), *decoder.parameters()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert all(parameter.grad is None for parameter in after)
+    assert not torch.equal(model.recognition.encoder[0].weight, encoder[0].weight)
 
 
 def test_a_file_of_weights_is_the_whole_model() -> None:

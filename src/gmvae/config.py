@@ -43,10 +43,12 @@ class Domain:
             return self.optional
         if isinstance(value, str):
             return value in self.choices
-        if not self.numeric or isinstance(value, bool) or not isinstance(value, Integral if self.integral else Real):
+        kind = Integral if self.integral else Real
+        if not self.numeric or isinstance(value, bool) or not isinstance(value, kind):
             return False
-        above = value > self.low if self.low_open else value >= self.low
-        below = value < self.high if self.high_open else value <= self.high
+        number = cast(Any, value)
+        above = number > self.low if self.low_open else number >= self.low
+        below = number < self.high if self.high_open else number <= self.high
         return above and below
 
 

@@ -24,6 +24,8 @@ MAX_CLUSTERED_DIMS = 20
 """Principal components that are clustered; a full covariance needs far more rows than dimensions."""
 MIN_SCALE = 0.1
 """Least starting scale of a component, as a share of the data's spread."""
+_MIN_COVARIANCE = 1e-6
+"""scikit-learn's own floor, for rows that are all alike."""
 
 
 class Start(NamedTuple):
@@ -59,7 +61,8 @@ def kmeans_labels(scores: np.ndarray, n_components: int, seed: int) -> np.ndarra
 
 def gmm_labels(scores: np.ndarray, n_components: int, seed: int) -> np.ndarray:
     """Clusters by a Gaussian mixture with full covariances."""
-    mixture = GaussianMixture(n_components, n_init=3, reg_covar=1e-3 * scores.var(0).mean(), random_state=seed)
+    floor = 1e-3 * scores.var(0).mean() or _MIN_COVARIANCE
+    mixture = GaussianMixture(n_components, n_init=3, reg_covar=floor, random_state=seed)
     return mixture.fit_predict(scores)
 
 
@@ -78,12 +81,20 @@ def find_start(init: str, rows: np.ndarray, n_components: int, latent_dim: int, 
         K and D_x.
     seed : int
         Seed of the clustering.
+
+    Notes
+    -----
+    Components beyond the rows, or beyond their distinct values, start at the centre with unit scale.
     """
     if init == "random":
         return None
     pca = PCA(min(max(latent_dim, MAX_CLUSTERED_DIMS), *rows.shape), random_state=seed)
-    scores = pca.fit_transform(rows)
-    labels = CLUSTERINGS[init](scores[:, :MAX_CLUSTERED_DIMS], n_components, seed)
+    with np.errstate(invalid="ignore"):  # rows that are all alike have no variance to explain
+        scores = pca.fit_transform(rows)
+    with warnings.catch_warnings():
+        # A start need not converge, and users would take the warning for one about their own fit.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = CLUSTERINGS[init](scores[:, :MAX_CLUSTERED_DIMS], min(n_components, len(rows)), seed)
     spread = scores[:, :latent_dim].std(0)
     present = spread > 1e-6 * spread.max(initial=0.0)
     inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=present)

@@ -5,6 +5,7 @@ Everything here takes and gives observations y in the data's own units.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -187,13 +188,16 @@ class GaussianMixtureVAE(nn.Module):
 def build(
     config: Config, event_shape: networks.Shape, family: Family, units: UnitInterval | Standardise
 ) -> GaussianMixtureVAE:
-    """Make the model for observations of ``event_shape``; weights come from the global generator."""
+    """Make the model for observations of ``event_shape``; weights come from the global generator.
+
+    Trunks of the user's own are copied with their weights, so that training leaves the user's modules as they are.
+    """
     if isinstance(config.network, str):
         architecture = networks.architecture(config.network, config.hidden_layer_sizes, event_shape)
         trunks = architecture.build(event_shape, config.latent_dim, N_OUTPUTS[family])
         mixture_width = architecture.mixture_width
     else:
-        trunks = networks.Trunks(*config.network)
+        trunks = networks.Trunks(*copy.deepcopy(config.network))
         mixture_width = config.hidden_layer_sizes[-1]
     width = networks.output_width(trunks.encoder, event_shape)
     return GaussianMixtureVAE(

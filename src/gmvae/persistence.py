@@ -35,7 +35,9 @@ def write(path: str | Path, kind: Kind, tensors: Mapping[str, Tensor], document:
     }
     with replacing(path) as temporary:
         # Copies, because a file of tensors refuses weights that share memory, such as tied layers.
-        copies = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+        copies = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+        }
         save_file(copies, temporary, header)
 
 
@@ -72,5 +74,5 @@ def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any
         return tensors, json.loads(header["document"])
     except (KeyError, json.JSONDecodeError) as error:
         raise ModelFileError(
-            f"`path` must be a whole {kind} file; the document in the header of {str(path)!r} cannot be read: save it again."
+            f"`path` must be a whole {kind} file; the document in {str(path)!r} cannot be read: save it again."
         ) from error

@@ -43,7 +43,7 @@ def save(estimator: GMVAE, path: str | Path) -> None:
         "model",
         model.state_dict(),
         {
-            "parameters": parameters(Config(**estimator.get_params(deep=False))),
+            "parameters": parameters(estimator._config),
             "likelihood": "bernoulli" if isinstance(model.units, UnitInterval) else "gaussian",
             "event_shape": list(estimator.event_shape_),
             "n_features_in": estimator.n_features_in_,
@@ -76,21 +76,25 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
         if document["likelihood"] == "bernoulli"
         else Standardise(*(torch.zeros(event_shape, dtype=torch.float64) for _ in range(2)))
     )
+    config = Config(**estimator.get_params(deep=False))
     with torch.random.fork_rng():
-        model = build(Config(**estimator.get_params(deep=False)), event_shape, document["likelihood"], units)
+        model = build(config, event_shape, document["likelihood"], units)
+    model.to(next(tensor.dtype for name, tensor in tensors.items() if name.endswith("output.weight")))
+    model.units.double()  # whatever the weights are: float32 would round away what lies on a large offset
     try:
-        # Each tensor in its own type, as the units are float64 beside float32 weights; a copy lets go of the file.
-        model.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
+        model.load_state_dict(tensors)
     except RuntimeError as error:
         raise ModelFileError(
             f"`path` must hold the weights of its own network; {str(path)!r} does not fit: {error}"
         ) from error
+    estimator._config = config
     estimator._model = model.eval().to(device_for(device))
     estimator.event_shape_ = event_shape
     estimator.n_features_in_ = document["n_features_in"]
     if document["feature_names_in"] is not None:
         estimator.feature_names_in_ = np.array(document["feature_names_in"], dtype=object)
     estimator.history_ = History(Epoch(*row) for row in document["history"])
+    estimator.n_iter_ = len(estimator.history_.epochs)
     estimator.converged_ = document["converged"]
     estimator.lower_bound_ = document["lower_bound"]
     estimator.restart_bounds_ = document["restart_bounds"]
@@ -114,6 +118,8 @@ def open_run(run: Run, config: Config, seed: int) -> int:
             temporary.write_text(json.dumps(now, indent=2) + "\n")
         for restart in range(config.n_init):
             run.checkpoint(restart).unlink(missing_ok=True)
+            for events in run.tensorboard(restart).glob("events.out.tfevents.*"):
+                events.unlink()
         return seed
     if not path.is_file():
         raise ValueError(f"`run_dir` must hold a started run to resume; {str(path)!r} is missing: leave out `resume`.")
@@ -128,6 +134,8 @@ def open_run(run: Run, config: Config, seed: int) -> int:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
     return value.item() if isinstance(value, np.generic) else value
 
 

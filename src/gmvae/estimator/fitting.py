@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from torch import Tensor
 
 from gmvae import persistence
 from gmvae.config import Config
-from gmvae.estimator.inputs import family_for, top_level
+from gmvae.estimator.inputs import check_bernoulli, family_for, top_level
+from gmvae.generative import Family
 from gmvae.initialisation import MAX_ROWS, Start, find_start
-from gmvae.model import GaussianMixtureVAE, UnitInterval, build, standardisation
+from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
 from gmvae.progress import Reporter
 from gmvae.training import Split, State, Trainer, as_tensor, make_fabric, rows_for
 
@@ -55,6 +57,10 @@ class Run(NamedTuple):
         """The checkpoint of a restart."""
         return self.folder / "checkpoints" / f"restart-{restart}.safetensors"
 
+    def tensorboard(self, restart: int) -> Path:
+        """The folder of a restart's TensorBoard events."""
+        return self.folder / "tensorboard" / f"restart-{restart}"
+
 
 def fit_best(rows: np.ndarray, config: Config, seed: int, run: Run | None, previous: GaussianMixtureVAE | None) -> Fit:
     """Train ``config.n_init`` restarts on ``rows`` (n, *event) and keep the best by the held-out bound.
@@ -66,7 +72,7 @@ def fit_best(rows: np.ndarray, config: Config, seed: int, run: Run | None, previ
     run : Run, optional
         Checkpoints, history and TensorBoard events go to its folder.
     previous : GaussianMixtureVAE, optional
-        Start from this model (warm start).
+        Start from this model (warm start); it stays as it is.
     """
     seeds = np.random.SeedSequence(seed).generate_state(config.n_init + 1, np.uint32).tolist()
     split = _split(len(rows), config.validation_fraction, seeds[0])
@@ -92,9 +98,12 @@ def _fit_once(
     run: Run | None,
     previous: GaussianMixtureVAE | None,
 ) -> tuple[GaussianMixtureVAE, State]:
-    fabric = make_fabric(config, run and run.folder / "tensorboard" / f"restart-{restart}")
-    model, start = (previous, None) if previous is not None else _new_model(rows, split, config, seed)
-    resume = _resume(run, restart)
+    fabric = make_fabric(config, run and run.tensorboard(restart))
+    if previous is None:
+        model, start = _new_model(rows, split, config, seed)
+    else:
+        model, start = _continued(previous, rows, config), None
+    resume = _resume(run, restart, model)
     target = None
     if start is not None:
         dtype = torch.float64 if config.precision == "64-true" else torch.float32
@@ -118,10 +127,20 @@ def _fit_once(
     return model, state
 
 
-def _resume(run: Run | None, restart: int) -> State | None:
+def _resume(run: Run | None, restart: int, model: GaussianMixtureVAE) -> State | None:
     if run is None or not run.resume or not run.checkpoint(restart).exists():
         return None
-    return State.from_tensors(*persistence.read(run.checkpoint(restart), "checkpoint"))
+    state = State.from_tensors(*persistence.read(run.checkpoint(restart), "checkpoint"))
+    now = model.state_dict()
+    alike = {name: tensor.shape for name, tensor in now.items()} == {n: t.shape for n, t in state.network.items()}
+    # The units follow from the values of X alone, so they tell another X of the same shape.
+    units = [name for name in now if name.startswith("units.")]
+    if not alike or any(not torch.equal(now[name].double(), state.network[name].double()) for name in units):
+        raise ValueError(
+            f"X and `network` must be as in the run to resume; got others than {str(run.folder)!r} was started with: "
+            "give the same or start anew."
+        )
+    return state
 
 
 def _split(n_rows: int, fraction: float, seed: int) -> Split:
@@ -145,6 +164,33 @@ def _new_model(rows: np.ndarray, split: Split, config: Config, seed: int) -> tup
     if start is not None:
         model.generative.mixture.place(start.means, start.scales)
     return model, start
+
+
+def _continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:
+    """A copy of the previous solution for ``config``, in the units of its first fit."""
+    units = copy.deepcopy(previous.units).cpu()
+    family: Family = "bernoulli" if isinstance(units, UnitInterval) else "gaussian"
+    if config.likelihood not in ("auto", family):
+        raise ValueError(
+            f"`likelihood` must be {family!r} as in the previous fit under `warm_start`; got {config.likelihood!r}: "
+            "set it back or fit with `warm_start=False`."
+        )
+    if isinstance(units, UnitInterval):
+        check_bernoulli(rows, float(units.top_level))
+    with torch.random.fork_rng():
+        model = build(config, rows.shape[1:], family, units)
+    if config.precision == "64-true":
+        model.double()
+    try:
+        if isinstance(units, Standardise) and units.shift.shape != rows.shape[1:]:
+            raise RuntimeError
+        model.load_state_dict(previous.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            "X and the parameters that shape the model, such as `n_components`, must be as in the previous fit under "
+            "`warm_start`; got others: set them back or fit with `warm_start=False`."
+        ) from error
+    return model
 
 
 def _batches(rows: np.ndarray) -> Iterator[Tensor]:

@@ -6,16 +6,14 @@ import warnings
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
 from gmvae.estimator import document
 from gmvae.estimator.fitting import Run, fit_best, warn_if_collapsed
 from gmvae.estimator.inputs import fit_rows
-from gmvae.estimator.queries import FittedQueries
+from gmvae.estimator.queries import FittedQueries, draw_seed
 from gmvae.metrics import effective_components
 from gmvae.training import converged
 
@@ -40,7 +38,8 @@ class GMVAE(FittedQueries):
     network : {"auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"} or pair of modules, default="auto"
         Hidden layers. "auto" takes "conv" for images of at least 8x8 pixels, else "mlp". A pair
         (encoder, decoder) of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to
-        (n, 1, *event) logits for "bernoulli" or (n, 2, *event) means and log-scales for "gaussian".
+        (n, 1, *event) logits for "bernoulli" or (n, 2, *event) means and log-scales for "gaussian". The modules are
+        copied: every restart begins with the weights they have.
     hidden_layer_sizes : tuple of int, default=(500, 500)
         Widths of "mlp", mirrored in the decoder; "conv" has one fully connected layer of the last width.
     max_iter : int or "auto", default="auto"
@@ -75,9 +74,10 @@ class GMVAE(FittedQueries):
     device : str, default="auto"
         "cpu", "cuda", "cuda:N", or "auto" for a GPU where there is one.
     random_state : int, RandomState or None, default=None
-        Seed. The same seed on the same machine gives the same result.
+        Seed. The same seed on the same machine gives the same result. None takes a fresh one from the system;
+        global generators are never touched.
     warm_start : bool, default=False
-        Go on from the previous solution when `fit` is called again.
+        Go on from the previous solution, in its standardisation, when `fit` is called again.
     verbose : int, default=0
         1 reports every epoch on standard error.
 
@@ -207,8 +207,10 @@ class GMVAE(FittedQueries):
             If training stays non-finite although the learning rate was lowered.
         """
         config = Config(**self.get_params(deep=False))
+        if resume and run_dir is None:
+            raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
         rows = fit_rows(self, X, config.n_components)
-        seed = int(check_random_state(config.random_state).randint(np.iinfo(np.int32).max))
+        seed = draw_seed(config.random_state)
         run = None
         if run_dir is not None:
             run = Run(Path(run_dir), resume)
@@ -216,6 +218,7 @@ class GMVAE(FittedQueries):
         previous = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
         fit = fit_best(rows, config, seed, run, previous)
 
+        self._config = config
         self._model = fit.model
         self.event_shape_ = rows.shape[1:]
         self.history_ = fit.state.history

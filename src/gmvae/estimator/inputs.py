@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.generative import Family
 from gmvae.networks import Shape
@@ -46,6 +47,14 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarr
     return flat.reshape(len(flat), *event_shape)
 
 
+def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
+    """Validate places in the latent space, (n, latent_dim)."""
+    latents = check_array(_host(X))
+    if latents.shape[1] != latent_dim:
+        raise ValueError(f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}.")
+    return latents
+
+
 def family_for(likelihood: str, rows: np.ndarray) -> Family:
     """Resolve ``likelihood='auto'``: Bernoulli for booleans, uint8 images and values within [0, 1].
 
@@ -82,7 +91,10 @@ def _within_unit_interval(rows: np.ndarray) -> bool:
 
 
 def _host(X: Any) -> Any:
-    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+    if not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()  # numpy has no bfloat16
 
 
 def _event_shape(X: Any) -> Shape | None:
@@ -101,4 +113,5 @@ def _event_shape(X: Any) -> Shape | None:
 
 
 def _flat(X: Any) -> Any:
-    return X.reshape(len(X), -1) if _event_shape(X) is not None and len(X) else X
+    event_shape = _event_shape(X)
+    return X if event_shape is None else X.reshape(len(X), math.prod(event_shape))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gmvae.estimator.inputs import check_bernoulli, query_rows
+from gmvae.config import Config, Domain, require
+from gmvae.estimator.inputs import check_bernoulli, latent_rows, query_rows
 from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval
 from gmvae.networks import Shape
 from gmvae.training import as_tensor
@@ -34,14 +36,23 @@ class Components(NamedTuple):
     scales: np.ndarray
 
 
+def draw_seed(random_state: Any) -> int:
+    """A seed from ``random_state``; None takes it from the system and leaves numpy's global generator alone."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def _require_count(name: str, value: object) -> None:
+    require(name, Domain("an integer of at least 1", low=1, integral=True), value)
+
+
 class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator, ABC):
     """The methods of `GMVAE` that need a fitted model."""
 
-    n_components: int
-    latent_dim: int
-    style_dim: int
     random_state: Any
     event_shape_: Shape
+    _config: Config
     _model: GaussianMixtureVAE
 
     def predict(self, X: Any) -> np.ndarray:
@@ -86,12 +97,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             In the data's units; uint8 images come back as values in [0, 1].
         """
         check_is_fitted(self)
-        latents = np.asarray(X)
-        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"X must have shape (n, {self.latent_dim}), as `transform` gives; got shape {latents.shape}."
-            )
-        return self._map(latents, lambda x: self._model.decode(x.to(self._like.dtype)))
+        return self._map(latent_rows(X, self._config.latent_dim), lambda x: self._model.decode(x.to(self._like.dtype)))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Observations after a passage through the latent space; shape as `inverse_transform`'s."""
@@ -113,8 +119,9 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             In nats, in the data's units.
         """
         rows = self._rows(X)
+        _require_count("n_importance_samples", n_importance_samples)
         generator = torch.Generator().manual_seed(0)
-        dims = (self.latent_dim, self.style_dim)
+        dims = (self._config.latent_dim, self._config.style_dim)
         noise = Noise(*(torch.randn(n_importance_samples, 1, dim, generator=generator).to(self._like) for dim in dims))
         return self._map(rows, lambda y: self._model.log_evidence(y, noise))
 
@@ -145,24 +152,21 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             The cluster of every observation.
         """
         check_is_fitted(self)
-        K = self.n_components
-        if n_samples < 1:
-            raise ValueError(f"`n_samples` must be an integer of at least 1; got {n_samples!r}.")
-        if component is not None and not 0 <= component < K:
-            raise ValueError(f"`component` must be in 0..{K - 1}; got {component!r}.")
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        generator = torch.Generator(self._like.device).manual_seed(seed)
+        K, style_dim = self._config.n_components, self._config.style_dim
+        _require_count("n_samples", n_samples)
+        if component is not None and not (isinstance(component, Integral) and 0 <= component < K):
+            raise ValueError(f"`component` must be None or an integer in 0..{K - 1}; got {component!r}.")
+        generator = torch.Generator(self._like.device).manual_seed(draw_seed(self.random_state))
         device = self._like.device
         labels = torch.randint(K, (n_samples,), generator=generator, device=device)
         if component is not None:
             labels.fill_(component)
-        w = torch.randn(n_samples, self.style_dim, generator=generator, device=device, dtype=self._like.dtype)
+        w = torch.randn(n_samples, style_dim, generator=generator, device=device, dtype=self._like.dtype)
         if style is not None:
             style = np.asarray(style)
-            if style.shape not in {(self.style_dim,), (n_samples, self.style_dim)}:
+            if style.shape not in {(style_dim,), (n_samples, style_dim)}:
                 raise ValueError(
-                    f"`style` must have shape ({self.style_dim},) or ({n_samples}, {self.style_dim}); got shape "
-                    f"{style.shape}."
+                    f"`style` must have shape ({style_dim},) or ({n_samples}, {style_dim}); got shape {style.shape}."
                 )
             w = torch.from_numpy(style).to(w).expand_as(w)
         with torch.no_grad():
@@ -180,9 +184,10 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             w; by default 0, the centre of p(w).
         """
         check_is_fitted(self)
-        w = np.zeros(self.style_dim) if style is None else np.asarray(style)
-        if w.shape != (self.style_dim,):
-            raise ValueError(f"`style` must have shape ({self.style_dim},); got shape {w.shape}.")
+        style_dim = self._config.style_dim
+        w = np.zeros(style_dim) if style is None else np.asarray(style)
+        if w.shape != (style_dim,):
+            raise ValueError(f"`style` must have shape ({style_dim},); got shape {w.shape}.")
         parts = self._model.generative.mixture(torch.from_numpy(w).to(self._like)).components
         return Components(parts.mean.cpu().numpy(), parts.log_scale.exp().cpu().numpy())
 
@@ -210,7 +215,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     @property
     def _n_features_out(self) -> int:
-        return self.latent_dim
+        return self._config.latent_dim
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_model")

@@ -33,9 +33,7 @@ def kmeans(X: NDArray[Any], n_components: int, seed: int) -> Baseline:
     return Baseline(model.fit_predict(X), None, model)
 
 
-def gaussian_mixture(
-    X: NDArray[Any], n_components: int, seed: int, held_out: NDArray[Any] | None = None
-) -> Baseline:
+def gaussian_mixture(X: NDArray[Any], n_components: int, seed: int, held_out: NDArray[Any] | None = None) -> Baseline:
     """Gaussian mixture with full covariances from five k-means starts, on rows (n, p).
 
     Covariances are regularised by 1e-3 of the data's mean variance: pixels that never change make

@@ -27,7 +27,9 @@ def device_for(name: str) -> torch.device:
         return torch.device("cpu")
     index = name.partition(":")[2] or "0"
     if not index.isdecimal() or int(index) >= n_gpus:
-        raise ValueError(f"`device` must be present; got {name!r} with {n_gpus} GPU(s): use 'auto' or 'cpu'.")
+        raise ValueError(
+            f"`device` must be a device of this machine, which has {n_gpus} GPU(s); got {name!r}: use 'auto' or 'cpu'."
+        )
     return torch.device("cuda", int(index))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
@@ -82,7 +82,9 @@ class Trainer:
         seed: int,
         target: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+        optimizer = torch.optim.Adam(
+            model.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
+        )
         self.model = model
         self.network, self.optimizer = fabric.setup(model, optimizer)
         self.rows = rows
@@ -94,6 +96,11 @@ class Trainer:
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
         self.batch_size = min(config.batch_size, len(split.train))
+        if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+            raise ValueError(
+                "`batch_size` and the training rows must be at least 2 for a network with batch norm; got 1: raise "
+                "`batch_size` or take another `network`."
+            )
         self.steps_per_epoch = len(split.train) // self.batch_size
         self.max_iter = epochs(config.max_iter, len(split.train), self.batch_size)
 

@@ -1,0 +1,72 @@
+"""What users see while training: lines when piped, a bar on a terminal, nothing when silent; never on stdout."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from gmvae import GMVAE
+from gmvae.progress import Reporter
+
+
+class Ended(NamedTuple):
+    """What the reporter shows of an epoch."""
+
+    epoch: int
+    lower_bound_held_out: float = -12.3456
+    z_prior: float = 0.5
+    effective_components: float = 2.96
+    seconds: float = 1.26
+
+
+def test_a_plain_line_per_epoch_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter(20, 1, "restart 1/2") as reporter:
+        reporter.show(Ended(1))
+        reporter.show(Ended(2, lower_bound_held_out=1234567.8))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "restart 1/2  epoch 1/20  held-out bound -12.346  z-prior 0.500  effective clusters 3.0  1.3 s",
+        "restart 1/2  epoch 2/20  held-out bound 1234567.800  z-prior 0.500  effective clusters 3.0  1.3 s",
+    ]
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_bar_on_a_terminal_unless_silent(monkeypatch: pytest.MonkeyPatch, verbose: int) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for variable in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "150")
+    out, err = io.StringIO(), Terminal()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    with Reporter(20, verbose, "fit") as reporter:
+        reporter.show(Ended(7))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err.getvalue())
+    assert out.getvalue() == ""
+    if verbose:
+        assert "7/20" in shown
+        assert "held-out bound -12.346" in shown
+        assert "epoch 7/20" not in shown, "a bar, no lines"
+    else:
+        assert err.getvalue() == ""
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning")
+def test_a_fit_reports_on_stderr_alone(capfd: pytest.CaptureFixture[str], verbose: int) -> None:
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    GMVAE(2, hidden_layer_sizes=(4,), max_iter=3, n_init=2, init="random", verbose=verbose, random_state=0).fit(X)
+    out, err = capfd.readouterr()
+    assert out == ""
+    starts = [line[:24] for line in err.splitlines()]
+    expected = [f"restart {restart}/2  epoch {epoch}/3" for restart in (1, 2) for epoch in (1, 2, 3)]
+    assert [start.strip() for start in starts] == (expected if verbose else [])
