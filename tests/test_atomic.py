@@ -28,9 +28,14 @@ def test_file_appears_at_the_end(tmp_path: Path) -> None:
 def test_failure_leaves_the_earlier_file(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "a.txt"
     path.write_text("earlier")
-    with pytest.raises(error), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def stop_halfway() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        stop_halfway()
     assert path.read_text() == "earlier"
     assert os.listdir(tmp_path) == ["a.txt"]
 

@@ -197,7 +197,7 @@ def build(
         trunks = architecture.build(event_shape, config.latent_dim, N_OUTPUTS[family])
         mixture_width = architecture.mixture_width
     else:
-        trunks = networks.Trunks(*copy.deepcopy(config.network))
+        trunks = networks.Trunks(*(copy.deepcopy(trunk).float() for trunk in config.network))
         mixture_width = config.hidden_layer_sizes[-1]
     width = networks.output_width(trunks.encoder, event_shape)
     return GaussianMixtureVAE(

@@ -125,7 +125,7 @@ def _sizes(event_shape: Shape, convolutions: Sequence[ConvLayer]) -> list[tuple[
     if min(sizes[-1]) < 1:
         raise ValueError(
             f"Images must be large enough for the network's convolutions; got {event_shape[1]}x{event_shape[2]} "
-            "pixels: take `network='conv'` or `network='mlp'`."
+            "pixels: take larger images or `network='mlp'`."
         )
     return sizes
 
@@ -187,7 +187,7 @@ def architecture(network: str, hidden: Sequence[int], event_shape: Shape) -> Arc
     Raises
     ------
     ValueError
-        If the network needs images and the observations are none, or too small.
+        If the network needs images and the observations are none.
     """
     is_image = len(event_shape) == 3
     if network == "auto":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,11 +129,11 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 
 
 def _show(outcome: Outcome) -> None:
-    estimator, run = outcome.estimator, outcome.folder.path
+    estimator, run = outcome.estimator, shlex.quote(str(outcome.folder.path))
     scores = {} if outcome.scores is None else outcome.scores._asdict()
     show(
         [
-            ("run folder", run),
+            ("run folder", outcome.folder.path),
             ("epochs", f"{estimator.n_iter_}, {'converged' if estimator.converged_ else 'not converged'}"),
             ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
             ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components}"),
@@ -146,7 +147,7 @@ def _show(outcome: Outcome) -> None:
     show_next(
         [
             f"gmvae info {run}",
-            f"gmvae predict {run} {outcome.record.source} --proba -o {run}/clusters.csv",
+            f"gmvae predict {run} {shlex.quote(outcome.record.source)} --proba -o {run}/clusters.csv",
             f"gmvae sample {run} {'--mean ' if images else ''}-o {run}/samples.{'png' if images else 'csv'}",
             f"tensorboard --logdir {run}/tensorboard",
         ]

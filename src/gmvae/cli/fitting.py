@@ -124,7 +124,7 @@ def _train(folder: RunFolder, record: Record, data: Dataset, parameters: dict[st
     except KeyboardInterrupt:
         if not folder.has_checkpoint:
             raise
-        interrupted(f"Interrupted; go on with: gmvae fit -o {folder.path} --resume")
+        interrupted(f"Interrupted; go on with: {folder.resume_command}")
     scores = None if data.labels is None else evaluate(data.labels, proba)
     return Outcome(folder, record, data, estimator, seconds, scores, figures)
 

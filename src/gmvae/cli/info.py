@@ -68,7 +68,7 @@ def _unfinished(folder: RunFolder) -> dict[str, Any]:
             epochs = list(csv.DictReader(file))
     return {
         "complete": False,
-        "go_on_with": f"gmvae fit -o {folder.path} --resume",
+        "go_on_with": folder.resume_command,
         "epochs": len(epochs),
         "lower_bound_held_out": float(epochs[-1]["lower_bound_held_out"]) if epochs else None,
         "config": read_json(folder.config),

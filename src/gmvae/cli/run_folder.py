@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -82,6 +83,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def resume_command(self) -> str:
+        """What to type to go on."""
+        return f"gmvae fit -o {shlex.quote(str(self.path))} --resume"
+
+    @property
     def complete(self) -> bool:
         """Whether everything has been written."""
         return self.model.is_file() and not self.checkpoints.exists()
@@ -146,7 +152,7 @@ def model_file(run: Path) -> Path:
     if folder.model.is_file():
         return folder.model
     if folder.config.is_file():
-        raise ValueError(f"{run} must be complete; it is not: go on with `gmvae fit -o {run} --resume`.")
+        raise ValueError(f"{run} must be complete; it is not: go on with `{folder.resume_command}`.")
     raise ValueError(f"{run} must be a run folder; it has no model.safetensors.")
 
 

@@ -23,6 +23,8 @@ from gmvae.progress import Reporter
 from gmvae.training import Split, State, Trainer, as_tensor, make_fabric, rows_for
 
 _ROWS_AT_ONCE = 8192
+_COINCIDENT = 0.1
+"""Share of log K, the z-term of certain assignments, below which components can hardly be told apart."""
 
 
 class CollapseWarning(UserWarning):
@@ -199,18 +201,24 @@ def _batches(rows: np.ndarray) -> Iterator[Tensor]:
 
 
 def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
-    """Warn, with the remedy, when the effective number of clusters is far below K."""
+    """Warn, with the remedy, when the components coincide or the effective number of clusters is far below K.
+
+    Where components coincide, every one gets its share of every row: the effective number is K and the z-term is 0.
+    """
     K = config.n_components
-    if effective >= 1.0 + (K - 1) / 3.0:
+    most = math.log(K)
+    coincide = z_prior < _COINCIDENT * most
+    if not coincide and effective >= 1.0 + (K - 1) / 3.0:
         return
-    if z_prior < 0.5 * math.log(K):
-        remedy = f"the components overlap: set `min_information` to a share of log K, such as {0.5 * math.log(K):.2f}"
+    if coincide:
+        remedy = f"the components coincide: set `min_information` to a share of log K, such as {0.5 * most:.2f}"
     elif config.bound == "paper":
         remedy = "a few components took all points: set `bound='exact'`"
     else:
         remedy = "a few components took all points: set `n_init` to several restarts, or take fewer `n_components`"
     warnings.warn(
-        f"{effective:.1f} effective clusters of {K} are in use; {remedy}.",
+        f"{effective:.1f} effective clusters of {K} are in use, with a z-prior of {z_prior:.2f} of at most {most:.2f} "
+        f"nats; {remedy}.",
         CollapseWarning,
         stacklevel=3,
     )

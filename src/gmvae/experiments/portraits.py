@@ -59,7 +59,7 @@ def draw_run(
         ("learning-curves", _learning_curves(estimator)),
         ("cluster-sizes", figures.cluster_sizes(np.bincount(clusters, minlength=estimator.n_components))),
         ("latent-space", _latent_space(estimator, X, clusters)),
-        *_images(estimator, clusters),
+        *_images(estimator, X, clusters),
         *_plane(estimator, X, clusters),
     ]
     if labels is not None:
@@ -67,13 +67,15 @@ def draw_run(
     return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn]
 
 
-def component_images(estimator: GMVAE, n: int = _SAMPLES_PER_COMPONENT) -> NDArray[np.float64]:
+def component_images(estimator: GMVAE, X: NDArray[Any], n: int = _SAMPLES_PER_COMPONENT) -> NDArray[np.float64]:
     """Mean images of n latents of every component at w = 0, as shades within [0, 1].
 
     Parameters
     ----------
     estimator : GMVAE
         A model fitted to images.
+    X : ndarray
+        The images; see `shades`.
     n : int
         Images per component.
 
@@ -83,21 +85,25 @@ def component_images(estimator: GMVAE, n: int = _SAMPLES_PER_COMPONENT) -> NDArr
     """
     style = np.zeros(estimator.style_dim)
     samples = [estimator.sample(n, component=k, style=style, mean=True)[0] for k in range(estimator.n_components)]
-    return shades(np.stack(samples))
+    return shades(np.stack(samples), X)
 
 
-def shades(images: NDArray[Any]) -> NDArray[np.float64]:
-    """Images of any units as shades within [0, 1]: probabilities as they are, others by their own range.
+def shades(images: NDArray[Any], X: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    """Images of any units as shades within [0, 1]: probabilities as they are, others by a range.
 
     Parameters
     ----------
     images : ndarray of any shape
         What a model generated; all of them share one scale.
+    X : ndarray, optional
+        Data whose range becomes black and white; by default that of the images.
     """
     low, high = min(float(images.min()), 0.0), float(images.max())
     if low == 0.0 and high <= 1.0:
         return images.astype(np.float64)
-    return (images - low) / (high - low)
+    if X is not None:
+        low, high = float(X.min()), float(X.max())
+    return np.clip((images - low) / ((high - low) or 1.0), 0.0, 1.0)
 
 
 def _learning_curves(estimator: GMVAE) -> Any:
@@ -114,15 +120,15 @@ def _latent_space(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]
     )
 
 
-def _images(estimator: GMVAE, clusters: NDArray[np.int64]) -> Iterator[tuple[str, Any]]:
+def _images(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> Iterator[tuple[str, Any]]:
     if len(estimator.event_shape_) != 3:
         return
     sizes = np.bincount(clusters, minlength=estimator.n_components)
-    yield "samples", figures.component_samples(component_images(estimator), shares=sizes / sizes.sum())
-    yield "style", _style_grid(estimator, int(sizes.argmax()))
+    yield "samples", figures.component_samples(component_images(estimator, X), shares=sizes / sizes.sum())
+    yield "style", _style_grid(estimator, X, int(sizes.argmax()))
 
 
-def _style_grid(estimator: GMVAE, component: int) -> Any:
+def _style_grid(estimator: GMVAE, X: NDArray[Any], component: int) -> Any:
     """One component's mean over its first two style coordinates, or over its only one; the others stay 0."""
     upwards = _STYLES[::-1] if estimator.style_dim > 1 else np.zeros(1)
     latents = []
@@ -131,7 +137,7 @@ def _style_grid(estimator: GMVAE, component: int) -> Any:
             style = np.zeros(estimator.style_dim)
             style[:2] = (first, second)[: estimator.style_dim]
             latents.append(estimator.components(style).means[component])
-    images = shades(estimator.inverse_transform(np.stack(latents)))
+    images = shades(estimator.inverse_transform(np.stack(latents)), X)
     sheet = images.reshape(len(upwards), len(_STYLES), *images.shape[1:])
     panel = figures.style_grid(sheet, component=component, values=(upwards.tolist(), _STYLES.tolist()))
     if estimator.style_dim == 1:

@@ -1,0 +1,985 @@
+"""The loop: its steps against plain PyTorch, its record, its guard, when it stops, and how it goes on after a break."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.exceptions import ConvergenceWarning
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
+
+import gmvae.estimator.fitting
+import gmvae.objective
+from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, persistence
+from gmvae.config import Config, Precision
+from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build
+from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
+from gmvae.objective import Terms, latent_terms
+from gmvae.training import Epoch, History, Split, State, Trainer, device_for, make_fabric, placing, rows_for
+from gmvae.training.schedule import SCHEDULES
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def quick_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Teach the encoder its place in fewer steps; where it lies does not matter here."""
+    monkeypatch.setattr(placing, "N_STEPS", 20)
+
+
+CPU = torch.device("cpu")
+SMALL: dict[str, Any] = {
+    "n_components": 3,
+    "latent_dim": 2,
+    "style_dim": 1,
+    "hidden_layer_sizes": (8,),
+    "max_iter": 6,
+    "batch_size": 16,
+    "init": "random",
+    "random_state": 0,
+    "device": "cpu",
+}
+
+
+def points(n: int = 80, p: int = 4, seed: int = 0) -> NDArray[Any]:
+    return np.random.default_rng(seed).normal(size=(n, p)) * np.arange(1, p + 1)
+
+
+def binary(n: int = 40, p: int = 5) -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, 2, size=(n, p)).astype(np.float64)
+
+
+def trainer_of(
+    rows: NDArray[Any], seed: int = 3, n_held_out: int = 0, network: Any = "auto", **changed: Any
+) -> Trainer:
+    """A trainer on binary rows, without a place to start from."""
+    config = Config(**{**SMALL, "network": network, **changed})
+    torch.manual_seed(0)
+    model = build(config, rows.shape[1:], "bernoulli", UnitInterval())
+    order = torch.arange(len(rows))
+    split = Split(order[n_held_out:], order[:n_held_out] if n_held_out else order)
+    return Trainer(model, rows_for(rows, CPU), split, config, make_fabric(config), seed)
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def assert_same_history(one: History, other: History) -> None:
+    assert [epoch._replace(seconds=0.0) for epoch in one.epochs] == [e._replace(seconds=0.0) for e in other.epochs]
+
+
+def same_fit(one: GMVAE, other: GMVAE) -> None:
+    """Two fits are equal bit for bit."""
+    assert_same_weights(weights(one._model), weights(other._model))
+    assert_same_history(one.history_, other.history_)
+    assert np.array_equal(one.labels_, other.labels_)
+    assert np.array_equal(one.weights_, other.weights_)
+    assert one.lower_bound_ == other.lower_bound_
+    assert one.restart_bounds_ == other.restart_bounds_
+    assert one.converged_ == other.converged_
+    assert one.n_iter_ == other.n_iter_
+
+
+def batch_norm_trunks() -> tuple[nn.Module, nn.Module]:
+    """Small convolutions with batch norm, of the kind of the paper's, for 8x8 images and two latents."""
+    torch.manual_seed(1)
+    layers, event = [ConvLayer(4, 3, 1, 0), ConvLayer(6, 4, 2, 1)], (1, 8, 8)
+    return ConvEncoder(event, layers, 12, True), ConvDecoder(2, 12, layers, 1, event, True)
+
+
+def images(n: int = 40) -> NDArray[Any]:
+    return np.random.default_rng(0).uniform(size=(n, 8, 8)).astype(np.float32)
+
+
+# ---------------------------------------------------------------- a step
+
+
+def objective_by_hand(model: GaussianMixtureVAE, y: Tensor, noise: Noise, min_information: float) -> Tensor:
+    terms = model(y, noise)
+    cost = terms.conditional_prior.mean() + terms.w_prior.mean()
+    return terms.reconstruction.mean() - cost - torch.clamp(terms.z_prior.mean(), min=min_information)
+
+
+@pytest.mark.parametrize("min_information", [0.0, 0.9])
+def test_steps_equal_adam_written_by_hand(min_information: float) -> None:
+    """Two steps of an epoch in float64, with moments and corrections from the paper of Kingma and Ba."""
+    rows, seed, rate = binary(), 3, 0.01
+    trainer = trainer_of(
+        rows,
+        seed,
+        max_iter=1,
+        batch_size=20,
+        learning_rate=rate,
+        learning_rate_schedule="constant",
+        precision="64-true",
+        min_information=min_information,
+        n_mc_samples=2,
+    )
+    model = copy.deepcopy(trainer.model)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(40, generator=generator)
+    first = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    second = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for step, part in enumerate(order.split(20), start=1):
+        noise = Noise(
+            torch.randn(2, 20, 2, generator=generator, dtype=torch.float64),
+            torch.randn(2, 20, 1, generator=generator, dtype=torch.float64),
+        )
+        model.zero_grad()
+        objective_by_hand(model, torch.from_numpy(rows)[part], noise, min_information).neg().backward()
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                gradient = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+                first[name] = 0.9 * first[name] + 0.1 * gradient
+                second[name] = 0.999 * second[name] + 0.001 * gradient**2
+                m, v = first[name] / (1 - 0.9**step), second[name] / (1 - 0.999**step)
+                parameter -= rate * m / (v.sqrt() + 1e-8)
+    trainer.run()
+    for (name, ours), theirs in zip(trainer.model.named_parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("max_grad_norm", [None, 0.05])
+def test_gradient_is_clipped_to_its_norm(max_grad_norm: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of(binary(), max_grad_norm=max_grad_norm)
+    seen: list[list[Tensor]] = []
+
+    def spy(on: Trainer) -> None:
+        step = on.optimizer.step
+
+        def spied(*args: Any, **kwargs: Any) -> Any:
+            seen.append([p.grad.clone() for p in on.model.parameters() if p.grad is not None])
+            return step(*args, **kwargs)
+
+        monkeypatch.setattr(on.optimizer, "step", spied)
+
+    free = trainer_of(binary())
+    spy(free)
+    free.run()
+    spy(trainer)
+    before = len(seen)
+    trainer.run()
+    raw, ours = seen[0], seen[before]
+    raw_norm = math.sqrt(sum(g.square().sum().item() for g in raw))
+    assert raw_norm > 0.05
+    factor = 1.0 if max_grad_norm is None else max_grad_norm / raw_norm
+    for one, other in zip(raw, ours, strict=True):
+        torch.testing.assert_close(other, factor * one, rtol=1e-4, atol=1e-8)
+    if max_grad_norm is not None:
+        for gradients in seen[before:]:
+            assert math.sqrt(sum(g.square().sum().item() for g in gradients)) <= max_grad_norm * (1 + 1e-5)
+
+
+def test_schedules_against_closed_form() -> None:
+    one_cycle = SCHEDULES["one-cycle"]
+    for progress, factor in [(0.0, 0.04), (0.05, 0.52), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)]:
+        assert one_cycle(progress) == pytest.approx(factor, abs=1e-12)
+    assert one_cycle(0.325) == pytest.approx(0.5 * (1 + math.sqrt(0.5)), abs=1e-12)
+    assert [SCHEDULES["constant"](progress) for progress in (0.0, 0.3, 1.0)] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "constant"])
+def test_learning_rate_in_the_history_is_that_of_the_last_step(schedule: str) -> None:
+    trainer = trainer_of(binary(40), max_iter=10, batch_size=10, learning_rate=0.02, learning_rate_schedule=schedule)
+    rates = trainer.run().history["learning_rate"]
+    for epoch, rate in enumerate(rates):
+        progress = (epoch + 3 / 4) / 10  # four steps an epoch
+        if schedule == "constant":
+            factor = 1.0
+        elif progress < 0.1:
+            factor = 0.04 + 0.96 * progress / 0.1
+        else:
+            factor = math.cos(0.5 * math.pi * (progress - 0.1) / 0.9) ** 2
+        assert rate == pytest.approx(0.02 * factor, rel=1e-12)
+
+
+def test_an_epoch_visits_whole_batches_of_different_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.arange(23.0)[:, None] / 23
+    trainer = trainer_of(rows, batch_size=5, n_held_out=3, max_iter=3)
+    seen: list[list[int]] = []
+    step = trainer._step
+    monkeypatch.setattr(
+        trainer, "_step", lambda y, progress: (seen.append((y[:, 0] * 23).round().int().tolist()), step(y, progress))[1]
+    )
+    trainer.run()
+    epochs = [list(chain(*seen[first : first + 4])) for first in range(0, len(seen), 4)]
+    assert len(epochs) == 3
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(3, 23)), "every training row once, no held-out row"
+    assert epochs[0] != epochs[1]
+
+
+# ---------------------------------------------------------------- the record
+
+
+def spied_terms(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[Terms]:
+    seen: list[Terms] = []
+    step = trainer._step
+
+    def spied(y: Tensor, progress: float) -> Terms:
+        terms = step(y, progress)
+        seen.append(Terms(*(tensor.detach().clone() for tensor in terms)))
+        return terms
+
+    monkeypatch.setattr(trainer, "_step", spied)
+    return seen
+
+
+def test_history_against_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of(binary(), batch_size=10, max_iter=3, min_information=0.8, n_mc_samples=3)
+    seen = spied_terms(trainer, monkeypatch)
+    history = trainer.run().history
+    assert history["epoch"].tolist() == [1, 2, 3]
+    for epoch in range(3):
+        terms = [np.concatenate([getattr(t, name) for t in seen[4 * epoch : 4 * epoch + 4]]) for name in Terms._fields]
+        reconstruction, conditional_prior, w_prior, z_prior, assignment, _ = (each.astype(float) for each in terms)
+        row = history.epochs[epoch]
+        assert row.reconstruction == pytest.approx(reconstruction.mean(), rel=1e-6)
+        assert row.conditional_prior == pytest.approx(conditional_prior.mean(), rel=1e-6)
+        assert row.w_prior == pytest.approx(w_prior.mean(), rel=1e-6)
+        assert row.z_prior == pytest.approx(z_prior.mean(), rel=1e-6), "unmodified, whatever min_information"
+        assert row.effective_components == pytest.approx(np.exp(stats.entropy(assignment.mean(0))), rel=1e-6)
+        assert row.assignment_entropy == pytest.approx(stats.entropy(assignment, axis=1).mean(), rel=1e-6)
+        assert row.seconds > 0
+
+
+def test_terms_add_up_to_the_bound() -> None:
+    history = GMVAE(**SMALL).fit(points()).history_
+    costs = history["conditional_prior"] + history["w_prior"] + history["z_prior"]
+    np.testing.assert_allclose(history["lower_bound"], history["reconstruction"] - costs, rtol=1e-12)
+
+
+def test_history_is_a_mapping_of_columns() -> None:
+    history = History([Epoch(*range(11)), Epoch(*range(1, 12))])
+    assert list(history) == list(Epoch._fields)
+    assert len(history) == 11
+    assert history["w_prior"].tolist() == [5, 6]
+    with pytest.raises(KeyError):
+        history["w"]
+
+
+def test_csv_equals_the_history(tmp_path: Path) -> None:
+    fitted = GMVAE(**SMALL).fit(points(), run_dir=tmp_path)
+    with (tmp_path / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(Epoch._fields)
+    for name in Epoch._fields:
+        assert [float(row[name]) for row in rows] == fitted.history_[name].tolist()
+
+
+def test_csv_grows_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    write = persistence.write
+
+    def spied(*args: Any) -> None:
+        lengths.append(len((tmp_path / "history.csv").read_text().splitlines()))
+        write(*args)
+
+    monkeypatch.setattr(persistence, "write", spied)
+    GMVAE(**SMALL).fit(points(), run_dir=tmp_path)
+    assert lengths == [2, 3, 4, 5, 6, 7]
+
+
+def scalars(folder: Path, name: str) -> list[tuple[int, float]]:
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+def test_tensorboard_equals_the_history(tmp_path: Path) -> None:
+    fitted = GMVAE(**SMALL).fit(points(), run_dir=tmp_path)
+    for name in Epoch._fields:
+        found = scalars(tmp_path / "tensorboard" / "restart-0", name)
+        assert [step for step, _ in found] == [1, 2, 3, 4, 5, 6]
+        np.testing.assert_allclose([value for _, value in found], fitted.history_[name], rtol=1e-6)
+
+
+def test_a_run_that_starts_anew_leaves_nothing_of_the_earlier(tmp_path: Path) -> None:
+    GMVAE(**{**SMALL, "random_state": 1}).fit(points(), run_dir=tmp_path)
+    fitted = GMVAE(**{**SMALL, "max_iter": 2}).fit(points(), run_dir=tmp_path)
+    found = scalars(tmp_path / "tensorboard" / "restart-0", "lower_bound")
+    np.testing.assert_allclose([value for _, value in found], fitted.history_["lower_bound"], rtol=1e-6)
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 3
+    same_fit(fitted, GMVAE(**{**SMALL, "max_iter": 2}).fit(points()))
+
+
+# ---------------------------------------------------------------- when to stop, and what is kept
+
+
+def scripted(trainer: Trainer, bounds: list[float], monkeypatch: pytest.MonkeyPatch) -> list[State]:
+    """Run with held-out bounds from a script; return the states."""
+    script, states = iter(bounds), []
+    monkeypatch.setattr(trainer, "_held_out_bound", lambda: next(script))
+    trainer.run(on_epoch=states.append)
+    return states
+
+
+def test_stops_without_a_gain_and_restores_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of(binary(), max_iter=10, tol=0.2, n_iter_no_change=3)
+    states = scripted(trainer, [-10.0, -9.0, -9.5, -9.4, -9.3, 0.0], monkeypatch)
+    assert len(states) == 5
+    assert [state.epochs_without_gain for state in states] == [0, 0, 1, 2, 3]
+    assert [state.finished for state in states] == [False] * 4 + [True]
+    assert states[-1].best_bound == -9.0
+    assert_same_weights(weights(trainer.model), states[1].network)
+    assert any(not torch.equal(states[1].network[name], states[4].network[name]) for name in states[1].network)
+    assert not trainer.model.training
+
+
+def test_gains_below_tol_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow rise is a rise: 0.15 twice is a gain of 0.2. The best is the highest, however little it gained."""
+    trainer = trainer_of(binary(), max_iter=10, tol=0.2, n_iter_no_change=2)
+    states = scripted(trainer, [-10.0, -9.85, -9.7, -9.6, -9.55, 0.0], monkeypatch)
+    assert [state.epochs_without_gain for state in states] == [0, 1, 0, 1, 2]
+    assert states[-1].best_bound == -9.55
+    assert_same_weights(weights(trainer.model), states[-1].network)
+
+
+def test_a_gain_is_more_than_tol(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of(binary(), max_iter=10, tol=0.0, n_iter_no_change=2)
+    assert len(scripted(trainer, [-1.0, -1.0, -1.0, 0.0], monkeypatch)) == 3
+
+
+def held_out_bound_by_hand(trainer: Trainer, rows: NDArray[Any], batch_size: int) -> float:
+    """Mean over the held-out rows, in parts as large as a batch, with noise of the seed after the run's."""
+    generator = torch.Generator().manual_seed(trainer.seed + 1)
+    bounds = []
+    for indices in trainer.split.held_out.split(batch_size):
+        noise = Noise(*(torch.randn(1, len(indices), dim, generator=generator) for dim in (2, 1)))
+        with torch.no_grad():
+            terms = trainer.model(torch.from_numpy(rows[indices.numpy()]).float(), noise)
+        bounds.append((terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior).numpy())
+    return float(np.concatenate(bounds).astype(float).mean())
+
+
+@pytest.mark.parametrize("network", ["mlp", "batch norm"])
+def test_best_bound_is_that_of_the_final_weights(network: str) -> None:
+    if network == "mlp":
+        trainer = trainer_of(binary(), n_held_out=13, learning_rate=0.3, max_iter=12, batch_size=9)
+        rows = binary()
+    else:
+        rows = images()[:, None]
+        trainer = trainer_of(
+            rows,
+            n_held_out=13,
+            network=batch_norm_trunks(),
+            learning_rate=0.3,
+            learning_rate_schedule="constant",
+            max_iter=4,
+            batch_size=9,
+        )
+    state = trainer.run()
+    bounds = state.history["lower_bound_held_out"]
+    assert state.best_bound == bounds.max()
+    assert bounds.argmax() < len(bounds) - 1, "the best is not the last, or this tests nothing"
+    assert held_out_bound_by_hand(trainer, rows, 9) == pytest.approx(state.best_bound, rel=1e-6)
+
+
+def test_convergence_is_said_and_warned_of() -> None:
+    X = points()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        fitted = GMVAE(**{**SMALL, "tol": 1e6, "n_iter_no_change": 2}).fit(X)
+    assert fitted.converged_
+    assert fitted.n_iter_ == 3
+    with pytest.warns(ConvergenceWarning, match="raise `max_iter` to go on or `tol` to accept it"):
+        fitted = GMVAE(**SMALL).fit(X)
+    assert not fitted.converged_
+    assert fitted.n_iter_ == 6
+
+
+def test_without_held_out_rows_the_training_rows_decide() -> None:
+    fitted = GMVAE(**{**SMALL, "validation_fraction": 0.0, "batch_size": 500}).fit(points())
+    assert fitted.lower_bound_ == fitted.history_["lower_bound_held_out"].max()
+    same_fit(fitted, GMVAE(**{**SMALL, "validation_fraction": 0.001, "batch_size": 80}).fit(points()))
+
+
+def test_batches_beyond_the_rows_are_the_rows() -> None:
+    many = GMVAE(**{**SMALL, "batch_size": 10**6}).fit(points(50))
+    same_weights = GMVAE(**{**SMALL, "batch_size": 45}).fit(points(50))
+    assert_same_weights(weights(many._model), weights(same_weights._model))
+
+
+def test_single_rows_as_batches() -> None:
+    assert np.isfinite(GMVAE(**{**SMALL, "batch_size": 1, "max_iter": 1}).fit(points(20)).lower_bound_)
+    with pytest.raises(ValueError, match=r"`batch_size` and the training rows must be at least 2 .* batch norm; got 1"):
+        GMVAE(**{**SMALL, "batch_size": 1, "network": batch_norm_trunks()}).fit(images())
+
+
+# ---------------------------------------------------------------- restarts
+
+
+@pytest.mark.parametrize("network", ["mlp", "of the user"])
+def test_best_restart_is_kept_whole(tmp_path: Path, network: str) -> None:
+    X = points() if network == "mlp" else images(60)
+    changed = {"n_init": 3, "max_iter": 3, "network": "mlp" if network == "mlp" else batch_norm_trunks()}
+    winners = set()
+    for seed in range(4):
+        folder = tmp_path / str(seed)
+        fitted = GMVAE(**{**SMALL, **changed, "random_state": seed}).fit(X, run_dir=folder)
+        assert len(fitted.restart_bounds_) == 3
+        assert fitted.lower_bound_ == max(fitted.restart_bounds_)
+        best = int(np.argmax(fitted.restart_bounds_))
+        winners.add(best)
+        checkpoint = persistence.read(folder / "checkpoints" / f"restart-{best}.safetensors", "checkpoint")
+        state = State.from_tensors(*checkpoint)
+        assert_same_weights(weights(fitted._model), state.best)
+        assert_same_history(fitted.history_, state.history)
+        assert fitted.lower_bounds_ == state.history["lower_bound_held_out"].tolist()
+    assert winners != {2}, "the last restart always won, so this tests nothing"
+
+
+# ---------------------------------------------------------------- the guard
+
+
+def poisoned(
+    monkeypatch: pytest.MonkeyPatch,
+    term: str,
+    when: Callable[[int], bool],
+    training: bool = True,
+    value: float = math.nan,
+) -> None:
+    """Make ``term`` of one row non-finite in the steps (or held-out parts) whose number satisfies ``when``."""
+    count = 0
+
+    def terms(*args: Any) -> Terms:
+        nonlocal count
+        found = latent_terms(*args)
+        if torch.is_grad_enabled() == training:
+            count += 1
+            if when(count):
+                bad = getattr(found, term).clone()
+                bad[0] = value
+                found = found._replace(**{term: bad})
+        return found
+
+    monkeypatch.setattr(gmvae.objective, "latent_terms", terms)
+
+
+CULPRITS = {
+    "reconstruction": "the reconstruction term",
+    "conditional_prior": "the conditional prior term",
+    "w_prior": "the w prior term",
+    "z_prior": "the z prior term",
+}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("term", CULPRITS)
+def test_guard_names_the_term_and_goes_on_from_the_last_good_state(
+    term: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = binary(64)
+    settings = {"learning_rate": 0.01, "learning_rate_schedule": "constant"}
+    expected = trainer_of(rows, **settings)
+    good: list[State] = []
+    expected.run(on_epoch=good.append)
+    resumed = trainer_of(rows, **settings)
+    state = copy.copy(good[1])
+    state.reductions = 1
+    final = resumed.run(state)
+
+    poisoned(monkeypatch, term, lambda step: step == 4 * 2 + 3, value=value)  # the third of four steps of epoch 3
+    guarded = trainer_of(rows, **settings)
+    sentence = rf"{CULPRITS[term]} became non-finite in epoch 3; .* lowered the learning rate to 0.001\."
+    with pytest.warns(TrainingWarning, match=sentence) as caught:
+        ours = guarded.run()
+    assert len([w for w in caught if w.category is TrainingWarning]) == 1
+    np.testing.assert_allclose(ours.history["learning_rate"], [0.01, 0.01, *[0.001] * 4], rtol=1e-12)
+    assert ours.reductions == 1
+    assert_same_history(ours.history, final.history)
+    assert_same_weights(weights(guarded.model), weights(resumed.model))
+
+
+def test_guard_gives_up_with_advice_after_two_reductions(monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned(monkeypatch, "w_prior", lambda step: step > 8)
+    trainer = trainer_of(binary(64), learning_rate=0.01, learning_rate_schedule="constant")
+    seen: list[State] = []
+    with (
+        pytest.warns(TrainingWarning) as caught,
+        pytest.raises(DivergedError, match=r"lower `learning_rate`, set `max_grad_norm` or look for"),
+    ):
+        trainer.run(on_epoch=seen.append)
+    said = [str(w.message) for w in caught if w.category is TrainingWarning]
+    assert [message.split("rate to ")[1] for message in said] == ["0.001.", "0.0001."]
+    assert len(seen) == 2
+    assert_same_weights(weights(trainer.model), seen[-1].network)
+
+
+def test_guard_sees_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    def terms(*args: Any) -> Terms:
+        found = latent_terms(*args)
+        kink = (found.w_prior * 0.0).abs().sqrt()  # 0, with a gradient of 0 times infinity
+        return found._replace(w_prior=found.w_prior + kink)
+
+    monkeypatch.setattr(gmvae.objective, "latent_terms", terms)
+    trainer = trainer_of(binary(), max_grad_norm=1.0)
+    before = weights(trainer.model)
+    with (
+        pytest.warns(TrainingWarning, match="^the gradient became non-finite in epoch 1"),
+        pytest.raises(DivergedError),
+    ):
+        trainer.run()
+    assert_same_weights(weights(trainer.model), before)
+
+
+def test_guard_sees_the_held_out_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned(monkeypatch, "reconstruction", lambda part: part == 2, training=False)
+    trainer = trainer_of(binary(), n_held_out=10)
+    with pytest.warns(TrainingWarning, match="^the held-out bound became non-finite in epoch 2"):
+        state = trainer.run()
+    assert np.isfinite(state.history["lower_bound_held_out"]).all()
+
+
+def test_failed_fit_leaves_the_earlier_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = points()
+    fitted = GMVAE(**SMALL, warm_start=True).fit(X)
+    before, proba = weights(fitted._model), fitted.predict_proba(X)
+    poisoned(monkeypatch, "z_prior", lambda step: step > 5)
+    with pytest.warns(TrainingWarning), pytest.raises(DivergedError):
+        fitted.fit(X)
+    assert_same_weights(weights(fitted._model), before)
+    assert np.array_equal(fitted.predict_proba(X), proba)
+
+
+# ---------------------------------------------------------------- randomness and global settings
+
+
+def test_same_seed_same_result() -> None:
+    X = points()
+    same_fit(GMVAE(**SMALL).fit(X), GMVAE(**SMALL).fit(X))
+    seeded = [GMVAE(**{**SMALL, "random_state": np.random.RandomState(5)}).fit(X) for _ in range(2)]
+    same_fit(*seeded)
+    other = GMVAE(**{**SMALL, "random_state": 1}).fit(X)
+    assert other.lower_bound_ != GMVAE(**SMALL).fit(X).lower_bound_
+
+
+def test_seedless_fits_differ() -> None:
+    X = points()
+    one, other = (GMVAE(**{**SMALL, "random_state": None}).fit(X) for _ in range(2))
+    assert one.lower_bound_ != other.lower_bound_
+
+
+def global_state() -> list[Any]:
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 -- the global generator is what is watched
+    return [
+        torch.get_rng_state().tolist(),
+        (name, keys.tolist(), *rest),
+        random.getstate(),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.get_num_interop_threads(),
+        torch.is_grad_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.deterministic,
+        np.geterr(),
+        list(warnings.filters),
+    ]
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "64-true"])
+@pytest.mark.parametrize("random_state", [0, None])
+def test_nothing_global_is_touched(precision: str, random_state: int | None, tmp_path: Path) -> None:
+    X = points()
+    for init in ("random", "kmeans", "gmm"):
+        before = global_state()
+        changed = {"precision": precision, "init": init, "max_iter": 1, "random_state": random_state}
+        fitted = GMVAE(**{**SMALL, **changed}).fit(X)
+        fitted.predict(X)
+        fitted.sample(3)
+        fitted.score_samples(X)
+        fitted.reconstruct(X)
+        fitted.components()
+        fitted.save(tmp_path / "model")
+        GMVAE.load(tmp_path / "model").predict(X)
+        assert global_state() == before
+
+
+def test_global_generators_do_not_matter() -> None:
+    X = points()
+    fits = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        fits.append(GMVAE(**{**SMALL, "init": "kmeans", "max_iter": 2}).fit(X))
+    same_fit(*fits)
+    assert np.array_equal(fits[0].sample(5)[0], fits[1].sample(5)[0])
+
+
+# ---------------------------------------------------------------- where the data lie, precision, device
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "uint8"])
+def test_memory_mapped_rows_give_the_same_fit(tmp_path: Path, dtype: str) -> None:
+    X = (np.abs(points(100)) * 10).astype(dtype)
+    np.save(tmp_path / "X.npy", X)
+    frozen = X.copy()
+    frozen.setflags(write=False)
+    settings = {**SMALL, "max_iter": 2, "init": "kmeans"}
+    plain = GMVAE(**settings).fit(X)
+    for other in (np.load(tmp_path / "X.npy", mmap_mode="r"), np.load(tmp_path / "X.npy", mmap_mode="c"), frozen):
+        fitted = GMVAE(**settings).fit(other)
+        same_fit(plain, fitted)
+        assert np.array_equal(plain.predict_proba(X), fitted.predict_proba(other))
+        assert np.array_equal(plain.score_samples(X), fitted.score_samples(other))
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [("32-true", torch.float32), ("bf16-mixed", torch.float32), ("64-true", torch.float64)],
+)
+@pytest.mark.parametrize("init", ["random", "kmeans"])
+def test_precisions(precision: Precision, dtype: torch.dtype, init: str) -> None:
+    X = points()
+    fitted = GMVAE(**{**SMALL, "precision": precision, "init": init, "max_iter": 3}).fit(X)
+    assert {parameter.dtype for parameter in fitted._model.parameters()} == {dtype}
+    assert all(np.isfinite(fitted.history_[name]).all() for name in Epoch._fields)
+    assert np.isfinite(fitted.score_samples(X)).all()
+    assert fitted.predict_proba(X).dtype == np.float64
+    assert fitted.transform(X).dtype == np.dtype(str(dtype).removeprefix("torch."))
+    if precision == "bf16-mixed" and init == "random":
+        # Eight bits of mantissa change the course of training a little; the noise is the same.
+        full = GMVAE(**{**SMALL, "max_iter": 3}).fit(X)
+        assert fitted.lower_bound_ == pytest.approx(full.lower_bound_, rel=0.02)
+        assert fitted.lower_bound_ != full.lower_bound_
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert device_for("auto") == device_for("cpu") == torch.device("cpu")
+    for name in ("cuda", "cuda:0"):
+        with pytest.raises(ValueError, match=r"has 0 GPU\(s\); got 'cuda.*: use 'auto' or 'cpu'"):
+            device_for(name)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_for("auto") == device_for("cuda") == torch.device("cuda", 0)
+    assert device_for("cuda:1") == torch.device("cuda", 1)
+    assert device_for("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"`device` must be .* has 2 GPU\(s\); got 'cuda:2'"):
+        device_for("cuda:2")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_missing_gpu_is_said_at_fit() -> None:
+    with pytest.raises(ValueError, match="`device` must be a device of this machine"):
+        GMVAE(**{**SMALL, "device": "cuda"}).fit(points())
+
+
+# ---------------------------------------------------------------- after a break
+
+
+class Stopped(Exception):
+    """The break."""
+
+
+@contextmanager
+def broken_off(count: int, what: str) -> Iterator[None]:
+    """Break training after so many checkpoints, or so many steps."""
+    left = count
+
+    def stopping(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            nonlocal left
+            result = call(*args)
+            left -= 1
+            if left == 0:
+                raise Stopped
+            return result
+
+        return counted
+
+    where, name = (persistence, "write") if what == "checkpoints" else (Trainer, "_step")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, name, stopping(getattr(where, name)))
+        with pytest.raises(Stopped):
+            yield
+
+
+def resumed(estimator: GMVAE, X: NDArray[Any], folder: Path, count: int, what: str = "checkpoints") -> GMVAE:
+    with broken_off(count, what):
+        estimator.fit(X, run_dir=folder)
+    return estimator.fit(X, run_dir=folder, resume=True)
+
+
+@pytest.mark.parametrize(("count", "what"), [(1, "checkpoints"), (4, "checkpoints"), (9, "steps")])
+@pytest.mark.parametrize("network", ["mlp", "batch norm", "placed", "64 bits"])
+def test_resumed_run_ends_bit_identical(count: int, what: str, network: str, tmp_path: Path) -> None:
+    X = images() if network == "batch norm" else points()
+    changed: dict[str, Any] = {
+        "mlp": {},
+        "batch norm": {"network": batch_norm_trunks(), "n_mc_samples": 2},
+        "placed": {"init": "kmeans"},
+        "64 bits": {"precision": "64-true", "max_grad_norm": 1.0, "learning_rate": 0.1, "n_iter_no_change": 2},
+    }[network]
+    settings = {**SMALL, **changed}
+    whole = GMVAE(**settings).fit(X, run_dir=tmp_path / "whole")
+    ours = resumed(GMVAE(**settings), X, tmp_path / "broken", count, what)
+    same_fit(whole, ours)
+    files = [
+        persistence.read(tmp_path / run / "checkpoints" / "restart-0.safetensors", "checkpoint")[0]
+        for run in ("whole", "broken")
+    ]
+    assert_same_weights(*files)
+
+
+@pytest.mark.parametrize("count", [6, 8, 11])
+def test_resumed_in_the_second_restart(count: int, tmp_path: Path) -> None:
+    X = points()
+    settings = {**SMALL, "n_init": 2, "init": "kmeans"}
+    whole = GMVAE(**settings).fit(X)
+    ours = resumed(GMVAE(**settings), X, tmp_path, count)
+    same_fit(whole, ours)
+    np.testing.assert_allclose(
+        [value for _, value in scalars(tmp_path / "tensorboard" / "restart-1", "lower_bound_held_out")][-1:],
+        [
+            State.from_tensors(
+                *persistence.read(tmp_path / "checkpoints" / "restart-1.safetensors", "checkpoint")
+            ).history["lower_bound_held_out"][-1]
+        ],
+        rtol=1e-6,
+    )
+
+
+def test_resumed_without_a_seed(tmp_path: Path) -> None:
+    """The run's folder remembers the seed that the system gave."""
+    X = points()
+    settings = {**SMALL, "random_state": None}
+    ours = resumed(GMVAE(**settings), X, tmp_path / "a", 3)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "config.json").write_text((tmp_path / "a" / "config.json").read_text())
+    whole = GMVAE(**settings).fit(X, run_dir=tmp_path / "b", resume=True)  # no checkpoint: from the beginning
+    same_fit(whole, ours)
+
+
+def test_resumed_after_the_guard(tmp_path: Path) -> None:
+    """The lowered learning rate is part of the state."""
+    X = points()
+    settings = {**SMALL, "learning_rate_schedule": "constant"}
+    with pytest.MonkeyPatch.context() as patch, broken_off(3, "checkpoints"):
+        poisoned(patch, "z_prior", lambda step: step == 6)
+        with pytest.warns(TrainingWarning):
+            GMVAE(**settings).fit(X, run_dir=tmp_path)
+    fitted = GMVAE(**settings).fit(X, run_dir=tmp_path, resume=True)
+    np.testing.assert_allclose(fitted.history_["learning_rate"], [1e-3, *[1e-4] * 5], rtol=1e-12)
+
+
+def test_failed_checkpoint_leaves_the_earlier(tmp_path: Path) -> None:
+    X = points()
+    count = 0
+
+    def half(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            Path(path).write_bytes(b"half")
+            raise Stopped
+        save(tensors, path, header)
+
+    save = persistence.save_file
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(persistence, "save_file", half)
+        with pytest.raises(Stopped):
+            GMVAE(**SMALL).fit(X, run_dir=tmp_path)
+    path = tmp_path / "checkpoints" / "restart-0.safetensors"
+    assert len(State.from_tensors(*persistence.read(path, "checkpoint")).history.epochs) == 2
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    same_fit(GMVAE(**SMALL).fit(X), GMVAE(**SMALL).fit(X, run_dir=tmp_path, resume=True))
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    X = points()
+    same_fit(
+        GMVAE(**SMALL).fit(X, run_dir=tmp_path),
+        GMVAE(**SMALL).fit(X, run_dir=tmp_path, resume=True),
+    )
+
+
+def test_state_round_trip() -> None:
+    states: list[State] = []
+    trainer_of(binary()).run(on_epoch=states.append)
+    back = State.from_tensors(*states[-1].to_tensors())
+    for group in ("network", "best", "optimizer"):
+        assert_same_weights(getattr(back, group), getattr(states[-1], group))
+    assert torch.equal(back.generator, states[-1].generator)
+    assert_same_history(back.history, states[-1].history)
+    names = ("best_bound", "plateau_bound", "epochs_without_gain", "reductions", "finished")
+    assert [getattr(back, name) for name in names] == [getattr(states[-1], name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"n_components": 4}, r"`n_components` must be as in the run to resume, 3; got 4: set it back or start anew"),
+        ({"n_init": 2}, r"`n_init` must be as in the run to resume, 1; got 2"),
+        ({"hidden_layer_sizes": (8, 8)}, r"`hidden_layer_sizes` must be as in the run to resume, \[8\]; got \[8, 8\]"),
+    ],
+)
+def test_other_parameters_are_not_resumed(tmp_path: Path, changed: dict[str, Any], sentence: str) -> None:
+    GMVAE(**SMALL).fit(points(), run_dir=tmp_path)
+    with pytest.raises(ValueError, match=sentence):
+        GMVAE(**{**SMALL, **changed}).fit(points(), run_dir=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("X", [points(p=3), points(seed=1), points() * 2])
+def test_other_data_are_not_resumed(tmp_path: Path, X: NDArray[Any]) -> None:
+    GMVAE(**SMALL).fit(points(), run_dir=tmp_path)
+    with pytest.raises(ValueError, match="X and `network` must be as in the run to resume"):
+        GMVAE(**SMALL).fit(X, run_dir=tmp_path, resume=True)
+
+
+def test_resume_needs_a_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`run_dir` must hold a started run to resume"):
+        GMVAE(**SMALL).fit(points(), run_dir=tmp_path / "none", resume=True)
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(ValueError, match="`run_dir` must be given with `resume=True`; got None"):
+        GMVAE(**SMALL).fit(points(), resume=True)
+
+
+# ---------------------------------------------------------------- warm start
+
+
+def test_warm_start_goes_on_from_the_weights() -> None:
+    X = points()
+    fitted = GMVAE(**SMALL).fit(X)
+    before, first = weights(fitted._model), fitted._model
+    fitted.set_params(warm_start=True, learning_rate=1e-30, max_iter=1).fit(X)
+    assert fitted._model is not first, "the previous solution stays as it is"
+    assert_same_weights(weights(fitted._model), before)
+    fitted.set_params(learning_rate=1e-2, max_iter=3).fit(X)
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(fitted._model).items())
+    assert_same_weights(weights(first), before)
+    assert fitted.n_iter_ == 3
+
+
+def test_cold_start_forgets() -> None:
+    X = points()
+    same_fit(GMVAE(**SMALL).fit(X), GMVAE(**SMALL).fit(points(seed=1)).fit(X))
+
+
+def test_warm_restarts_each_begin_with_the_previous_solution() -> None:
+    X = points()
+    fitted = GMVAE(**SMALL).fit(X)
+    before = weights(fitted._model)
+    fitted.set_params(warm_start=True, n_init=3, learning_rate=0.3, max_iter=2).fit(X)
+    assert fitted.lower_bound_ == max(fitted.restart_bounds_)
+    assert len(set(fitted.restart_bounds_)) == 3
+    fitted._model.load_state_dict(before)
+
+
+def test_warm_start_takes_a_changed_objective_and_precision() -> None:
+    X = points()
+    fitted = GMVAE(**SMALL).fit(X).set_params(warm_start=True, bound="paper", precision="64-true", max_iter=1).fit(X)
+    assert fitted._model.conditional_prior is gmvae.objective.paper_conditional_prior
+    assert {parameter.dtype for parameter in fitted._model.parameters()} == {torch.float64}
+    fitted.set_params(precision="32-true").fit(X)
+    assert {parameter.dtype for parameter in fitted._model.parameters()} == {torch.float32}
+
+
+def test_warm_start_keeps_the_first_units() -> None:
+    X = points()
+    fitted = GMVAE(**SMALL).fit(X)
+    fitted.set_params(warm_start=True, learning_rate=1e-30, max_iter=1).fit(3 * X + 5)
+    units = fitted._model.units
+    np.testing.assert_allclose(units.shift.numpy(), X.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(units.scale.numpy(), X.std(0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changed", "X", "sentence"),
+    [
+        ({"n_components": 4}, points(), "X and the parameters that shape the model, such as `n_components`"),
+        ({"latent_dim": 3}, points(), "X and the parameters that shape the model"),
+        ({"hidden_layer_sizes": (9,)}, points(), "X and the parameters that shape the model"),
+        ({}, points(p=5), "X and the parameters that shape the model"),
+        ({}, points().reshape(80, 2, 2), "X and the parameters that shape the model"),
+        ({"likelihood": "bernoulli"}, points(), "`likelihood` must be 'gaussian' as in the previous fit"),
+    ],
+)
+def test_warm_start_needs_the_same_model(changed: dict[str, Any], X: NDArray[Any], sentence: str) -> None:
+    fitted = GMVAE(**SMALL, warm_start=True).fit(points())
+    before = weights(fitted._model)
+    with pytest.raises(ValueError, match=sentence):
+        fitted.set_params(**changed).fit(X)
+    assert_same_weights(weights(fitted._model), before)
+
+
+def test_warm_start_needs_values_of_the_likelihood() -> None:
+    fitted = GMVAE(**SMALL, warm_start=True).fit(binary())
+    with pytest.raises(ValueError, match=r"X must lie in \[0, 1\] for a Bernoulli likelihood"):
+        fitted.fit(3 * binary())
+
+
+# ---------------------------------------------------------------- collapse
+
+
+@pytest.mark.parametrize(
+    ("effective", "z_prior", "bound", "remedy"),
+    [
+        (10.0, 0.0, "exact", "the components coincide: set `min_information` .* such as 1.15"),
+        (10.0, 0.2, "paper", "the components coincide: set `min_information`"),
+        (1.0, 2.3, "paper", "a few components took all points: set `bound='exact'`"),
+        (1.0, 2.3, "exact", "a few components took all points: set `n_init` to several restarts"),
+        (3.9, 2.0, "exact", "a few components took all points"),
+        (4.1, 2.0, "exact", None),
+        (10.0, 0.3, "exact", None),
+        (10.0, 2.3, "paper", None),
+    ],
+)
+def test_collapse_is_named_with_its_remedy(effective: float, z_prior: float, bound: str, remedy: str | None) -> None:
+    config = Config(n_components=10, bound=bound)  # type: ignore[arg-type]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gmvae.estimator.fitting.warn_if_collapsed(effective, z_prior, config)
+    assert len(caught) == (remedy is not None)
+    if remedy is not None:
+        assert caught[0].category is CollapseWarning
+        with pytest.warns(CollapseWarning, match=remedy):
+            gmvae.estimator.fitting.warn_if_collapsed(effective, z_prior, config)
+
+
+def test_one_component_is_no_collapse() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CollapseWarning)
+        GMVAE(**{**SMALL, "n_components": 1, "max_iter": 1}).fit(points())
+
+
+@pytest.mark.parametrize("failure", ["coincide", "took all points"])
+def test_collapsed_fits_are_recognised(failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Components set by hand and hardly trained: all alike, or all but one out of reach."""
+    build_model = gmvae.estimator.fitting.build
+
+    def collapsed(*args: Any) -> GaussianMixtureVAE:
+        model = build_model(*args)
+        means = torch.zeros(4, 2) if failure == "coincide" else torch.tensor([[0.0], [9.0], [9.0], [9.0]]).expand(4, 2)
+        model.generative.mixture.place(means, torch.ones(4, 2))
+        model.generative.mixture.output.weight.data.zero_()
+        return model
+
+    monkeypatch.setattr(gmvae.estimator.fitting, "build", collapsed)
+    with pytest.warns(CollapseWarning, match=failure):
+        GMVAE(**{**SMALL, "n_components": 4, "max_iter": 1, "learning_rate": 1e-9}).fit(points())
