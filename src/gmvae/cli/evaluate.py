@@ -33,23 +33,18 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score clusters against true classes."""
-    import numpy as np
-
     from gmvae import metrics
-    from gmvae.cli.fitted import blocks_of, load_for, open_fitted
+    from gmvae.cli.fitted import load_for, open_fitted
 
     fitted = open_fitted(run, device)
     data = load_for(fitted, source, labels, data_home)
     if data.labels is None and not likelihood:
         raise ValueError(f"`--labels` must be given for {data.name}, which brings none: a file or a column.")
-    blocks = list(blocks_of(len(data.X)))
     document: dict[str, Any] = {"n": len(data.X)}
     if data.labels is not None:
-        proba = np.concatenate([fitted.estimator.predict_proba(data.X[rows]) for rows in blocks])
-        document |= metrics.evaluate(data.labels, proba)._asdict()
+        document |= metrics.evaluate(data.labels, fitted.estimator.predict_proba(data.X))._asdict()
     if likelihood:
-        total = sum(float(fitted.estimator.score_samples(data.X[rows]).sum()) for rows in blocks)
-        document["log_likelihood"] = total / len(data.X)
+        document["log_likelihood"] = fitted.estimator.score(data.X)
     if as_json:
         show_json(document)
     else:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TextIO
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 USER_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
@@ -60,6 +62,14 @@ def show(rows: Iterable[tuple[str, object]]) -> None:
     width = max(len(name) for name, _ in pairs) + 2
     for name, value in pairs:
         console.print(Text.assemble((name.ljust(width), "bold"), value))
+
+
+def show_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Print a table as results."""
+    table = Table(*header, box=SIMPLE_HEAD)
+    for line in lines:
+        table.add_row(*line)
+    Console(highlight=False, soft_wrap=True).print(table)
 
 
 def show_next(commands: Iterable[str]) -> None:

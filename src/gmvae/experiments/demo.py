@@ -25,9 +25,16 @@ from gmvae.metrics import accuracy_hungarian, ari, nmi
 SEEDS = (0, 1, 2)
 SETTINGS: dict[str, dict[str, Any]] = {
     "digits": {"n_components": 10},
-    "synthetic": {"n_components": 5, "latent_dim": 2, "style_dim": 2, "hidden_layer_sizes": (120, 120)},
+    "synthetic": {
+        "n_components": 5,
+        "latent_dim": 2,
+        "style_dim": 2,
+        "hidden_layer_sizes": (120, 120),
+        "max_iter": 100,
+    },
 }
-"""What differs from the defaults: the number of clusters, and for points in the plane latents in a plane."""
+"""What differs from the defaults: the number of clusters; for points in the plane a plane of latents, the paper's
+narrower network, and more of its cheap epochs."""
 
 _N_HELD_OUT = 2000
 _GRID = np.linspace(-3.0, 3.0, 120)

@@ -19,6 +19,9 @@ _EMBEDDED_ROWS = 5000
 
 _SAMPLES_PER_COMPONENT = 10
 _STYLES = np.linspace(-2.0, 2.0, 9)
+_USED_STYLE = 0.1
+"""Nats of the w-prior below which the style says next to nothing about an observation."""
+
 _GRID = 100
 _MARGIN = 0.1
 """How far the grid of the density reaches beyond the data, as a share of their range."""
@@ -142,6 +145,9 @@ def _style_grid(estimator: GMVAE, X: NDArray[Any], component: int) -> Any:
     panel = figures.style_grid(sheet, component=component, values=(upwards.tolist(), _STYLES.tolist()))
     if estimator.style_dim == 1:
         panel.set(ylabel="", yticks=[])
+    w_prior = estimator.history_["w_prior"][-1]
+    if w_prior < _USED_STYLE:
+        panel.set_title(f"Style of component {component}: not used (w-prior {w_prior:.3f} nats)")
     return panel
 
 
