@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 from pathlib import Path
 
 import numpy as np
@@ -127,11 +126,22 @@ def test_the_sets_are_listed(data_home):
     assert [Path(path).name[:4] for path in fetched] == ["t10k", "t10k"]
 
 
-def test_the_demo_goes_where_it_is_told(monkeypatch, tmp_path):
+def test_the_demo_goes_where_it_is_told_and_prints_means_over_seeds(monkeypatch, tmp_path):
+    from gmvae.experiments.demo import Demo, Row
+
+    rows = [Row("digits", "GMVAE", seed, 0.8 + 0.1 * seed, 0.5, 0.5, None, 1.0) for seed in range(3)]
     seen = []
-    monkeypatch.setitem(sys.modules, "gmvae.experiments.demo", types.SimpleNamespace(run=seen.append))
-    gmvae("demo", "--out", tmp_path)
+
+    def run(out, on_row):
+        seen.append(out)
+        on_row(rows[0])
+        return Demo(rows, [out / "digits" / "samples.png"])
+
+    monkeypatch.setattr("gmvae.experiments.demo.run", run)
+    result = gmvae("demo", "--out", tmp_path)
     assert seen == [tmp_path]
+    assert "0.900 ± 0.100" in result.stdout
+    assert "samples.png" in result.stderr
 
 
 # ---------------------------------------------------------------- hyperparameters

@@ -64,7 +64,7 @@ def test_counts_are_integers_from_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", POSITIVE)
 def test_rates_are_positive_and_finite(name: str) -> None:
-    for good in (1, 1e-300, 0.5, np.float32(0.1), Fraction(1, 3), np.int16(2)):
+    for good in (1, 1e-300, 0.5, np.float32(0.1), Fraction(1, 4), np.int16(2)):
         assert getattr(Config(**{name: good}), name) == good
     for bad in (0, 0.0, -1e-9, math.nan, math.inf, -math.inf, *NO_NUMBERS):
         assert refusal(**{name: bad}) == f"`{name}` must be a positive number; got {bad!r}."
@@ -134,7 +134,7 @@ def test_random_state_is_a_seed_or_a_generator() -> None:
 
 def test_hidden_layers_are_counts() -> None:
     for good in ((1,), (500, 500), [16, 8], (np.int64(4),)):
-        assert Config(hidden_layer_sizes=good).hidden_layer_sizes is good
+        assert Config(hidden_layer_sizes=good).hidden_layer_sizes == tuple(good)
     for bad in ((), [], 500, (0,), (8, -1), (8.0,), (True,), "88", None, ("8",), np.array([8])):
         sentence = f"`hidden_layer_sizes` must be a non-empty tuple of integers of at least 1; got {bad!r}."
         assert refusal(hidden_layer_sizes=bad) == sentence
@@ -160,6 +160,17 @@ def test_every_field_has_been_tried_above() -> None:
 def test_every_field_has_help() -> None:
     for field in FIELDS.values():
         assert field.metadata["help"].endswith("."), field.name
+
+
+def test_numbers_become_pythons_own() -> None:
+    """An int8 of numpy would overflow in the first product of sizes."""
+    config = Config(
+        n_components=np.int8(3), tol=np.float32(0.5), hidden_layer_sizes=[np.uint8(7)], max_iter=np.int16(2)
+    )
+    values = (config.n_components, config.tol, config.max_iter, config.hidden_layer_sizes[0])
+    assert [type(value) for value in values] == [int, float, int, int]
+    assert isinstance(config.hidden_layer_sizes, tuple)
+    assert hash(config) == hash(Config(n_components=3, tol=0.5, hidden_layer_sizes=(7,), max_iter=2))
 
 
 def test_config_cannot_be_changed() -> None:

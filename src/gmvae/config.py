@@ -52,6 +52,13 @@ class Domain:
         return above and below
 
 
+def _builtin(value: object) -> object:
+    """Numbers of other types, such as numpy's, as Python's own: theirs overflow in arithmetic on sizes."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def _integer(low: int) -> Domain:
     return Domain(f"an integer of at least {low}", low=low, integral=True)
 
@@ -141,7 +148,7 @@ class Config:
     precision: Precision = _field("32-true", _choice(Precision), "Floating-point precision of training.")
     device: str = _field("auto", None, "'auto', 'cpu', 'cuda' or 'cuda:N'.")
     random_state: Any = _field(None, None, "Seed: None, an integer, or a numpy RandomState.")
-    warm_start: bool = _field(False, None, "Start `fit` from the previous solution.")
+    warm_start: bool = _field(False, None, "Start `fit` from the previous solution, without restarts.")
     verbose: int = _field(0, _integer(0), "0 is silent, 1 reports every epoch.")
 
     def __post_init__(self) -> None:
@@ -149,8 +156,10 @@ class Config:
             domain = field.metadata["domain"]
             if domain is not None:
                 require(field.name, domain, getattr(self, field.name))
+                self._settle(field.name, _builtin(getattr(self, field.name)))
         self._check_network()
         self._check_hidden_layer_sizes()
+        self._settle("hidden_layer_sizes", tuple(_builtin(size) for size in self.hidden_layer_sizes))
         if not isinstance(self.warm_start, bool):
             raise ValueError(f"`warm_start` must be True or False; got {self.warm_start!r}.")
         if not isinstance(self.device, str) or not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", self.device):
@@ -158,6 +167,9 @@ class Config:
         # A generator, which a RandomState is, has `randint`; numpy is not imported here to ask it by type.
         if not (self.random_state is None or _SEED.holds(self.random_state) or hasattr(self.random_state, "randint")):
             raise ValueError(f"`random_state` must be {_SEED.says}; got {self.random_state!r}.")
+
+    def _settle(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # the dataclass is frozen once it is made
 
     def _check_network(self) -> None:
         if isinstance(self.network, str):

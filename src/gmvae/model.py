@@ -197,7 +197,9 @@ def build(
         trunks = architecture.build(event_shape, config.latent_dim, N_OUTPUTS[family])
         mixture_width = architecture.mixture_width
     else:
-        trunks = networks.Trunks(*(copy.deepcopy(trunk).float() for trunk in config.network))
+        # Copied together, so that layers which the two share stay shared.
+        trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
+        networks.check(trunks, event_shape, config.latent_dim, N_OUTPUTS[family])
         mixture_width = config.hidden_layer_sizes[-1]
     width = networks.output_width(trunks.encoder, event_shape)
     return GaussianMixtureVAE(

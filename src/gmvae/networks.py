@@ -205,8 +205,35 @@ def architecture(network: str, hidden: Sequence[int], event_shape: Shape) -> Arc
 
 def output_width(encoder: nn.Module, event_shape: Shape) -> int:
     """Number of features that ``encoder`` gives for one observation of ``event_shape``."""
-    was_training = encoder.training
+    return _output_shape(encoder, event_shape)[-1]
+
+
+def check(trunks: Trunks, event_shape: Shape, latent_dim: int, n_outputs: int) -> None:
+    """Hold trunks of the user's own to their shapes.
+
+    Raises
+    ------
+    ValueError
+        If the encoder does not give features (B, width), or the decoder not (B, n_outputs, *event).
+    """
+    wanted = (1, n_outputs, *event_shape)
+    try:
+        features, outputs = _output_shape(trunks.encoder, event_shape), _output_shape(trunks.decoder, (latent_dim,))
+        failure = f"got {features} and {outputs}"
+    except (RuntimeError, TypeError, ValueError) as error:
+        features, outputs, failure = (), (), f"got the error {error!s}"
+    if len(features) != 2 or outputs != wanted:
+        raise ValueError(
+            f"`network` must be an encoder that maps an observation {(1, *event_shape)} to features (1, width) and a "
+            f"decoder that maps a latent {(1, latent_dim)} to outputs {wanted}; {failure}: change its layers."
+        )
+
+
+def _output_shape(network: nn.Module, shape: Shape) -> Shape:
+    """Shape of what ``network`` gives for one input of ``shape``."""
+    was_training = [module.training for module in network.modules()]
     with torch.no_grad():
-        features = encoder.eval()(torch.zeros(1, *event_shape))
-    encoder.train(was_training)
-    return features.shape[-1]
+        output = network.eval()(torch.zeros(1, *shape))
+    for module, training in zip(network.modules(), was_training, strict=True):
+        module.training = training
+    return tuple(output.shape)

@@ -13,7 +13,7 @@ import torch
 from gmvae import persistence
 from gmvae.atomic import replacing
 from gmvae.config import Config
-from gmvae.estimator.fitting import Run
+from gmvae.estimator.fitting import Run, seeded
 from gmvae.model import Standardise, UnitInterval, build
 from gmvae.persistence import ModelFileError
 from gmvae.training import Epoch, History, device_for
@@ -77,7 +77,7 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
         else Standardise(*(torch.zeros(event_shape, dtype=torch.float64) for _ in range(2)))
     )
     config = Config(**estimator.get_params(deep=False))
-    with torch.random.fork_rng():
+    with seeded(0):
         model = build(config, event_shape, document["likelihood"], units)
     model.to(next(tensor.dtype for name, tensor in tensors.items() if name.endswith("output.weight")))
     model.units.double()  # whatever the weights are: float32 would round away what lies on a large offset

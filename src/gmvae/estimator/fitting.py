@@ -6,7 +6,9 @@ import copy
 import math
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from gmvae.progress import Reporter
 from gmvae.training import Split, State, Trainer, as_tensor, make_fabric, rows_for
 
 _ROWS_AT_ONCE = 8192
+_SEEDING = Lock()
 _COINCIDENT = 0.1
 """Share of log K, the z-term of certain assignments, below which components can hardly be told apart."""
 
@@ -64,6 +67,17 @@ class Run(NamedTuple):
         return self.folder / "tensorboard" / f"restart-{restart}"
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Give PyTorch's layers, which start from the global generator, a seed; the generator is then put back.
+
+    One thread at a time: threads that fit at once must neither share a seed nor put back each other's state.
+    """
+    with _SEEDING, torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
 def fit_best(rows: np.ndarray, config: Config, seed: int, run: Run | None, previous: GaussianMixtureVAE | None) -> Fit:
     """Train ``config.n_init`` restarts on ``rows`` (n, *event) and keep the best by the held-out bound.
 
@@ -74,13 +88,13 @@ def fit_best(rows: np.ndarray, config: Config, seed: int, run: Run | None, previ
     run : Run, optional
         Checkpoints, history and TensorBoard events go to its folder.
     previous : GaussianMixtureVAE, optional
-        Start from this model (warm start); it stays as it is.
+        Start from this model (warm start), once, whatever ``n_init`` says; it stays as it is.
     """
     seeds = np.random.SeedSequence(seed).generate_state(config.n_init + 1, np.uint32).tolist()
     split = _split(len(rows), config.validation_fraction, seeds[0])
     best: Fit | None = None
     bounds: list[float] = []
-    for restart, restart_seed in enumerate(seeds[1:]):
+    for restart, restart_seed in enumerate(seeds[1:] if previous is None else seeds[1:2]):
         model, state = _fit_once(rows, split, config, restart_seed, restart, run, previous)
         bounds.append(state.best_bound)
         if best is None or state.best_bound > best.state.best_bound:
@@ -157,8 +171,7 @@ def _new_model(rows: np.ndarray, split: Split, config: Config, seed: int) -> tup
     """Build a model on the CPU and place its components."""
     family = family_for(config.likelihood, rows)
     units = standardisation(_batches(rows)) if family == "gaussian" else UnitInterval(top_level(rows))
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = build(config, rows.shape[1:], family, units)
     sample = split.train[:MAX_ROWS].numpy()
     seen = model.standardised(as_tensor(rows[np.sort(sample)])).flatten(1).numpy().astype(np.float64)
@@ -179,7 +192,7 @@ def _continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -
         )
     if isinstance(units, UnitInterval):
         check_bernoulli(rows, float(units.top_level))
-    with torch.random.fork_rng():
+    with seeded(0):
         model = build(config, rows.shape[1:], family, units)
     if config.precision == "64-true":
         model.double()

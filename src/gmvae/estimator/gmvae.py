@@ -77,7 +77,7 @@ class GMVAE(FittedQueries):
         Seed. The same seed on the same machine gives the same result. None takes a fresh one from the system;
         global generators are never touched.
     warm_start : bool, default=False
-        Go on from the previous solution, in its standardisation, when `fit` is called again.
+        Go on from the previous solution, in its standardisation and without restarts, when `fit` is called again.
     verbose : int, default=0
         1 reports every epoch on standard error.
 
@@ -233,8 +233,8 @@ class GMVAE(FittedQueries):
         warn_if_collapsed(self.n_components_effective_, self.history_.epochs[-1].z_prior, config)
         if not self.converged_:
             warnings.warn(
-                f"The held-out bound still rose by more than `tol` within the last {config.n_iter_no_change} of "
-                f"{self.n_iter_} epochs; raise `max_iter` to go on or `tol` to accept it.",
+                f"The held-out bound must gain less than `tol` for {config.n_iter_no_change} epochs to have converged; "
+                f"it still rose when {self.n_iter_} epochs were over: raise `max_iter`, or `tol` to accept it.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

@@ -163,7 +163,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             labels.fill_(component)
         w = torch.randn(n_samples, style_dim, generator=generator, device=device, dtype=self._like.dtype)
         if style is not None:
-            style = np.asarray(style)
+            style = np.array(style)  # a copy: torch takes no negative strides
             if style.shape not in {(style_dim,), (n_samples, style_dim)}:
                 raise ValueError(
                     f"`style` must have shape ({style_dim},) or ({n_samples}, {style_dim}); got shape {style.shape}."
@@ -185,7 +185,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         check_is_fitted(self)
         style_dim = self._config.style_dim
-        w = np.zeros(style_dim) if style is None else np.asarray(style)
+        w = np.zeros(style_dim) if style is None else np.array(style)
         if w.shape != (style_dim,):
             raise ValueError(f"`style` must have shape ({style_dim},); got shape {w.shape}.")
         parts = self._model.generative.mixture(torch.from_numpy(w).to(self._like)).components
@@ -205,8 +205,15 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _map(self, rows: np.ndarray, function: Callable[[Tensor], Tensor]) -> np.ndarray:
         """Apply ``function`` to rows in parts, so that memory does not grow with their number."""
         device = self._like.device
-        parts = (rows[first : first + _ROWS_AT_ONCE] for first in range(0, len(rows), _ROWS_AT_ONCE))
-        return np.concatenate([function(as_tensor(np.array(part)).to(device)).cpu().numpy() for part in parts])
+        results = None
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE])).to(device)
+            result = function(part).cpu().numpy()
+            if results is None:
+                results = np.empty((len(rows), *result.shape[1:]), result.dtype)
+            results[first : first + len(result)] = result
+        assert results is not None
+        return results
 
     @property
     def _like(self) -> Tensor:

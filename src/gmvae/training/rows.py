@@ -67,7 +67,7 @@ def rows_for(array: np.ndarray, device: torch.device) -> Rows:
 
 def as_tensor(batch: np.ndarray) -> Tensor:
     """Tensor of the smallest of uint8, float32, float64 that holds the values exactly enough."""
-    if batch.dtype == np.uint8:
-        return torch.from_numpy(batch)
-    wanted = np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64
-    return torch.from_numpy(batch.astype(wanted, copy=False))
+    if batch.dtype != np.uint8:
+        batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
+    # In one order, because sums depend on it in their last bits: the same values give the same fit.
+    return torch.from_numpy(np.ascontiguousarray(batch))

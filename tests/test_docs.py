@@ -1,0 +1,48 @@
+"""The code in README and docs runs as it stands, only with fewer epochs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ["README.md", "docs/extending.md"]
+
+
+def python_blocks(page: str) -> str:
+    return "\n".join(
+        re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.filterwarnings("ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
+def test_python_of_the_docs_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, n_fits = re.subn(r"random_state=0\)\.fit", "random_state=0, max_iter=1).fit", python_blocks(page))
+    assert n_fits == 1
+    names: dict[str, object] = {}
+    exec(compile(code, page, "exec"), names)
+    assert (tmp_path / "digits.safetensors").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "page", sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+)
+def test_links_lead_to_files(page: str) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    missing = [target for target in targets if not ((ROOT / page).parent / target).exists()]
+    assert not missing
+
+
+def test_shell_of_the_readme_names_commands_that_exist() -> None:
+    from typer.main import get_command
+
+    from gmvae.cli.app import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    used = set(re.findall(r"^\$ gmvae (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert used >= {"fit", "info", "predict", "sample", "evaluate", "data"}
+    assert used <= set(commands)
