@@ -18,7 +18,7 @@ _COLUMNS = {
     "Hungarian accuracy": "accuracy",
     "NMI": "nmi",
     "ARI": "ari",
-    "held-out log-likelihood": "held_out",
+    "log-likelihood": "held_out",
     "seconds": "seconds",
 }
 
@@ -47,7 +47,7 @@ def demo(
         for (data, method), rows in sorted(groups.items())
     ]
     show_table(("data", "method", *_COLUMNS), lines)
-    note("Mean ± standard deviation over seeds. Log-likelihoods in nats per point, where the densities compare.")
+    note("Mean ± standard deviation over seeds. Log-likelihoods of held-out points in nats, where densities compare.")
     note("Look at:")
     for picture in result.pictures:
         note(f"  {picture}")

@@ -17,6 +17,8 @@ from rich.text import Text
 USER_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
 """Exit codes: what the user can put right, what went wrong in the computation, Ctrl-C."""
 
+_TABLE_WIDTH = 120
+
 
 @contextmanager
 def plainly(*, debug: bool) -> Iterator[None]:
@@ -65,11 +67,15 @@ def show(rows: Iterable[tuple[str, object]]) -> None:
 
 
 def show_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    """Print a table as results."""
-    table = Table(*header, box=SIMPLE_HEAD)
+    """Print a table as results; on a narrow terminal it runs over, for no value is broken in two."""
+    table = Table(box=SIMPLE_HEAD)
+    for name in header:
+        table.add_column(name, no_wrap=True)
     for line in lines:
         table.add_row(*line)
-    Console(highlight=False, soft_wrap=True).print(table)
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, _TABLE_WIDTH)
+    console.print(table)
 
 
 def show_next(commands: Iterable[str]) -> None:
