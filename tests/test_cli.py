@@ -153,6 +153,7 @@ TYPED = {
     "likelihood": ("gaussian", "gaussian"),
     "network": ("mlp", "mlp"),
     "hidden_layer_sizes": ("256,128", (256, 128)),
+    "batch_norm": ("true", True),
     "max_iter": ("12", 12),
     "batch_size": ("64", 64),
     "learning_rate": ("1e-4", 1e-4),
@@ -377,9 +378,12 @@ def test_an_interrupted_run_goes_on_to_the_same_end(folder, run, tmp_path):
     assert "`max_iter` must be as in the run" in refused("fit", "-o", path, "--resume", "--epochs", 9)
     np.save(tmp_path / "turned.npy", np.load(folder / "X.npy")[::-1])
     (tmp_path / "kinds.txt").write_text("x\n" * 240)
-    for other in (folder / "plane.npy", tmp_path / "turned.npy"):
+    for other, sentence in (
+        (folder / "plane.npy", "The data must be those the run began with, of shape (240, 4)"),
+        (tmp_path / "turned.npy", "X and `network` must be as in the run to resume"),
+    ):
         said = refused("fit", other, "--labels", tmp_path / "kinds.txt", "-o", path, "--resume")
-        assert "The data must be those the run began with, of shape (240, 4)" in said
+        assert sentence in said
 
     gmvae("fit", "-o", path, "--resume", "--json", "-q")
     assert same_tensors(path / "model.safetensors", run / "model.safetensors")

@@ -111,6 +111,11 @@ def test_verbose_counts_from_zero() -> None:
         assert refusal(verbose=bad) == f"`verbose` must be an integer of at least 0; got {bad!r}."
 
 
+def test_batch_norm_is_a_truth_value() -> None:
+    assert Config(batch_norm=True).batch_norm
+    assert refusal(batch_norm=1) == "`batch_norm` must be True or False; got 1."
+
+
 def test_warm_start_is_a_truth_value() -> None:
     assert Config(warm_start=True).warm_start
     for bad in (1, 0, "yes", None):
@@ -152,7 +157,7 @@ def test_network_is_a_name_or_a_pair_of_modules() -> None:
 
 
 def test_every_field_has_been_tried_above() -> None:
-    singles = {"max_iter", "max_grad_norm", "validation_fraction", "verbose", "warm_start", "device"}
+    singles = {"max_iter", "max_grad_norm", "validation_fraction", "verbose", "warm_start", "batch_norm", "device"}
     singles |= {"random_state", "hidden_layer_sizes", "network"}
     assert {*INTEGERS, *POSITIVE, *NON_NEGATIVE, *CHOICES, *singles} == set(FIELDS)
 

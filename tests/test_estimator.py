@@ -27,6 +27,7 @@ import gmvae.estimator.fitting
 from gmvae import GMVAE, ModelFileError, persistence
 from gmvae.config import Config
 from gmvae.data.synthetic import arcs
+from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator.inputs import family_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.model import Standardise, UnitInterval
@@ -307,7 +308,9 @@ def test_wrong_shapes_at_predict() -> None:
 FAMILIES = [
     (np.array([[True, False]] * 4), "bernoulli"),
     (np.array([[0.0, 1.0]] * 4), "bernoulli"),
-    (np.array([[0.2, 0.7]] * 4), "bernoulli"),
+    (np.array([[0.2, 0.7]] * 4), "gaussian"),  # measurements scaled to [0, 1]
+    (np.array([[0.2, 0.7] * 4 + [0.0]] * 4), "bernoulli"),  # grey levels, a ninth of them black
+    (np.linspace(0, 1, 44).reshape(4, 11), "gaussian"),
     (np.array([[0, 1]] * 4), "bernoulli"),
     (np.array([[0, 1]] * 4, dtype=np.uint8), "bernoulli"),
     (np.array([[0, 255]] * 4, dtype=np.uint8), "gaussian"),  # rows of counts, not grey levels
@@ -529,9 +532,9 @@ def test_bernoulli_samples_are_zeros_and_ones() -> None:
         ({"n_samples": 0}, "`n_samples` must be an integer of at least 1; got 0"),
         ({"n_samples": 2.5}, r"`n_samples` must be an integer of at least 1; got 2\.5"),
         ({"n_samples": "3"}, "`n_samples` must be an integer of at least 1; got '3'"),
-        ({"component": 3}, r"`component` must be None or an integer in 0\.\.2; got 3"),
-        ({"component": -1}, r"`component` must be None or an integer in 0\.\.2; got -1"),
-        ({"component": 1.5}, r"`component` must be None or an integer in 0\.\.2; got 1\.5"),
+        ({"component": 3}, r"`component` must be None, or one integer in 0\.\.2 or 4 of them; got 3"),
+        ({"component": -1}, r"`component` must be None, or one integer in 0\.\.2 or 4 of them; got -1"),
+        ({"component": 1.5}, r"`component` must be None, or one integer in 0\.\.2 or 4 of them; got 1\.5"),
         ({"style": [0.0, 1.0]}, r"`style` must have shape \(1,\) or \(4, 1\); got shape \(2,\)"),
         ({"style": 0.0}, r"`style` must have shape \(1,\) or \(4, 1\); got shape \(\)"),
     ],
@@ -547,6 +550,14 @@ def test_numpy_integers_are_integers(fitted: GMVAE) -> None:
     assert labels.tolist() == [2] * 4
 
 
+def test_each_sample_of_its_own_component(fitted: GMVAE) -> None:
+    wanted = [2, 0, 1, 1]
+    labels = fitted.sample(4, component=wanted, style=[0.0])[1]
+    assert labels.tolist() == wanted
+    with pytest.raises(ValueError, match=r"`component` must be None, or one .* or 4 of them; got \[0, 1\]"):
+        fitted.sample(4, component=[0, 1])
+
+
 def test_components_against_the_network(fitted: GMVAE) -> None:
     mixture = fitted._model.generative.mixture
     hidden = np.tanh(mixture.hidden[0].weight.detach().numpy() @ [0.4] + mixture.hidden[0].bias.detach().numpy())
@@ -554,7 +565,9 @@ def test_components_against_the_network(fitted: GMVAE) -> None:
     means, raw = output.reshape(2, 3, 2)
     found = fitted.components([0.4])
     np.testing.assert_allclose(found.means, means, rtol=1e-9)
-    np.testing.assert_allclose(np.log(found.scales), raw, atol=0.05)  # bounded, nearly the identity inside
+    low, high = LOG_SCALE_BOUNDS
+    below = high - np.logaddexp(0.0, high - raw)
+    np.testing.assert_allclose(np.log(found.scales), low + np.logaddexp(0.0, below - low), rtol=1e-9)
     with pytest.raises(ValueError, match=r"`style` must have shape \(1,\); got shape \(2,\)"):
         fitted.components([0.0, 0.0])
 

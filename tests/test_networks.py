@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional
 
 from gmvae.networks import (
-    DEFAULT_CONVOLUTIONS,
     MIN_CONV_SIZE,
     PAPER_ARCHITECTURES,
     Architecture,
@@ -21,6 +20,7 @@ from gmvae.networks import (
     MLPDecoder,
     MLPEncoder,
     architecture,
+    default_convolutions,
     fully_connected,
     output_width,
 )
@@ -99,11 +99,40 @@ def test_the_decoder_mirrors_the_hidden_widths() -> None:
 def test_the_default_convolutions_restore_every_size(channels: int) -> None:
     for height in EVERY_SIZE:
         width = 8 + (height * 7) % 26  # images need not be square
-        chosen = Architecture((6,), DEFAULT_CONVOLUTIONS)
         for shape in ((channels, height, height), (channels, height, width)):
-            trunks = chosen.build(shape, latent_dim=3, n_outputs=2)
+            trunks = Architecture((6,), default_convolutions(shape)).build(shape, latent_dim=3, n_outputs=2)
             assert trunks.encoder(torch.zeros(2, *shape)).shape == (2, 6)
             assert trunks.decoder(torch.zeros(2, 3)).shape == (2, 2, *shape)
+
+
+@pytest.mark.parametrize(
+    ("size", "channels"), [(28, [32, 64]), (35, [32, 64]), (64, [32, 64, 128]), (256, [32, 64, 128, 256, 256])]
+)
+def test_large_images_get_more_layers_so_that_the_last_map_stays_small(size: int, channels: list[int]) -> None:
+    shape = (1, size, size)
+    layers = default_convolutions(shape)
+    assert [layer.channels for layer in layers] == channels
+    encoder = ConvEncoder(shape, layers, 5, batch_norm=False)
+    assert encoder.convolutions(torch.zeros(1, *shape)).shape[-1] <= 8
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 200), (2, 100, 9), (3, 65, 64)])
+def test_long_and_large_images_are_restored(shape: tuple[int, int, int]) -> None:
+    trunks = Architecture((6,), default_convolutions(shape)).build(shape, latent_dim=3, n_outputs=1)
+    assert trunks.encoder(torch.zeros(1, *shape)).shape == (1, 6)
+    assert trunks.decoder(torch.zeros(1, 3)).shape == (1, 1, *shape)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "kind"), [("mlp", (7,), nn.BatchNorm1d), ("conv", (1, 8, 8), nn.BatchNorm2d)]
+)
+def test_batch_norm_is_an_option_of_the_default_networks(
+    network: str, shape: tuple[int, ...], kind: type[nn.Module]
+) -> None:
+    for wanted in (True, False):
+        trunks = architecture(network, (10, 9), wanted, shape).build(shape, 2, 1)
+        for trunk in trunks:
+            assert any(isinstance(module, kind) for module in trunk.modules()) is wanted
 
 
 def _kernels(trunk: ConvEncoder | ConvDecoder) -> list[nn.Conv2d | nn.ConvTranspose2d]:
@@ -113,7 +142,7 @@ def _kernels(trunk: ConvEncoder | ConvDecoder) -> list[nn.Conv2d | nn.ConvTransp
 @pytest.mark.parametrize(
     ("shape", "convolutions"),
     [
-        *(((2, size, size + 3), DEFAULT_CONVOLUTIONS) for size in (8, 9, 10, 11, 13)),
+        *(((2, size, size + 3), default_convolutions((2, size, size + 3))) for size in (8, 9, 10, 11, 13)),
         ((1, 28, 28), PAPER_ARCHITECTURES["paper-mnist"].convolutions),
         ((3, 32, 32), PAPER_ARCHITECTURES["paper-svhn"].convolutions),
         ((1, 17, 20), (ConvLayer(3, 5, 3, 1), ConvLayer(4, 3, 2, 0))),
@@ -141,7 +170,7 @@ def test_each_transposed_layer_is_the_adjoint_of_its_mirror_image(
 
 def test_conv_trunks_equal_functional_convolutions() -> None:
     shape, latent_dim, n_outputs = (3, 9, 12), 4, 2
-    chosen = Architecture((6,), DEFAULT_CONVOLUTIONS)
+    chosen = Architecture((6,), default_convolutions((1, 8, 8)))
     encoder, decoder = chosen.build(shape, latent_dim, n_outputs)
     first, second = _kernels(encoder)
     y = torch.randn(5, *shape)
@@ -165,7 +194,7 @@ def test_conv_trunks_equal_functional_convolutions() -> None:
 
 def test_the_decoder_ends_without_an_activation() -> None:
     for batch_norm in (False, True):
-        decoder = ConvDecoder(4, 5, DEFAULT_CONVOLUTIONS, 2, (1, 8, 8), batch_norm)
+        decoder = ConvDecoder(4, 5, default_convolutions((1, 8, 8)), 2, (1, 8, 8), batch_norm)
         assert isinstance(decoder.convolutions[-1], nn.ConvTranspose2d)
         assert decoder(torch.randn(4, 4)).lt(0).any()
 
@@ -186,7 +215,7 @@ def test_the_decoder_ends_without_an_activation() -> None:
     ],
 )
 def test_auto_convolves_images_that_are_large_enough(event_shape: tuple[int, ...], convolves: bool) -> None:
-    chosen = architecture("auto", (30, 20), event_shape)
+    chosen = architecture("auto", (30, 20), False, event_shape)
     assert bool(chosen.convolutions) == convolves
     assert chosen.hidden == (30, 20)
     assert chosen.mixture_width == 20
@@ -199,7 +228,7 @@ def test_auto_convolves_images_that_are_large_enough(event_shape: tuple[int, ...
 @pytest.mark.parametrize("event_shape", [(10,), (28, 28)])
 def test_convolutions_refuse_tables(network: str, event_shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=rf"`network='{network}'` needs images .* got rows of shape .*mlp"):
-        architecture(network, (10,), event_shape)
+        architecture(network, (10,), False, event_shape)
 
 
 @pytest.mark.parametrize(
@@ -209,24 +238,24 @@ def test_convolutions_refuse_tables(network: str, event_shape: tuple[int, ...]) 
 )
 def test_convolutions_refuse_tiny_images_and_take_the_next_larger(network: str, smallest: int) -> None:
     for height, width in product(range(1, smallest + 1), repeat=2):
-        chosen = architecture(network, (10,), (1, height, width))
+        chosen = architecture(network, (10,), False, (1, height, width))
         if min(height, width) < smallest:
             with pytest.raises(ValueError, match=rf"large enough .* got {height}x{width} pixels"):
                 chosen.build((1, height, width), 2, 1)
-    trunks = architecture(network, (10,), (1, smallest, smallest)).build((1, smallest, smallest), 2, 1)
+    trunks = architecture(network, (10,), False, (1, smallest, smallest)).build((1, smallest, smallest), 2, 1)
     assert trunks.decoder.eval()(torch.zeros(1, 2)).shape == (1, 1, 1, smallest, smallest)
     assert MIN_CONV_SIZE >= 4
 
 
 def test_only_the_named_network_is_built() -> None:
-    assert architecture("mlp", [9, 4], (1, 28, 28)) == Architecture((9, 4), mixture_width=4)
-    assert architecture("conv", [9, 4], (1, 28, 28)).hidden == (9, 4)
-    assert architecture("paper-synthetic", [9, 4], (2,)) is PAPER_ARCHITECTURES["paper-synthetic"]
+    assert architecture("mlp", [9, 4], False, (1, 28, 28)) == Architecture((9, 4), mixture_width=4)
+    assert architecture("conv", [9, 4], False, (1, 28, 28)).hidden == (9, 4)
+    assert architecture("paper-synthetic", [9, 4], False, (2,)) is PAPER_ARCHITECTURES["paper-synthetic"]
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_output_width_leaves_the_encoder_as_it_was(training: bool) -> None:
-    encoder = ConvEncoder((1, 8, 8), DEFAULT_CONVOLUTIONS, 13, batch_norm=True).train(training)
+    encoder = ConvEncoder((1, 8, 8), default_convolutions((1, 8, 8)), 13, batch_norm=True).train(training)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     assert output_width(encoder, (1, 8, 8)) == 13
     assert encoder.training is training

@@ -31,6 +31,7 @@ from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.training import Epoch, History, Split, State, Trainer, device_for, make_fabric, placing, rows_for
 from gmvae.training.schedule import SCHEDULES
+from gmvae.training.totals import Totals
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -73,7 +74,7 @@ def trainer_of(
     torch.manual_seed(0)
     model = build(config, rows.shape[1:], "bernoulli", UnitInterval())
     order = torch.arange(len(rows))
-    split = Split(order[n_held_out:], order[:n_held_out] if n_held_out else order)
+    split = Split(order[n_held_out:], order[:n_held_out] if n_held_out else order, seed=1)
     return Trainer(model, rows_for(rows, CPU), split, config, make_fabric(config), seed)
 
 
@@ -365,7 +366,7 @@ def test_a_gain_is_more_than_tol(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def held_out_bound_by_hand(trainer: Trainer, rows: NDArray[Any], batch_size: int) -> float:
     """Mean over the held-out rows, in parts as large as a batch, with noise of the seed after the run's."""
-    generator = torch.Generator().manual_seed(trainer.seed + 1)
+    generator = torch.Generator().manual_seed(trainer.split.seed)
     bounds = []
     for indices in trainer.split.held_out.split(batch_size):
         noise = Noise(*(torch.randn(1, len(indices), dim, generator=generator) for dim in (2, 1)))
@@ -668,6 +669,26 @@ def test_precisions(precision: Precision, dtype: torch.dtype, init: str) -> None
         full = GMVAE(**{**SMALL, "max_iter": 3}).fit(X)
         assert fitted.lower_bound_ == pytest.approx(full.lower_bound_, rel=0.02)
         assert fitted.lower_bound_ != full.lower_bound_
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e9])
+def test_bfloat16_rounds_the_matrix_products_and_not_the_data(offset: float) -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    near, far = (GMVAE(**{**SMALL, "precision": "bf16-mixed", "max_iter": 3}).fit(X + shift) for shift in (0.0, offset))
+    assert far.lower_bound_ == pytest.approx(near.lower_bound_, rel=1e-2)
+
+
+def test_float64_terms_leave_the_training_step_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    add = Totals.add
+    monkeypatch.setattr(Totals, "add", lambda self, terms: (seen.append(terms), add(self, terms))[1])
+    GMVAE(**{**SMALL, "precision": "64-true", "max_iter": 1}).fit(points())
+    assert {term.dtype for terms in seen for term in terms} == {torch.float64}
+
+
+def test_precision_is_chosen_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    GMVAE(**{**SMALL, "precision": "bf16-mixed", "max_iter": 1}).fit(points())
+    assert capfd.readouterr() == ("", "")
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

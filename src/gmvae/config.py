@@ -98,8 +98,8 @@ class Config:
     likelihood: Likelihood = _field(
         "auto",
         _choice(Likelihood),
-        "Distribution of the data given the latent; 'auto' takes 'bernoulli' for booleans, uint8 images and "
-        "values within [0, 1], else 'gaussian'.",
+        "Distribution of the data given the latent; 'auto' takes 'bernoulli' for booleans, uint8 images and grey "
+        "levels within [0, 1], else 'gaussian'.",
         "p(y|x)",
     )
     network: Any = _field(
@@ -111,6 +111,7 @@ class Config:
     hidden_layer_sizes: tuple[int, ...] = _field(
         (500, 500), None, "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last."
     )
+    batch_norm: bool = _field(False, None, "Batch normalisation after every hidden layer of 'mlp' and 'conv'.")
     max_iter: int | Literal["auto"] = _field(
         "auto",
         dataclasses.replace(_integer(1), says="an integer of at least 1 or 'auto'", choices=("auto",)),
@@ -160,8 +161,9 @@ class Config:
         self._check_network()
         self._check_hidden_layer_sizes()
         self._settle("hidden_layer_sizes", tuple(_builtin(size) for size in self.hidden_layer_sizes))
-        if not isinstance(self.warm_start, bool):
-            raise ValueError(f"`warm_start` must be True or False; got {self.warm_start!r}.")
+        for name in ("batch_norm", "warm_start"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
         if not isinstance(self.device, str) or not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", self.device):
             raise ValueError(f"`device` must be 'auto', 'cpu', 'cuda' or 'cuda:N'; got {self.device!r}.")
         # A generator, which a RandomState is, has `randint`; numpy is not imported here to ask it by type.
@@ -212,6 +214,7 @@ _PAPER_TRAINING: dict[str, Any] = {
     "learning_rate_schedule": "constant",
     "min_information": 0.5,
     "init": "random",
+    "validation_fraction": 0.0,
 }
 _PAPER_IMAGES: dict[str, Any] = {
     **_PAPER_TRAINING,
@@ -220,6 +223,7 @@ _PAPER_IMAGES: dict[str, Any] = {
     "likelihood": "bernoulli",
     "batch_size": 50,
     "max_iter": 100,
+    "n_iter_no_change": 100,
 }
 
 PRESETS: Mapping[PresetName, Mapping[str, Any]] = {
@@ -232,11 +236,13 @@ PRESETS: Mapping[PresetName, Mapping[str, Any]] = {
         "likelihood": "gaussian",
         "batch_size": 200,
         "max_iter": 500,
+        "n_iter_no_change": 500,
     },
     "paper-mnist": {**_PAPER_IMAGES, "network": "paper-mnist", "n_components": 10},
     "paper-svhn": {**_PAPER_IMAGES, "network": "paper-svhn", "n_components": 10},
 }
-"""Settings of the paper's experiments (section 4 and tables A.1-A.3), as keywords of `Config`."""
+"""Settings of the paper's experiments (section 4 and tables A.1-A.3), as keywords of `Config`: all rows train, for all
+epochs."""
 
 
 def preset(name: str) -> dict[str, Any]:

@@ -146,6 +146,11 @@ class GaussianMixtureVAE(nn.Module):
         """What the networks see of observations y."""
         return self.units(y).to(self.generative.mixture.output.weight.dtype)
 
+    @property
+    def family(self) -> Family:
+        """Name of the likelihood."""
+        return "bernoulli" if isinstance(self.units, UnitInterval) else "gaussian"
+
     def embed(self, y: Tensor) -> Tensor:
         """Mean of q(x|y), shape (B, D_x)."""
         return self.recognition(self.standardised(y)).x.mean
@@ -193,7 +198,7 @@ def build(
     Trunks of the user's own are copied with their weights, so that training leaves the user's modules as they are.
     """
     if isinstance(config.network, str):
-        architecture = networks.architecture(config.network, config.hidden_layer_sizes, event_shape)
+        architecture = networks.architecture(config.network, config.hidden_layer_sizes, config.batch_norm, event_shape)
         trunks = architecture.build(event_shape, config.latent_dim, N_OUTPUTS[family])
         mixture_width = architecture.mixture_width
     else:

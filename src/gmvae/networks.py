@@ -160,7 +160,19 @@ class Architecture(NamedTuple):
         )
 
 
-DEFAULT_CONVOLUTIONS = (ConvLayer(32, 4, 2, 1), ConvLayer(64, 4, 2, 1))
+MAX_CONV_MAP = 8
+MAX_CHANNELS = 256
+
+
+def default_convolutions(event_shape: Shape) -> tuple[ConvLayer, ...]:
+    """Halve the image twice, and then until it is at most 8 pixels wide; channels double from 32 up to 256."""
+    layers = [ConvLayer(32, 4, 2, 1), ConvLayer(64, 4, 2, 1)]
+    height, width = (size // 4 for size in event_shape[1:])
+    while max(height, width) > MAX_CONV_MAP and min(height, width) > 1:
+        layers.append(ConvLayer(min(2 * layers[-1].channels, MAX_CHANNELS), 4, 2, 1))
+        height, width = height // 2, width // 2
+    return tuple(layers)
+
 
 PAPER_ARCHITECTURES = {
     "paper-synthetic": Architecture(hidden=(120, 120), mixture_width=120),
@@ -178,10 +190,11 @@ PAPER_ARCHITECTURES = {
 """Tables A.1-A.3 of the paper."""
 
 
+_FOR_IMAGES = {"conv", *(name for name, paper in PAPER_ARCHITECTURES.items() if paper.convolutions)}
 MIN_CONV_SIZE = 8
 
 
-def architecture(network: str, hidden: Sequence[int], event_shape: Shape) -> Architecture:
+def architecture(network: str, hidden: Sequence[int], batch_norm: bool, event_shape: Shape) -> Architecture:
     """Resolve a network's name for observations of ``event_shape``.
 
     Raises
@@ -192,15 +205,15 @@ def architecture(network: str, hidden: Sequence[int], event_shape: Shape) -> Arc
     is_image = len(event_shape) == 3
     if network == "auto":
         network = "conv" if is_image and min(event_shape[1:]) >= MIN_CONV_SIZE else "mlp"
-    chosen = PAPER_ARCHITECTURES.get(network) or Architecture(
-        tuple(hidden), DEFAULT_CONVOLUTIONS if network == "conv" else (), mixture_width=hidden[-1]
-    )
-    if chosen.convolutions and not is_image:
+    if network in _FOR_IMAGES and not is_image:
         raise ValueError(
             f"`network={network!r}` needs images of shape (n, C, H, W) or (n, H, W); got rows of shape "
             f"{event_shape}: reshape X, or take `network='mlp'`."
         )
-    return chosen
+    if network in PAPER_ARCHITECTURES:
+        return PAPER_ARCHITECTURES[network]
+    convolutions = default_convolutions(event_shape) if network == "conv" else ()
+    return Architecture(tuple(hidden), convolutions, batch_norm, mixture_width=hidden[-1])
 
 
 def output_width(encoder: nn.Module, event_shape: Shape) -> int:

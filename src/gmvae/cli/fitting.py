@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-import zlib
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gmvae.cli.run_folder import Record, RunFolder, new_run, read_json
 from gmvae.cli.speech import interrupted
@@ -25,7 +21,6 @@ from gmvae.metrics import Scores, evaluate
 _SEED = 0
 """A seed by default, so that a run can be repeated."""
 
-_BLOCK = 1 << 24
 _LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
 
 
@@ -71,7 +66,6 @@ def fit_anew(plan: Plan) -> Outcome:
             data_home=None if plan.data_home is None else str(plan.data_home),
             seed=parameters["random_state"],
             shape=list(data.X.shape),
-            checksum=_checksum(data.X),
             feature_names=None if data.feature_names is None else list(data.feature_names),
             versions={"python": python_version(), **{name: version(name) for name in _LIBRARIES}},
         )
@@ -101,10 +95,10 @@ def go_on(plan: Plan) -> Outcome:
         )
     home = plan.data_home or (None if record.data_home is None else Path(record.data_home))
     data = load(plan.source or record.source, labels=plan.labels or record.labels, data_home=home)
-    if list(data.X.shape) != record.shape or _checksum(data.X) != record.checksum:
+    if list(data.X.shape) != record.shape:
         raise ValueError(
-            f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name}, of shape "
-            f"{data.X.shape}, holds others: name the right source or start a new run."
+            f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name} has shape "
+            f"{data.X.shape}: name the right source or start a new run."
         )
     parameters = {**read_json(folder.config), **plan.chosen, "random_state": record.seed}
     return _train(folder, record, data, parameters, resume=True)
@@ -116,10 +110,10 @@ def _train(folder: RunFolder, record: Record, data: Dataset, parameters: dict[st
         estimator = GMVAE(**parameters).fit(data.X, run_dir=folder.path, resume=resume)
         seconds = time.perf_counter() - started
         proba = estimator.predict_proba(data.X)
-        figures = draw_run(estimator, data.X, proba, folder.figures, data.labels)
+        estimator.save(folder.model)
         names = ["label", *(f"p_{k}" for k in range(estimator.n_components))]
         write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
-        estimator.save(folder.model)
+        figures = draw_run(estimator, data.X, proba, folder.figures, data.labels)
         shutil.rmtree(folder.checkpoints)
     except KeyboardInterrupt:
         if not folder.has_checkpoint:
@@ -127,12 +121,3 @@ def _train(folder: RunFolder, record: Record, data: Dataset, parameters: dict[st
         interrupted(f"Interrupted; go on with: {folder.resume_command}")
     scores = None if data.labels is None else evaluate(data.labels, proba)
     return Outcome(folder, record, data, estimator, seconds, scores, figures)
-
-
-def _checksum(X: NDArray[Any]) -> str:
-    """CRC-32 of the values in order, taken in blocks because the array may be larger than memory."""
-    total = zlib.crc32(X.dtype.str.encode())
-    rows = max(1, _BLOCK // max(1, X[:1].nbytes))
-    for first in range(0, len(X), rows):
-        total = zlib.crc32(np.ascontiguousarray(X[first : first + rows]).data, total)
-    return f"{total:08x}"

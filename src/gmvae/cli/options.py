@@ -15,8 +15,9 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 def help_of(name: str) -> str:
     """What the configuration says about a hyperparameter, safe from Rich's markup."""
-    text: str = _FIELDS[name].metadata["help"]
-    return text.replace("[", "\\[")
+    metadata = _FIELDS[name].metadata
+    symbol = f" ({metadata['symbol']} in the paper.)" if metadata["symbol"] else ""
+    return f"{metadata['help']}{symbol}".replace("[", "\\[")
 
 
 SOURCE_HELP = (

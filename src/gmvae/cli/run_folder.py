@@ -28,8 +28,6 @@ class Record:
         As given, before the estimator resolved it.
     shape : list of int
         Shape of the data.
-    checksum : str
-        Of the data's bytes, so that a run goes on with the data it began with.
     feature_names : list of str, optional
         Columns of a table.
     versions : dict of str to str
@@ -41,7 +39,6 @@ class Record:
     data_home: str | None
     seed: int | None
     shape: list[int]
-    checksum: str
     feature_names: list[str] | None
     versions: dict[str, str]
 

@@ -78,9 +78,10 @@ def _draw(fitted: Fitted, n: int, component: int | None, mean: bool, out: Path) 
 
     estimator = fitted.estimator
     if component is None:
-        per_row = math.ceil(n / estimator.n_components)
-        rows = [estimator.sample(per_row, k, mean=mean)[0] for k in range(estimator.n_components)]
-        figures.save(figures.component_samples(shades(np.stack(rows))), out)
+        K = estimator.n_components
+        per_row = math.ceil(n / K)
+        images = shades(estimator.sample(K * per_row, np.repeat(np.arange(K), per_row), mean=mean)[0])
+        figures.save(figures.component_samples(images.reshape(K, per_row, *images.shape[1:])), out)
         return
     images = shades(estimator.sample(n, component, mean=mean)[0])
     width = math.ceil(math.sqrt(n))

@@ -18,11 +18,19 @@ from torch import Tensor
 from gmvae import persistence
 from gmvae.config import Config
 from gmvae.estimator.inputs import check_bernoulli, family_for, top_level
-from gmvae.generative import Family
 from gmvae.initialisation import MAX_ROWS, Start, find_start
 from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
 from gmvae.progress import Reporter
-from gmvae.training import Split, State, Trainer, as_tensor, make_fabric, rows_for
+from gmvae.training import (
+    DivergedError,
+    Split,
+    State,
+    Trainer,
+    TrainingWarning,
+    as_tensor,
+    make_fabric,
+    rows_for,
+)
 
 _ROWS_AT_ONCE = 8192
 _SEEDING = Lock()
@@ -44,7 +52,7 @@ class Fit(NamedTuple):
     state : State
         Its training state, with the history.
     bounds : list of float
-        Held-out bound of every restart.
+        Held-out bound of every restart; NaN for one that diverged.
     """
 
     model: GaussianMixtureVAE
@@ -53,10 +61,11 @@ class Fit(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Where a fit keeps its files, and whether it goes on from them."""
+    """Where a fit keeps its files, whether it goes on from them, and the checksum of its data."""
 
     folder: Path
     resume: bool
+    data: str
 
     def checkpoint(self, restart: int) -> Path:
         """The checkpoint of a restart."""
@@ -73,8 +82,8 @@ def seeded(seed: int) -> Iterator[None]:
 
     One thread at a time: threads that fit at once must neither share a seed nor put back each other's state.
     """
-    with _SEEDING, torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with _SEEDING, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         yield
 
 
@@ -94,12 +103,22 @@ def fit_best(rows: np.ndarray, config: Config, seed: int, run: Run | None, previ
     split = _split(len(rows), config.validation_fraction, seeds[0])
     best: Fit | None = None
     bounds: list[float] = []
+    failure = None
     for restart, restart_seed in enumerate(seeds[1:] if previous is None else seeds[1:2]):
-        model, state = _fit_once(rows, split, config, restart_seed, restart, run, previous)
+        try:
+            model, state = _fit_once(rows, split, config, restart_seed, restart, run, previous)
+        except DivergedError as error:
+            failure = error
+            bounds.append(math.nan)
+            continue
         bounds.append(state.best_bound)
         if best is None or state.best_bound > best.state.best_bound:
             best = Fit(model, state, bounds)
-    assert best is not None
+    if best is None:
+        assert failure is not None
+        raise failure
+    if failure is not None:
+        warnings.warn(f"A restart was given up: {failure}", TrainingWarning, stacklevel=3)
     if run is not None:
         best.state.history.to_csv(run.folder / "history.csv")
     return best
@@ -128,7 +147,7 @@ def _fit_once(
         def target(y: Tensor) -> Tensor:
             return placed.target(model.standardised(y))
 
-    trainer = Trainer(model, rows_for(rows, fabric.device), split, config, fabric, seed, target)
+    trainer = Trainer(model, rows_for(rows, fabric.device), split, config, fabric, seed, target, previous is not None)
     label = "fit" if config.n_init == 1 else f"restart {restart + 1}/{config.n_init}"
     with Reporter(trainer.max_iter, config.verbose, label) as reporter:
 
@@ -137,7 +156,7 @@ def _fit_once(
             if run is not None:
                 state.history.to_csv(run.folder / "history.csv")
                 tensors, text = state.to_tensors()
-                persistence.write(run.checkpoint(restart), "checkpoint", tensors, text)
+                persistence.write(run.checkpoint(restart), "checkpoint", tensors, {**text, "data": run.data})
 
         state = trainer.run(resume, on_epoch)
     return model, state
@@ -146,12 +165,10 @@ def _fit_once(
 def _resume(run: Run | None, restart: int, model: GaussianMixtureVAE) -> State | None:
     if run is None or not run.resume or not run.checkpoint(restart).exists():
         return None
-    state = State.from_tensors(*persistence.read(run.checkpoint(restart), "checkpoint"))
-    now = model.state_dict()
-    alike = {name: tensor.shape for name, tensor in now.items()} == {n: t.shape for n, t in state.network.items()}
-    # The units follow from the values of X alone, so they tell another X of the same shape.
-    units = [name for name in now if name.startswith("units.")]
-    if not alike or any(not torch.equal(now[name].double(), state.network[name].double()) for name in units):
+    tensors, text = persistence.read(run.checkpoint(restart), "checkpoint")
+    state = State.from_tensors(tensors, text)
+    shapes, now = ({name: t.shape for name, t in weights.items()} for weights in (state.network, model.state_dict()))
+    if text["data"] != run.data or shapes != now:
         raise ValueError(
             f"X and `network` must be as in the run to resume; got others than {str(run.folder)!r} was started with: "
             "give the same or start anew."
@@ -163,8 +180,8 @@ def _split(n_rows: int, fraction: float, seed: int) -> Split:
     order = torch.from_numpy(np.random.default_rng(seed).permutation(n_rows))
     n_held_out = round(fraction * n_rows)
     if n_held_out == 0 or n_held_out == n_rows:
-        return Split(order, order)
-    return Split(order[n_held_out:], order[:n_held_out])
+        return Split(order, order, seed)
+    return Split(order[n_held_out:], order[:n_held_out], seed)
 
 
 def _new_model(rows: np.ndarray, split: Split, config: Config, seed: int) -> tuple[GaussianMixtureVAE, Start | None]:
@@ -184,7 +201,7 @@ def _new_model(rows: np.ndarray, split: Split, config: Config, seed: int) -> tup
 def _continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:
     """A copy of the previous solution for ``config``, in the units of its first fit."""
     units = copy.deepcopy(previous.units).cpu()
-    family: Family = "bernoulli" if isinstance(units, UnitInterval) else "gaussian"
+    family = previous.family
     if config.likelihood not in ("auto", family):
         raise ValueError(
             f"`likelihood` must be {family!r} as in the previous fit under `warm_start`; got {config.likelihood!r}: "

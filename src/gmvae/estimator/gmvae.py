@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from gmvae.config import Config
 from gmvae.estimator import document
 from gmvae.estimator.fitting import Run, fit_best, warn_if_collapsed
-from gmvae.estimator.inputs import fit_rows
+from gmvae.estimator.inputs import checksum, fit_rows
 from gmvae.estimator.queries import FittedQueries, draw_seed
 from gmvae.metrics import effective_components
 from gmvae.training import converged
@@ -33,8 +33,8 @@ class GMVAE(FittedQueries):
     style_dim : int, default=4
         Dimension D_w of the style latent.
     likelihood : {"auto", "bernoulli", "gaussian"}, default="auto"
-        p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and values within [0, 1], else "gaussian"
-        with learned mean and scale.
+        p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and grey levels within [0, 1] (images, or rows
+        of which a tenth or more of the values are exactly 0 or 1), else "gaussian" with learned mean and scale.
     network : {"auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"} or pair of modules, default="auto"
         Hidden layers. "auto" takes "conv" for images of at least 8x8 pixels, else "mlp". A pair
         (encoder, decoder) of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to
@@ -42,6 +42,8 @@ class GMVAE(FittedQueries):
         copied: every restart begins with the weights they have.
     hidden_layer_sizes : tuple of int, default=(500, 500)
         Widths of "mlp", mirrored in the decoder; "conv" has one fully connected layer of the last width.
+    batch_norm : bool, default=False
+        Batch normalisation after every hidden layer of "mlp" and "conv".
     max_iter : int or "auto", default="auto"
         Epochs at most. "auto" takes enough for 3,000 gradient steps, between 20 and 500 epochs.
     batch_size : int, default=128
@@ -74,8 +76,8 @@ class GMVAE(FittedQueries):
     device : str, default="auto"
         "cpu", "cuda", "cuda:N", or "auto" for a GPU where there is one.
     random_state : int, RandomState or None, default=None
-        Seed. The same seed on the same machine gives the same result. None takes a fresh one from the system;
-        global generators are never touched.
+        Seed. The same seed gives the same result on the same machine, on a CPU bit for bit. None takes a fresh one
+        from the system; global generators are never touched.
     warm_start : bool, default=False
         Go on from the previous solution, in its standardisation and without restarts, when `fit` is called again.
     verbose : int, default=0
@@ -94,7 +96,7 @@ class GMVAE(FittedQueries):
     lower_bounds_ : list of float
         The same after every epoch of the best restart.
     restart_bounds_ : list of float
-        The same for every restart.
+        The same for every restart; NaN for one that diverged.
     converged_ : bool
         Whether the held-out bound had stopped improving.
     n_iter_ : int
@@ -135,6 +137,7 @@ class GMVAE(FittedQueries):
         likelihood: str = "auto",
         network: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (500, 500),
+        batch_norm: bool = False,
         max_iter: int | str = "auto",
         batch_size: int = 128,
         learning_rate: float = 1e-3,
@@ -160,6 +163,7 @@ class GMVAE(FittedQueries):
         self.likelihood = likelihood
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.batch_norm = batch_norm
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -186,7 +190,7 @@ class GMVAE(FittedQueries):
         ----------
         X : array-like of shape (n_samples, n_features), (n_samples, H, W) or (n_samples, C, H, W)
             Arrays, torch tensors, pandas or polars frames; float, integer or boolean. uint8 images are
-            scaled to [0, 1].
+            scaled to [0, 1] under the Bernoulli likelihood.
         y : ignored
             Present for scikit-learn's convention.
         run_dir : str or Path, optional
@@ -213,7 +217,7 @@ class GMVAE(FittedQueries):
         seed = draw_seed(config.random_state)
         run = None
         if run_dir is not None:
-            run = Run(Path(run_dir), resume)
+            run = Run(Path(run_dir), resume, checksum(rows))
             seed = document.open_run(run, config, seed)
         previous = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
         fit = fit_best(rows, config, seed, run, previous)
@@ -230,11 +234,13 @@ class GMVAE(FittedQueries):
         self.labels_ = proba.argmax(1)
         self.weights_ = proba.mean(0)
         self.n_components_effective_ = effective_components(self.weights_)
-        warn_if_collapsed(self.n_components_effective_, self.history_.epochs[-1].z_prior, config)
+        best_epoch = self.history_["lower_bound_held_out"].argmax()
+        warn_if_collapsed(self.n_components_effective_, float(self.history_["z_prior"][best_epoch]), config)
         if not self.converged_:
             warnings.warn(
                 f"The held-out bound must gain less than `tol` for {config.n_iter_no_change} epochs to have converged; "
-                f"it still rose when {self.n_iter_} epochs were over: raise `max_iter`, or `tol` to accept it.",
+                f"it had for {fit.state.epochs_without_gain} when {self.n_iter_} epochs were over: raise `max_iter`, "
+                "or `tol` to accept it.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from gmvae.generative import Family
 from gmvae.networks import Shape
 
 MAX_CHANNELS = 4
+MIN_BLACK_OR_WHITE = 0.1
+_BLOCK_BYTES = 2**24
 
 
 def fit_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
@@ -26,13 +29,18 @@ def fit_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
     """
     X = _host(X)
     event_shape = _event_shape(X)
-    flat = validate_data(estimator, _flat(X), dtype="numeric", ensure_min_samples=2)
-    if len(flat) < n_components:
+    if event_shape is None:
+        rows = validate_data(estimator, X, dtype="numeric", ensure_min_samples=2)
+    else:
+        rows = _images(estimator, X, event_shape, min_samples=2)
+        estimator.n_features_in_ = math.prod(event_shape)
+        vars(estimator).pop("feature_names_in_", None)
+    if len(rows) < n_components:
         raise ValueError(
-            f"`n_components` must be at most the number of rows; got {n_components} for {len(flat)} rows: "
+            f"`n_components` must be at most the number of rows; got {n_components} for {len(rows)} rows: "
             "take fewer components."
         )
-    return flat.reshape(len(flat), *(event_shape or flat.shape[1:]))
+    return rows
 
 
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarray:
@@ -43,7 +51,9 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarr
         raise ValueError(
             f"X must have observations of shape {event_shape} as in `fit`; got {shape}: resize or reshape the images."
         )
-    flat = validate_data(estimator, _flat(X), dtype="numeric", reset=False)
+    if shape is not None:
+        return _images(estimator, X, event_shape)
+    flat = validate_data(estimator, X, dtype="numeric", reset=False)
     return flat.reshape(len(flat), *event_shape)
 
 
@@ -56,7 +66,10 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
 
 
 def family_for(likelihood: str, rows: np.ndarray) -> Family:
-    """Resolve ``likelihood='auto'``: Bernoulli for booleans, uint8 images and values within [0, 1].
+    """Resolve ``likelihood='auto'``: Bernoulli for booleans, uint8 images and grey levels within [0, 1].
+
+    Images within [0, 1] hold grey levels; flat rows do where a tenth or more of the values are exactly 0 or 1, as in
+    images and unlike measurements that were scaled to [0, 1].
 
     Raises
     ------
@@ -67,7 +80,7 @@ def family_for(likelihood: str, rows: np.ndarray) -> Family:
         return "gaussian"
     if likelihood == "auto":
         grey_levels = rows.dtype == np.uint8 and rows.ndim == 4
-        return "bernoulli" if grey_levels or _within_unit_interval(rows) else "gaussian"
+        return "bernoulli" if grey_levels or (_within_unit_interval(rows) and _black_or_white(rows)) else "gaussian"
     check_bernoulli(rows, 255.0)
     return "bernoulli"
 
@@ -88,6 +101,10 @@ def check_bernoulli(rows: np.ndarray, level: float) -> None:
 
 def _within_unit_interval(rows: np.ndarray) -> bool:
     return rows.dtype == np.bool_ or bool(rows.min() >= 0 and rows.max() <= 1)
+
+
+def _black_or_white(rows: np.ndarray) -> bool:
+    return rows.ndim == 4 or bool(((rows == 0) | (rows == 1)).mean() >= MIN_BLACK_OR_WHITE)
 
 
 def _host(X: Any) -> Any:
@@ -112,6 +129,16 @@ def _event_shape(X: Any) -> Shape | None:
     )
 
 
-def _flat(X: Any) -> Any:
-    event_shape = _event_shape(X)
-    return X if event_shape is None else X.reshape(len(X), math.prod(event_shape))
+def _images(estimator: BaseEstimator, X: Any, event_shape: Shape, min_samples: int = 1) -> np.ndarray:
+    """Images as (n, C, H, W) without a copy, so that memory maps stay on disk whatever the order of their axes."""
+    images = check_array(X, dtype="numeric", allow_nd=True, ensure_min_samples=min_samples, estimator=estimator)
+    return images if images.ndim == 4 else images.reshape(len(images), *event_shape)
+
+
+def checksum(rows: np.ndarray) -> str:
+    """CRC-32 of the values in order, taken in blocks because the array may be larger than memory."""
+    total = zlib.crc32(f"{rows.dtype.str} {rows.shape}".encode())
+    step = max(1, _BLOCK_BYTES // max(1, rows[:1].nbytes))
+    for first in range(0, len(rows), step):
+        total = zlib.crc32(np.ascontiguousarray(rows[first : first + step]).data, total)
+    return f"{total:08x}"

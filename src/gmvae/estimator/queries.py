@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from gmvae.config import Config, Domain, require
 from gmvae.estimator.inputs import check_bernoulli, latent_rows, query_rows
+from gmvae.generative import Family
 from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval
 from gmvae.networks import Shape
 from gmvae.training import as_tensor
@@ -54,6 +54,11 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     event_shape_: Shape
     _config: Config
     _model: GaussianMixtureVAE
+
+    @property
+    def likelihood_(self) -> Family:
+        """The likelihood that was taken: "bernoulli" or "gaussian"."""
+        return self._model.family
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable cluster of every row.
@@ -130,7 +135,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return float(self.score_samples(X).mean())
 
     def sample(
-        self, n_samples: int = 1, component: int | None = None, style: Any = None, *, mean: bool = False
+        self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draw new observations from the model.
 
@@ -138,8 +143,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         ----------
         n_samples : int
             How many.
-        component : int, optional
-            Draw from this cluster only; by default clusters are drawn from p(z).
+        component : int or array-like of int of shape (n_samples,), optional
+            Draw from this cluster, or each sample from its own; by default clusters are drawn from p(z).
         style : array-like of shape (style_dim,) or (n_samples, style_dim), optional
             Use this w; by default styles are drawn from p(w) = N(0, I).
         mean : bool
@@ -154,13 +159,19 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         check_is_fitted(self)
         K, style_dim = self._config.n_components, self._config.style_dim
         _require_count("n_samples", n_samples)
-        if component is not None and not (isinstance(component, Integral) and 0 <= component < K):
-            raise ValueError(f"`component` must be None or an integer in 0..{K - 1}; got {component!r}.")
+        if component is not None:
+            component = np.asarray(component)
+            fits = component.shape in {(), (n_samples,)} and np.issubdtype(component.dtype, np.integer)
+            if not fits or component.min() < 0 or component.max() >= K:
+                raise ValueError(
+                    f"`component` must be None, or one integer in 0..{K - 1} or {n_samples} of them; got "
+                    f"{component.tolist()!r}."
+                )
         generator = torch.Generator(self._like.device).manual_seed(draw_seed(self.random_state))
         device = self._like.device
         labels = torch.randint(K, (n_samples,), generator=generator, device=device)
         if component is not None:
-            labels.fill_(component)
+            labels.copy_(torch.from_numpy(np.array(component)))
         w = torch.randn(n_samples, style_dim, generator=generator, device=device, dtype=self._like.dtype)
         if style is not None:
             style = np.array(style)  # a copy: torch takes no negative strides

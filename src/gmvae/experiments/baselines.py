@@ -1,4 +1,4 @@
-"""What users would otherwise run, with scikit-learn's own settings."""
+"""What users would otherwise run, from scikit-learn."""
 
 from __future__ import annotations
 

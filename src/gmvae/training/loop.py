@@ -21,7 +21,7 @@ from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES
 from gmvae.training.state import State, optimizer_tensors, restore_optimizer, snapshot
-from gmvae.training.totals import TERMS, Totals
+from gmvae.training.totals import TERMS, Means, Totals
 
 ANCHOR_WEIGHT = 5.0
 """Nats per unit squared distance that hold an embedding on its starting place at first: several times
@@ -41,10 +41,19 @@ class TrainingWarning(UserWarning):
 
 
 class Split(NamedTuple):
-    """Indices of the rows to learn from and of those held out; without the latter the former serve as both."""
+    """Which rows to learn from and which to hold out; without the latter the former serve as both.
+
+    Attributes
+    ----------
+    train, held_out : Tensor of int
+        Indices.
+    seed : int
+        Seed of the noise under which held-out rows are always seen, so that bounds compare.
+    """
 
     train: Tensor
     held_out: Tensor
+    seed: int
 
 
 class _NonFiniteError(Exception):
@@ -70,6 +79,8 @@ class Trainer:
         Seed of minibatches and noise.
     target : callable, optional
         Maps observations (B, *event) to the places (B, D_x) where their embeddings start.
+    continues : bool
+        Whether the model is a solution already, to be left only for a better one.
     """
 
     def __init__(
@@ -81,6 +92,7 @@ class Trainer:
         fabric: Fabric,
         seed: int,
         target: Callable[[Tensor], Tensor] | None = None,
+        continues: bool = False,
     ) -> None:
         optimizer = torch.optim.Adam(
             model.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
@@ -91,8 +103,8 @@ class Trainer:
         self.split = split
         self.config = config
         self.fabric = fabric
-        self.seed = seed
         self.target = target
+        self.continues = continues
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
         self.batch_size = min(config.batch_size, len(split.train))
@@ -121,6 +133,11 @@ class Trainer:
         """
         if resume is None and self.target is not None:
             place_embedding(self.model, self.rows, self.split.train, self.target, self.batch_size, self.generator)
+        if resume is not None and len(resume.generator) != len(self.generator.get_state()):
+            raise ValueError(
+                f"`device` must be of the kind that the run to resume was on; got {self.fabric.device.type!r}, whose "
+                "random generator is another: take the device it began on."
+            )
         state = resume or self._state()
         self._load(state)
         while not state.finished:
@@ -137,8 +154,16 @@ class Trainer:
         return state
 
     def _state(self) -> State:
-        weights = snapshot(self.model)
-        return State(weights, weights, optimizer_tensors(self.optimizer), self.generator.get_state())
+        bound = self._held_out_bound() if self.continues else -math.inf
+        bound = bound if math.isfinite(bound) else -math.inf
+        return State(
+            snapshot(self.model),
+            snapshot(self.model),
+            optimizer_tensors(self.optimizer),
+            self.generator.get_state(),
+            best_bound=bound,
+            plateau_bound=bound,
+        )
 
     def _load(self, state: State) -> None:
         self.model.load_state_dict(state.network)
@@ -148,8 +173,10 @@ class Trainer:
     def _advance(self, state: State) -> State:
         """Train one epoch and return the state after it."""
         started = time.perf_counter()
-        terms, entropy, effective = self._train_epoch(state)
+        means = self._train_epoch(state)
         held_out = self._held_out_bound()
+        if not math.isfinite(held_out):
+            raise _NonFiniteError("the held-out bound")
         new = State(
             snapshot(self.model),
             state.best,
@@ -164,14 +191,9 @@ class Trainer:
         new.history.epochs.append(
             Epoch(
                 epoch=len(state.history.epochs) + 1,
-                lower_bound=terms[0] - sum(terms[1:]),
+                lower_bound=means.lower_bound,
                 lower_bound_held_out=held_out,
-                reconstruction=terms[0],
-                conditional_prior=terms[1],
-                w_prior=terms[2],
-                z_prior=terms[3],
-                effective_components=effective,
-                assignment_entropy=entropy,
+                **means._asdict(),
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 seconds=time.perf_counter() - started,
             )
@@ -183,7 +205,7 @@ class Trainer:
         new.finished = converged(new, self.config) or len(new.history.epochs) >= self.max_iter
         return new
 
-    def _train_epoch(self, state: State) -> tuple[list[float], float, float]:
+    def _train_epoch(self, state: State) -> Means:
         self.network.train()
         totals = Totals(self.config.n_components, self.fabric.device)
         order = torch.randperm(len(self.split.train), generator=self.generator, device=self.fabric.device).cpu()
@@ -236,15 +258,12 @@ class Trainer:
     def _held_out_bound(self) -> float:
         """Unmodified bound on the held-out rows, with the same noise every epoch."""
         self.network.eval()
-        generator = torch.Generator(self.fabric.device).manual_seed(self.seed + 1)
+        generator = torch.Generator(self.fabric.device).manual_seed(self.split.seed)
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
         for indices in self.split.held_out.split(self.config.batch_size):
             terms = self.network(self.rows.take(indices), self._noise(generator, len(indices)))
             total += terms.evidence_bound.double().sum()
-        bound = total.item() / len(self.split.held_out)
-        if not math.isfinite(bound):
-            raise _NonFiniteError("the held-out bound")
-        return bound
+        return total.item() / len(self.split.held_out)
 
     def _back_off(self, state: State, culprit: str) -> State:
         """Return to the last good state with a lower learning rate."""

@@ -60,8 +60,10 @@ class DeviceRows:
 
 def rows_for(array: np.ndarray, device: torch.device) -> Rows:
     """Move ``array`` to a GPU where it fits in half of the free memory; else leave it where it is."""
-    if device.type == "cuda" and array.nbytes < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
-        return DeviceRows(as_tensor(np.array(array)).to(device))
+    if device.type == "cuda":
+        n_bytes = array.size * as_tensor(array[:1]).element_size()
+        if n_bytes < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
+            return DeviceRows(as_tensor(np.array(array)).to(device))
     return HostRows(array, device)
 
 

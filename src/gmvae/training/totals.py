@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 
 from gmvae.objective import Terms
 
 TERMS = ("reconstruction", "conditional_prior", "w_prior", "z_prior")
+
+
+class Means(NamedTuple):
+    """Means over an epoch's observations, in nats; the effective number of components is a number."""
+
+    reconstruction: float
+    conditional_prior: float
+    w_prior: float
+    z_prior: float
+    assignment_entropy: float
+    effective_components: float
+
+    @property
+    def lower_bound(self) -> float:
+        """The unmodified evidence bound."""
+        return self.reconstruction - self.conditional_prior - self.w_prior - self.z_prior
 
 
 class Totals:
@@ -25,8 +43,9 @@ class Totals:
         self.entropy += torch.special.entr(assignment).sum()
         self.assignment += assignment.sum(0)
 
-    def means(self) -> tuple[list[float], float, float]:
-        """The four terms, the assignment entropy and the effective number of components."""
-        usage = torch.special.entr(self.assignment / self.n_observations).sum().exp()
-        terms = (self.terms / self.n_observations).tolist()
-        return terms, float(self.entropy) / self.n_observations, float(usage)
+    def means(self) -> Means:
+        """Divide by the number of observations."""
+        terms = dict(zip(TERMS, (self.terms / self.n_observations).tolist(), strict=True))
+        effective = torch.special.entr(self.assignment / self.n_observations).sum().exp()
+        entropy = float(self.entropy) / self.n_observations
+        return Means(**terms, assignment_entropy=entropy, effective_components=float(effective))
