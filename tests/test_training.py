@@ -902,6 +902,43 @@ def test_cold_start_forgets() -> None:
     same_fit(GMVAE(**SMALL).fit(X), GMVAE(**SMALL).fit(points(seed=1)).fit(X))
 
 
+def test_warm_start_never_ends_worse() -> None:
+    X = points()
+    first = GMVAE(**{**SMALL, "max_iter": 10}).fit(X)
+    again = copy.deepcopy(first).set_params(warm_start=True, learning_rate=3.0, max_iter=1).fit(X)
+    assert (again.history_["lower_bound_held_out"] < first.lower_bound_).all()
+    assert again.lower_bound_ == pytest.approx(first.lower_bound_, abs=1e-6)
+    assert_same_weights(weights(again._model), weights(first._model))
+
+
+def test_a_restart_that_diverges_is_given_up_and_the_others_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, calls = Trainer.run, []
+
+    def sometimes(self: Trainer, *arguments: Any) -> State:
+        calls.append(self)
+        if len(calls) == 1:
+            raise DivergedError("it did not stay finite.")
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "run", sometimes)
+    with pytest.warns(TrainingWarning, match=r"A restart was given up: it did not stay finite\."):
+        fitted = GMVAE(**SMALL, n_init=2).fit(points())
+    assert np.isnan(fitted.restart_bounds_[0])
+    assert fitted.restart_bounds_[1] == fitted.lower_bound_
+
+    monkeypatch.setattr(Trainer, "run", lambda self, *arguments: (_ for _ in ()).throw(DivergedError("never.")))
+    with pytest.raises(DivergedError, match=r"never\."):
+        GMVAE(**SMALL, n_init=2).fit(points())
+
+
+def test_a_run_of_another_kind_of_device_is_not_resumed() -> None:
+    trainer = trainer_of(binary())
+    state = trainer.run()
+    state.generator = state.generator[:16]  # as long as that of a GPU
+    with pytest.raises(ValueError, match="`device` must be of the kind that the run to resume was on; got 'cpu'"):
+        trainer_of(binary()).run(state)
+
+
 def test_warm_start_makes_no_restarts() -> None:
     X = points()
     fitted = GMVAE(**SMALL, n_init=3).fit(X)

@@ -16,6 +16,7 @@ from gmvae.networks import Shape
 
 MAX_CHANNELS = 4
 MIN_BLACK_OR_WHITE = 0.1
+"""Share of zeros and ones from which flat rows within [0, 1] count as images; those of digits and clothes have half."""
 _BLOCK_BYTES = 2**24
 
 
