@@ -194,7 +194,8 @@ class GMVAE(FittedQueries):
         y : ignored
             Present for scikit-learn's convention.
         run_dir : str or Path, optional
-            Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events.
+            Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. An earlier run in it is
+            replaced, unless it is resumed.
         resume : bool
             Go on from the checkpoint in ``run_dir``. With the same X and parameters the result on a CPU
             equals that of an uninterrupted run, bit for bit.

@@ -1,8 +1,9 @@
 """Training on Lightning Fabric: the loop, its history, its state and its view of the data."""
 
 from gmvae.training.device import device_for, make_fabric
+from gmvae.training.guard import DivergedError, TrainingWarning
 from gmvae.training.history import Epoch, History
-from gmvae.training.loop import DivergedError, Split, Trainer, TrainingWarning, converged
+from gmvae.training.loop import Split, Trainer, converged
 from gmvae.training.rows import Rows, as_tensor, rows_for
 from gmvae.training.state import State
 

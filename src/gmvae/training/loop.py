@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import time
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,28 +15,19 @@ from torch import Tensor, nn
 from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import Anchor, Terms, lower_bound
+from gmvae.training.guard import REDUCTION, NonFiniteError, back_off, culprit
 from gmvae.training.history import Epoch
 from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES
 from gmvae.training.state import State, optimizer_tensors, restore_optimizer, snapshot
-from gmvae.training.totals import TERMS, Means, Totals
+from gmvae.training.totals import Means, Totals
 
 ANCHOR_WEIGHT = 5.0
 """Nats per unit squared distance that hold an embedding on its starting place at first: several times
 the pull of the prior, so that the decoder learns from separated clusters."""
 ANCHOR_SHARE = 0.2
 """Share of the epochs over which the anchor fades to nothing; the rest is the bound alone."""
-MAX_REDUCTIONS = 2
-REDUCTION = 0.1
-
-
-class DivergedError(FloatingPointError):
-    """Training met non-finite values again after the learning rate had been lowered."""
-
-
-class TrainingWarning(UserWarning):
-    """Training met a non-finite value and went on from its last good state."""
 
 
 class Split(NamedTuple):
@@ -54,10 +44,6 @@ class Split(NamedTuple):
     train: Tensor
     held_out: Tensor
     seed: int
-
-
-class _NonFiniteError(Exception):
-    """A term or the gradient is not finite."""
 
 
 class Trainer:
@@ -143,8 +129,9 @@ class Trainer:
         while not state.finished:
             try:
                 state = self._advance(state)
-            except _NonFiniteError as failure:
-                state = self._back_off(state, str(failure))
+            except NonFiniteError as failure:
+                state = back_off(state, failure, self.config.learning_rate)
+                self._load(state)
                 continue
             if self.fabric.loggers:
                 self.fabric.log_dict(state.history.epochs[-1]._asdict(), step=len(state.history.epochs))
@@ -176,7 +163,7 @@ class Trainer:
         means = self._train_epoch(state)
         held_out = self._held_out_bound()
         if not math.isfinite(held_out):
-            raise _NonFiniteError("the held-out bound")
+            raise NonFiniteError("the held-out bound")
         new = State(
             snapshot(self.model),
             state.best,
@@ -223,14 +210,14 @@ class Trainer:
         terms = self.network(y, self._noise(self.generator, len(y)))
         objective = lower_bound(terms, self.config.min_information, self._anchor(y, progress))
         if not math.isfinite(objective.item()):
-            raise _NonFiniteError(_culprit(terms))
+            raise NonFiniteError(culprit(terms))
         self.optimizer.zero_grad()
         self.fabric.backward(-objective)
         norm = self.fabric.clip_gradients(
             self.network, self.optimizer, max_norm=self.config.max_grad_norm or math.inf, error_if_nonfinite=False
         )
         if norm is not None and not math.isfinite(norm.item()):
-            raise _NonFiniteError("the gradient")
+            raise NonFiniteError("the gradient")
         self.optimizer.step()
         return terms
 
@@ -265,35 +252,7 @@ class Trainer:
             total += terms.evidence_bound.double().sum()
         return total.item() / len(self.split.held_out)
 
-    def _back_off(self, state: State, culprit: str) -> State:
-        """Return to the last good state with a lower learning rate."""
-        epoch = len(state.history.epochs) + 1
-        if state.reductions == MAX_REDUCTIONS:
-            raise DivergedError(
-                f"Training must stay finite; {culprit} became non-finite in epoch {epoch} even after the learning "
-                f"rate was lowered {MAX_REDUCTIONS} times: lower `learning_rate`, set `max_grad_norm` or look for "
-                "extreme values in the data."
-            )
-        self._load(state)
-        lowered = copy.copy(state)
-        lowered.reductions += 1
-        warnings.warn(
-            f"{culprit} became non-finite in epoch {epoch}; restored the state before it and lowered the learning "
-            f"rate to {self.config.learning_rate * REDUCTION**lowered.reductions:g}.",
-            TrainingWarning,
-            stacklevel=2,
-        )
-        return lowered
-
 
 def converged(state: State, config: Config) -> bool:
     """Whether the held-out bound has gained less than ``tol`` for ``n_iter_no_change`` epochs."""
     return state.epochs_without_gain >= config.n_iter_no_change
-
-
-def _culprit(terms: Terms) -> str:
-    """Name of the first term that is not finite."""
-    for name in TERMS:
-        if not torch.isfinite(getattr(terms, name)).all():
-            return f"the {name.replace('_', ' ')} term"
-    return "the objective"

@@ -1,0 +1,70 @@
+"""The guard: what training does about a value that is not finite."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import torch
+
+from gmvae.objective import Terms
+from gmvae.training.state import State
+from gmvae.training.totals import TERMS
+
+MAX_REDUCTIONS = 2
+REDUCTION = 0.1
+
+
+class DivergedError(FloatingPointError):
+    """Training met non-finite values again after the learning rate had been lowered."""
+
+
+class TrainingWarning(UserWarning):
+    """Training met a non-finite value and went on from its last good state."""
+
+
+class NonFiniteError(Exception):
+    """A term, the gradient or the held-out bound is not finite; the message names it."""
+
+
+def culprit(terms: Terms) -> str:
+    """Name of the first term that is not finite."""
+    for name in TERMS:
+        if not torch.isfinite(getattr(terms, name)).all():
+            return f"the {name.replace('_', ' ')} term"
+    return "the objective"
+
+
+def back_off(state: State, failure: NonFiniteError, learning_rate: float) -> State:
+    """The last good state with a lower learning rate, and a warning that says so.
+
+    Parameters
+    ----------
+    state : State
+        The last good state.
+    failure : NonFiniteError
+        What was not finite.
+    learning_rate : float
+        Peak of the schedule before any reduction.
+
+    Raises
+    ------
+    DivergedError
+        If the rate has been lowered often enough.
+    """
+    epoch = len(state.history.epochs) + 1
+    if state.reductions == MAX_REDUCTIONS:
+        raise DivergedError(
+            f"Training must stay finite; {failure} became non-finite in epoch {epoch} even after the learning "
+            f"rate was lowered {MAX_REDUCTIONS} times: lower `learning_rate`, set `max_grad_norm` or look for "
+            "extreme values in the data."
+        )
+    lowered = copy.copy(state)
+    lowered.reductions += 1
+    warnings.warn(
+        f"{failure} became non-finite in epoch {epoch}; restored the state before it and lowered the learning "
+        f"rate to {learning_rate * REDUCTION**lowered.reductions:g}.",
+        TrainingWarning,
+        stacklevel=2,
+    )
+    return lowered
