@@ -161,7 +161,7 @@ class Architecture(NamedTuple):
 
 
 MAX_CONV_MAP = 8
-MAX_CHANNELS = 256
+MAX_CONV_CHANNELS = 256
 
 
 def default_convolutions(event_shape: Shape) -> tuple[ConvLayer, ...]:
@@ -169,7 +169,7 @@ def default_convolutions(event_shape: Shape) -> tuple[ConvLayer, ...]:
     layers = [ConvLayer(32, 4, 2, 1), ConvLayer(64, 4, 2, 1)]
     height, width = (size // 4 for size in event_shape[1:])
     while max(height, width) > MAX_CONV_MAP and min(height, width) > 1:
-        layers.append(ConvLayer(min(2 * layers[-1].channels, MAX_CHANNELS), 4, 2, 1))
+        layers.append(ConvLayer(min(2 * layers[-1].channels, MAX_CONV_CHANNELS), 4, 2, 1))
         height, width = height // 2, width // 2
     return tuple(layers)
 

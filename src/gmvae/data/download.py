@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
+from gmvae.atomic import replacing
 from gmvae.data.home import resolve_home
 from gmvae.data.record import DataError
 from gmvae.data.sets import BUILT_IN, RemoteFile, find
@@ -54,20 +54,22 @@ def fetch(name: str, data_home: Path | None = None) -> tuple[Path, ...]:
 
 def _download(file: RemoteFile, mirrors: tuple[str, ...], folder: Path) -> Path:
     """Take the file from the first mirror that has it; OSError with the last reason if none has."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{file.name}.{os.getpid()}"
+    target = folder / file.name
     reason = OSError("no mirror is known")
-    for mirror in mirrors:
-        try:
-            md5 = _copy(mirror + file.name, partial)
+    with replacing(target) as partial:
+        for mirror in mirrors:
+            address = mirror + file.name
+            try:
+                md5 = _copy(address, partial)
+            except (OSError, HTTPException) as error:
+                reason = OSError(f"{address}: {error}")
+                continue
             if md5 == file.md5:
-                return partial.replace(folder / file.name)
-            reason = OSError(f"{mirror}{file.name} has the MD5 {md5}, not {file.md5}")
-        except (OSError, HTTPException) as error:
-            reason = OSError(f"{mirror}{file.name}: {error}")
-        finally:
-            partial.unlink(missing_ok=True)
-    raise reason
+                break
+            reason = OSError(f"{address} has the MD5 {md5}, not {file.md5}")
+        else:
+            raise reason
+    return target
 
 
 def _copy(address: str, target: Path) -> str:
@@ -79,7 +81,7 @@ def _copy(address: str, target: Path) -> str:
     with urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - addresses are our own constants
         size = int(answer.headers.get("Content-Length", 0))
         console = Console(stderr=True)
-        bar = wrap_file(answer, size, description=target.name, console=console, transient=True)
+        bar = wrap_file(answer, size, description=address.rpartition("/")[2], console=console, transient=True)
         with bar as source, target.open("wb") as file:
             while block := source.read(_BLOCK):
                 md5.update(block)

@@ -61,15 +61,15 @@ def save(estimator: GMVAE, path: str | Path) -> None:
 def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVAE:
     """Read a fitted estimator."""
     tensors, document = persistence.read(path, "model")
-    parameters = document["parameters"]
-    if parameters["network"] == CUSTOM_NETWORK:
+    chosen = document["parameters"]
+    if chosen["network"] == CUSTOM_NETWORK:
         if network is None:
             raise ModelFileError(
                 f"`network` must be the pair (encoder, decoder) that {str(path)!r} was fitted with; got None."
             )
-        parameters["network"] = network
-    parameters["hidden_layer_sizes"] = tuple(parameters["hidden_layer_sizes"])
-    estimator = kind(**{**parameters, "device": device})
+        chosen["network"] = network
+    chosen["hidden_layer_sizes"] = tuple(chosen["hidden_layer_sizes"])
+    estimator = kind(**{**chosen, "device": device})
     event_shape = tuple(document["event_shape"])
     units: UnitInterval | Standardise = (
         UnitInterval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,10 @@ def _within_unit_interval(rows: np.ndarray) -> bool:
 
 
 def _black_or_white(rows: np.ndarray) -> bool:
-    return rows.ndim == 4 or bool(((rows == 0) | (rows == 1)).mean() >= MIN_BLACK_OR_WHITE)
+    if rows.ndim == 4:
+        return True
+    extremes = sum(int(((block == 0) | (block == 1)).sum()) for block in _blocks(rows))
+    return extremes >= MIN_BLACK_OR_WHITE * rows.size
 
 
 def _host(X: Any) -> Any:
@@ -137,9 +141,14 @@ def _images(estimator: BaseEstimator, X: Any, event_shape: Shape, min_samples: i
 
 
 def checksum(rows: np.ndarray) -> str:
-    """CRC-32 of the values in order, taken in blocks because the array may be larger than memory."""
+    """CRC-32 of the values in order."""
     total = zlib.crc32(f"{rows.dtype.str} {rows.shape}".encode())
-    step = max(1, _BLOCK_BYTES // max(1, rows[:1].nbytes))
-    for first in range(0, len(rows), step):
-        total = zlib.crc32(np.ascontiguousarray(rows[first : first + step]).data, total)
+    for block in _blocks(rows):
+        total = zlib.crc32(np.ascontiguousarray(block).data, total)
     return f"{total:08x}"
+
+
+def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Consecutive rows, a few megabytes at once, because the array may be larger than memory."""
+    step = max(1, _BLOCK_BYTES // max(1, rows[:1].nbytes))
+    return (rows[first : first + step] for first in range(0, len(rows), step))

@@ -19,7 +19,7 @@ from gmvae.atomic import replacing
 from gmvae.data import Dataset, arcs, load
 from gmvae.estimator import GMVAE
 from gmvae.experiments.baselines import gaussian_mixture, kmeans
-from gmvae.experiments.portraits import draw_run
+from gmvae.experiments.portraits import IMPORTANCE_SAMPLES, draw_run
 from gmvae.metrics import accuracy_hungarian, ari, nmi
 
 SEEDS = (0, 1, 2)
@@ -37,7 +37,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 narrower network, and more of its cheap epochs."""
 
 _N_HELD_OUT = 2000
-_IMPORTANCE_SAMPLES = 256
 _GRID = np.linspace(-3.0, 3.0, 120)
 
 
@@ -132,11 +131,12 @@ def _baselines(task: _Task, dataset: Dataset, held_out: NDArray[Any] | None) -> 
     started = time.perf_counter()
     means = kmeans(X, K, task.seed)
     between = time.perf_counter()
-    mixture = gaussian_mixture(X, K, task.seed, held_out)
+    mixture = gaussian_mixture(X, K, task.seed)
     ended = time.perf_counter()
+    score = None if held_out is None else float(mixture.score(held_out))
     return [
-        _row(task, "k-means", dataset, means.clusters, None, between - started),
-        _row(task, "GaussianMixture", dataset, mixture.clusters, mixture.held_out, ended - between),
+        _row(task, "k-means", dataset, means.labels_, None, between - started),
+        _row(task, "GaussianMixture", dataset, mixture.predict(X), score, ended - between),
     ]
 
 
@@ -160,8 +160,8 @@ def _densities(model: GMVAE, X: NDArray[Any], path: Path) -> Path:
     """The learned density beside a Gaussian mixture's, on one colour scale (Fig. 2b, c of the paper)."""
     grid = np.stack(np.meshgrid(_GRID, _GRID), axis=-1).reshape(-1, 2)
     densities = {
-        "GMVAE": model.score_samples(grid, n_importance_samples=_IMPORTANCE_SAMPLES),
-        "Gaussian mixture": gaussian_mixture(X, model.n_components, SEEDS[0]).model.score_samples(grid),
+        "GMVAE": model.score_samples(grid, n_importance_samples=IMPORTANCE_SAMPLES),
+        "Gaussian mixture": gaussian_mixture(X, model.n_components, SEEDS[0]).score_samples(grid),
     }
     peak = float(densities["GMVAE"].max())
     figure = figures.new_figure(11.0, 4.8)

@@ -25,7 +25,7 @@ _GRID = 100
 _MARGIN = 0.1
 """How far the grid of the density reaches beyond the data, as a share of their range."""
 
-_IMPORTANCE_SAMPLES = 256
+IMPORTANCE_SAMPLES = 256
 """Enough for a picture without specks: all points of the grid share the samples' noise."""
 
 
@@ -160,5 +160,5 @@ def _plane(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> It
         margin = _MARGIN * np.where(high > low, high - low, 1)
         across, up = np.linspace(low - margin, high + margin, _GRID).T
         grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
-        heights = estimator.score_samples(grid, n_importance_samples=_IMPORTANCE_SAMPLES)
+        heights = estimator.score_samples(grid, n_importance_samples=IMPORTANCE_SAMPLES)
         yield "density", figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X)

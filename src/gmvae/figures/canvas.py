@@ -8,6 +8,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from gmvae.atomic import replacing
+
 _DPI = 150
 _VECTOR_FORMATS = ("pdf", "svg")
 
@@ -48,11 +50,6 @@ def save(figure: Figure | SubFigure | Axes, path: str | os.PathLike[str]) -> Pat
     if root is None:
         raise ValueError("`figure` must be part of a figure; got Axes that were removed; draw it anew.")
     ending = target.suffix.lower().removeprefix(".")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with replacing(target) as partial:
         root.savefig(partial, format=ending if ending in _VECTOR_FORMATS else "png", dpi=_DPI)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
     return target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import Anchor, Terms, lower_bound
 from gmvae.training.guard import REDUCTION, NonFiniteError, back_off, culprit
-from gmvae.training.history import Epoch
+from gmvae.training.history import Epoch, History
 from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES
@@ -143,9 +142,10 @@ class Trainer:
     def _state(self) -> State:
         bound = self._held_out_bound() if self.continues else -math.inf
         bound = bound if math.isfinite(bound) else -math.inf
+        weights = snapshot(self.model)
         return State(
-            snapshot(self.model),
-            snapshot(self.model),
+            weights,
+            weights,
             optimizer_tensors(self.optimizer),
             self.generator.get_state(),
             best_bound=bound,
@@ -164,29 +164,27 @@ class Trainer:
         held_out = self._held_out_bound()
         if not math.isfinite(held_out):
             raise NonFiniteError("the held-out bound")
+        epoch = Epoch(
+            epoch=len(state.history.epochs) + 1,
+            lower_bound=means.lower_bound,
+            lower_bound_held_out=held_out,
+            **means._asdict(),
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+        )
         new = State(
             snapshot(self.model),
             state.best,
             optimizer_tensors(self.optimizer),
             self.generator.get_state(),
-            copy.deepcopy(state.history),
+            History([*state.history.epochs, epoch]),
             state.best_bound,
             state.plateau_bound,
             state.epochs_without_gain + (not self._anchored(len(state.history.epochs) / self.max_iter)),
             state.reductions,
         )
-        new.history.epochs.append(
-            Epoch(
-                epoch=len(state.history.epochs) + 1,
-                lower_bound=means.lower_bound,
-                lower_bound_held_out=held_out,
-                **means._asdict(),
-                learning_rate=self.optimizer.param_groups[0]["lr"],
-                seconds=time.perf_counter() - started,
-            )
-        )
         if held_out > state.best_bound:
-            new.best, new.best_bound = snapshot(self.model), held_out  # a file of tensors holds no tensor twice
+            new.best, new.best_bound = new.network, held_out
         if held_out > state.plateau_bound + self.config.tol:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
         new.finished = converged(new, self.config) or len(new.history.epochs) >= self.max_iter
