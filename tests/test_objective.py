@@ -486,8 +486,8 @@ def _weights_in_one_dimension(world: World, n: int, seed: int, y: float) -> tupl
     log_weights = log_importance_weights(likelihood, q_x, q_w, x, w, mixture)[:, 0]
     per_sample = []
     for bound in BOUNDS:
-        log_posterior = mixture.log_posterior(x)
-        conditional = CONDITIONAL_PRIORS[bound](q_x, x, mixture, log_posterior)
+        log_joint, log_posterior = mixture.log_joint(x), mixture.log_posterior(x)
+        conditional = CONDITIONAL_PRIORS[bound](q_x, x, mixture, log_joint, log_posterior.exp())
         z_prior = (log_posterior.exp() * (log_posterior - mixture.log_weights)).sum(-1)
         per_sample.append((likelihood - conditional - z_prior - q_w.kl_to_standard())[:, 0])
     return log_weights, per_sample[0], per_sample[1]

@@ -30,6 +30,7 @@ from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.training import Epoch, History, Split, State, Trainer, device_for, make_fabric, placing, rows_for
+from gmvae.training.loop import Minibatch
 from gmvae.training.schedule import SCHEDULES
 from gmvae.training.totals import Totals
 
@@ -221,10 +222,13 @@ def test_an_epoch_visits_whole_batches_of_different_rows(monkeypatch: pytest.Mon
     rows = np.arange(23.0)[:, None] / 23
     trainer = trainer_of(rows, batch_size=5, n_held_out=3, max_iter=3)
     seen: list[list[int]] = []
-    step = trainer._step
-    monkeypatch.setattr(
-        trainer, "_step", lambda y, progress: (seen.append((y[:, 0] * 23).round().int().tolist()), step(y, progress))[1]
-    )
+    step = trainer.step
+
+    def spied(minibatch: Minibatch) -> Terms:
+        seen.append((minibatch.y[:, 0] * 23).round().int().tolist())
+        return step(minibatch)
+
+    monkeypatch.setattr(trainer, "step", spied)
     trainer.run()
     epochs = [list(chain(*seen[first : first + 4])) for first in range(0, len(seen), 4)]
     assert len(epochs) == 3
@@ -238,14 +242,14 @@ def test_an_epoch_visits_whole_batches_of_different_rows(monkeypatch: pytest.Mon
 
 def spied_terms(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[Terms]:
     seen: list[Terms] = []
-    step = trainer._step
+    step = trainer.step
 
-    def spied(y: Tensor, progress: float) -> Terms:
-        terms = step(y, progress)
+    def spied(minibatch: Minibatch) -> Terms:
+        terms = step(minibatch)
         seen.append(Terms(*(tensor.detach().clone() for tensor in terms)))
         return terms
 
-    monkeypatch.setattr(trainer, "_step", spied)
+    monkeypatch.setattr(trainer, "step", spied)
     return seen
 
 
@@ -734,7 +738,7 @@ def broken_off(count: int, what: str) -> Iterator[None]:
 
         return counted
 
-    where, name = (persistence, "write") if what == "checkpoints" else (Trainer, "_step")
+    where, name = (persistence, "write") if what == "checkpoints" else (Trainer, "step")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(where, name, stopping(getattr(where, name)))
         with pytest.raises(Stopped):

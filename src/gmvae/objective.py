@@ -48,22 +48,21 @@ class Terms(NamedTuple):
         return self.reconstruction - self.conditional_prior - self.w_prior - self.z_prior
 
 
-def paper_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_posterior: Tensor) -> Tensor:
+def paper_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_joint: Tensor, posterior: Tensor) -> Tensor:
     """Responsibilities times the analytic KL, Σ_k p(z=k|x,w) KL(q(x|y) ‖ p(x|w,z=k)); shape (S, B)."""
     q_each = Normal(q_x.mean.unsqueeze(-2), q_x.log_scale.unsqueeze(-2))
-    return (log_posterior.exp() * q_each.kl(mixture.components)).sum(-1)
+    return (posterior * q_each.kl(mixture.components)).sum(-1)
 
 
-def exact_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_posterior: Tensor) -> Tensor:
+def exact_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_joint: Tensor, posterior: Tensor) -> Tensor:
     """Both factors at the same sample, Σ_k p(z=k|x,w) [log q(x|y) − log p(x|w,z=k)]; shape (S, B).
 
     Together with the z-term it is log q(x|y) − log Σ_k π_k p(x|w,z=k): z is summed out exactly.
     """
-    log_component = mixture.components.log_prob(x.unsqueeze(-2))
-    return q_x.log_prob(x) - (log_posterior.exp() * log_component).sum(-1)
+    return q_x.log_prob(x) - (posterior * (log_joint - mixture.log_weights)).sum(-1)
 
 
-ConditionalPrior = Callable[[Normal, Tensor, Mixture, Tensor], Tensor]
+ConditionalPrior = Callable[[Normal, Tensor, Mixture, Tensor, Tensor], Tensor]
 
 CONDITIONAL_PRIORS: dict[str, ConditionalPrior] = {
     "paper": paper_conditional_prior,
@@ -89,12 +88,13 @@ def latent_terms(
     conditional_prior : callable
         One of `CONDITIONAL_PRIORS`.
     """
-    log_posterior = mixture.log_posterior(x)
+    log_joint = mixture.log_joint(x)
+    log_posterior = torch.log_softmax(log_joint, -1)
     posterior = log_posterior.exp()
     z_prior = (posterior * (log_posterior - mixture.log_weights)).sum(-1)
     return Terms(
         reconstruction=reconstruction.mean(0),
-        conditional_prior=conditional_prior(q_x, x, mixture, log_posterior).mean(0),
+        conditional_prior=conditional_prior(q_x, x, mixture, log_joint, posterior).mean(0),
         w_prior=q_w.kl_to_standard(),
         z_prior=z_prior.mean(0),
         assignment=posterior.mean(0),

@@ -5,11 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 
-import torch
-
-from gmvae.objective import Terms
 from gmvae.training.state import State
-from gmvae.training.totals import TERMS
 
 MAX_REDUCTIONS = 2
 REDUCTION = 0.1
@@ -25,14 +21,6 @@ class TrainingWarning(UserWarning):
 
 class NonFiniteError(Exception):
     """A term, the gradient or the held-out bound is not finite; the message names it."""
-
-
-def culprit(terms: Terms) -> str:
-    """Name of the first term that is not finite."""
-    for name in TERMS:
-        if not torch.isfinite(getattr(terms, name)).all():
-            return f"the {name.replace('_', ' ')} term"
-    return "the objective"
 
 
 def back_off(state: State, failure: NonFiniteError, learning_rate: float) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import Anchor, Terms, lower_bound
-from gmvae.training.guard import REDUCTION, NonFiniteError, back_off, culprit
+from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
+from gmvae.training.guard import REDUCTION, NonFiniteError, back_off
 from gmvae.training.history import Epoch, History
 from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES
-from gmvae.training.state import State, optimizer_tensors, restore_optimizer, snapshot
-from gmvae.training.totals import Means, Totals
+from gmvae.training.state import State, snapshot
+from gmvae.training.totals import Totals
 
 ANCHOR_WEIGHT = 5.0
 """Nats per unit squared distance that hold an embedding on its starting place at first: several times
@@ -43,6 +44,15 @@ class Split(NamedTuple):
     train: Tensor
     held_out: Tensor
     seed: int
+
+
+class Minibatch(NamedTuple):
+    """What one gradient step sees: observations (B, *event), noise, a pull for a placed start, and Adam's step size."""
+
+    y: Tensor
+    noise: Noise
+    anchor: Anchor | None
+    learning_rate: float
 
 
 class Trainer:
@@ -79,13 +89,12 @@ class Trainer:
         target: Callable[[Tensor], Tensor] | None = None,
         continues: bool = False,
     ) -> None:
-        optimizer = torch.optim.Adam(
-            model.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
-        )
         self.model = model
-        self.network, self.optimizer = fabric.setup(model, optimizer)
+        self.network = fabric.setup_module(model)
+        self.optimizer = adam(model.parameters(), config.learning_rate)
         self.rows = rows
         self.split = split
+        self.train, self.held_out = split.train.to(rows.home), split.held_out.to(rows.home)
         self.config = config
         self.fabric = fabric
         self.target = target
@@ -116,8 +125,18 @@ class Trainer:
         DivergedError
             If values stay non-finite although the learning rate was lowered.
         """
+        state = self.begin(resume)
+        while not state.finished:
+            started = time.perf_counter()
+            state = self.settle(state, self._train_epoch(state), started, on_epoch)
+        self.end(state)
+        return state
+
+    def begin(self, resume: State | None) -> State:
+        """Place the embedding of a new run, or take up an interrupted one."""
         if resume is None and self.target is not None:
-            place_embedding(self.model, self.rows, self.split.train, self.target, self.batch_size, self.generator)
+            with self.fabric.autocast():
+                place_embedding(self.model, self.rows, self.train, self.target, self.batch_size, self.generator)
         if resume is not None and len(resume.generator) != len(self.generator.get_state()):
             raise ValueError(
                 f"`device` must be of the kind that the run to resume was on; got {self.fabric.device.type!r}, whose "
@@ -125,19 +144,35 @@ class Trainer:
             )
         state = resume or self._state()
         self._load(state)
-        while not state.finished:
-            try:
-                state = self._advance(state)
-            except NonFiniteError as failure:
-                state = back_off(state, failure, self.config.learning_rate)
-                self._load(state)
-                continue
-            if self.fabric.loggers:
-                self.fabric.log_dict(state.history.epochs[-1]._asdict(), step=len(state.history.epochs))
-            on_epoch(state)
+        return state
+
+    def minibatches(self, state: State) -> Iterator[Minibatch]:
+        """The minibatches of the epoch after ``state``, in random order."""
+        order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
+        batches = self.train[order.to(self.train.device)].split(self.batch_size)[: self.steps_per_epoch]
+        peak = self.config.learning_rate * REDUCTION**state.reductions
+        for step, indices in enumerate(batches):
+            progress = (len(state.history.epochs) + step / len(batches)) / self.max_iter
+            y = self.rows.take(indices)
+            noise = self._noise(self.generator, len(indices))
+            yield Minibatch(y, noise, self._anchor(y, progress), peak * self.schedule(progress))
+
+    def settle(self, state: State, totals: Totals, started: float, on_epoch: Callable[[State], None]) -> State:
+        """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
+        try:
+            state = self._after(state, totals, started)
+        except NonFiniteError as failure:
+            self._load(state)
+            return back_off(state, failure, self.config.learning_rate)
+        if self.fabric.loggers:
+            self.fabric.log_dict(state.history.epochs[-1]._asdict(), step=len(state.history.epochs))
+        on_epoch(state)
+        return state
+
+    def end(self, state: State) -> None:
+        """Leave the model with the weights of the best held-out bound."""
         self.model.load_state_dict(state.best)
         self.model.eval()
-        return state
 
     def _state(self) -> State:
         bound = self._held_out_bound() if self.continues else -math.inf
@@ -157,10 +192,9 @@ class Trainer:
         restore_optimizer(self.optimizer, state.optimizer)
         self.generator.set_state(state.generator)
 
-    def _advance(self, state: State) -> State:
-        """Train one epoch and return the state after it."""
-        started = time.perf_counter()
-        means = self._train_epoch(state)
+    def _after(self, state: State, totals: Totals, started: float) -> State:
+        """Look at the held-out rows and return the state after an epoch."""
+        means = totals.means()
         held_out = self._held_out_bound()
         if not math.isfinite(held_out):
             raise NonFiniteError("the held-out bound")
@@ -190,34 +224,29 @@ class Trainer:
         new.finished = converged(new, self.config) or len(new.history.epochs) >= self.max_iter
         return new
 
-    def _train_epoch(self, state: State) -> Means:
+    def _train_epoch(self, state: State) -> Totals:
+        """Train one epoch; nothing is read from the device before its end."""
         self.network.train()
         totals = Totals(self.config.n_components, self.fabric.device)
-        order = torch.randperm(len(self.split.train), generator=self.generator, device=self.fabric.device).cpu()
-        batches = self.split.train[order].split(self.batch_size)[: self.steps_per_epoch]
-        peak = self.config.learning_rate * REDUCTION**state.reductions
-        for step, indices in enumerate(batches):
-            progress = (len(state.history.epochs) + step / len(batches)) / self.max_iter
-            for group in self.optimizer.param_groups:
-                group["lr"] = peak * self.schedule(progress)
-            totals.add(self._step(self.rows.take(indices), progress))
-        return totals.means()
+        for minibatch in self.minibatches(state):
+            totals.add(self.step(minibatch))
+        return totals
 
-    def _step(self, y: Tensor, progress: float) -> Terms:
-        """One gradient step on the minibatch ``y``."""
-        terms = self.network(y, self._noise(self.generator, len(y)))
-        objective = lower_bound(terms, self.config.min_information, self._anchor(y, progress))
-        if not math.isfinite(objective.item()):
-            raise NonFiniteError(culprit(terms))
+    def step(self, minibatch: Minibatch) -> Terms:
+        """One gradient step."""
+        self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
-        self.fabric.backward(-objective)
-        norm = self.fabric.clip_gradients(
-            self.network, self.optimizer, max_norm=self.config.max_grad_norm or math.inf, error_if_nonfinite=False
-        )
-        if norm is not None and not math.isfinite(norm.item()):
-            raise NonFiniteError("the gradient")
+        terms = self.network(minibatch.y, minibatch.noise)
+        self.fabric.backward(-lower_bound(terms, self.config.min_information, minibatch.anchor))
+        if self.config.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
         return terms
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set Adam's step size."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
 
     def _anchor(self, y: Tensor, progress: float) -> Anchor | None:
         if self.target is None or not self._anchored(progress):
@@ -245,10 +274,10 @@ class Trainer:
         self.network.eval()
         generator = torch.Generator(self.fabric.device).manual_seed(self.split.seed)
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
-        for indices in self.split.held_out.split(self.config.batch_size):
+        for indices in self.held_out.split(self.config.batch_size):
             terms = self.network(self.rows.take(indices), self._noise(generator, len(indices)))
             total += terms.evidence_bound.double().sum()
-        return total.item() / len(self.split.held_out)
+        return total.item() / len(self.held_out)
 
 
 def converged(state: State, config: Config) -> bool:

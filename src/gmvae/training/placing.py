@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gmvae.model import GaussianMixtureVAE
+from gmvae.training.adam import adam
 from gmvae.training.rows import Rows
 
 N_STEPS = 500
@@ -31,11 +32,11 @@ def place_embedding(
     target : callable
         Maps observations (B, *event) to places (B, D_x).
     """
-    optimizer = torch.optim.Adam(model.recognition.parameters(), lr=LEARNING_RATE)
+    optimizer = adam(model.recognition.parameters(), LEARNING_RATE)
     model.train()
     for _ in range(N_STEPS):
         drawn = torch.randint(len(indices), (batch_size,), generator=generator, device=generator.device)
-        y = rows.take(indices[drawn.cpu()])
+        y = rows.take(indices[drawn.to(indices.device)])
         error = (model.embed(y) - target(y)).square().sum(-1).mean()
         optimizer.zero_grad()
         error.backward()

@@ -13,7 +13,15 @@ _SHARE_OF_FREE_MEMORY = 0.5
 
 
 class Rows(Protocol):
-    """Random access to observations; rows come as uint8, float32 or float64."""
+    """Random access to observations; rows come as uint8, float32 or float64.
+
+    Attributes
+    ----------
+    home : torch.device
+        Where indices are wanted.
+    """
+
+    home: torch.device
 
     def __len__(self) -> int: ...
 
@@ -35,13 +43,14 @@ class HostRows:
     def __init__(self, array: np.ndarray, device: torch.device) -> None:
         self.array = array
         self.device = device
+        self.home = torch.device("cpu")
 
     def __len__(self) -> int:
         return len(self.array)
 
     def take(self, indices: Tensor) -> Tensor:
         """Rows at ``indices``, in their order."""
-        return as_tensor(self.array[indices.cpu().numpy()]).to(self.device)
+        return as_tensor(self.array[indices.numpy()]).to(self.device)
 
 
 class DeviceRows:
@@ -49,13 +58,14 @@ class DeviceRows:
 
     def __init__(self, rows: Tensor) -> None:
         self.rows = rows
+        self.home = rows.device
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, indices: Tensor) -> Tensor:
         """Rows at ``indices``, in their order."""
-        return self.rows[indices.to(self.rows.device)]
+        return self.rows[indices]
 
 
 def rows_for(array: np.ndarray, device: torch.device) -> Rows:

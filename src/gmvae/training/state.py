@@ -6,12 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
+from gmvae.training.adam import Tensors
 from gmvae.training.history import Epoch, History
-
-Tensors = dict[str, Tensor]
 
 
 @dataclass
@@ -83,18 +81,3 @@ class State:
 def snapshot(network: nn.Module) -> Tensors:
     """Copy of a network's weights and buffers."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
-    """Copy of an optimiser's moments as ``index/name``."""
-    moments = optimizer.state_dict()["state"]
-    return {f"{index}/{name}": t.detach().clone() for index, each in moments.items() for name, t in each.items()}
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put moments from `optimizer_tensors` back."""
-    moments: dict[int, Tensors] = {}
-    for key, tensor in tensors.items():
-        index, name = key.split("/")
-        moments.setdefault(int(index), {})[name] = tensor.clone()
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
 
 from gmvae.objective import Terms
+from gmvae.training.guard import NonFiniteError
 
 TERMS = ("reconstruction", "conditional_prior", "w_prior", "z_prior")
 
@@ -28,23 +30,55 @@ class Means(NamedTuple):
 
 
 class Totals:
-    """Sums of the terms and of the assignments over an epoch's observations."""
+    """Sums of the terms and of the assignments over an epoch's observations.
 
-    def __init__(self, n_components: int, device: torch.device) -> None:
+    Parameters
+    ----------
+    n_components : int
+    device : torch.device
+    n_members : int, optional
+        Of models trained as one: the terms then have a leading axis of members.
+    """
+
+    def __init__(self, n_components: int, device: torch.device, n_members: int | None = None) -> None:
+        members = () if n_members is None else (n_members,)
         self.n_observations = 0
-        self.terms = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
-        self.entropy = torch.zeros((), dtype=torch.float64, device=device)
-        self.assignment = torch.zeros(n_components, dtype=torch.float64, device=device)
+        self.terms = torch.zeros(*members, len(TERMS), dtype=torch.float64, device=device)
+        self.not_finite = torch.zeros(*members, len(TERMS), dtype=torch.bool, device=device)
+        self.entropy = torch.zeros(members, dtype=torch.float64, device=device)
+        self.assignment = torch.zeros(*members, n_components, dtype=torch.float64, device=device)
 
+    @torch.no_grad()
     def add(self, terms: Terms) -> None:
-        assignment = terms.assignment.detach().double()
-        self.n_observations += len(assignment)
-        self.terms += torch.stack([getattr(terms, name).detach().double().sum() for name in TERMS])
-        self.entropy += torch.special.entr(assignment).sum()
-        self.assignment += assignment.sum(0)
+        """Add the terms of a minibatch."""
+        self.n_observations += terms.reconstruction.shape[-1]
+        sums = torch.stack([getattr(terms, name).sum(-1, dtype=torch.float64) for name in TERMS], -1)
+        # Of the first step that has any: one bad step makes every later one bad.
+        self.not_finite = torch.where(self.not_finite.any(-1, keepdim=True), self.not_finite, ~sums.isfinite())
+        self.terms += sums
+        self.entropy += torch.special.entr(terms.assignment).sum((-2, -1), dtype=torch.float64)
+        self.assignment += terms.assignment.sum(-2, dtype=torch.float64)
+
+    def of(self, member: int) -> Totals:
+        """The sums of one member."""
+        one = copy.copy(self)
+        one.terms, one.not_finite = self.terms[member], self.not_finite[member]
+        one.entropy, one.assignment = self.entropy[member], self.assignment[member]
+        return one
 
     def means(self) -> Means:
-        """Divide by the number of observations."""
+        """Divide by the number of observations.
+
+        Raises
+        ------
+        NonFiniteError
+            If a term was not finite.
+        """
+        culprits = [name for name, bad in zip(TERMS, self.not_finite.tolist(), strict=True) if bad]
+        if len(culprits) == len(TERMS):
+            raise NonFiniteError("the gradient")  # it spoiled the weights, which spoil every term
+        if culprits:
+            raise NonFiniteError(f"the {culprits[0].replace('_', ' ')} term")
         terms = dict(zip(TERMS, (self.terms / self.n_observations).tolist(), strict=True))
         effective = torch.special.entr(self.assignment / self.n_observations).sum().exp()
         entropy = float(self.entropy) / self.n_observations

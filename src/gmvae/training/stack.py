@@ -1,0 +1,160 @@
+"""Many runs at once: models of one shape trained as one, with parameters stacked along a leading axis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn import Parameter
+
+from gmvae.model import Noise
+from gmvae.objective import Anchor, Terms, lower_bound
+from gmvae.training.adam import adam
+from gmvae.training.guard import DivergedError
+from gmvae.training.loop import Minibatch, Trainer
+from gmvae.training.state import State
+from gmvae.training.totals import Totals
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Member(NamedTuple):
+    """One of the runs.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    resume : State or None
+        Where it stood, if it was interrupted.
+    on_epoch : callable
+        Called with its state after every epoch.
+    """
+
+    trainer: Trainer
+    resume: State | None
+    on_epoch: Callable[[State], None]
+
+
+class Stack:
+    """Trainers whose models and steps have one shape, advanced together by one gradient step each.
+
+    Every member keeps its own minibatches, noise and optimiser's moments, so that it ends where it would have alone,
+    up to rounding.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer]) -> None:
+        self.trainers = trainers
+        self.first = trainers[0]
+        for trainer in trainers:
+            trainer.model.train()
+        self.parameters, self.buffers = stack_module_state([trainer.model for trainer in trainers])
+        self.optimizer = adam(self.parameters.values(), self.first.config.learning_rate)
+        for name, stacked in self.parameters.items():
+            moments = [trainer.optimizer.state[_parameter(trainer, name)] for trainer in trainers]
+            if all(moments):
+                self.optimizer.state[stacked] = {
+                    "step": moments[0]["step"].clone(),
+                    **{moment: torch.stack([each[moment] for each in moments]) for moment in _MOMENTS},
+                }
+
+    def train_epoch(self, states: Sequence[State]) -> list[Totals]:
+        """Train every member for one epoch from its state, and give each its weights and moments back."""
+        self.first.model.train()
+        totals = Totals(self.first.config.n_components, self.first.fabric.device, len(self.trainers))
+        for minibatches in zip(*map(Trainer.minibatches, self.trainers, states), strict=True):
+            totals.add(self.step(minibatches))
+        self._scatter()
+        return [totals.of(member) for member in range(len(self.trainers))]
+
+    def step(self, minibatches: Sequence[Minibatch]) -> Terms:
+        """One gradient step of every member; terms have a leading axis of members."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = minibatches[0].learning_rate
+        self.optimizer.zero_grad()
+        y = torch.stack([minibatch.y for minibatch in minibatches])
+        noise = Noise(*(torch.stack(parts) for parts in zip(*(m.noise for m in minibatches), strict=True)))
+        with self.first.fabric.autocast():
+            terms = vmap(self._terms, randomness="different")(self.parameters, self.buffers, y, noise)
+        self.first.fabric.backward(-self._lower_bounds(terms, [minibatch.anchor for minibatch in minibatches]).sum())
+        if self.first.config.max_grad_norm is not None:
+            self._clip(self.first.config.max_grad_norm)
+        self.optimizer.step()
+        return terms
+
+    def _terms(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], y: Tensor, noise: Noise) -> Terms:
+        return functional_call(self.first.model, (parameters, buffers), (y, noise))
+
+    def _lower_bounds(self, terms: Terms, anchors: Sequence[Anchor | None]) -> Tensor:
+        min_information = self.first.config.min_information
+        present = [anchor for anchor in anchors if anchor is not None]
+        if not present:
+            return vmap(lambda terms: lower_bound(terms, min_information))(terms)
+        weight = present[0].weight
+        targets = torch.stack([anchor.target for anchor in present])
+        return vmap(lambda terms, target: lower_bound(terms, min_information, Anchor(target, weight)))(terms, targets)
+
+    def _clip(self, max_norm: float) -> None:
+        """Clip the norm of every member's gradient, as `torch.nn.utils.clip_grad_norm_` does for one."""
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)
+        factor = (max_norm / (squares.sqrt() + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
+
+    @torch.no_grad()
+    def _scatter(self) -> None:
+        for member, trainer in enumerate(self.trainers):
+            for name, stacked in self.parameters.items():
+                parameter = _parameter(trainer, name)
+                parameter.copy_(stacked[member])
+                moments = self.optimizer.state[stacked]
+                trainer.optimizer.state[parameter] = {
+                    "step": moments["step"].clone(),
+                    **{moment: moments[moment][member].clone() for moment in _MOMENTS},
+                }
+            for name, stacked in self.buffers.items():
+                trainer.model.get_buffer(name).copy_(stacked[member])
+            trainer.set_learning_rate(self.optimizer.param_groups[0]["lr"])
+
+
+def _parameter(trainer: Trainer, name: str) -> Parameter:
+    return trainer.model.get_parameter(name)
+
+
+def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
+    """Run trainers of one shape and one configuration, those at the same epoch and rate as one stacked model.
+
+    Returns
+    -------
+    outcomes : list of State or DivergedError
+        What `Trainer.run` would have returned or raised for each, up to rounding.
+    """
+    states = [member.trainer.begin(member.resume) for member in members]
+    outcomes: dict[int, State | DivergedError] = {}
+    stack, stacked = None, tuple[int, ...]()
+    while active := [index for index in range(len(members)) if index not in outcomes and not states[index].finished]:
+        pace = min(_pace(states[index]) for index in active)
+        group = tuple(index for index in active if _pace(states[index]) == pace)
+        if stack is None or group != stacked:
+            stack, stacked = Stack([members[index].trainer for index in group]), group
+        started = time.perf_counter()
+        totals = stack.train_epoch([states[index] for index in group])
+        for index, total in zip(group, totals, strict=True):
+            try:
+                states[index] = members[index].trainer.settle(states[index], total, started, members[index].on_epoch)
+            except DivergedError as error:
+                outcomes[index] = error
+    for index, member in enumerate(members):
+        if index not in outcomes:
+            member.trainer.end(states[index])
+            outcomes[index] = states[index]
+    return [outcomes[index] for index in range(len(members))]
+
+
+def _pace(state: State) -> tuple[int, int]:
+    """Epochs and reductions of the rate; members that agree in both can take their steps together."""
+    return len(state.history.epochs), state.reductions
