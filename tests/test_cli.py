@@ -167,7 +167,9 @@ TYPED = {
     "tol": ("0", 0.0),
     "n_iter_no_change": ("5", 5),
     "validation_fraction": ("0.2", 0.2),
+    "restarts_at_once": ("2", 2),
     "precision": ("64-true", "64-true"),
+    "compile": ("true", True),
     "device": ("cpu", "cpu"),
     "random_state": ("42", 42),
     "warm_start": ("true", True),
@@ -186,6 +188,8 @@ def test_every_hyperparameter_can_be_set():
     ("name", "text", "value"),
     [
         ("max_iter", "auto", "auto"),
+        ("restarts_at_once", "auto", "auto"),
+        ("compile", "auto", "auto"),
         ("max_grad_norm", "None", None),
         ("random_state", "none", None),
         ("hidden_layer_sizes", "(64,)", (64,)),

@@ -39,7 +39,7 @@ CHOICES = {
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
     "init": ("random", "kmeans", "gmm"),
-    "precision": ("32-true", "bf16-mixed", "64-true"),
+    "precision": ("auto", "32-true", "bf16-mixed", "64-true"),
 }
 NETWORKS = ("auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn")
 NO_NUMBERS = [True, False, np.True_, "3", None, 1j, [1], np.array([1, 2]), np.array(1), torch.tensor(1), Decimal(1)]
@@ -156,9 +156,22 @@ def test_network_is_a_name_or_a_pair_of_modules() -> None:
         assert refusal(network=bad) == f"{listed} or a pair (encoder, decoder) of torch modules; got {bad!r}."
 
 
+def test_restarts_at_once_is_an_integer_or_auto() -> None:
+    assert [Config(restarts_at_once=good).restarts_at_once for good in (1, "auto", np.int32(9))] == [1, "auto", 9]
+    for bad in (0, "all", 1.5, None, True):
+        sentence = f"`restarts_at_once` must be an integer of at least 1 or 'auto'; got {bad!r}."
+        assert refusal(restarts_at_once=bad) == sentence
+
+
+def test_compile_is_a_boolean_or_auto() -> None:
+    assert [Config(compile=good).compile for good in (True, False, "auto")] == [True, False, "auto"]
+    for bad in (1, "yes", None):
+        assert refusal(compile=bad) == f"`compile` must be True, False or 'auto'; got {bad!r}."
+
+
 def test_every_field_has_been_tried_above() -> None:
     singles = {"max_iter", "max_grad_norm", "validation_fraction", "verbose", "warm_start", "batch_norm", "device"}
-    singles |= {"random_state", "hidden_layer_sizes", "network"}
+    singles |= {"random_state", "hidden_layer_sizes", "network", "restarts_at_once", "compile"}
     assert {*INTEGERS, *POSITIVE, *NON_NEGATIVE, *CHOICES, *singles} == set(FIELDS)
 
 

@@ -23,7 +23,7 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
-import gmvae.estimator.fitting
+import gmvae.estimator.starting
 from gmvae import GMVAE, ModelFileError, persistence
 from gmvae.config import Config
 from gmvae.data.synthetic import arcs
@@ -613,7 +613,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
         tracemalloc.stop()
         assert peak - answer.nbytes < 1_000_000, method
         assert len(answer) == 200_000
-    assert max(sizes) <= 1024, "and PyTorch, whose memory tracemalloc does not see, gets no more at once"
+    assert max(sizes) <= 8192, "and PyTorch, whose memory tracemalloc does not see, gets no more at once"
 
 
 # ---------------------------------------------------------------- files
@@ -769,13 +769,13 @@ def test_frozen_trunks_stay_frozen() -> None:
 
 def test_threads_do_not_share_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Layers start from PyTorch's one global generator, seeded for each build and put back after it."""
-    X, build = whole_numbers(), gmvae.estimator.fitting.build
+    X, build = whole_numbers(), gmvae.estimator.starting.build
 
     def slow_build(*args: Any) -> Any:
         time.sleep(0.02)  # time for another thread to seed the generator
         return build(*args)
 
-    monkeypatch.setattr(gmvae.estimator.fitting, "build", slow_build)
+    monkeypatch.setattr(gmvae.estimator.starting, "build", slow_build)
     before = torch.get_rng_state()
     expected = [small(random_state=seed, max_iter=1).fit(X).lower_bound_ for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:

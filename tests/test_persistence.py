@@ -124,7 +124,7 @@ def test_failed_write_leaves_the_earlier_file(
         Path(where).write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(gmvae.persistence, "save_file", stop)
+    monkeypatch.setattr("safetensors.torch.save_file", stop)
     with pytest.raises(error):
         write(path, "checkpoint", {}, {})
     assert read(path, "checkpoint")[1] == DOCUMENT

@@ -24,12 +24,15 @@ class Ended(NamedTuple):
 
 
 def test_a_plain_line_per_epoch_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
-    with Reporter(20, 1, "restart 1/2") as reporter:
-        reporter.show(Ended(1))
-        reporter.show(Ended(2, lower_bound_held_out=1234567.8))
+    with Reporter(1) as reporter:
+        reporter.note("compile=False: [why]")
+        show = reporter.track("restart 1/2", 20)
+        show(Ended(1))
+        show(Ended(2, lower_bound_held_out=1234567.8))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
+        "compile=False: [why]",
         "restart 1/2  epoch 1/20  held-out bound -12.346  z-prior 0.500  effective clusters 3.0  1.3 s",
         "restart 1/2  epoch 2/20  held-out bound 1234567.800  z-prior 0.500  effective clusters 3.0  1.3 s",
     ]
@@ -48,8 +51,8 @@ def test_a_bar_on_a_terminal_unless_silent(monkeypatch: pytest.MonkeyPatch, verb
     out, err = io.StringIO(), Terminal()
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr("sys.stderr", err)
-    with Reporter(20, verbose, "fit") as reporter:
-        reporter.show(Ended(7))
+    with Reporter(verbose) as reporter:
+        reporter.track("fit", 20)(Ended(7))
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err.getvalue())
     assert out.getvalue() == ""
     if verbose:
@@ -64,9 +67,15 @@ def test_a_bar_on_a_terminal_unless_silent(monkeypatch: pytest.MonkeyPatch, verb
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning")
 def test_a_fit_reports_on_stderr_alone(capfd: pytest.CaptureFixture[str], verbose: int) -> None:
     X = np.random.default_rng(0).normal(size=(40, 3))
-    GMVAE(2, hidden_layer_sizes=(4,), max_iter=3, n_init=2, init="random", verbose=verbose, random_state=0).fit(X)
+    GMVAE(
+        2, hidden_layer_sizes=(4,), max_iter=3, n_init=2, restarts_at_once=1, init="random", verbose=verbose,
+        random_state=0,
+    ).fit(X)  # fmt: skip
     out, err = capfd.readouterr()
     assert out == ""
+    choices = ["precision='32-true'", "compile=False: "]
     starts = [line[:24] for line in err.splitlines()]
     expected = [f"restart {restart}/2  epoch {epoch}/3" for restart in (1, 2) for epoch in (1, 2, 3)]
-    assert [start.strip() for start in starts] == (expected if verbose else [])
+    assert [start.strip() for start in starts[2:]] == (expected if verbose else [])
+    assert all(map(str.startswith, starts[:2], choices))
+    assert len(starts) == (8 if verbose else 0)

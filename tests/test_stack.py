@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
     "batch_size": 16,
     "learning_rate": 0.01,
     "n_iter_no_change": 50,
+    "precision": "32-true",
     "device": "cpu",
 }
 ROWS = np.random.default_rng(0).random((71, 1, 8, 8)).round().astype(np.float32)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from scipy import stats
@@ -23,6 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 import gmvae.estimator.fitting
+import gmvae.estimator.starting
 import gmvae.objective
 from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, persistence
 from gmvae.config import Config, Precision
@@ -71,7 +73,7 @@ def trainer_of(
     rows: NDArray[Any], seed: int = 3, n_held_out: int = 0, network: Any = "auto", **changed: Any
 ) -> Trainer:
     """A trainer on binary rows, without a place to start from."""
-    config = Config(**{**SMALL, "network": network, **changed})
+    config = Config(**{**SMALL, "network": network, "precision": "32-true", **changed})
     torch.manual_seed(0)
     model = build(config, rows.shape[1:], "bernoulli", UnitInterval())
     order = torch.arange(len(rows))
@@ -825,9 +827,9 @@ def test_failed_checkpoint_leaves_the_earlier(tmp_path: Path) -> None:
             raise Stopped
         save(tensors, path, header)
 
-    save = persistence.save_file
+    save = safetensors.torch.save_file
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(persistence, "save_file", half)
+        patch.setattr("safetensors.torch.save_file", half)
         with pytest.raises(Stopped):
             GMVAE(**SMALL).fit(X, run_dir=tmp_path)
     path = tmp_path / "checkpoints" / "restart-0.safetensors"
@@ -926,13 +928,13 @@ def test_a_restart_that_diverges_is_given_up_and_the_others_stand(monkeypatch: p
 
     monkeypatch.setattr(Trainer, "run", sometimes)
     with pytest.warns(TrainingWarning, match=r"A restart was given up: it did not stay finite\."):
-        fitted = GMVAE(**SMALL, n_init=2).fit(points())
+        fitted = GMVAE(**SMALL, n_init=2, restarts_at_once=1).fit(points())
     assert np.isnan(fitted.restart_bounds_[0])
     assert fitted.restart_bounds_[1] == fitted.lower_bound_
 
     monkeypatch.setattr(Trainer, "run", lambda self, *arguments: (_ for _ in ()).throw(DivergedError("never.")))
     with pytest.raises(DivergedError, match=r"never\."):
-        GMVAE(**SMALL, n_init=2).fit(points())
+        GMVAE(**SMALL, n_init=2, restarts_at_once=1).fit(points())
 
 
 def test_a_run_of_another_kind_of_device_is_not_resumed() -> None:
@@ -1031,7 +1033,7 @@ def test_one_component_is_no_collapse() -> None:
 @pytest.mark.parametrize("failure", ["coincide", "took all points"])
 def test_collapsed_fits_are_recognised(failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Components set by hand and hardly trained: all alike, or all but one out of reach."""
-    build_model = gmvae.estimator.fitting.build
+    build_model = gmvae.estimator.starting.build
 
     def collapsed(*args: Any) -> GaussianMixtureVAE:
         model = build_model(*args)
@@ -1040,6 +1042,6 @@ def test_collapsed_fits_are_recognised(failure: str, monkeypatch: pytest.MonkeyP
         model.generative.mixture.output.weight.data.zero_()
         return model
 
-    monkeypatch.setattr(gmvae.estimator.fitting, "build", collapsed)
+    monkeypatch.setattr(gmvae.estimator.starting, "build", collapsed)
     with pytest.warns(CollapseWarning, match=failure):
         GMVAE(**{**SMALL, "n_components": 4, "max_iter": 1, "learning_rate": 1e-9}).fit(points())

@@ -18,7 +18,7 @@ Bound = Literal["exact", "paper"]
 Likelihood = Literal["auto", "bernoulli", "gaussian"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["random", "kmeans", "gmm"]
-Precision = Literal["32-true", "bf16-mixed", "64-true"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 Schedule = Literal["one-cycle", "constant"]
 PresetName = Literal["paper-synthetic", "paper-mnist", "paper-svhn"]
 
@@ -146,7 +146,20 @@ class Config:
         Domain("a number in [0, 1)", low=0.0, high=1.0, high_open=True),
         "Share of the rows held out to decide when to stop; 0 uses the training rows.",
     )
-    precision: Precision = _field("32-true", _choice(Precision), "Floating-point precision of training.")
+    restarts_at_once: int | Literal["auto"] = _field(
+        "auto",
+        dataclasses.replace(_integer(1), says="an integer of at least 1 or 'auto'", choices=("auto",)),
+        "Restarts trained as one stacked model; 'auto' takes all on a GPU and for small networks, else one.",
+    )
+    precision: Precision = _field(
+        "auto",
+        _choice(Precision),
+        "Floating-point precision of training; 'auto' takes bfloat16 products for Bernoulli data where the device has "
+        "them.",
+    )
+    compile: bool | Literal["auto"] = _field(
+        "auto", None, "Compile the model with torch.compile; 'auto' does on a GPU for long runs."
+    )
     device: str = _field("auto", None, "'auto', 'cpu', 'cuda' or 'cuda:N'.")
     random_state: Any = _field(None, None, "Seed: None, an integer, or a numpy RandomState.")
     warm_start: bool = _field(False, None, "Start `fit` from the previous solution, without restarts.")
@@ -161,6 +174,8 @@ class Config:
         self._check_network()
         self._check_hidden_layer_sizes()
         self._settle("hidden_layer_sizes", tuple(_builtin(size) for size in self.hidden_layer_sizes))
+        if not (isinstance(self.compile, bool) or self.compile == "auto"):
+            raise ValueError(f"`compile` must be True, False or 'auto'; got {self.compile!r}.")
         for name in ("batch_norm", "warm_start"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")

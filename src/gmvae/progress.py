@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -25,22 +26,16 @@ class EpochLike(Protocol):
 
 
 class Reporter:
-    """Shows epochs as they end; a context manager.
+    """Shows the choices of a fit and the epochs of its runs as they end; a context manager.
 
     Parameters
     ----------
-    max_iter : int
-        Epochs at most.
     verbose : int
         0 shows nothing.
-    label : str
-        What is being trained.
     """
 
-    def __init__(self, max_iter: int, verbose: int, label: str) -> None:
-        self.max_iter = max_iter
+    def __init__(self, verbose: int) -> None:
         self.console = Console(stderr=True, quiet=verbose == 0)
-        self.label = label
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -53,7 +48,6 @@ class Reporter:
 
     def __enter__(self) -> Self:
         self.bar.start()
-        self.task = self.bar.add_task(self.label, total=self.max_iter, status="")
         return self
 
     def __exit__(
@@ -61,14 +55,22 @@ class Reporter:
     ) -> None:
         self.bar.stop()
 
-    def show(self, epoch: EpochLike) -> None:
-        """Show one ended epoch."""
-        status = (
-            f"held-out bound {epoch.lower_bound_held_out:.3f}  z-prior {epoch.z_prior:.3f}  "
-            f"effective clusters {epoch.effective_components:.1f}"
-        )
-        if self.console.is_terminal:
-            self.bar.update(self.task, completed=epoch.epoch, status=status)
-        else:
-            line = f"{self.label}  epoch {epoch.epoch}/{self.max_iter}  {status}  {epoch.seconds:.1f} s"
-            self.console.print(line, soft_wrap=True, highlight=False)
+    def note(self, sentence: str) -> None:
+        """Show a sentence."""
+        self.console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+    def track(self, label: str, max_iter: int) -> Callable[[EpochLike], None]:
+        """Start to show a run of at most ``max_iter`` epochs; the function returned shows one that has ended."""
+        task = self.bar.add_task(label, total=max_iter, status="")
+
+        def show(epoch: EpochLike) -> None:
+            status = (
+                f"held-out bound {epoch.lower_bound_held_out:.3f}  z-prior {epoch.z_prior:.3f}  "
+                f"effective clusters {epoch.effective_components:.1f}"
+            )
+            if self.console.is_terminal:
+                self.bar.update(task, completed=epoch.epoch, status=status)
+            else:
+                self.note(f"{label}  epoch {epoch.epoch}/{max_iter}  {status}  {epoch.seconds:.1f} s")
+
+        return show

@@ -61,7 +61,7 @@ def fit(
     precision: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help=f"{help_of('precision')} 32-true, bf16-mixed or 64-true.", show_default="32-true"
+            metavar="NAME", help=f"{help_of('precision')} auto, 32-true, bf16-mixed or 64-true.", show_default="auto"
         ),
     ] = None,
     assignments: Annotated[

@@ -76,21 +76,22 @@ def _unfinished(folder: RunFolder) -> dict[str, Any]:
 
 
 def _finished(model: Path) -> dict[str, Any]:
-    from gmvae.estimator import GMVAE
+    from gmvae.persistence import read_document
 
-    estimator = GMVAE.load(model, device="cpu")
+    fitted = read_document(model, "model")
     assignments = RunFolder(model.parent).assignments
+    n_components = fitted["parameters"]["n_components"]
     return {
         "complete": not RunFolder(model.parent).checkpoints.exists(),
-        "epochs": len(estimator.history_.epochs),
-        "converged": estimator.converged_,
-        "lower_bound_held_out": estimator.lower_bound_,
-        "restart_bounds": estimator.restart_bounds_,
-        "n_components": estimator.n_components,
-        "n_components_effective": estimator.n_components_effective_,
-        "cluster_sizes": _sizes(assignments, estimator.n_components) if assignments.is_file() else None,
-        "cluster_shares": estimator.weights_.tolist(),
-        "config": {**estimator.get_params(), "hidden_layer_sizes": list(estimator.hidden_layer_sizes)},
+        "epochs": len(fitted["history"]),
+        "converged": fitted["converged"],
+        "lower_bound_held_out": fitted["lower_bound"],
+        "restart_bounds": fitted["restart_bounds"],
+        "n_components": n_components,
+        "n_components_effective": fitted["n_components_effective"],
+        "cluster_sizes": _sizes(assignments, n_components) if assignments.is_file() else None,
+        "cluster_shares": fitted["weights"],
+        "config": fitted["parameters"],
     }
 
 

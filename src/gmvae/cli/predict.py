@@ -47,6 +47,10 @@ def predict(
         str | None,
         typer.Option(metavar="COLUMN", help="Leave this column of the table out.", show_default=False),
     ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", metavar="N", min=1, help="Rows at a time.", show_default="what caches hold"),
+    ] = None,
     data_home: DataHome = None,
     device: Device = "auto",
 ) -> None:
@@ -60,7 +64,7 @@ def predict(
     fitted = open_fitted(run, device)
     X = load_for(fitted, source, labels, data_home).X
     estimator = fitted.estimator
-    blocks = _blocks(estimator, X, proba, embedding)
+    blocks = _blocks(estimator, X, proba, embedding, batch_size)
     if out is not None and suffix == ".npy":
         write_array(out, len(X), (block[0] if not (proba or embedding) else block[-1] for block in blocks))
         return
@@ -70,13 +74,17 @@ def predict(
     write_table(out, names, ([block[0], *(column for part in block[1:] for column in part.T)] for block in blocks))
 
 
-def _blocks(estimator: GMVAE, X: NDArray[Any], proba: bool, embedding: bool) -> Iterator[list[NDArray[Any]]]:
+def _blocks(
+    estimator: GMVAE, X: NDArray[Any], proba: bool, embedding: bool, batch_size: int | None
+) -> Iterator[list[NDArray[Any]]]:
     """Labels (n,), then, if asked for, probabilities (n, K) and embedding (n, D_x), block by block."""
     from gmvae.cli.fitted import blocks_of
 
     for rows in blocks_of(len(X)):
-        chances = estimator.predict_proba(X[rows])
-        block = [chances.argmax(axis=1)]
-        block += [chances] if proba else []
-        block += [estimator.transform(X[rows])] if embedding else []
+        if proba:
+            chances = estimator.predict_proba(X[rows], batch_size=batch_size)
+            block = [chances.argmax(axis=1), chances]
+        else:
+            block = [estimator.predict(X[rows], batch_size=batch_size)]
+        block += [estimator.transform(X[rows], batch_size=batch_size)] if embedding else []
         yield block

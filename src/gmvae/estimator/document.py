@@ -13,7 +13,8 @@ import torch
 from gmvae import persistence
 from gmvae.atomic import replacing
 from gmvae.config import Config
-from gmvae.estimator.fitting import Run, seeded
+from gmvae.estimator.fitting import Run
+from gmvae.estimator.starting import seeded
 from gmvae.model import Standardise, UnitInterval, build
 from gmvae.persistence import ModelFileError
 from gmvae.training import Epoch, History, device_for

@@ -1,14 +1,11 @@
-"""One fit: build the model, start it, train restarts, keep the best by the held-out bound."""
+"""Fits: every restart's trainer, the restarts of each fit, and the best of them by the held-out bound."""
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -16,24 +13,25 @@ import torch
 from torch import Tensor
 
 from gmvae import persistence
-from gmvae.config import Config
-from gmvae.estimator.inputs import check_bernoulli, family_for, top_level
-from gmvae.initialisation import MAX_ROWS, Start, find_start
-from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
+from gmvae.config import Config, epochs
+from gmvae.estimator.starting import Ground, continued, split_rows
+from gmvae.initialisation import Start
+from gmvae.model import GaussianMixtureVAE
 from gmvae.progress import Reporter
 from gmvae.training import (
     DivergedError,
+    Member,
     Split,
     State,
     Trainer,
     TrainingWarning,
-    as_tensor,
+    decide,
+    device_for,
     make_fabric,
     rows_for,
+    train_together,
 )
 
-_ROWS_AT_ONCE = 8192
-_SEEDING = Lock()
 _COINCIDENT = 0.1
 """Share of log K, the z-term of certain assignments, below which components can hardly be told apart."""
 
@@ -76,90 +74,129 @@ class Run(NamedTuple):
         return self.folder / "tensorboard" / f"restart-{restart}"
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Give PyTorch's layers, which start from the global generator, a seed; the generator is then put back.
+class Task(NamedTuple):
+    """What one fit of several follows.
 
-    One thread at a time: threads that fit at once must neither share a seed nor put back each other's state.
-    """
-    with _SEEDING, torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
-
-
-def fit_best(rows: np.ndarray, config: Config, seed: int, run: Run | None, previous: GaussianMixtureVAE | None) -> Fit:
-    """Train ``config.n_init`` restarts on ``rows`` (n, *event) and keep the best by the held-out bound.
-
-    Parameters
+    Attributes
     ----------
     seed : int
         Everything random follows from it.
     run : Run, optional
         Checkpoints, history and TensorBoard events go to its folder.
     previous : GaussianMixtureVAE, optional
-        Start from this model (warm start), once, whatever ``n_init`` says; it stays as it is.
+        Start from this model (warm start), once, whatever `n_init` says; it stays as it is.
     """
-    seeds = np.random.SeedSequence(seed).generate_state(config.n_init + 1, np.uint32).tolist()
-    split = _split(len(rows), config.validation_fraction, seeds[0])
-    best: Fit | None = None
-    bounds: list[float] = []
-    failure = None
-    for restart, restart_seed in enumerate(seeds[1:] if previous is None else seeds[1:2]):
-        try:
-            model, state = _fit_once(rows, split, config, restart_seed, restart, run, previous)
-        except DivergedError as error:
-            failure = error
-            bounds.append(math.nan)
-            continue
-        bounds.append(state.best_bound)
-        if best is None or state.best_bound > best.state.best_bound:
-            best = Fit(model, state, bounds)
-    if best is None:
-        assert failure is not None
-        raise failure
-    if failure is not None:
-        warnings.warn(f"A restart was given up: {failure}", TrainingWarning, stacklevel=3)
-    if run is not None:
-        best.state.history.to_csv(run.folder / "history.csv")
-    return best
+
+    seed: int
+    run: Run | None = None
+    previous: GaussianMixtureVAE | None = None
 
 
-def _fit_once(
-    rows: np.ndarray,
-    split: Split,
-    config: Config,
-    seed: int,
-    restart: int,
-    run: Run | None,
-    previous: GaussianMixtureVAE | None,
-) -> tuple[GaussianMixtureVAE, State]:
+class Attempt(NamedTuple):
+    """One restart of a task."""
+
+    task: Task
+    restart: int
+    seed: int
+    split: Split
+    label: str
+
+
+def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit]:
+    """Train every task's restarts on ``rows`` (n, *event) and keep the best of each by the held-out bound.
+
+    Either all tasks start from a previous model or none does.
+
+    Raises
+    ------
+    DivergedError
+        If all restarts of a task have.
+    """
+    attempts = [attempt for index, task in enumerate(tasks) for attempt in _attempts(rows, config, task, index, tasks)]
+    previous = tasks[0].previous
+    ground = Ground(rows, config.likelihood) if previous is None else None
+    model = previous if ground is None else ground.model(config, 0)
+    assert model is not None
+    n_train = len(attempts[0].split.train)
+    batch_size = min(config.batch_size, n_train)
+    n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
+    config, reasons = decide(config, model, device_for(config.device), n_steps, len(attempts))
+    at_once = config.restarts_at_once if isinstance(config.restarts_at_once, int) else 1
+    outcomes: list[tuple[Trainer, State | DivergedError]] = []
+    with Reporter(config.verbose) as reporter:
+        for first in range(0, len(attempts), at_once):
+            members = [_member(rows, ground, config, each, reporter) for each in attempts[first : first + at_once]]
+            while reasons:
+                reporter.note(reasons.pop(0))
+            outcomes += zip([member.trainer for member in members], train_together(members), strict=True)
+    fits = []
+    for task in tasks:
+        own = [outcome for attempt, outcome in zip(attempts, outcomes, strict=True) if attempt.task is task]
+        fits.append(_best(task, own))
+    return fits
+
+
+def _attempts(rows: np.ndarray, config: Config, task: Task, index: int, tasks: Sequence[Task]) -> list[Attempt]:
+    seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
+    split = split_rows(len(rows), config.validation_fraction, seeds[0])
+    restarts = seeds[1:] if task.previous is None else seeds[1:2]
+    fit = "fit" if len(tasks) == 1 else f"fit {index + 1}/{len(tasks)}"
+    if len(restarts) > 1:
+        fit = f"{fit} restart" if len(tasks) > 1 else "restart"
+    return [
+        Attempt(task, restart, seed, split, fit if len(restarts) == 1 else f"{fit} {restart + 1}/{len(restarts)}")
+        for restart, seed in enumerate(restarts)
+    ]
+
+
+def _member(rows: np.ndarray, ground: Ground | None, config: Config, attempt: Attempt, reporter: Reporter) -> Member:
+    """Build the model of an attempt on its start, and its trainer."""
+    run, restart = attempt.task.run, attempt.restart
     fabric = make_fabric(config, run and run.tensorboard(restart))
-    if previous is None:
-        model, start = _new_model(rows, split, config, seed)
-    else:
-        model, start = _continued(previous, rows, config), None
-    resume = _resume(run, restart, model)
     target = None
-    if start is not None:
-        dtype = torch.float64 if config.precision == "64-true" else torch.float32
-        placed = start.to(torch.empty(0, device=fabric.device, dtype=dtype))
+    if ground is not None:
+        model = ground.model(config, attempt.seed)
+        start = ground.place(model, config, attempt.split, attempt.seed)
+        target = start and _target(start, model, config, fabric.device)
+    else:
+        assert attempt.task.previous is not None
+        model = continued(attempt.task.previous, rows, config)
+    trainer = Trainer(
+        model, rows_for(rows, fabric.device), attempt.split, config, fabric, attempt.seed, target, ground is None
+    )
+    show = reporter.track(attempt.label, trainer.max_iter)
 
-        def target(y: Tensor) -> Tensor:
-            return placed.target(model.standardised(y))
+    def on_epoch(state: State) -> None:
+        show(state.history.epochs[-1])
+        if run is not None:
+            state.history.to_csv(run.folder / "history.csv")
+            tensors, text = state.to_tensors()
+            persistence.write(run.checkpoint(restart), "checkpoint", tensors, {**text, "data": run.data})
 
-    trainer = Trainer(model, rows_for(rows, fabric.device), split, config, fabric, seed, target, previous is not None)
-    label = "fit" if config.n_init == 1 else f"restart {restart + 1}/{config.n_init}"
-    with Reporter(trainer.max_iter, config.verbose, label) as reporter:
+    return Member(trainer, _resume(run, restart, model), on_epoch)
 
-        def on_epoch(state: State) -> None:
-            reporter.show(state.history.epochs[-1])
-            if run is not None:
-                state.history.to_csv(run.folder / "history.csv")
-                tensors, text = state.to_tensors()
-                persistence.write(run.checkpoint(restart), "checkpoint", tensors, {**text, "data": run.data})
 
-        state = trainer.run(resume, on_epoch)
-    return model, state
+def _target(
+    start: Start, model: GaussianMixtureVAE, config: Config, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    dtype = torch.float64 if config.precision == "64-true" else torch.float32
+    placed = start.to(torch.empty(0, device=device, dtype=dtype))
+    return lambda y: placed.target(model.standardised(y))
+
+
+def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]]) -> Fit:
+    states = [outcome for _, outcome in outcomes if isinstance(outcome, State)]
+    failures = [outcome for _, outcome in outcomes if isinstance(outcome, DivergedError)]
+    if not states:
+        raise failures[-1]
+    if failures:
+        warnings.warn(f"A restart was given up: {failures[-1]}", TrainingWarning, stacklevel=4)
+    state = max(states, key=lambda state: state.best_bound)
+    if task.run is not None:
+        state.history.to_csv(task.run.folder / "history.csv")
+    bounds = [outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes]
+    model = next(trainer.model for trainer, outcome in outcomes if outcome is state)
+    return Fit(model, state, bounds)
 
 
 def _resume(run: Run | None, restart: int, model: GaussianMixtureVAE) -> State | None:
@@ -174,60 +211,6 @@ def _resume(run: Run | None, restart: int, model: GaussianMixtureVAE) -> State |
             "give the same or start anew."
         )
     return state
-
-
-def _split(n_rows: int, fraction: float, seed: int) -> Split:
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(n_rows))
-    n_held_out = round(fraction * n_rows)
-    if n_held_out == 0 or n_held_out == n_rows:
-        return Split(order, order, seed)
-    return Split(order[n_held_out:], order[:n_held_out], seed)
-
-
-def _new_model(rows: np.ndarray, split: Split, config: Config, seed: int) -> tuple[GaussianMixtureVAE, Start | None]:
-    """Build a model on the CPU and place its components."""
-    family = family_for(config.likelihood, rows)
-    units = standardisation(_batches(rows)) if family == "gaussian" else UnitInterval(top_level(rows))
-    with seeded(seed):
-        model = build(config, rows.shape[1:], family, units)
-    sample = split.train[:MAX_ROWS].numpy()
-    seen = model.standardised(as_tensor(rows[np.sort(sample)])).flatten(1).numpy().astype(np.float64)
-    start = find_start(config.init, seen, config.n_components, config.latent_dim, seed)
-    if start is not None:
-        model.generative.mixture.place(start.means, start.scales)
-    return model, start
-
-
-def _continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:
-    """A copy of the previous solution for ``config``, in the units of its first fit."""
-    units = copy.deepcopy(previous.units).cpu()
-    family = previous.family
-    if config.likelihood not in ("auto", family):
-        raise ValueError(
-            f"`likelihood` must be {family!r} as in the previous fit under `warm_start`; got {config.likelihood!r}: "
-            "set it back or fit with `warm_start=False`."
-        )
-    if isinstance(units, UnitInterval):
-        check_bernoulli(rows, float(units.top_level))
-    with seeded(0):
-        model = build(config, rows.shape[1:], family, units)
-    if config.precision == "64-true":
-        model.double()
-    try:
-        if isinstance(units, Standardise) and units.shift.shape != rows.shape[1:]:
-            raise RuntimeError
-        model.load_state_dict(previous.state_dict())
-    except RuntimeError as error:
-        raise ValueError(
-            "X and the parameters that shape the model, such as `n_components`, must be as in the previous fit under "
-            "`warm_start`; got others: set them back or fit with `warm_start=False`."
-        ) from error
-    return model
-
-
-def _batches(rows: np.ndarray) -> Iterator[Tensor]:
-    for first in range(0, len(rows), _ROWS_AT_ONCE):
-        yield as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE]))
 
 
 def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
@@ -250,5 +233,5 @@ def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
         f"{effective:.1f} effective clusters of {K} are in use, with a z-prior of {z_prior:.2f} of at most {most:.2f} "
         f"nats; {remedy}.",
         CollapseWarning,
-        stacklevel=3,
+        stacklevel=4,
     )

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.generative import Family
+from gmvae.model import Standardise, UnitInterval
 from gmvae.networks import Shape
 
 MAX_CHANNELS = 4
@@ -92,6 +93,12 @@ def top_level(rows: np.ndarray) -> float:
     return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
 
 
+def check_units(rows: np.ndarray, units: UnitInterval | Standardise) -> None:
+    """Raise unless ``rows`` can be in the units that the model was fitted in."""
+    if isinstance(units, UnitInterval):
+        check_bernoulli(rows, float(units.top_level))
+
+
 def check_bernoulli(rows: np.ndarray, level: float) -> None:
     """Raise unless values, uint8 ones divided by ``level``, lie in [0, 1]."""
     if not (_within_unit_interval(rows) or (rows.dtype == np.uint8 and rows.max() <= level)):
@@ -102,7 +109,7 @@ def check_bernoulli(rows: np.ndarray, level: float) -> None:
 
 
 def _within_unit_interval(rows: np.ndarray) -> bool:
-    return rows.dtype == np.bool_ or bool(rows.min() >= 0 and rows.max() <= 1)
+    return rows.dtype == np.bool_ or all(bool(block.min() >= 0 and block.max() <= 1) for block in _blocks(rows))
 
 
 def _black_or_white(rows: np.ndarray) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from torch import nn
 
 from gmvae.config import Config
 from gmvae.config import Precision as Precisions
+from gmvae.training.guard import TrainingWarning
 
 
 def device_for(name: str) -> torch.device:
@@ -51,6 +56,7 @@ class ModelPrecision(Precision):
     """
 
     def __init__(self, precision: Precisions, device_type: str) -> None:
+        assert precision != "auto", "decided before"
         self.precision = precision
         self.device_type = device_type
 
@@ -77,3 +83,15 @@ def make_fabric(config: Config, log_dir: Path | None = None) -> Fabric:
         plugins=ModelPrecision(config.precision, device.type),
         loggers=loggers,
     )
+
+
+def compiler_for(device: torch.device) -> bool:
+    """Whether `torch.compile` finds what it needs; a warning says what is missing."""
+    if device.type == "cuda":
+        found, wanted = importlib.util.find_spec("triton") is not None, "the package triton"
+    else:
+        found = any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))
+        wanted = "a C++ compiler such as g++ on the PATH"
+    if not found:
+        warnings.warn(f"`compile` needs {wanted}; there is none, so training goes on without.", TrainingWarning, 2)
+    return found

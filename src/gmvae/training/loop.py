@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -15,6 +15,7 @@ from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import Anchor, Terms, lower_bound
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
+from gmvae.training.device import compiler_for
 from gmvae.training.guard import REDUCTION, NonFiniteError, back_off
 from gmvae.training.history import Epoch, History
 from gmvae.training.placing import place_embedding
@@ -91,6 +92,9 @@ class Trainer:
     ) -> None:
         self.model = model
         self.network = fabric.setup_module(model)
+        self.trained = self.network
+        if config.compile is True and compiler_for(fabric.device):
+            self.trained = fabric.setup_module(cast(nn.Module, torch.compile(model, dynamic=False)))
         self.optimizer = adam(model.parameters(), config.learning_rate)
         self.rows = rows
         self.split = split
@@ -135,8 +139,9 @@ class Trainer:
     def begin(self, resume: State | None) -> State:
         """Place the embedding of a new run, or take up an interrupted one."""
         if resume is None and self.target is not None:
-            with self.fabric.autocast():
-                place_embedding(self.model, self.rows, self.train, self.target, self.batch_size, self.generator)
+            place_embedding(
+                self.model, self.rows, self.train, self.target, self.batch_size, self.generator, self.fabric.autocast
+            )
         if resume is not None and len(resume.generator) != len(self.generator.get_state()):
             raise ValueError(
                 f"`device` must be of the kind that the run to resume was on; got {self.fabric.device.type!r}, whose "
@@ -236,7 +241,7 @@ class Trainer:
         """One gradient step."""
         self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
-        terms = self.network(minibatch.y, minibatch.noise)
+        terms = self.trained(minibatch.y, minibatch.noise)
         self.fabric.backward(-lower_bound(terms, self.config.min_information, minibatch.anchor))
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)

@@ -133,6 +133,12 @@ def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
     outcomes : list of State or DivergedError
         What `Trainer.run` would have returned or raised for each, up to rounding.
     """
+    if len(members) == 1:
+        trainer, resume, on_epoch = members[0]
+        try:
+            return [trainer.run(resume, on_epoch)]
+        except DivergedError as error:
+            return [error]
     states = [member.trainer.begin(member.resume) for member in members]
     outcomes: dict[int, State | DivergedError] = {}
     stack, stacked = None, tuple[int, ...]()

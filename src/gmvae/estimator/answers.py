@@ -1,0 +1,97 @@
+"""What a fitted model answers about rows that have been checked: clusters, embeddings, densities, new observations.
+
+Nothing here needs scikit-learn, which takes as long to import as PyTorch: the command line asks here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae.config import Domain, require
+from gmvae.estimator.batches import map_rows
+from gmvae.model import GaussianMixtureVAE, Noise
+
+N_IMPORTANCE_SAMPLES = 64
+
+
+def labels(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """Most probable component of every row, (n,)."""
+    return map_rows(lambda y: model.log_posterior(y).argmax(-1), rows, like(model).device, batch_size)
+
+
+def proba(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """p(z|y) of every row, (n, K), with the means of q(x|y) and q(w|y) plugged in; float64, so that rows sum to 1."""
+    return map_rows(lambda y: model.log_posterior(y).double().softmax(-1), rows, like(model).device, batch_size)
+
+
+def embedding(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """Mean of q(x|y) of every row, (n, D_x)."""
+    return map_rows(model.embed, rows, like(model).device, batch_size)
+
+
+def observations(model: GaussianMixtureVAE, latents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """Mean of p(y|x), (n, *event), for latents (n, D_x)."""
+    weight = like(model)
+    return map_rows(lambda x: model.decode(x.to(weight.dtype)), latents, weight.device, batch_size)
+
+
+def log_evidence(
+    model: GaussianMixtureVAE,
+    rows: np.ndarray,
+    n_importance_samples: int = N_IMPORTANCE_SAMPLES,
+    batch_size: int | None = None,
+) -> np.ndarray:
+    """Importance-weighted estimate of log p(y) of every row, (n,), in nats; all rows share the same noise."""
+    _require_count("n_importance_samples", n_importance_samples)
+    weight = like(model)
+    generator = torch.Generator().manual_seed(0)
+    dims = (model.generative.mixture.streams[-1], model.generative.style_dim)
+    noise = Noise(*(torch.randn(n_importance_samples, 1, dim, generator=generator).to(weight) for dim in dims))
+    return map_rows(lambda y: model.log_evidence(y, noise), rows, weight.device, batch_size)
+
+
+@torch.inference_mode()
+def draw(
+    model: GaussianMixtureVAE, n_samples: int, component: Any, style: Any, *, mean: bool, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
+    _, K, _ = model.generative.mixture.streams
+    style_dim = model.generative.style_dim
+    _require_count("n_samples", n_samples)
+    if component is not None:
+        component = np.asarray(component)
+        fits = component.shape in {(), (n_samples,)} and np.issubdtype(component.dtype, np.integer)
+        if not fits or component.min() < 0 or component.max() >= K:
+            raise ValueError(
+                f"`component` must be None, or one integer in 0..{K - 1} or {n_samples} of them; got "
+                f"{component.tolist()!r}."
+            )
+    weight = like(model)
+    generator = torch.Generator(weight.device).manual_seed(seed)
+    drawn = torch.randint(K, (n_samples,), generator=generator, device=weight.device)
+    if component is not None:
+        drawn.copy_(torch.from_numpy(np.array(component)))
+    w = torch.randn(n_samples, style_dim, generator=generator, device=weight.device, dtype=weight.dtype)
+    if style is not None:
+        style = np.array(style)  # a copy: torch takes no negative strides
+        if style.shape not in {(style_dim,), (n_samples, style_dim)}:
+            raise ValueError(
+                f"`style` must have shape ({style_dim},) or ({n_samples}, {style_dim}); got shape {style.shape}."
+            )
+        w = torch.from_numpy(style).to(w).expand_as(w)
+    x = model.generative.sample_latent(drawn, w, generator)
+    y = model.decode(x) if mean else model.sample_observation(x, generator)
+    return y.cpu().numpy(), drawn.cpu().numpy()
+
+
+def like(model: GaussianMixtureVAE) -> Tensor:
+    """A tensor of the model's device and floating-point type."""
+    return model.generative.mixture.output.weight
+
+
+def _require_count(name: str, value: object) -> None:
+    require(name, Domain("an integer of at least 1", low=1, integral=True), value)

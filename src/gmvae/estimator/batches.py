@@ -1,0 +1,72 @@
+"""Rows through a fitted model, some at a time, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from gmvae.config import Domain, require
+from gmvae.training.rows import as_tensor
+
+ACTIVATION_BYTES = {"cpu": 3 * 2**20, "cuda": 2**26}
+"""What the widest result of a layer may take for one batch. On a CPU that is so little that caches hold it and that it
+needs no fresh pages from the system every time; on a GPU so much that computing takes longer than starting to."""
+MAX_ROWS = 8192
+_FIRST_ROWS = 16
+"""Rows that show how wide the layers are: enough to be answered on the way, too few to fill memory."""
+
+_logger = logging.getLogger("gmvae")
+
+
+@torch.inference_mode()
+def map_rows(
+    function: Callable[[Tensor], Tensor], rows: np.ndarray, device: torch.device, batch_size: int | None = None
+) -> np.ndarray:
+    """Results (n, ...) of ``function`` for ``rows`` (n, *event), batch by batch.
+
+    Parameters
+    ----------
+    function : callable
+        Maps rows (B, *event) on ``device`` to results (B, ...), each row on its own.
+    batch_size : int, optional
+        Rows at a time; by default as many as `ACTIVATION_BYTES` and `MAX_ROWS` allow.
+    """
+    require("batch_size", Domain("None or an integer of at least 1", low=1, integral=True, optional=True), batch_size)
+
+    def answer(part: np.ndarray) -> np.ndarray:
+        # A copy, because torch takes no read-only arrays, and a layer of the user's own may work in place.
+        return function(as_tensor(np.array(part, order="C")).to(device)).cpu().numpy()
+
+    with _Widest() as widest:
+        first = answer(rows[: batch_size or _FIRST_ROWS])
+    results = np.empty((len(rows), *first.shape[1:]), first.dtype)
+    results[: len(first)] = first
+    if len(first) < len(rows):
+        size = batch_size or _batch_size(widest.n_bytes // len(first), device)
+        for start in range(len(first), len(rows), size):
+            results[start : start + size] = answer(rows[start : start + size])
+    return results
+
+
+def _batch_size(bytes_per_row: int, device: torch.device) -> int:
+    size = min(MAX_ROWS, max(1, ACTIVATION_BYTES[device.type] // bytes_per_row))
+    _logger.debug("%s rows at a time: %.1f MiB in the widest layer", f"{size:,}", size * bytes_per_row / 2**20)
+    return size
+
+
+class _Widest(TorchFunctionMode):
+    """Notes the largest tensor that is computed in this thread."""
+
+    n_bytes = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.n_bytes = max(self.n_bytes, result.nbytes)
+        return result

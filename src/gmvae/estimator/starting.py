@@ -1,0 +1,103 @@
+"""What a fit begins with: which rows to hold out, a new model on its starting clusters, or a previous solution."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae.config import Config
+from gmvae.estimator.inputs import check_bernoulli, family_for, top_level
+from gmvae.generative import Family
+from gmvae.initialisation import MAX_ROWS, Start, find_start
+from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
+from gmvae.training import Split, as_tensor
+
+_ROWS_AT_ONCE = 8192
+_SEEDING = Lock()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Give PyTorch's layers, which start from the global generator, a seed; the generator is then put back.
+
+    One thread at a time: threads that fit at once must neither share a seed nor put back each other's state.
+    """
+    with _SEEDING, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def split_rows(n_rows: int, fraction: float, seed: int) -> Split:
+    """Hold out a random share of the rows."""
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(n_rows))
+    n_held_out = round(fraction * n_rows)
+    if n_held_out == 0 or n_held_out == n_rows:
+        return Split(order, order, seed)
+    return Split(order[n_held_out:], order[:n_held_out], seed)
+
+
+class Ground:
+    """What all new models of a fit share: the rows, their likelihood and their units.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, *event)
+    likelihood : {"auto", "bernoulli", "gaussian"}
+    """
+
+    def __init__(self, rows: np.ndarray, likelihood: str) -> None:
+        self.rows = rows
+        self.family: Family = family_for(likelihood, rows)
+        self.units = standardisation(_batches(rows)) if self.family == "gaussian" else UnitInterval(top_level(rows))
+
+    def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
+        """Build a model on the CPU."""
+        with seeded(seed):
+            return build(config, self.rows.shape[1:], self.family, copy.deepcopy(self.units))
+
+    def place(self, model: GaussianMixtureVAE, config: Config, split: Split, seed: int) -> Start | None:
+        """Put the components of ``model`` on clusters of the training rows; None for ``init='random'``."""
+        sample = split.train[:MAX_ROWS].numpy()
+        seen = model.standardised(as_tensor(self.rows[np.sort(sample)])).flatten(1).numpy().astype(np.float64)
+        start = find_start(config.init, seen, config.n_components, config.latent_dim, seed)
+        if start is not None:
+            model.generative.mixture.place(start.means, start.scales)
+        return start
+
+
+def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:
+    """A copy of the previous solution for ``config``, in the units of its first fit."""
+    units = copy.deepcopy(previous.units).cpu()
+    family = previous.family
+    if config.likelihood not in ("auto", family):
+        raise ValueError(
+            f"`likelihood` must be {family!r} as in the previous fit under `warm_start`; got {config.likelihood!r}: "
+            "set it back or fit with `warm_start=False`."
+        )
+    if isinstance(units, UnitInterval):
+        check_bernoulli(rows, float(units.top_level))
+    with seeded(0):
+        model = build(config, rows.shape[1:], family, units)
+    if config.precision == "64-true":
+        model.double()
+    try:
+        if isinstance(units, Standardise) and units.shift.shape != rows.shape[1:]:
+            raise RuntimeError
+        model.load_state_dict(previous.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            "X and the parameters that shape the model, such as `n_components`, must be as in the previous fit under "
+            "`warm_start`; got others: set them back or fit with `warm_start=False`."
+        ) from error
+    return model
+
+
+def _batches(rows: np.ndarray) -> Iterator[Tensor]:
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        yield as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE]))
