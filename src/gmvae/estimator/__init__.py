@@ -2,5 +2,6 @@
 
 from gmvae.estimator.fitting import CollapseWarning
 from gmvae.estimator.gmvae import GMVAE
+from gmvae.estimator.together import fit_together
 
-__all__ = ["GMVAE", "CollapseWarning"]
+__all__ = ["GMVAE", "CollapseWarning", "fit_together"]

@@ -1,0 +1,72 @@
+"""Several seeds at once: what a study of seeds fits, as one stacked model where that is faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gmvae.config import Config
+from gmvae.estimator.fitting import Task, fit_all
+from gmvae.estimator.gmvae import GMVAE
+from gmvae.estimator.inputs import fit_rows
+from gmvae.estimator.queries import draw_seed
+
+_OWN = {"random_state", "warm_start"}
+
+
+def fit_together(estimators: Sequence[GMVAE], X: Any) -> list[GMVAE]:
+    """Fit estimators that differ in `random_state` alone.
+
+    Each ends where its own `fit` would have, up to rounding where several are trained as one stacked model: on a GPU,
+    and on a CPU for small networks, or as `restarts_at_once` says. They start anew, whatever `warm_start` says.
+
+    Parameters
+    ----------
+    estimators : sequence of GMVAE
+    X : array-like
+        As in `GMVAE.fit`.
+
+    Returns
+    -------
+    estimators : list of GMVAE
+        The same, fitted.
+
+    Raises
+    ------
+    ValueError
+        If there is no estimator, if they differ in more than `random_state`, or as `GMVAE.fit` does.
+    DivergedError
+        If training stays non-finite although the learning rate was lowered.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmvae import GMVAE, fit_together
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> small = {"hidden_layer_sizes": (8,), "max_iter": 2, "tol": 10.0, "n_iter_no_change": 1}
+    >>> models = fit_together([GMVAE(1, **small, random_state=seed) for seed in range(3)], X)
+    >>> [len(model.lower_bounds_) for model in models]
+    [2, 2, 2]
+    """
+    if not estimators:
+        raise ValueError("`estimators` must hold at least one; got none.")
+    shared = _shared(estimators[0])
+    for estimator in estimators:
+        for name, value in _shared(estimator).items():
+            if value is not shared[name] and value != shared[name]:
+                raise ValueError(
+                    f"`estimators` must differ in `random_state` alone; got {name}={shared[name]!r} and {value!r}: "
+                    "fit them one by one."
+                )
+    config = Config(**shared)
+    rows = fit_rows(estimators[0], X, config.n_components)
+    for estimator in estimators[1:]:
+        fit_rows(estimator, X, config.n_components)  # it takes note of X's features
+    fits = fit_all(rows, config, [Task(draw_seed(estimator.random_state)) for estimator in estimators])
+    for estimator, fit in zip(estimators, fits, strict=True):
+        estimator._adopt(fit, rows, Config(**estimator.get_params(deep=False)))
+    return list(estimators)
+
+
+def _shared(estimator: GMVAE) -> dict[str, Any]:
+    return {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OWN}

@@ -1,0 +1,91 @@
+"""Seeds fitted together are the fits they would have been alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gmvae import GMVAE, fit_together
+from gmvae.estimator import fitting
+from gmvae.training import Trainer
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
+)
+
+SMALL: dict[str, Any] = {
+    "n_components": 3,
+    "latent_dim": 2,
+    "style_dim": 2,
+    "hidden_layer_sizes": (8, 8),
+    "max_iter": 6,
+    "batch_size": 20,
+    "precision": "64-true",
+    "device": "cpu",
+}
+X = np.random.default_rng(0).normal(size=(90, 4)) + 4.0 * np.eye(4)[np.arange(90) % 3]
+
+
+@pytest.mark.parametrize("restarts_at_once", ["auto", 1, 2])
+@pytest.mark.parametrize("n_init", [1, 2])
+def test_each_seed_ends_where_its_own_fit_does(restarts_at_once: int | str, n_init: int) -> None:
+    settings = {**SMALL, "n_init": n_init}
+    together = fit_together(
+        [GMVAE(**settings, restarts_at_once=restarts_at_once, random_state=seed) for seed in range(3)], X
+    )
+    for seed, model in enumerate(together):
+        alone = GMVAE(**settings, restarts_at_once=1, random_state=seed).fit(X)
+        np.testing.assert_allclose(model.lower_bounds_, alone.lower_bounds_, rtol=1e-7)
+        np.testing.assert_allclose(model.restart_bounds_, alone.restart_bounds_, rtol=1e-7)
+        np.testing.assert_allclose(model.predict_proba(X), alone.predict_proba(X), atol=1e-6)
+        assert np.array_equal(model.labels_, alone.labels_)
+        assert model.random_state == seed
+        assert model.n_features_in_ == 4
+    assert len({model.lower_bound_ for model in together}) == 3
+
+
+def test_restarts_of_one_fit_are_stacked_when_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = GMVAE(**SMALL, n_init=3, restarts_at_once=1, random_state=0).fit(X)
+    monkeypatch.setattr(Trainer, "run", lambda *arguments: pytest.fail("trained one after another"))
+    stacked = GMVAE(**SMALL, n_init=3, random_state=0).fit(X)
+    np.testing.assert_allclose(stacked.restart_bounds_, alone.restart_bounds_, rtol=1e-7)
+    assert np.array_equal(stacked.labels_, alone.labels_)
+
+
+def test_a_stacked_run_resumes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def estimator() -> GMVAE:
+        return GMVAE(**SMALL, n_init=3, random_state=0)
+
+    whole = estimator().fit(X)
+    write, calls = fitting.persistence.write, []
+
+    def stopping(*arguments: Any) -> None:
+        calls.append(write(*arguments))
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.persistence, "write", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            estimator().fit(X, run_dir=tmp_path)
+    resumed = estimator().fit(X, run_dir=tmp_path, resume=True)
+    np.testing.assert_allclose(resumed.restart_bounds_, whole.restart_bounds_, rtol=1e-7)
+    np.testing.assert_allclose(resumed.lower_bounds_, whole.lower_bounds_, rtol=1e-7)
+    assert np.array_equal(resumed.labels_, whole.labels_)
+
+
+@pytest.mark.parametrize(
+    ("estimators", "sentence"),
+    [
+        ([], "`estimators` must hold at least one; got none."),
+        (
+            [GMVAE(2, random_state=0), GMVAE(3, random_state=1)],
+            r"`estimators` must differ in `random_state` alone; got n_components=2 and 3: fit them one by one\.",
+        ),
+    ],
+)
+def test_what_cannot_be_fitted_together(estimators: list[GMVAE], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        fit_together(estimators, X)
