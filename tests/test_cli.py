@@ -566,3 +566,23 @@ def test_info_says_what_was_fitted(folder, run, image_run):
 )
 def test_runs_are_named_after_their_source(source, name):
     assert run_folder.name_of(source) == name
+
+
+def test_rows_at_a_time_can_be_chosen(folder, run, tmp_path):
+    for name, chosen in (("auto", []), ("seven", ["--batch-size", 7])):
+        gmvae("predict", run, folder / "X.npy", "--proba", "-o", tmp_path / f"{name}.npy", *chosen)
+    np.testing.assert_allclose(np.load(tmp_path / "seven.npy"), np.load(tmp_path / "auto.npy"), rtol=1e-4, atol=1e-7)
+    wrong = gmvae("predict", run, folder / "X.npy", "--batch-size", 0, code=2)
+    assert "--batch-size" in wrong.stderr
+
+
+def test_info_needs_the_document_alone(folder, run, tmp_path):
+    model = tmp_path / "model.safetensors"
+    model.write_bytes((run / "model.safetensors").read_bytes())
+    assert persistence.read_document(model, "model") == persistence.read(model, "model")[1]
+    document = json.loads(gmvae("info", model, "--json").stdout)
+    estimator = GMVAE.load(model)
+    assert document["config"] == {**estimator.get_params(), "hidden_layer_sizes": [16], "verbose": 0}
+    assert (document["epochs"], document["converged"]) == (3, estimator.converged_)
+    assert document["cluster_shares"] == estimator.weights_.tolist()
+    assert "must be a model file in safetensors format" in refused("info", folder / "X.npy")

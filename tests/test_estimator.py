@@ -801,3 +801,60 @@ def test_arcs_are_found(random_state: int) -> None:
     X, labels = arcs(3000)
     fitted = GMVAE(5, latent_dim=2, style_dim=2, hidden_layer_sizes=(120, 120), random_state=random_state).fit(X)
     assert ari(labels, fitted.labels_) > 0.9
+
+
+# ---------------------------------------------------------------- batches
+
+ASKED = ["predict", "predict_proba", "transform", "score_samples", "inverse_transform", "reconstruct", "score"]
+
+
+@pytest.mark.parametrize("method", ASKED)
+def test_answers_do_not_depend_on_the_batch(fitted: GMVAE, X: NDArray[Any], method: str) -> None:
+    asked = X[:, :2] if method == "inverse_transform" else X
+    expected = getattr(fitted, method)(asked)
+    for batch_size in (1, 7, np.int64(49), 10_000):
+        found = getattr(fitted, method)(asked, batch_size=batch_size)
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    for wrong in (0, 2.5, "8", True):
+        with pytest.raises(ValueError, match=f"`batch_size` must be None or an integer of at least 1; got {wrong!r}"):
+            getattr(fitted, method)(asked, batch_size=wrong)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "precision", "batch"),
+    [(512, "32-true", 1536), (512, "64-true", 768), (4096, "32-true", 192), (8, "32-true", 8192)],
+)
+def test_a_batch_is_what_the_widest_layer_fits_into_three_megabytes(
+    hidden: int, precision: str, batch: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted = small(hidden_layer_sizes=(hidden,), precision=precision, max_iter=1).fit(whole_numbers())
+    sizes: list[int] = []
+    embed = fitted._model.embed
+    monkeypatch.setattr(fitted._model, "embed", lambda y: (sizes.append(len(y)), embed(y))[1])
+    X = whole_numbers(9000)
+    with caplog.at_level("DEBUG", logger="gmvae"):
+        fitted.transform(X)
+    assert sizes[1] == batch
+    assert sum(sizes) == 9000
+    assert max(sizes) == batch
+    assert [record.getMessage().split(" at a time")[0] for record in caplog.records] == [f"{batch:,} rows"]
+    sizes.clear()
+    fitted.transform(X, batch_size=4000)
+    assert sizes == [4000, 4000, 1000]
+
+
+def test_memory_maps_answer_as_arrays_do(fitted: GMVAE, X: NDArray[Any], tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", X)
+    for mode in ("r", "c"):
+        mapped = np.load(tmp_path / "X.npy", mmap_mode=mode)
+        assert np.array_equal(fitted.predict(mapped), fitted.predict(X))
+        assert np.array_equal(fitted.transform(mapped), fitted.transform(X))
+
+
+def test_layers_that_work_in_place_leave_the_rows_alone() -> None:
+    encoder = nn.Sequential(nn.Threshold(0.6, 0.0, inplace=True), nn.Linear(4, 7))
+    X = np.where(whole_numbers() > 4, 1.0, np.where(whole_numbers() > 2, 0.5, 0.0)).astype(np.float32)
+    fitted = small(network=(encoder, own_pair(n_outputs=1)[1])).fit(X)
+    before = X.copy()
+    assert np.array_equal(fitted.transform(X), fitted.transform(np.where(X > 0.6, X, 0.0))), "the layer is at work"
+    assert np.array_equal(X, before)

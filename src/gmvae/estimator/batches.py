@@ -21,7 +21,7 @@ MAX_ROWS = 8192
 _FIRST_ROWS = 16
 """Rows that show how wide the layers are: enough to be answered on the way, too few to fill memory."""
 
-_logger = logging.getLogger("gmvae")
+_log = logging.getLogger("gmvae")
 
 
 @torch.inference_mode()
@@ -56,7 +56,7 @@ def map_rows(
 
 def _batch_size(bytes_per_row: int, device: torch.device) -> int:
     size = min(MAX_ROWS, max(1, ACTIVATION_BYTES[device.type] // bytes_per_row))
-    _logger.debug("%s rows at a time: %.1f MiB in the widest layer", f"{size:,}", size * bytes_per_row / 2**20)
+    _log.debug("%s rows at a time: %.1f MiB in the widest layer", f"{size:,}", size * bytes_per_row / 2**20)
     return size
 
 
