@@ -4,11 +4,15 @@ import ast
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from importlinter.cli import lint_imports
+
+from gmvae.estimator import GMVAE
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "gmvae"
@@ -186,6 +190,38 @@ def test_asking_the_command_for_help_is_light():
     loaded = modules_after("sys.argv = ['gmvae', '--help']\nfrom gmvae.cli import main\nmain()")
     assert "gmvae" in loaded
     assert loaded & HEAVY == set()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a model of two columns, and a table of them."""
+    folder = tmp_path_factory.mktemp("light")
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    np.save(folder / "X.npy", X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        GMVAE(2, hidden_layer_sizes=(8,), init="random", max_iter=1, random_state=0).fit(X).save(folder / "model")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        ("predict model X.npy --proba --embedding -o out.csv", {"torch"}),
+        ("sample model -o out.npy", {"torch"}),
+        ("info model", set()),
+    ],
+)
+def test_asking_a_fitted_model_imports_torch_at_most(command, needed, folder):
+    code = f"import os\nos.chdir({str(folder)!r})\nsys.argv = ['gmvae', *{command.split()!r}]\n"
+    loaded = modules_after(code + "from gmvae.cli import main\nmain()")
+    assert loaded & (HEAVY | {"tensorboard", "PIL"}) == needed
+
+
+def test_an_estimator_that_answers_does_not_import_what_fits(folder):
+    loaded = modules_after(f"import gmvae\ngmvae.GMVAE.load({str(folder / 'model')!r}).predict([[0.0, 1.0]])")
+    assert "sklearn" in loaded
+    assert loaded & {"lightning_fabric", "tensorboard", "matplotlib"} == set()
 
 
 def test_the_package_says_that_it_is_typed():

@@ -586,3 +586,12 @@ def test_info_needs_the_document_alone(folder, run, tmp_path):
     assert (document["epochs"], document["converged"]) == (3, estimator.converged_)
     assert document["cluster_shares"] == estimator.weights_.tolist()
     assert "must be a model file in safetensors format" in refused("info", folder / "X.npy")
+
+
+def test_nothing_is_written_where_a_value_is_missing(folder, run, tmp_path):
+    X = np.load(folder / "X.npy")
+    X[-1, 2] = np.nan
+    np.save(tmp_path / "X.npy", X)
+    assert refused("predict", run, tmp_path / "X.npy").startswith("Error: X must hold finite numbers; got NaN")
+    assert "must hold finite numbers" in refused("predict", run, tmp_path / "X.npy", "-o", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()

@@ -28,7 +28,8 @@ from gmvae import GMVAE, ModelFileError, persistence
 from gmvae.config import Config
 from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
-from gmvae.estimator.inputs import family_for
+from gmvae.estimator.inputs import query_rows
+from gmvae.estimator.values import family_for, file_rows
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.model import Standardise, UnitInterval
 from gmvae.training import Trainer, placing
@@ -858,3 +859,37 @@ def test_layers_that_work_in_place_leave_the_rows_alone() -> None:
     before = X.copy()
     assert np.array_equal(fitted.transform(X), fitted.transform(np.where(X > 0.6, X, 0.0))), "the layer is at work"
     assert np.array_equal(X, before)
+
+
+# ---------------------------------------------------------------- arrays from files, without scikit-learn
+
+
+@pytest.mark.parametrize(
+    "X", [whole_numbers(), whole_numbers().astype(np.int16), whole_numbers() > 4, grey(), grey()[:, 0]]
+)
+def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
+    fitted = small(max_iter=1).fit(X)
+    for same in (X, X.reshape(len(X), -1), X[::2]):
+        rows = file_rows(same, fitted.event_shape_, fitted._model.units)
+        expected = query_rows(fitted, same, fitted.event_shape_)
+        assert (rows.shape, rows.dtype) == (expected.shape, expected.dtype)
+        assert np.array_equal(rows, expected)
+        assert np.shares_memory(rows, same)
+
+
+@pytest.mark.parametrize(
+    ("X", "sentence"),
+    [
+        (whole_numbers(p=3), r"X must have shape \(n, 4\) as in `fit`; got \(60, 3\): name the right source"),
+        (whole_numbers()[0], r"X must have shape \(n, 4\) as in `fit`; got \(4,\): name the right source"),
+        (grey()[:, 0], r"X must have observations of shape \(4,\) as in `fit`; got \(1, 8, 8\)"),
+        (whole_numbers(0), "X must hold numbers, in one row or more; got 0 rows of type float64"),
+        (whole_numbers().astype(str), "X must hold numbers, in one row or more; got 60 rows of type <U"),
+        (np.full((2, 4), np.nan), "X must hold finite numbers; got NaN or infinity"),
+        (np.full((2, 4), -np.inf), "X must hold finite numbers; got NaN or infinity"),
+        (whole_numbers(), r"X must lie in \[0, 1\] for a Bernoulli likelihood; got values from 0\.0 to 8\.0"),
+    ],
+)
+def test_unfit_files(X: NDArray[Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        file_rows(X, (4,), UnitInterval())

@@ -33,18 +33,21 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score clusters against true classes."""
-    from gmvae import metrics
     from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.estimator import answers
 
     fitted = open_fitted(run, device)
     data = load_for(fitted, source, labels, data_home)
     if data.labels is None and not likelihood:
         raise ValueError(f"`--labels` must be given for {data.name}, which brings none: a file or a column.")
-    document: dict[str, Any] = {"n": len(data.X)}
+    rows = fitted.rows(data)
+    document: dict[str, Any] = {"n": len(rows)}
     if data.labels is not None:
-        document |= metrics.evaluate(data.labels, fitted.estimator.predict_proba(data.X))._asdict()
+        from gmvae import metrics
+
+        document |= metrics.evaluate(data.labels, answers.proba(fitted.model, rows))._asdict()
     if likelihood:
-        document["log_likelihood"] = fitted.estimator.score(data.X)
+        document["log_likelihood"] = float(answers.log_evidence(fitted.model, rows).mean())
     if as_json:
         show_json(document)
     else:

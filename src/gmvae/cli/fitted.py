@@ -7,19 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from gmvae.cli.run_folder import Record, RunFolder, model_file
+from gmvae.config import Config
 from gmvae.data import DataError, Dataset, load
-from gmvae.estimator import GMVAE
+from gmvae.estimator import document
+from gmvae.estimator.values import file_rows
+from gmvae.model import GaussianMixtureVAE
+from gmvae.networks import Shape
 
 _ROWS_AT_ONCE = 16384
 """Rows per block of results: large enough for the model's batches, small enough for any memory."""
 
 
 class Fitted(NamedTuple):
-    """A model and, if it lies in a run folder of `gmvae fit`, the record of its data."""
+    """A fitted model and, if it lies in a run folder of `gmvae fit`, the record of its data."""
 
-    estimator: GMVAE
+    model: GaussianMixtureVAE
+    config: Config
+    event_shape: Shape
     record: Record | None
+
+    def rows(self, data: Dataset) -> np.ndarray:
+        """The observations as rows (n, *event_shape) that the model can take."""
+        return file_rows(data.X, self.event_shape, self.model.units)
 
 
 def open_fitted(run: Path, device: str) -> Fitted:
@@ -31,7 +43,8 @@ def open_fitted(run: Path, device: str) -> Fitted:
         If there is none, or it cannot be read.
     """
     path = model_file(run)
-    return Fitted(GMVAE.load(path, device=device), RunFolder(path.parent).read_record())
+    stored = document.read(path, device=device)
+    return Fitted(stored.model, stored.config, stored.event_shape, RunFolder(path.parent).read_record())
 
 
 def load_for(fitted: Fitted, source: str, labels: str | None, data_home: Path | None) -> Dataset:

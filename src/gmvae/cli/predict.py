@@ -13,7 +13,7 @@ from gmvae.cli.options import DataHome, Device, RunArgument, Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gmvae.estimator import GMVAE
+    from gmvae.model import GaussianMixtureVAE
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,29 +62,29 @@ def predict(
     if suffix == ".npy" and proba and embedding:
         raise ValueError("A .npy file must hold one array: choose `--proba` or `--embedding`, or write a table.")
     fitted = open_fitted(run, device)
-    X = load_for(fitted, source, labels, data_home).X
-    estimator = fitted.estimator
-    blocks = _blocks(estimator, X, proba, embedding, batch_size)
+    rows = fitted.rows(load_for(fitted, source, labels, data_home))
+    blocks = _blocks(fitted.model, rows, proba, embedding, batch_size)
     if out is not None and suffix == ".npy":
-        write_array(out, len(X), (block[0] if not (proba or embedding) else block[-1] for block in blocks))
+        write_array(out, len(rows), (block[0] if not (proba or embedding) else block[-1] for block in blocks))
         return
     names = ["label"]
-    names += [f"p_{k}" for k in range(estimator.n_components)] if proba else []
-    names += [f"x_{d}" for d in range(estimator.latent_dim)] if embedding else []
+    names += [f"p_{k}" for k in range(fitted.config.n_components)] if proba else []
+    names += [f"x_{d}" for d in range(fitted.config.latent_dim)] if embedding else []
     write_table(out, names, ([block[0], *(column for part in block[1:] for column in part.T)] for block in blocks))
 
 
 def _blocks(
-    estimator: GMVAE, X: NDArray[Any], proba: bool, embedding: bool, batch_size: int | None
+    model: GaussianMixtureVAE, rows: NDArray[Any], proba: bool, embedding: bool, batch_size: int | None
 ) -> Iterator[list[NDArray[Any]]]:
     """Labels (n,), then, if asked for, probabilities (n, K) and embedding (n, D_x), block by block."""
     from gmvae.cli.fitted import blocks_of
+    from gmvae.estimator import answers
 
-    for rows in blocks_of(len(X)):
+    for block in blocks_of(len(rows)):
         if proba:
-            chances = estimator.predict_proba(X[rows], batch_size=batch_size)
-            block = [chances.argmax(axis=1), chances]
+            chances = answers.proba(model, rows[block], batch_size)
+            found = [chances.argmax(axis=1), chances]
         else:
-            block = [estimator.predict(X[rows], batch_size=batch_size)]
-        block += [estimator.transform(X[rows], batch_size=batch_size)] if embedding else []
-        yield block
+            found = [answers.labels(model, rows[block], batch_size)]
+        found += [answers.embedding(model, rows[block], batch_size)] if embedding else []
+        yield found

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gmvae.cli.options import Device, RunArgument
 
 if TYPE_CHECKING:
-    from gmvae.cli.fitted import Fitted
+    from numpy.typing import NDArray
+
+    Draw = Callable[[int, Any], tuple[NDArray[Any], NDArray[Any]]]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,17 +53,19 @@ def sample(
     """Draw new observations."""
     from gmvae.cli.fitted import open_fitted
     from gmvae.cli.tables import check_target, write_array, write_table
+    from gmvae.estimator import answers
+    from gmvae.estimator.seeds import draw_seed
 
     fitted = open_fitted(run, device)
-    estimator = fitted.estimator.set_params(random_state=seed)
-    images = len(estimator.event_shape_) == 3
+    draw = partial(answers.draw, fitted.model, mean=mean, seed=draw_seed(seed))
+    images = len(fitted.event_shape) == 3
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
     suffix = None if out is None else check_target(out, (".npy", ".png") if images else (".npy", ".csv", ".parquet"))
     if out is not None and suffix == ".png":
-        _draw(fitted, n, component, mean, out)
+        _draw(draw, n, component, fitted.config.n_components, out)
         return
-    observations, clusters = estimator.sample(n, component, mean=mean)
+    observations, clusters = draw(n, component)
     if out is not None and suffix == ".npy":
         write_array(out, n, [observations])
         return
@@ -69,21 +75,19 @@ def sample(
     write_table(out, ["cluster", *columns], [[clusters, *observations.T]])
 
 
-def _draw(fitted: Fitted, n: int, component: int | None, mean: bool, out: Path) -> None:
+def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:
     """Draw a sheet with a row per cluster, or a square of one cluster."""
     import numpy as np
 
     from gmvae import figures
     from gmvae.experiments.portraits import shades
 
-    estimator = fitted.estimator
     if component is None:
-        K = estimator.n_components
         per_row = math.ceil(n / K)
-        images = shades(estimator.sample(K * per_row, np.repeat(np.arange(K), per_row), mean=mean)[0])
+        images = shades(draw(K * per_row, np.repeat(np.arange(K), per_row))[0])
         figures.save(figures.component_samples(images.reshape(K, per_row, *images.shape[1:])), out)
         return
-    images = shades(estimator.sample(n, component, mean=mean)[0])
+    images = shades(draw(n, component)[0])
     width = math.ceil(math.sqrt(n))
     height = math.ceil(n / width)
     blank = np.ones((height * width - n, *images.shape[1:]))

@@ -1,7 +1,24 @@
-"""The scikit-learn estimator: translate, validate, delegate."""
+"""The scikit-learn estimator: translate, validate, delegate.
 
-from gmvae.estimator.fitting import CollapseWarning
-from gmvae.estimator.gmvae import GMVAE
-from gmvae.estimator.together import fit_together
+Names are imported on first use, because the command line asks a fitted model without scikit-learn.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gmvae.estimator.fitting import CollapseWarning
+    from gmvae.estimator.gmvae import GMVAE
+    from gmvae.estimator.together import fit_together
+
+_HOMES = {"CollapseWarning": "fitting", "GMVAE": "gmvae", "fit_together": "together"}
 
 __all__ = ["GMVAE", "CollapseWarning", "fit_together"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

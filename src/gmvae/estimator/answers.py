@@ -56,7 +56,7 @@ def log_evidence(
 
 @torch.inference_mode()
 def draw(
-    model: GaussianMixtureVAE, n_samples: int, component: Any, style: Any, *, mean: bool, seed: int
+    model: GaussianMixtureVAE, n_samples: int, component: Any = None, style: Any = None, *, mean: bool, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
     _, K, _ = model.generative.mixture.streams

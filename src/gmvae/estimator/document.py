@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,13 +13,14 @@ import torch
 from gmvae import persistence
 from gmvae.atomic import replacing
 from gmvae.config import Config
-from gmvae.estimator.fitting import Run
-from gmvae.estimator.starting import seeded
-from gmvae.model import Standardise, UnitInterval, build
+from gmvae.estimator.seeds import seeded
+from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build
+from gmvae.networks import Shape
 from gmvae.persistence import ModelFileError
 from gmvae.training import Epoch, History, device_for
 
 if TYPE_CHECKING:
+    from gmvae.estimator.fitting import Run
     from gmvae.estimator.gmvae import GMVAE
 
 CUSTOM_NETWORK = "custom"
@@ -59,8 +60,27 @@ def save(estimator: GMVAE, path: str | Path) -> None:
     )
 
 
-def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVAE:
-    """Read a fitted estimator."""
+class Stored(NamedTuple):
+    """A fitted model from a file, ready to answer.
+
+    Attributes
+    ----------
+    model : GaussianMixtureVAE
+        On its device, in evaluation mode.
+    config : Config
+    event_shape : tuple of int
+    document : dict of str
+        All else that was written about the fit.
+    """
+
+    model: GaussianMixtureVAE
+    config: Config
+    event_shape: Shape
+    document: dict[str, Any]
+
+
+def read(path: str | Path, network: Any = None, device: str = "auto") -> Stored:
+    """Read a fitted model, without scikit-learn."""
     tensors, document = persistence.read(path, "model")
     chosen = document["parameters"]
     if chosen["network"] == CUSTOM_NETWORK:
@@ -69,15 +89,13 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
                 f"`network` must be the pair (encoder, decoder) that {str(path)!r} was fitted with; got None."
             )
         chosen["network"] = network
-    chosen["hidden_layer_sizes"] = tuple(chosen["hidden_layer_sizes"])
-    estimator = kind(**{**chosen, "device": device})
+    config = Config(**{**chosen, "device": device})
     event_shape = tuple(document["event_shape"])
     units: UnitInterval | Standardise = (
         UnitInterval()
         if document["likelihood"] == "bernoulli"
         else Standardise(*(torch.zeros(event_shape, dtype=torch.float64) for _ in range(2)))
     )
-    config = Config(**estimator.get_params(deep=False))
     with seeded(0):
         model = build(config, event_shape, document["likelihood"], units)
     model.to(next(tensor.dtype for name, tensor in tensors.items() if name.endswith("output.weight")))
@@ -88,8 +106,15 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
         raise ModelFileError(
             f"`path` must hold the weights of its own network; {str(path)!r} does not fit: {error}"
         ) from error
+    return Stored(model.eval().to(device_for(device)), config, event_shape, document)
+
+
+def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVAE:
+    """Read a fitted estimator."""
+    model, config, event_shape, document = read(path, network, device)
+    estimator = kind(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
     estimator._config = config
-    estimator._model = model.eval().to(device_for(device))
+    estimator._model = model
     estimator.event_shape_ = event_shape
     estimator.n_features_in_ = document["n_features_in"]
     if document["feature_names_in"] is not None:

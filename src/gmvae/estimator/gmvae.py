@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -12,11 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
 from gmvae.estimator import document
-from gmvae.estimator.fitting import Fit, Run, Task, fit_all, warn_if_collapsed
-from gmvae.estimator.inputs import checksum, fit_rows
-from gmvae.estimator.queries import FittedQueries, draw_seed
-from gmvae.metrics import effective_components
-from gmvae.training import converged
+from gmvae.estimator.inputs import fit_rows
+from gmvae.estimator.queries import FittedQueries
+from gmvae.estimator.seeds import draw_seed
+from gmvae.estimator.values import checksum
+
+if TYPE_CHECKING:
+    from gmvae.estimator.fitting import Fit
 
 
 class GMVAE(FittedQueries):
@@ -222,6 +224,8 @@ class GMVAE(FittedQueries):
         DivergedError
             If training stays non-finite although the learning rate was lowered.
         """
+        from gmvae.estimator.fitting import Run, Task, fit_all  # brings what a fitted model answers without
+
         config = Config(**self.get_params(deep=False))
         if resume and run_dir is None:
             raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
@@ -237,6 +241,10 @@ class GMVAE(FittedQueries):
 
     def _adopt(self, fit: Fit, rows: np.ndarray, config: Config) -> Self:
         """Take a fit's outcome for one's own."""
+        from gmvae.estimator.fitting import warn_if_collapsed
+        from gmvae.metrics import effective_components
+        from gmvae.training import converged
+
         self._config = config
         self._model = fit.model
         self.event_shape_ = rows.shape[1:]

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
 from gmvae.estimator import answers
-from gmvae.estimator.inputs import check_units, latent_rows, query_rows
+from gmvae.estimator.inputs import latent_rows, query_rows
+from gmvae.estimator.seeds import draw_seed
+from gmvae.estimator.values import check_units
 from gmvae.generative import Family
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
@@ -30,13 +31,6 @@ class Components(NamedTuple):
 
     means: np.ndarray
     scales: np.ndarray
-
-
-def draw_seed(random_state: Any) -> int:
-    """A seed from ``random_state``; None takes it from the system and leaves numpy's global generator alone."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator, ABC):

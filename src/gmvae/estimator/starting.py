@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gmvae.config import Config
-from gmvae.estimator.inputs import check_bernoulli, family_for, top_level
+from gmvae.estimator.seeds import seeded
+from gmvae.estimator.values import check_bernoulli, family_for, top_level
 from gmvae.generative import Family
 from gmvae.initialisation import MAX_ROWS, Start, find_start
 from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
 from gmvae.training import Split, as_tensor
 
 _ROWS_AT_ONCE = 8192
-_SEEDING = Lock()
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Give PyTorch's layers, which start from the global generator, a seed; the generator is then put back.
-
-    One thread at a time: threads that fit at once must neither share a seed nor put back each other's state.
-    """
-    with _SEEDING, torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> Split:

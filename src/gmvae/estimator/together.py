@@ -9,7 +9,7 @@ from gmvae.config import Config
 from gmvae.estimator.fitting import Task, fit_all
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_rows
-from gmvae.estimator.queries import draw_seed
+from gmvae.estimator.seeds import draw_seed
 
 _OWN = {"random_state", "warm_start"}
 

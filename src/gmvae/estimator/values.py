@@ -1,0 +1,132 @@
+"""Arrays of rows: their shape, whether a model can take their values, and what those say about the likelihood.
+
+Nothing here needs scikit-learn; see `gmvae.estimator.answers`. Arrays may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gmvae.generative import Family
+from gmvae.model import Standardise, UnitInterval
+from gmvae.networks import Shape
+
+MAX_CHANNELS = 4
+MIN_BLACK_OR_WHITE = 0.1
+"""Share of zeros and ones from which flat rows within [0, 1] count as images; those of digits and clothes have half."""
+_BLOCK_BYTES = 2**24
+
+
+def file_rows(X: np.ndarray, event_shape: Shape, units: UnitInterval | Standardise) -> np.ndarray:
+    """Check an array from a file against a model and return rows (n, *event_shape); flat rows of images pass too.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another than in the fit, or the values are not numeric, not finite or in other units.
+    """
+    n_features = math.prod(event_shape)
+    if image_shape_as_fitted(X, event_shape) is None and X.shape[1:] != (n_features,):
+        raise ValueError(f"X must have shape (n, {n_features}) as in `fit`; got {X.shape}: name the right source.")
+    if not len(X) or X.dtype.kind not in "biuf":
+        raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}.")
+    if not all(np.isfinite(block).all() for block in _blocks(X)):
+        raise ValueError("X must hold finite numbers; got NaN or infinity: fill them or drop their rows.")
+    rows = X.reshape(len(X), *event_shape)
+    check_units(rows, units)
+    return rows
+
+
+def family_for(likelihood: str, rows: np.ndarray) -> Family:
+    """Resolve ``likelihood='auto'``: Bernoulli for booleans, uint8 images and grey levels within [0, 1].
+
+    Images within [0, 1] hold grey levels; flat rows do where a tenth or more of the values are exactly 0 or 1, as in
+    images and unlike measurements that were scaled to [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If Bernoulli is asked for and values lie outside [0, 1].
+    """
+    if likelihood == "gaussian":
+        return "gaussian"
+    if likelihood == "auto":
+        grey_levels = rows.dtype == np.uint8 and rows.ndim == 4
+        return "bernoulli" if grey_levels or (_within_unit_interval(rows) and _black_or_white(rows)) else "gaussian"
+    check_bernoulli(rows, 255.0)
+    return "bernoulli"
+
+
+def top_level(rows: np.ndarray) -> float:
+    """What uint8 values are divided by under a Bernoulli likelihood: 1 for zeros and ones, else 255."""
+    return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
+
+
+def check_units(rows: np.ndarray, units: UnitInterval | Standardise) -> None:
+    """Raise unless ``rows`` can be in the units that the model was fitted in."""
+    if isinstance(units, UnitInterval):
+        check_bernoulli(rows, float(units.top_level))
+
+
+def check_bernoulli(rows: np.ndarray, level: float) -> None:
+    """Raise unless values, uint8 ones divided by ``level``, lie in [0, 1]."""
+    if not (_within_unit_interval(rows) or (rows.dtype == np.uint8 and rows.max() <= level)):
+        raise ValueError(
+            f"X must lie in [0, 1] for a Bernoulli likelihood; got values from {rows.min()} to {rows.max()}: rescale "
+            "X as in `fit`, or fit with `likelihood='gaussian'`."
+        )
+
+
+def _within_unit_interval(rows: np.ndarray) -> bool:
+    return rows.dtype == np.bool_ or all(bool(block.min() >= 0 and block.max() <= 1) for block in _blocks(rows))
+
+
+def _black_or_white(rows: np.ndarray) -> bool:
+    if rows.ndim == 4:
+        return True
+    extremes = sum(int(((block == 0) | (block == 1)).sum()) for block in _blocks(rows))
+    return extremes >= MIN_BLACK_OR_WHITE * rows.size
+
+
+def image_shape(X: Any) -> Shape | None:
+    """(C, H, W) of images (n, C, H, W) or (n, H, W); None for rows."""
+    shape = getattr(X, "shape", None)
+    if shape is None or len(shape) <= 2:
+        return None
+    if len(shape) == 3:
+        return (1, int(shape[1]), int(shape[2]))
+    if len(shape) == 4 and shape[1] <= MAX_CHANNELS:
+        return (int(shape[1]), int(shape[2]), int(shape[3]))
+    raise ValueError(
+        f"X must have shape (n, p), (n, H, W) or (n, C, H, W) with at most {MAX_CHANNELS} channels; got "
+        f"{tuple(shape)}: move the channels with `X.transpose(0, 3, 1, 2)` or flatten the rows."
+    )
+
+
+def image_shape_as_fitted(X: Any, event_shape: Shape) -> Shape | None:
+    """What `image_shape` says, held to the shape of the fit."""
+    shape = image_shape(X)
+    if shape is not None and shape != event_shape:
+        raise ValueError(
+            f"X must have observations of shape {event_shape} as in `fit`; got {shape}: resize or reshape the images."
+        )
+    return shape
+
+
+def checksum(rows: np.ndarray) -> str:
+    """CRC-32 of the values in order."""
+    total = zlib.crc32(f"{rows.dtype.str} {rows.shape}".encode())
+    for block in _blocks(rows):
+        total = zlib.crc32(np.ascontiguousarray(block).data, total)
+    return f"{total:08x}"
+
+
+def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Consecutive rows, a few megabytes at once, because the array may be larger than memory."""
+    step = max(1, _BLOCK_BYTES // max(1, rows[:1].nbytes))
+    return (rows[first : first + step] for first in range(0, len(rows), step))
