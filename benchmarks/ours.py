@@ -22,7 +22,7 @@ from gmvae.estimator.seeds import seeded
 from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build, standardisation
 from gmvae.objective import lower_bound
 from gmvae.training import Split, Trainer, as_tensor, make_fabric, rows_for
-from gmvae.training.loop import Minibatch
+from gmvae.training.minibatches import Minibatch
 from gmvae.training.totals import Totals
 
 Values = Callable[[nn.Parameter], Tensor]
@@ -72,7 +72,7 @@ def trainer_for(workload: Workload, batch: int, precision: str, seed: int) -> Tr
     fabric = make_fabric(config)
     everything = torch.arange(len(rows))
     trainer = Trainer(model, rows_for(rows, fabric.device), Split(everything, everything, seed), config, fabric, seed)
-    trainer.network.train()
+    trainer.model.train()
     return trainer
 
 

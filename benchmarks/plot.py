@@ -17,6 +17,7 @@ from workloads import WORKLOADS
 mpl.use("Agg")
 
 FLOOR, OURS, OTHERS = "#b8b8b8", "#1f6f8b", "#d9853b"
+STEP_BATCH = 100
 BATCH = 256
 K_LINE = {"workload": "default-table", "batch": BATCH, "n_mc_samples": 1}
 LIMIT_MIB = 1024
@@ -27,7 +28,9 @@ def draw(sections: dict[str, list[dict[str, Any]]], path: Path, about: str) -> N
     figure = plt.figure(figsize=(12, 8), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
     axes = left.subplots(len(WORKLOADS), 1)
-    batch = min((each["batch"] for each in sections.get("step", ())), key=lambda b: abs(b - BATCH), default=BATCH)
+    batch = min(
+        (each["batch"] for each in sections.get("step", ())), key=lambda b: abs(b - STEP_BATCH), default=STEP_BATCH
+    )
     for ax, name in zip(axes, WORKLOADS, strict=True):
         _bars(ax, medians(sections, "step", workload=name, batch=batch), f"{name}, batch {batch}")
     axes[-1].set_xlabel("milliseconds of a training step")

@@ -94,6 +94,24 @@ def test_every_member_ends_where_it_would_have_alone(case: str) -> None:
     assert len(set(bounds)) == 3, "members must differ, or this tests nothing"
 
 
+def test_parameters_that_nothing_uses_stay_as_they_are() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.idle = nn.Linear(64, 8), nn.Linear(3, 3)
+
+        def forward(self, y: torch.Tensor) -> torch.Tensor:
+            return self.used(y.flatten(1)).relu()
+
+    decoder = nn.Sequential(nn.Linear(2, 64), nn.Unflatten(-1, (1, 1, 8, 8)))
+    torch.manual_seed(0)
+    changed = {"network": (Idle(), decoder), "precision": "64-true"}
+    trainers = [trainer_of(seed, **changed) for seed in range(2)]
+    for seed, outcome in enumerate(together(trainers)):
+        assert isinstance(outcome, State)
+        assert_close(alone(trainer_of(seed, **changed)), outcome, 1e-7)
+
+
 def test_members_in_32_bits_agree_up_to_rounding() -> None:
     outcomes = together([trainer_of(seed, network="mlp") for seed in range(3)])
     for seed, outcome in enumerate(outcomes):

@@ -32,7 +32,7 @@ from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.training import Epoch, History, Split, State, Trainer, device_for, make_fabric, placing, rows_for
-from gmvae.training.loop import Minibatch
+from gmvae.training.minibatches import Minibatch
 from gmvae.training.schedule import SCHEDULES
 from gmvae.training.totals import Totals
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gmvae.training.fabric import make_fabric
     from gmvae.training.guard import DivergedError, TrainingWarning
     from gmvae.training.history import Epoch, History
-    from gmvae.training.loop import Split, Trainer, converged
+    from gmvae.training.loop import Trainer, converged
+    from gmvae.training.minibatches import Split
     from gmvae.training.rows import Rows, as_tensor, rows_for
     from gmvae.training.stack import Member, train_together
     from gmvae.training.state import State
@@ -25,7 +26,7 @@ _HOMES = {
     "History": "history",
     "Member": "stack",
     "Rows": "rows",
-    "Split": "loop",
+    "Split": "minibatches",
     "State": "state",
     "Trainer": "loop",
     "TrainingWarning": "guard",

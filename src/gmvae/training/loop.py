@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -18,6 +17,7 @@ from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.device import compiler_for
 from gmvae.training.guard import REDUCTION, NonFiniteError, back_off
 from gmvae.training.history import Epoch, History
+from gmvae.training.minibatches import Minibatch, Split
 from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES
@@ -29,31 +29,6 @@ ANCHOR_WEIGHT = 5.0
 the pull of the prior, so that the decoder learns from separated clusters."""
 ANCHOR_SHARE = 0.2
 """Share of the epochs over which the anchor fades to nothing; the rest is the bound alone."""
-
-
-class Split(NamedTuple):
-    """Which rows to learn from and which to hold out; without the latter the former serve as both.
-
-    Attributes
-    ----------
-    train, held_out : Tensor of int
-        Indices.
-    seed : int
-        Seed of the noise under which held-out rows are always seen, so that bounds compare.
-    """
-
-    train: Tensor
-    held_out: Tensor
-    seed: int
-
-
-class Minibatch(NamedTuple):
-    """What one gradient step sees: observations (B, *event), noise, a pull for a placed start, and Adam's step size."""
-
-    y: Tensor
-    noise: Noise
-    anchor: Anchor | None
-    learning_rate: float
 
 
 class Trainer:
@@ -91,10 +66,10 @@ class Trainer:
         continues: bool = False,
     ) -> None:
         self.model = model
-        self.network = fabric.setup_module(model)
-        self.trained = self.network
+        fabric.setup_module(model)  # moves and converts it; the wrapper returned costs time at every step
+        self.compiled: Callable[[Tensor, Noise], Terms] = model
         if config.compile is True and compiler_for(fabric.device):
-            self.trained = fabric.setup_module(cast(nn.Module, torch.compile(model, dynamic=False)))
+            self.compiled = torch.compile(model, dynamic=False)
         self.optimizer = adam(model.parameters(), config.learning_rate)
         self.rows = rows
         self.split = split
@@ -231,7 +206,7 @@ class Trainer:
 
     def _train_epoch(self, state: State) -> Totals:
         """Train one epoch; nothing is read from the device before its end."""
-        self.network.train()
+        self.model.train()
         totals = Totals(self.config.n_components, self.fabric.device)
         for minibatch in self.minibatches(state):
             totals.add(self.step(minibatch))
@@ -241,7 +216,8 @@ class Trainer:
         """One gradient step."""
         self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
-        terms = self.trained(minibatch.y, minibatch.noise)
+        with self.fabric.autocast():
+            terms = self.compiled(minibatch.y, minibatch.noise)
         self.fabric.backward(-lower_bound(terms, self.config.min_information, minibatch.anchor))
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
@@ -276,11 +252,12 @@ class Trainer:
     @torch.no_grad()
     def _held_out_bound(self) -> float:
         """Unmodified bound on the held-out rows, with the same noise every epoch."""
-        self.network.eval()
+        self.model.eval()
         generator = torch.Generator(self.fabric.device).manual_seed(self.split.seed)
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
         for indices in self.held_out.split(self.config.batch_size):
-            terms = self.network(self.rows.take(indices), self._noise(generator, len(indices)))
+            with self.fabric.autocast():
+                terms = self.model(self.rows.take(indices), self._noise(generator, len(indices)))
             total += terms.evidence_bound.double().sum()
         return total.item() / len(self.held_out)
 

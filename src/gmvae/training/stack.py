@@ -15,7 +15,8 @@ from gmvae.model import Noise
 from gmvae.objective import Anchor, Terms, lower_bound
 from gmvae.training.adam import adam
 from gmvae.training.guard import DivergedError
-from gmvae.training.loop import Minibatch, Trainer
+from gmvae.training.loop import Trainer
+from gmvae.training.minibatches import Minibatch
 from gmvae.training.state import State
 from gmvae.training.totals import Totals
 
@@ -54,7 +55,7 @@ class Stack:
         self.parameters, self.buffers = stack_module_state([trainer.model for trainer in trainers])
         self.optimizer = adam(self.parameters.values(), self.first.config.learning_rate)
         for name, stacked in self.parameters.items():
-            moments = [trainer.optimizer.state[_parameter(trainer, name)] for trainer in trainers]
+            moments = [trainer.optimizer.state.get(_parameter(trainer, name), {}) for trainer in trainers]
             if all(moments):
                 self.optimizer.state[stacked] = {
                     "step": moments[0]["step"].clone(),
@@ -111,11 +112,12 @@ class Stack:
             for name, stacked in self.parameters.items():
                 parameter = _parameter(trainer, name)
                 parameter.copy_(stacked[member])
-                moments = self.optimizer.state[stacked]
-                trainer.optimizer.state[parameter] = {
-                    "step": moments["step"].clone(),
-                    **{moment: moments[moment][member].clone() for moment in _MOMENTS},
-                }
+                moments = self.optimizer.state.get(stacked)
+                if moments:  # a parameter that nothing uses has none
+                    trainer.optimizer.state[parameter] = {
+                        "step": moments["step"].clone(),
+                        **{moment: moments[moment][member].clone() for moment in _MOMENTS},
+                    }
             for name, stacked in self.buffers.items():
                 trainer.model.get_buffer(name).copy_(stacked[member])
             trainer.set_learning_rate(self.optimizer.param_groups[0]["lr"])

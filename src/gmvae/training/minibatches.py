@@ -1,0 +1,35 @@
+"""What training sees: which rows, and what of them in one gradient step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from gmvae.model import Noise
+from gmvae.objective import Anchor
+
+
+class Split(NamedTuple):
+    """Which rows to learn from and which to hold out; without the latter the former serve as both.
+
+    Attributes
+    ----------
+    train, held_out : Tensor of int
+        Indices.
+    seed : int
+        Seed of the noise under which held-out rows are always seen, so that bounds compare.
+    """
+
+    train: Tensor
+    held_out: Tensor
+    seed: int
+
+
+class Minibatch(NamedTuple):
+    """What one gradient step sees: observations (B, *event), noise, a pull for a placed start, and Adam's step size."""
+
+    y: Tensor
+    noise: Noise
+    anchor: Anchor | None
+    learning_rate: float
