@@ -94,7 +94,7 @@ def _minibatches(trainer: Trainer) -> Iterator[Minibatch]:
 def loss(trainer: Trainer, n_rows: int, noise: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """What training minimises for the first rows, in the units that the networks see, and the rows in those units."""
     model, y = trainer.model, trainer.rows.take(torch.arange(n_rows))
-    cost = -lower_bound(trainer.network(y, Noise(*noise)), trainer.config.min_information)
+    cost = -lower_bound(trainer.model(y, Noise(*noise)), trainer.config.min_information)
     return cost - model.units.log_volume, model.standardised(y)
 
 

@@ -68,18 +68,23 @@ def main() -> int:
 
 def _run(section: Callable[[Setting], list[Record]], setting: Setting) -> dict[str, Any]:
     """A section's records, with what is needed to read them."""
-    about = {**_machine(), "seed": setting.seed, "quick": setting.quick, "load_before": os.getloadavg()}
+    about = {
+        **machine("benchmarks/speed.py"),
+        "seed": setting.seed,
+        "quick": setting.quick,
+        "load_before": os.getloadavg(),
+    }
     started = time.perf_counter()
     records = section(setting)
     about |= {"seconds": time.perf_counter() - started, "load_after": os.getloadavg()}
     return {"about": about, "records": records}
 
 
-def _machine() -> dict[str, Any]:
+def machine(script: str) -> dict[str, Any]:
     """Command line, commit, machine, versions and date. Paths are left out."""
     shown = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]
     return {
-        "command": shlex.join(["python", "benchmarks/speed.py", *shown]),
+        "command": shlex.join(["python", script, *shown]),
         "commit": _git("rev-parse", "HEAD"),
         "changed_since": [line[3:] for line in _git("status", "--porcelain").splitlines()],
         "processor": _processor(),

@@ -777,7 +777,7 @@ def test_resumed_run_ends_bit_identical(count: int, what: str, network: str, tmp
 @pytest.mark.parametrize("count", [6, 8, 11])
 def test_resumed_in_the_second_restart(count: int, tmp_path: Path) -> None:
     X = points()
-    settings = {**SMALL, "n_init": 2, "init": "kmeans"}
+    settings = {**SMALL, "n_init": 2, "init": "kmeans", "restarts_at_once": 1}
     whole = GMVAE(**settings).fit(X)
     ours = resumed(GMVAE(**settings), X, tmp_path, count)
     same_fit(whole, ours)

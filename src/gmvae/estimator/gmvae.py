@@ -211,7 +211,7 @@ class GMVAE(FittedQueries):
             replaced, unless it is resumed.
         resume : bool
             Go on from the checkpoint in ``run_dir``. With the same X and parameters the result on a CPU
-            equals that of an uninterrupted run, bit for bit.
+            equals that of an uninterrupted run, bit for bit; up to rounding where restarts are trained as one stack.
 
         Returns
         -------
