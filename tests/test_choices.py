@@ -56,7 +56,7 @@ def test_compiling_is_for_long_runs_on_a_gpu(
     assert decided("gaussian", 20, where, n_steps, 1, compile=not expected).compile is not expected
 
 
-@pytest.mark.parametrize(("width", "where", "expected"), [(20, CPU, 5), (2000, CPU, 1), (2000, GPU, 5)])
+@pytest.mark.parametrize(("width", "where", "expected"), [(20, CPU, 5), (8000, CPU, 1), (8000, GPU, 5)])
 def test_restarts_are_stacked_on_a_gpu_and_where_networks_are_small(
     width: int, where: torch.device, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,7 +94,7 @@ def run(out: Path, on_row: Callable[[Row], None] = lambda row: None) -> Demo:
     on_row : callable
         Called with every line of the table as it is ready.
     """
-    # A task is one process's. The arcs' small networks are trained faster as one; those of the digits are not.
+    # A task is one process's. The arcs' small networks are trained faster as one, those of the digits in two processes.
     tasks = [
         _Task("synthetic", "GMVAE", SEEDS),
         *(_Task("digits", "GMVAE", (seed,)) for seed in SEEDS),

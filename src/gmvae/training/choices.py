@@ -13,8 +13,9 @@ from gmvae.model import GaussianMixtureVAE
 
 _MIN_PARAMETERS_FOR_BF16 = 200_000
 """Below it, casting weights costs what faster matrix products save."""
-_MAX_PARAMETERS_STACKED_ON_CPU = 200_000
-"""Above it, a step's matrix products alone keep a processor busy; below it, the calls to them do not."""
+_MAX_PARAMETERS_STACKED_ON_CPU = 1_000_000
+"""Above it, a step's matrix products alone keep a processor busy, and stacked convolutions are slow; below it, the
+calls take their share of the time."""
 _MIN_STEPS_TO_COMPILE = 2_000
 """Compiling takes about as long as so many steps."""
 
