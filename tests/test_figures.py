@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.patches import Ellipse
+from matplotlib.patches import Circle, Ellipse, FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 from scipy.spatial.distance import pdist
 from scipy.stats import multivariate_normal
@@ -388,6 +388,10 @@ def test_drawing_leaves_pyplot_and_the_global_settings_alone(tmp_path):
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
+        (
+            lambda: figures.graphical_model({}, [figures.Edge("a", "b")]),
+            r"`edges` must join names among .*; got a, b\.",
+        ),
         (lambda: figures.cluster_sizes([[1]]), "`counts` must be a one-dimensional"),
         (lambda: figures.cluster_sizes([1, -1]), "`counts` must be a one-dimensional"),
         (lambda: figures.component_samples(np.zeros((2, 8, 8))), "`images` must have shape .* got \\(2, 8, 8\\)"),
@@ -408,3 +412,42 @@ def test_drawing_leaves_pyplot_and_the_global_settings_alone(tmp_path):
 def test_user_errors_are_sentences(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_a_graph_has_its_nodes_arrows_and_plate():
+    nodes = {
+        "z": figures.Node(0, 1, "latent", "$z$"),
+        "x": figures.Node(0, 0, "observed", "$x$"),
+        "beta": figures.Node(-1, 0, "parameter", "β"),
+    }
+    edges = (figures.Edge("z", "x"), figures.Edge("beta", "x", dashed=True))
+    panel = figures.graphical_model(nodes, edges, plate="$N$")
+    circles = {tuple(patch.center): patch for patch in panel.patches if isinstance(patch, Circle)}
+    assert set(circles) == {(0, 1), (0, 0), (-1, 0)}
+    assert circles[(0, 0)].get_facecolor() != circles[(0, 1)].get_facecolor()
+    arrows = [patch for patch in panel.patches if isinstance(patch, FancyArrowPatch)]
+    assert [arrow.get_linestyle() == "-" for arrow in arrows] == [True, False]
+    (frame,) = [patch for patch in panel.patches if isinstance(patch, FancyBboxPatch)]
+    box = frame.get_bbox()
+    assert box.x0 > -1
+    assert box.y1 > 1
+    assert {text.get_text() for text in panel.texts} == {"$z$", "$x$", "β", "$N$"}
+
+
+def test_every_value_of_a_strip_is_a_dot_and_the_mean_a_bar():
+    panel = figures.strip_plot({"a": [1.0, 2.0, 6.0], "b": [0.5]})
+    first, second = (dots.get_offsets()[:, 0].tolist() for dots in panel.collections[::2])
+    assert (first, second) == ([1.0, 2.0, 6.0], [0.5])
+    assert [bar.get_segments()[0][0, 0] for bar in panel.collections[1::2]] == [3.0, 0.5]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["a", "b"]
+
+
+def test_points_are_where_they_belong_and_named():
+    panel = figures.labelled_points({"one": (1.0, 2.0), "two": (3.0, 4.0)})
+    assert [dots.get_offsets().tolist() for dots in panel.collections] == [[[1.0, 2.0]], [[3.0, 4.0]]]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["1  one", "2  two"]
+
+
+def test_several_runs_have_their_mean_drawn_over_them():
+    panel = figures.z_prior_curve([1, 2], [[0.0, 1.0], [0.5, 2.0]])
+    assert [line.get_ydata().tolist() for line in panel.lines] == [[0.0, 1.0], [0.5, 2.0], [0.25, 1.5]]

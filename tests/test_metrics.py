@@ -170,6 +170,7 @@ def test_effective_components_lie_between_one_and_the_number_used(usage: list[fl
         (lambda: evaluate([0, 1], [[np.nan, 1.0], [0.5, 0.5]]), "`proba` must .* got NaN or infinity in 1 of 2 rows"),
         (lambda: evaluate([0], [[-0.5, -0.9]]), "`proba` must have .* least entry of -0.9"),
         (lambda: evaluate([0], [[0.5, 0.9]]), "`proba` must have .* row sums in \\[1.4, 1.4\\]"),
+        (lambda: evaluate([0], [[0.5, 0.5]], [[0.0]]), "`log_odds` must have the shape of `proba`, \\(1, 2\\)"),
         (lambda: effective_components([0, 0]), "`usage` must be"),
         (lambda: effective_components([1, -1, 3]), "`usage` must be"),
         (lambda: effective_components([[1]]), "`usage` must be"),
@@ -179,3 +180,12 @@ def test_effective_components_lie_between_one_and_the_number_used(usage: list[fl
 def test_user_errors_are_sentences(call: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_log_odds_find_the_exemplar_among_rows_that_are_all_certain() -> None:
+    labels, proba = [0, 0, 1, 1], np.eye(2)[[0, 0, 0, 1]]
+    log_odds = np.array([[40.0, -40.0], [50.0, -50.0], [60.0, -60.0], [-45.0, 45.0]])
+    assert accuracy_exemplar(labels, proba) == 3 / 4
+    # The surest row of cluster 0 is a stray of class 1.
+    assert accuracy_exemplar(labels, proba, log_odds) == 2 / 4
+    assert evaluate(labels, proba, log_odds).accuracy_exemplar == 2 / 4

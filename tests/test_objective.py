@@ -455,6 +455,15 @@ def test_the_threshold_leaves_the_reported_terms_alone() -> None:
     torch.testing.assert_close(terms.evidence_bound, total)
 
 
+@pytest.mark.parametrize("warmth", [0.0, 0.3, 1.0])
+def test_warmth_weighs_the_terms_of_x_and_w_alone(warmth: float) -> None:
+    _, terms = _rows(6)
+    bound = lower_bound(terms, 0.0, None, warmth)
+    weights = {"reconstruction": 1.0, "conditional_prior": -warmth, "w_prior": -warmth, "z_prior": -1.0}
+    expected = sum(weight * getattr(terms, name).detach().numpy().mean() for name, weight in weights.items())
+    assert bound.item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_anchor_costs_its_weight_times_the_squared_distance() -> None:
     leaves, terms = _rows(5)
     target = torch.randn(5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(9))

@@ -31,7 +31,7 @@ X = np.random.default_rng(0).normal(size=(90, 4)) + 4.0 * np.eye(4)[np.arange(90
 @pytest.mark.parametrize("restarts_at_once", ["auto", 1, 2])
 @pytest.mark.parametrize("n_init", [1, 2])
 def test_each_seed_ends_where_its_own_fit_does(restarts_at_once: int | str, n_init: int) -> None:
-    settings = {**SMALL, "n_init": n_init}
+    settings = {**SMALL, "n_init": n_init, "warm_up": 0.5}
     together = fit_together(
         [GMVAE(**settings, restarts_at_once=restarts_at_once, random_state=seed) for seed in range(3)], X
     )
@@ -89,3 +89,21 @@ def test_a_stacked_run_resumes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -
 def test_what_cannot_be_fitted_together(estimators: list[GMVAE], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         fit_together(estimators, X)
+
+
+def test_a_function_sees_every_epoch_of_every_seed() -> None:
+    seen: dict[int, list[tuple[int, float]]] = {0: [], 1: []}
+
+    def look(model: GMVAE) -> None:
+        epochs, bounds = model.n_iter_, model.lower_bounds_
+        assert len(bounds) == epochs
+        seen[model.random_state].append((epochs, float(model.transform(X).sum())))
+
+    settings = {**SMALL, "tol": 0.0, "n_iter_no_change": 6}
+    models = fit_together([GMVAE(**settings, random_state=seed) for seed in (0, 1)], X, on_epoch=look)
+    for model in models:
+        epochs, sums = zip(*seen[model.random_state], strict=True)
+        assert epochs == (1, 2, 3, 4, 5, 6)
+        best = int(np.argmax(model.lower_bounds_))
+        assert sums[best] == pytest.approx(float(model.transform(X).sum()))
+        assert len(set(sums)) == 6

@@ -33,7 +33,7 @@ from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.training import Epoch, History, Split, State, Trainer, device_for, make_fabric, placing, rows_for
 from gmvae.training.minibatches import Minibatch
-from gmvae.training.schedule import SCHEDULES
+from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.totals import Totals
 
 pytestmark = pytest.mark.filterwarnings(
@@ -203,6 +203,30 @@ def test_schedules_against_closed_form() -> None:
         assert one_cycle(progress) == pytest.approx(factor, abs=1e-12)
     assert one_cycle(0.325) == pytest.approx(0.5 * (1 + math.sqrt(0.5)), abs=1e-12)
     assert [SCHEDULES["constant"](progress) for progress in (0.0, 0.3, 1.0)] == [1.0, 1.0, 1.0]
+
+
+def test_terms_warm_up_in_a_straight_line() -> None:
+    assert [warmed(progress, 0.5) for progress in (0.0, 0.125, 0.5, 0.9)] == [0.0, 0.25, 1.0, 1.0]
+    assert warmed(0.0, 0.0) == 1.0
+
+
+def test_every_minibatch_has_the_warmth_of_its_step() -> None:
+    trainer = trainer_of(binary(40), max_iter=4, batch_size=10, warm_up=0.5)
+    warmths: list[float] = []
+
+    def step(minibatch: Any) -> Any:
+        warmths.append(minibatch.warmth)
+        return Trainer.step(trainer, minibatch)
+
+    trainer.step = step  # type: ignore[method-assign]
+    trainer.run()
+    steps = trainer.steps_per_epoch * 4
+    np.testing.assert_allclose(warmths, np.minimum(1.0, np.arange(steps) / (steps / 2)), atol=1e-12)
+
+
+def test_epochs_of_the_warm_up_do_not_count_towards_convergence() -> None:
+    trainer = trainer_of(binary(40), max_iter=10, batch_size=10, warm_up=0.6, tol=1e9, n_iter_no_change=2)
+    assert len(trainer.run().history.epochs) == 8
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "constant"])

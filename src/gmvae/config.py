@@ -133,6 +133,11 @@ class Config:
         "Minimum information constraint in nats: the z-term costs nothing while its minibatch mean is below it.",
         "lambda",
     )
+    warm_up: float = _field(
+        0.0,
+        Domain("a number in [0, 1]", low=0.0, high=1.0),
+        "Share of the epochs over which the costs of x and w rise from nothing to their full weight.",
+    )
     n_mc_samples: int = _field(1, _integer(1), "Monte Carlo samples per observation.", "M")
     bound: Bound = _field(
         "exact", _choice(Bound), "Evidence bound: 'exact' sums z out, 'paper' is the paper's looser one."
@@ -144,7 +149,7 @@ class Config:
     validation_fraction: float = _field(
         0.1,
         Domain("a number in [0, 1)", low=0.0, high=1.0, high_open=True),
-        "Share of the rows held out to decide when to stop; 0 uses the training rows.",
+        "Share of the rows held out to decide when to stop; 0 uses training rows, at most 10,000.",
     )
     restarts_at_once: int | Literal["auto"] = _field(
         "auto",

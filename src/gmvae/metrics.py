@@ -49,11 +49,11 @@ class Confusion(NamedTuple):
     clusters: NDArray[Any]
 
 
-def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike) -> float:
+def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = None) -> float:
     """Accuracy when each cluster is named by its surest observation (Makhzani et al., 2015).
 
     For every cluster the observation with the highest probability of it lends its true label to
-    all observations whose most probable cluster it is. Of equal probabilities the first counts.
+    all observations whose most probable cluster it is. Of equal ones the first counts.
 
     Parameters
     ----------
@@ -61,6 +61,8 @@ def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike) -> float:
         True classes, strings or numbers.
     proba : array-like of shape (N, K)
         Probability of each cluster given the observation.
+    log_odds : array-like of shape (N, K), optional
+        The same as log [p / (1 - p)]: they find the surest of many observations whose probabilities round to 1.
 
     Returns
     -------
@@ -74,7 +76,13 @@ def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike) -> float:
     """
     truth = _encode("labels", labels).codes
     chances = _distribution(proba, len(truth))
-    exemplar = chances.argmax(axis=0)
+    sureness = chances if log_odds is None else np.asarray(log_odds, dtype=np.float64)
+    if sureness.shape != chances.shape or np.isnan(sureness).any():
+        raise ValueError(
+            f"`log_odds` must have the shape of `proba`, {chances.shape}, and no NaN; got shape {sureness.shape}; pass "
+            "the result of `predict_log_odds` for the same observations."
+        )
+    exemplar = sureness.argmax(axis=0)
     lent = truth[exemplar[chances.argmax(axis=1)]]
     return float(np.mean(lent == truth))
 
@@ -177,12 +185,51 @@ def effective_components(usage: ArrayLike) -> float:
     return float(np.exp(entr(weight / weight.sum()).sum()))
 
 
-def evaluate(labels: ArrayLike, proba: ArrayLike) -> Scores:
+def merge_components(proba: ArrayLike, threshold: float = 0.025) -> NDArray[np.int64]:
+    """Join components that are hard to tell apart, by directly estimated misclassification (Hennig 2010).
+
+    As long as an observation of one group would be assigned to another with a probability of at least the threshold,
+    the two groups with the highest such probability become one. No labels are involved.
+
+    Parameters
+    ----------
+    proba : array-like of shape (N, K)
+        Probability of each component given the observation.
+    threshold : float
+        Probability of misclassification from which groups are joined.
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        Number of the group of every component, from 0; components without observations are groups of their own.
+
+    References
+    ----------
+    C. Hennig, "Methods for merging Gaussian mixture components", Advances in Data Analysis and Classification 4, 2010.
+    """
+    chances = np.asarray(proba, dtype=np.float64)
+    groups = np.arange(chances.shape[1])
+    while len(chances.T) > 1:
+        taken = np.eye(chances.shape[1])[chances.argmax(axis=1)]
+        mass = chances.sum(axis=0)
+        confused = np.divide(taken.T @ chances, mass, out=np.zeros((len(mass), len(mass))), where=mass > 0)
+        np.fill_diagonal(confused, 0.0)
+        into, gone = np.unravel_index(confused.argmax(), confused.shape)
+        if confused[into, gone] < threshold:
+            break
+        chances[:, into] += chances[:, gone]
+        chances = np.delete(chances, gone, axis=1)
+        groups[groups == gone] = into
+        groups[groups > gone] -= 1
+    return groups
+
+
+def evaluate(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = None) -> Scores:
     """Every score of a soft clustering at once; hard measures use the most probable cluster.
 
     Parameters and errors are those of `accuracy_exemplar`.
     """
-    exemplar = accuracy_exemplar(labels, proba)
+    exemplar = accuracy_exemplar(labels, proba, log_odds)
     clusters = np.asarray(proba).argmax(axis=1)
     return Scores(
         accuracy_exemplar=exemplar,

@@ -155,10 +155,23 @@ class GaussianMixtureVAE(nn.Module):
         """Mean of q(x|y), shape (B, D_x)."""
         return self.recognition(self.standardised(y)).x.mean
 
+    def embed_style(self, y: Tensor) -> Tensor:
+        """Mean of q(w|y), shape (B, D_w)."""
+        return self.recognition(self.standardised(y)).w.mean
+
     def log_posterior(self, y: Tensor) -> Tensor:
         """log p(z|y) with the means of q(x|y) and q(w|y) plugged in, shape (B, K)."""
         q_x, q_w = self.recognition(self.standardised(y))
         return self.generative.mixture(q_w.mean).log_posterior(q_x.mean)
+
+    def log_odds(self, y: Tensor) -> Tensor:
+        """log [p(z=k|y) / (1 − p(z=k|y))], shape (B, K): it tells rows apart whose probabilities round to 1."""
+        log_posterior = self.log_posterior(y).double()
+        best = log_posterior.argmax(-1, keepdim=True)
+        others = log_posterior.scatter(-1, best, -math.inf).logsumexp(-1, keepdim=True)
+        at_most_half = log_posterior.clamp(max=-math.log(2.0))
+        odds = at_most_half - torch.log1p(-at_most_half.exp())
+        return odds.scatter(-1, best, log_posterior.gather(-1, best) - others)
 
     def log_evidence(self, y: Tensor, noise: Noise) -> Tensor:
         """Importance-weighted estimate of log p(y) (Burda et al. 2016), shape (B,), in nats.

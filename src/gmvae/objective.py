@@ -117,14 +117,15 @@ class Anchor(NamedTuple):
     weight: float
 
 
-def lower_bound(terms: Terms, min_information: float, anchor: Anchor | None = None) -> Tensor:
+def lower_bound(terms: Terms, min_information: float, anchor: Anchor | None = None, warmth: float = 1.0) -> Tensor:
     """What training maximises: the evidence bound of the minibatch under the information constraint.
 
     The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero
-    (section 5 of the paper). λ = 0 without an anchor is the plain bound.
+    (section 5 of the paper). λ = 0 without an anchor at full warmth, the weight of the x- and w-terms, is the plain
+    bound.
     """
     z_prior = terms.z_prior.mean().clamp(min=min_information)
-    bound = (terms.reconstruction - terms.conditional_prior - terms.w_prior).mean() - z_prior
+    bound = (terms.reconstruction - warmth * (terms.conditional_prior + terms.w_prior)).mean() - z_prior
     if anchor is None:
         return bound
     return bound - anchor.weight * (terms.embedding - anchor.target).square().sum(-1).mean()

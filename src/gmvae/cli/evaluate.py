@@ -45,7 +45,8 @@ def evaluate(
     if data.labels is not None:
         from gmvae import metrics
 
-        document |= metrics.evaluate(data.labels, answers.proba(fitted.model, rows))._asdict()
+        log_odds = answers.log_odds(fitted.model, rows)
+        document |= metrics.evaluate(data.labels, answers.proba(fitted.model, rows), log_odds)._asdict()
     if likelihood:
         document["log_likelihood"] = float(answers.log_evidence(fitted.model, rows).mean())
     if as_json:

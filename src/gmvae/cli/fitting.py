@@ -119,5 +119,5 @@ def _train(folder: RunFolder, record: Record, data: Dataset, parameters: dict[st
         if not folder.has_checkpoint:
             raise
         interrupted(f"Interrupted; go on with: {folder.resume_command}")
-    scores = None if data.labels is None else evaluate(data.labels, proba)
+    scores = None if data.labels is None else evaluate(data.labels, proba, estimator.predict_log_odds(data.X))
     return Outcome(folder, record, data, estimator, seconds, scores, figures)

@@ -28,9 +28,19 @@ def proba(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = 
     return map_rows(lambda y: model.log_posterior(y).double().softmax(-1), rows, like(model).device, batch_size)
 
 
+def log_odds(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """log [p(z=k|y) / (1 − p(z=k|y))] of every row, (n, K), in float64."""
+    return map_rows(model.log_odds, rows, like(model).device, batch_size)
+
+
 def embedding(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
     """Mean of q(x|y) of every row, (n, D_x)."""
     return map_rows(model.embed, rows, like(model).device, batch_size)
+
+
+def style(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """Mean of q(w|y) of every row, (n, D_w)."""
+    return map_rows(model.embed_style, rows, like(model).device, batch_size)
 
 
 def observations(model: GaussianMixtureVAE, latents: np.ndarray, batch_size: int | None = None) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from gmvae import persistence
@@ -25,6 +26,7 @@ from gmvae.training import (
     State,
     Trainer,
     TrainingWarning,
+    converged,
     decide,
     device_for,
     make_fabric,
@@ -85,11 +87,14 @@ class Task(NamedTuple):
         Checkpoints, history and TensorBoard events go to its folder.
     previous : GaussianMixtureVAE, optional
         Start from this model (warm start), once, whatever `n_init` says; it stays as it is.
+    on_epoch : callable, optional
+        Called after every epoch of every restart with the model, in evaluation mode, and the state of its training.
     """
 
     seed: int
     run: Run | None = None
     previous: GaussianMixtureVAE | None = None
+    on_epoch: Callable[[GaussianMixtureVAE, State], None] | None = None
 
 
 class Attempt(NamedTuple):
@@ -172,6 +177,8 @@ def _member(rows: np.ndarray, ground: Ground | None, config: Config, attempt: At
             state.history.to_csv(run.folder / "history.csv")
             tensors, text = state.to_tensors()
             persistence.write(run.checkpoint(restart), "checkpoint", tensors, {**text, "data": run.data})
+        if attempt.task.on_epoch is not None:
+            attempt.task.on_epoch(model, state)
 
     return Member(trainer, _resume(run, restart, model), on_epoch)
 
@@ -235,3 +242,15 @@ def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
         CollapseWarning,
         stacklevel=4,
     )
+
+
+def warn_unless_converged(state: State, config: Config) -> None:
+    """Warn, with the remedy, when training ended before the held-out bound had stopped gaining."""
+    if not converged(state, config):
+        warnings.warn(
+            f"The held-out bound must gain less than `tol` for {config.n_iter_no_change} epochs to have converged; it "
+            f"had for {state.epochs_without_gain} when {len(state.history.epochs)} epochs were over: raise `max_iter`, "
+            "or `tol` to accept it.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

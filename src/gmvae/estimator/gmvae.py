@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
@@ -16,6 +15,7 @@ from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.seeds import draw_seed
 from gmvae.estimator.values import checksum
+from gmvae.estimator.watching import watch
 
 if TYPE_CHECKING:
     from gmvae.estimator.fitting import Fit
@@ -58,8 +58,9 @@ class GMVAE(FittedQueries):
     max_grad_norm : float or None, default=None
         Clip the gradient's norm to this.
     min_information : float, default=0.0
-        The paper's λ in nats: the z-term costs nothing while its minibatch mean is below it. It keeps
-        components apart under `bound="paper"`.
+        The paper's λ in nats: the z-term costs nothing while its minibatch mean is below it.
+    warm_up : float, default=0.0
+        Share of the epochs over which the conditional-prior and w-prior terms rise to their full weight.
     n_mc_samples : int, default=1
         Monte Carlo samples per row, M.
     bound : {"exact", "paper"}, default="exact"
@@ -73,7 +74,7 @@ class GMVAE(FittedQueries):
     n_iter_no_change : int, default=20
         Training stops after so many epochs without a gain of `tol`.
     validation_fraction : float, default=0.1
-        Share of the rows held out to decide when to stop; 0 uses the training rows.
+        Share of the rows held out to decide when to stop; 0 uses training rows, at most 10,000.
     restarts_at_once : int or "auto", default="auto"
         Restarts trained as one stacked model: each ends where it would have alone, up to rounding. "auto" takes all
         on a GPU and for small networks, else one after another.
@@ -114,10 +115,8 @@ class GMVAE(FittedQueries):
         Terms of the bound, clusters in use, learning rate and time, per epoch.
     event_shape_ : tuple of int
         Shape of one row: (n_features,) or (C, H, W).
-    n_features_in_ : int
-        Number of values in a row.
-    feature_names_in_ : ndarray of str
-        Column names, where X had them.
+    n_features_in_, feature_names_in_ : int and ndarray of str
+        Number of values in a row, and column names where X had them.
 
     References
     ----------
@@ -153,6 +152,7 @@ class GMVAE(FittedQueries):
         learning_rate_schedule: str = "one-cycle",
         max_grad_norm: float | None = None,
         min_information: float = 0.0,
+        warm_up: float = 0.0,
         n_mc_samples: int = 1,
         bound: str = "exact",
         n_init: int = 1,
@@ -181,6 +181,7 @@ class GMVAE(FittedQueries):
         self.learning_rate_schedule = learning_rate_schedule
         self.max_grad_norm = max_grad_norm
         self.min_information = min_information
+        self.warm_up = warm_up
         self.n_mc_samples = n_mc_samples
         self.bound = bound
         self.n_init = n_init
@@ -196,7 +197,15 @@ class GMVAE(FittedQueries):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, run_dir: str | Path | None = None, resume: bool = False) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        run_dir: str | Path | None = None,
+        resume: bool = False,
+        on_epoch: Callable[[Self], object] | None = None,
+    ) -> Self:
         """Learn the model and the clusters of X.
 
         Parameters
@@ -212,6 +221,9 @@ class GMVAE(FittedQueries):
         resume : bool
             Go on from the checkpoint in ``run_dir``. With the same X and parameters the result on a CPU
             equals that of an uninterrupted run, bit for bit; up to rounding where restarts are trained as one stack.
+        on_epoch : callable, optional
+            Called after every epoch, of every restart, with an estimator that answers (`predict`, `transform`, …) from
+            the weights of that moment and has the `history_` so far. It is good until the function returns.
 
         Returns
         -------
@@ -236,12 +248,12 @@ class GMVAE(FittedQueries):
             run = Run(Path(run_dir), resume, checksum(rows))
             seed = document.open_run(run, config, seed)
         previous = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
-        (fit,) = fit_all(rows, config, [Task(seed, run, previous)])
+        (fit,) = fit_all(rows, config, [Task(seed, run, previous, watch(self, on_epoch, rows.shape[1:], config))])
         return self._adopt(fit, rows, config)
 
     def _adopt(self, fit: Fit, rows: np.ndarray, config: Config) -> Self:
         """Take a fit's outcome for one's own."""
-        from gmvae.estimator.fitting import warn_if_collapsed
+        from gmvae.estimator.fitting import warn_if_collapsed, warn_unless_converged
         from gmvae.metrics import effective_components
         from gmvae.training import converged
 
@@ -259,14 +271,7 @@ class GMVAE(FittedQueries):
         self.n_components_effective_ = effective_components(self.weights_)
         best_epoch = self.history_["lower_bound_held_out"].argmax()
         warn_if_collapsed(self.n_components_effective_, float(self.history_["z_prior"][best_epoch]), config)
-        if not self.converged_:
-            warnings.warn(
-                f"The held-out bound must gain less than `tol` for {config.n_iter_no_change} epochs to have converged; "
-                f"it had for {fit.state.epochs_without_gain} when {self.n_iter_} epochs were over: raise `max_iter`, "
-                "or `tol` to accept it.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        warn_unless_converged(fit.state, config)
         return self
 
     def save(self, path: str | Path) -> None:
@@ -292,8 +297,3 @@ class GMVAE(FittedQueries):
             If the file cannot be read as a model.
         """
         return document.load(cls, path, network, device)
-
-    @property
-    def lower_bounds_(self) -> list[float]:
-        """Held-out bound after every epoch of the best restart."""
-        return [float(bound) for bound in self.history_["lower_bound_held_out"]]

@@ -18,6 +18,7 @@ from gmvae.estimator.values import check_units
 from gmvae.generative import Family
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
+from gmvae.training import History
 
 
 class Components(NamedTuple):
@@ -38,6 +39,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     random_state: Any
     event_shape_: Shape
+    history_: History
+    n_iter_: int
     _config: Config
     _model: GaussianMixtureVAE
 
@@ -45,6 +48,11 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def likelihood_(self) -> Family:
         """The likelihood that was taken: "bernoulli" or "gaussian"."""
         return self._model.family
+
+    @property
+    def lower_bounds_(self) -> list[float]:
+        """Held-out bound after every epoch of the best restart."""
+        return [float(bound) for bound in self.history_["lower_bound_held_out"]]
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Most probable cluster of every row.
@@ -75,6 +83,20 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         return self._proba(self._rows(X), batch_size)
 
+    def predict_log_odds(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+        """Log-odds of every cluster, log [p(z=k|y) / (1 − p(z=k|y))].
+
+        They rank rows whose probabilities round to 1, as `gmvae.metrics.accuracy_exemplar` does. Parameters are those
+        of `predict`.
+
+        Returns
+        -------
+        log_odds : ndarray of shape (n_samples, n_components)
+            `predict_proba` is their logistic function.
+        """
+        rows = self._rows(X)
+        return answers.log_odds(self._model, rows, batch_size)
+
     def transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Embed X: the mean of q(x|y). Parameters are those of `predict`.
 
@@ -84,6 +106,18 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         rows = self._rows(X)
         return answers.embedding(self._model, rows, batch_size)
+
+    def transform_style(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+        """Style of X: the mean of q(w|y). Parameters are those of `predict`.
+
+        A coordinate that hardly varies over X is not used by the model.
+
+        Returns
+        -------
+        style : ndarray of shape (n_samples, style_dim)
+        """
+        rows = self._rows(X)
+        return answers.style(self._model, rows, batch_size)
 
     def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Mean of the data given latents.

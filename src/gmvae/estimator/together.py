@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gmvae.config import Config
@@ -10,11 +10,14 @@ from gmvae.estimator.fitting import Task, fit_all
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.seeds import draw_seed
+from gmvae.estimator.watching import watch
 
 _OWN = {"random_state", "warm_start"}
 
 
-def fit_together(estimators: Sequence[GMVAE], X: Any) -> list[GMVAE]:
+def fit_together(
+    estimators: Sequence[GMVAE], X: Any, *, on_epoch: Callable[[GMVAE], object] | None = None
+) -> list[GMVAE]:
     """Fit estimators that differ in `random_state` alone.
 
     Each ends where its own `fit` would have, up to rounding where several are trained as one stacked model: on a GPU,
@@ -25,6 +28,8 @@ def fit_together(estimators: Sequence[GMVAE], X: Any) -> list[GMVAE]:
     estimators : sequence of GMVAE
     X : array-like
         As in `GMVAE.fit`.
+    on_epoch : callable, optional
+        As in `GMVAE.fit`; it is called for each of them, and may tell them apart by `random_state`.
 
     Returns
     -------
@@ -62,7 +67,11 @@ def fit_together(estimators: Sequence[GMVAE], X: Any) -> list[GMVAE]:
     rows = fit_rows(estimators[0], X, config.n_components)
     for estimator in estimators[1:]:
         fit_rows(estimator, X, config.n_components)  # it takes note of X's features
-    fits = fit_all(rows, config, [Task(draw_seed(estimator.random_state)) for estimator in estimators])
+    tasks = [
+        Task(draw_seed(estimator.random_state), on_epoch=watch(estimator, on_epoch, rows.shape[1:], config))
+        for estimator in estimators
+    ]
+    fits = fit_all(rows, config, tasks)
     for estimator, fit in zip(estimators, fits, strict=True):
         estimator._adopt(fit, rows, Config(**estimator.get_params(deep=False)))
     return list(estimators)

@@ -130,19 +130,50 @@ def _images(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> I
     yield "style", _style_grid(estimator, X, int(sizes.argmax()))
 
 
-def _style_grid(estimator: GMVAE, X: NDArray[Any], component: int) -> Any:
-    """One component's mean over its first two style coordinates, or over its only one; the others stay 0."""
-    upwards = _STYLES[::-1] if estimator.style_dim > 1 else np.zeros(1)
+def style_directions(estimator: GMVAE, X: NDArray[Any]) -> NDArray[np.int64]:
+    """The two style coordinates that vary most over rows of X, or the only one there is."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
+    return np.argsort(-estimator.transform_style(X[rows]).var(axis=0), kind="stable")[:2]
+
+
+def style_images(
+    estimator: GMVAE, X: NDArray[Any], component: int, directions: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Images of one component's mean over two style coordinates, or over one; the others stay 0.
+
+    Parameters
+    ----------
+    estimator : GMVAE
+        A model fitted to images.
+    X : ndarray
+        The images; see `shades`.
+    component : int
+    directions : ndarray of int of shape (1,) or (2,)
+        Which coordinates: the first runs from left to right, the second from bottom to top.
+    values : ndarray of shape (n,)
+        Where.
+
+    Returns
+    -------
+    ndarray of shape (n, n, C, H, W), or (1, n, C, H, W) for one coordinate
+    """
     latents = []
-    for second in upwards:
-        for first in _STYLES:
+    for second in values[::-1] if len(directions) > 1 else np.zeros(1):
+        for first in values:
             style = np.zeros(estimator.style_dim)
-            style[:2] = (first, second)[: estimator.style_dim]
+            style[directions] = (first, second)[: len(directions)]
             latents.append(estimator.components(style).means[component])
     images = shades(estimator.inverse_transform(np.stack(latents)), X)
-    sheet = images.reshape(len(upwards), len(_STYLES), *images.shape[1:])
-    panel = figures.style_grid(sheet, component=component, values=(upwards.tolist(), _STYLES.tolist()))
-    if estimator.style_dim == 1:
+    return images.reshape(-1, len(values), *images.shape[1:])
+
+
+def _style_grid(estimator: GMVAE, X: NDArray[Any], component: int) -> Any:
+    directions = style_directions(estimator, X)
+    sheet = style_images(estimator, X, component, directions, _STYLES)
+    upwards = _STYLES[::-1].tolist() if len(sheet) > 1 else [0.0]
+    panel = figures.style_grid(sheet, component=component, values=(upwards, _STYLES.tolist()))
+    panel.set(**{f"{axis}label": f"$w_{{{k + 1}}}$" for axis, k in zip("xy", directions, strict=False)})
+    if len(sheet) == 1:
         panel.set(ylabel="", yticks=[])
     w_prior = estimator.history_["w_prior"][-1]
     if w_prior < _USED_STYLE:

@@ -8,21 +8,29 @@ from gmvae.figures.canvas import new_figure, save
 from gmvae.figures.clusters import cluster_sizes, confusion
 from gmvae.figures.curves import accuracy_curves, learning_curves, z_prior_curve
 from gmvae.figures.density import density_2d
+from gmvae.figures.graph import Edge, Node, graphical_model
 from gmvae.figures.images import component_samples, style_grid
 from gmvae.figures.latent import latent_space
 from gmvae.figures.points import scatter_clusters
+from gmvae.figures.scatter import labelled_points
+from gmvae.figures.strips import strip_plot
 
 __all__ = [
+    "Edge",
+    "Node",
     "accuracy_curves",
     "cluster_sizes",
     "component_samples",
     "confusion",
     "density_2d",
+    "graphical_model",
+    "labelled_points",
     "latent_space",
     "learning_curves",
     "new_figure",
     "save",
     "scatter_clusters",
+    "strip_plot",
     "style_grid",
     "z_prior_curve",
 ]

@@ -108,6 +108,9 @@ def z_prior_curve(
     panel = axes_or_new(ax, 5.0, 3.6)
     cost = np.asarray(z_prior, dtype=np.float64)
     ceiling = None if n_components is None else math.log(n_components)
+    if cost.ndim == 2:
+        panel.plot(step, cost.T, color=_TRAIN, alpha=0.3, linewidth=0.9)
+        cost = cost.mean(axis=0)
     _curve(panel, np.asarray(step), cost, "z-prior (cost)", step_name=step_name)
     _from_zero(panel, cost, max(min_information, ceiling or 0.0))
     if ceiling is not None:

@@ -14,7 +14,13 @@ _PAPER = 1.0
 """Grey level of the gaps between images."""
 
 
-def component_samples(images: ArrayLike, ax: Axes | None = None, *, shares: ArrayLike | None = None) -> Axes:
+def component_samples(
+    images: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    shares: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> Axes:
     """Draw a row of images per component (figures 5a and 6 of the paper).
 
     Parameters
@@ -26,6 +32,8 @@ def component_samples(images: ArrayLike, ax: Axes | None = None, *, shares: Arra
         Where to draw.
     shares : array-like of shape (K,), optional
         Share of the data in each component, written beside its row.
+    names : sequence of K str, optional
+        What the rows are called; by default their numbers.
 
     Returns
     -------
@@ -37,7 +45,7 @@ def component_samples(images: ArrayLike, ax: Axes | None = None, *, shares: Arra
         If the shape is another or a pixel is missing.
     """
     tiles = _pixels(images)
-    names = [str(component) for component in range(len(tiles))]
+    names = [str(component) for component in range(len(tiles))] if names is None else list(names)
     if shares is not None:
         names = [
             f"{name}  ({share:.0%})" for name, share in zip(names, _one_each("shares", shares, tiles, 0), strict=True)

@@ -20,7 +20,7 @@ from gmvae.training.history import Epoch, History
 from gmvae.training.minibatches import Minibatch, Split
 from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
-from gmvae.training.schedule import SCHEDULES
+from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.state import State, snapshot
 from gmvae.training.totals import Totals
 
@@ -135,7 +135,8 @@ class Trainer:
             progress = (len(state.history.epochs) + step / len(batches)) / self.max_iter
             y = self.rows.take(indices)
             noise = self._noise(self.generator, len(indices))
-            yield Minibatch(y, noise, self._anchor(y, progress), peak * self.schedule(progress))
+            warmth = warmed(progress, self.config.warm_up)
+            yield Minibatch(y, noise, self._anchor(y, progress), warmth, peak * self.schedule(progress))
 
     def settle(self, state: State, totals: Totals, started: float, on_epoch: Callable[[State], None]) -> State:
         """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
@@ -194,7 +195,7 @@ class Trainer:
             History([*state.history.epochs, epoch]),
             state.best_bound,
             state.plateau_bound,
-            state.epochs_without_gain + (not self._anchored(len(state.history.epochs) / self.max_iter)),
+            state.epochs_without_gain + self._counts(len(state.history.epochs) / self.max_iter),
             state.reductions,
         )
         if held_out > state.best_bound:
@@ -218,7 +219,8 @@ class Trainer:
         self.optimizer.zero_grad()
         with self.fabric.autocast():
             terms = self.compiled(minibatch.y, minibatch.noise)
-        self.fabric.backward(-lower_bound(terms, self.config.min_information, minibatch.anchor))
+        bound = lower_bound(terms, self.config.min_information, minibatch.anchor, minibatch.warmth)
+        self.fabric.backward(-bound)
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
@@ -236,6 +238,10 @@ class Trainer:
 
     def _anchored(self, progress: float) -> bool:
         return self.target is not None and progress < ANCHOR_SHARE
+
+    def _counts(self, progress: float) -> bool:
+        """Whether an epoch without a gain counts: what is maximised must be the bound alone."""
+        return not self._anchored(progress) and progress >= self.config.warm_up
 
     def _noise(self, generator: torch.Generator, n_rows: int) -> Noise:
         dtype = next(self.model.parameters()).dtype

@@ -27,9 +27,22 @@ class Split(NamedTuple):
 
 
 class Minibatch(NamedTuple):
-    """What one gradient step sees: observations (B, *event), noise, a pull for a placed start, and Adam's step size."""
+    """What one gradient step sees.
+
+    Attributes
+    ----------
+    y : Tensor of shape (B, *event)
+    noise : Noise
+    anchor : Anchor or None
+        The pull of a placed start.
+    warmth : float
+        Weight of the x- and w-terms.
+    learning_rate : float
+        Adam's step size.
+    """
 
     y: Tensor
     noise: Noise
     anchor: Anchor | None
+    warmth: float
     learning_rate: float

@@ -80,7 +80,7 @@ class Stack:
         noise = Noise(*(torch.stack(parts) for parts in zip(*(m.noise for m in minibatches), strict=True)))
         with self.first.fabric.autocast():
             terms = vmap(self._terms, randomness="different")(self.parameters, self.buffers, y, noise)
-        self.first.fabric.backward(-self._lower_bounds(terms, [minibatch.anchor for minibatch in minibatches]).sum())
+        self.first.fabric.backward(-self._lower_bounds(terms, minibatches).sum())
         if self.first.config.max_grad_norm is not None:
             self._clip(self.first.config.max_grad_norm)
         self.optimizer.step()
@@ -89,14 +89,17 @@ class Stack:
     def _terms(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], y: Tensor, noise: Noise) -> Terms:
         return functional_call(self.first.model, (parameters, buffers), (y, noise))
 
-    def _lower_bounds(self, terms: Terms, anchors: Sequence[Anchor | None]) -> Tensor:
-        min_information = self.first.config.min_information
-        present = [anchor for anchor in anchors if anchor is not None]
-        if not present:
-            return vmap(lambda terms: lower_bound(terms, min_information))(terms)
-        weight = present[0].weight
-        targets = torch.stack([anchor.target for anchor in present])
-        return vmap(lambda terms, target: lower_bound(terms, min_information, Anchor(target, weight)))(terms, targets)
+    def _lower_bounds(self, terms: Terms, minibatches: Sequence[Minibatch]) -> Tensor:
+        min_information, warmth = self.first.config.min_information, minibatches[0].warmth
+        anchors = [minibatch.anchor for minibatch in minibatches if minibatch.anchor is not None]
+        if not anchors:
+            return vmap(lambda terms: lower_bound(terms, min_information, None, warmth))(terms)
+        targets = torch.stack([anchor.target for anchor in anchors])
+
+        def bound(terms: Terms, target: Tensor) -> Tensor:
+            return lower_bound(terms, min_information, Anchor(target, anchors[0].weight), warmth)
+
+        return vmap(bound)(terms, targets)
 
     def _clip(self, max_norm: float) -> None:
         """Clip the norm of every member's gradient, as `torch.nn.utils.clip_grad_norm_` does for one."""

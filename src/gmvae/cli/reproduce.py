@@ -1,0 +1,64 @@
+"""``gmvae reproduce``: the paper's figures and tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gmvae.cli.options import DataHome
+from gmvae.cli.speech import interrupted, note, show
+
+ITEMS = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "table1", "tableA", "ablation")
+"""Named here because the experiments, which take long to import, are not needed for ``--help``."""
+_ALL = "all"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        help="Reproduce figures and tables of the paper: pictures, numbers and a page with a verdict for each. "
+        "Finished fits are kept in the output folder and never run twice; interrupted ones go on.",
+        epilog="Example: gmvae reproduce fig2 fig3",
+    )(reproduce)
+
+
+def reproduce(
+    items: Annotated[
+        list[str], typer.Argument(metavar="ITEM...", help=f"{', '.join(ITEMS)}, or {_ALL}.", show_default=False)
+    ],
+    quick: Annotated[bool, typer.Option("--quick", help="A smoke test: small data, an epoch or so.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The paper's epochs and ten seeds: for a GPU.")] = False,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N,N,…", help="Seeds in place of each item's own.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the page.")] = Path("paper"),
+    data_home: DataHome = None,
+) -> None:
+    """Reproduce the paper."""
+    unknown = [item for item in items if item not in (*ITEMS, _ALL)]
+    if unknown:
+        raise ValueError(f"`ITEM` must be one of {', '.join(ITEMS)} or {_ALL}; got {unknown[0]!r}.")
+    if quick and full:
+        raise ValueError("`--quick` and `--full` must not be given together: leave one out.")
+    chosen = None if seeds is None else _seeds(seeds)
+
+    from gmvae.experiments.page import PAGE
+    from gmvae.experiments.reproduction import reproduce as run
+    from gmvae.experiments.scope import Scope
+
+    scope = Scope(out, "quick" if quick else "full" if full else "laptop", chosen, data_home, note)
+    try:
+        findings = run(ITEMS if _ALL in items else items, scope)
+    except KeyboardInterrupt:
+        interrupted("Interrupted; the same command goes on from here.")
+    show((f"{each.item}: {each.verdict}", each.ours) for each in findings)
+    note(f"Look at: {out / PAGE}")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) < 2**32 for part in parts):
+        raise ValueError(f"`--seeds` must be whole numbers below 2**32 with commas between them; got {text!r}.")
+    return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,0 +1,99 @@
+"""What came of an item of the paper: numbers, figures, a verdict; as JSON, as CSV and as a section of a page."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, Literal, NamedTuple
+
+from gmvae import figures
+from gmvae.atomic import replacing
+
+Verdict = Literal["reproduced", "better", "in part", "not reached", "not run"]
+FOLDER = "reproduction"
+"""Of the items' files, beside the page."""
+
+
+class Table(NamedTuple):
+    """A table of numbers and words.
+
+    Attributes
+    ----------
+    name : str
+        Of its CSV file.
+    title : str
+    columns : sequence of str
+    rows : sequence of sequences
+        Numbers, words or None, one per column.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+@dataclass
+class Finding:
+    """What came of one item.
+
+    Attributes
+    ----------
+    item, title : str
+        Its name on the command line, and what it is in the paper.
+    paper, ours : str
+        What the paper shows, and what was got, each in a sentence or two.
+    verdict : str
+    tables : list of Table
+    figures : dict of str to str
+        File names, and what one sees in them.
+    notes : list of str
+        What a reader must know to judge the numbers.
+    run : dict
+        Scale, seeds, seconds, commit, versions and machine.
+    """
+
+    item: str
+    title: str
+    paper: str
+    ours: str
+    verdict: Verdict
+    tables: list[Table] = field(default_factory=list)
+    figures: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    run: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, out: Path) -> None:
+        """Write ``<item>.json`` and a CSV file per table below ``out``."""
+        folder = out / FOLDER
+        for table in self.tables:
+            with replacing(folder / f"{table.name}.csv") as temporary, temporary.open("w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(table.columns)
+                writer.writerows(table.rows)
+        document = asdict(self) | {"tables": [table._asdict() for table in self.tables]}
+        with replacing(folder / f"{self.item}.json") as temporary:
+            temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def draw(self, out: Path, name: str, figure: Any, caption: str) -> None:
+        """Save a figure as PNG and PDF below ``out``, and remember it."""
+        for ending in ("png", "pdf"):
+            figures.save(figure, out / FOLDER / f"{name}.{ending}")
+        self.figures[f"{name}.png"] = caption
+
+
+def read(path: Path) -> Finding:
+    """Read what `Finding.write` wrote."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Finding(**{**document, "tables": [Table(**table) for table in document["tables"]]})
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and sample standard deviation in a few digits."""
+    digits = 3 if max(map(abs, values)) < 10 else 2
+    deviation = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{fmean(values):.{digits}f}{deviation}"

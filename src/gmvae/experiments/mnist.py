@@ -1,0 +1,99 @@
+"""The paper's convolutional network on MNIST, which Table 1 and figures 4 and 5 show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scipy.special import expit
+
+from gmvae.atomic import replacing
+from gmvae.config import preset
+from gmvae.data import Dataset, load
+from gmvae.estimator import GMVAE
+from gmvae.experiments.scope import Scale, Scope
+from gmvae.experiments.trials import Material, Outcome, Trial
+from gmvae.metrics import evaluate
+
+CURVE = "curve.json"
+"""File of a trial's scores on the test rows, epoch by epoch."""
+
+
+class Cell(NamedTuple):
+    """A setting of Table 1: K components and M samples."""
+
+    K: int
+    M: int
+
+
+class Size(NamedTuple):
+    """How many rows, how many of them and samples for log p(y), epochs and seeds, and which settings of Table 1."""
+
+    n_train: int
+    n_test: int
+    n_scored: int
+    n_importance_samples: int
+    epochs: int
+    n_seeds: int
+    cells: Sequence[Cell]
+
+
+ALL_CELLS = tuple(Cell(K, M) for K in (10, 16, 30) for M in (1, 10))
+SIZES: dict[Scale, Size] = {
+    "quick": Size(500, 200, 20, 4, 1, 1, (Cell(10, 1),)),
+    "laptop": Size(60_000, 10_000, 1000, 64, 5, 1, tuple(cell for cell in ALL_CELLS if cell.M == 1)),
+    "full": Size(60_000, 10_000, 1000, 64, 100, 10, ALL_CELLS),
+}
+
+
+def material(scope: Scope) -> Material:
+    """Training and test images, with the scores of every epoch."""
+    size = SIZES[scope.scale]
+    train, test = (
+        _first(load(name, data_home=scope.data_home), n)
+        for name, n in (("mnist", size.n_train), ("mnist:test", size.n_test))
+    )
+
+    def watch(model: GMVAE, home: Path) -> None:
+        labels, path = test.labels, home / CURVE
+        assert labels is not None
+        log_odds = model.predict_log_odds(test.X)
+        scores = evaluate(labels, expit(log_odds), log_odds)
+        earlier = [] if model.n_iter_ == 1 else json.loads(path.read_text(encoding="utf-8"))
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]), encoding="utf-8")
+
+    return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, watch)
+
+
+def _first(data: Dataset, n: int) -> Dataset:
+    assert data.labels is not None
+    return Dataset(data.name, data.X[:n], data.labels[:n])
+
+
+def trials(scope: Scope, cells: Iterable[Cell]) -> list[Trial]:
+    """Every seed of the given settings."""
+    size = SIZES[scope.scale]
+    length = {"max_iter": size.epochs, "n_iter_no_change": size.epochs}
+    return [
+        Trial(f"mnist[:{size.n_train}]", preset("paper-mnist") | length | _parameters(cell), seed)
+        for cell in cells
+        for seed in scope.seeds_or(size.n_seeds)
+    ]
+
+
+def of_cell(outcomes: Iterable[Outcome], cell: Cell) -> list[Outcome]:
+    """Outcomes of one setting."""
+    wanted = _parameters(cell).items()
+    return [outcome for outcome in outcomes if wanted <= outcome.trial.settings.items()]
+
+
+def curve(outcome: Outcome) -> list[dict[str, Any]]:
+    """Scores of a trial on the test rows, epoch by epoch."""
+    return json.loads((outcome.folder / CURVE).read_text(encoding="utf-8"))
+
+
+def _parameters(cell: Cell) -> dict[str, int]:
+    return {"n_components": cell.K, "n_mc_samples": cell.M}

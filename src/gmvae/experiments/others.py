@@ -1,0 +1,113 @@
+"""Other methods on the images of Table 1: k-means and mixtures on pixels, VAE + GMM, DEC and VaDE."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
+
+from gmvae.atomic import replacing
+from gmvae.experiments.findings import FOLDER, Table, spread
+from gmvae.experiments.mnist import SIZES, Cell, trials
+from gmvae.experiments.provenance import provenance
+from gmvae.experiments.scope import Scope
+from gmvae.experiments.trials import Material
+from gmvae.metrics import accuracy_hungarian, accuracy_majority, ari, nmi
+
+_K = 10
+_CLUSTPY_EPOCHS = {"quick": (1, 1), "laptop": (10, 10), "full": (100, 150)}
+"""Of pretraining and of clustering; the last are ClustPy's own."""
+
+Labels = NDArray[Any]
+
+
+def table(scope: Scope, material: Material) -> Table:
+    """Scores of the other methods on the test images."""
+    seeds = scope.seeds_or(SIZES[scope.scale].n_seeds)
+    images = _unit_rows(material.train.X), _unit_rows(material.test.X)
+    epochs, (pretraining, clustering) = SIZES[scope.scale].epochs, _CLUSTPY_EPOCHS[scope.scale]
+    theirs = f"of ClustPy, {pretraining} + {clustering} epochs"
+    methods: dict[str, Callable[[int], Labels]] = {
+        "k-means, pixels": partial(_kmeans, *images),
+        "GMM with diagonal covariances, pixels": partial(_mixture, "diag", *images),
+        f"VAE (this model with K = 1, {epochs} epochs) + GMM": partial(_vae_mixture, scope, material),
+        f"DEC {theirs}": partial(_clustpy, "DEC", *images, pretraining, clustering),
+        f"VaDE {theirs}": partial(_clustpy, "VaDE", *images, pretraining, clustering),
+    }
+    rows = []
+    for name, predict in methods.items():
+        description = {"method": name, "n_train": len(material.train.X), "n_test": len(material.test.X)}
+        try:
+            found = [_remembered(scope, {**description, "seed": seed}, predict, material) for seed in seeds]
+        except ModuleNotFoundError as error:
+            rows.append([name, f"not run: {error.name} is not installed", *[None] * 4])
+            continue
+        scores = [spread([each[score] for each in found]) for score in ("hungarian", "majority", "nmi", "ari")]
+        rows.append([name, *scores, f"{np.mean([each['seconds'] for each in found]):.0f}"])
+    columns = ("method, K = 10", "Hungarian", "majority", "NMI", "ARI", "seconds")
+    return Table("table1-others", "Other methods on the same images; accuracies in per cent", columns, rows)
+
+
+def _remembered(
+    scope: Scope, description: dict[str, Any], predict: Callable[[int], Labels], material: Material
+) -> dict[str, Any]:
+    """Scores of a method with a seed, computed once."""
+    key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:16]
+    path = scope.out / FOLDER / "runs" / "others" / f"{key}.json"
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    scope.note(f"{description['method']}; seed {description['seed']}")
+    started = time.perf_counter()
+    clusters, truth = predict(description["seed"]), material.test.labels
+    assert truth is not None
+    record = {
+        "hungarian": 100 * accuracy_hungarian(truth, clusters),
+        "majority": 100 * accuracy_majority(truth, clusters),
+        "nmi": nmi(truth, clusters),
+        "ari": ari(truth, clusters),
+        "seconds": time.perf_counter() - started,
+        **description,
+        **provenance(),
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    return record
+
+
+def _unit_rows(images: NDArray[Any]) -> NDArray[Any]:
+    return images.reshape(len(images), -1) / np.float32(255)
+
+
+def _kmeans(train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
+    return KMeans(_K, n_init=3, random_state=seed).fit(train).predict(test)
+
+
+def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
+    """A Gaussian mixture; pixels that never change need more than scikit-learn's absolute floor of the variance."""
+    floor = 1e-3 * float(train.var(axis=0).mean())
+    mixture = GaussianMixture(_K, covariance_type=covariance_type, n_init=1, reg_covar=floor, random_state=seed)
+    return mixture.fit(train.astype(np.float64)).predict(test.astype(np.float64))
+
+
+def _vae_mixture(scope: Scope, material: Material, seed: int) -> Labels:
+    """With one component the model is a VAE with two layers of latents; its embedding is clustered afterwards."""
+    (outcome,) = scope._replace(seeds=(seed,)).outcomes(trials(scope._replace(seeds=(seed,)), [Cell(1, 1)]), material)
+    model = outcome.model()
+    return _mixture("full", model.transform(material.train.X), model.transform(material.test.X), seed)
+
+
+def _clustpy(
+    name: str, train: NDArray[Any], test: NDArray[Any], pretraining: int, clustering: int, seed: int
+) -> Labels:
+    from clustpy import deep
+
+    method = getattr(deep, name)(_K, pretrain_epochs=pretraining, clustering_epochs=clustering, random_state=seed)
+    return method.fit(train).predict(test)

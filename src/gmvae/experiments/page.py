@@ -1,0 +1,79 @@
+"""The page ``reproduction.md``: made from the items' JSON files, never typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gmvae.atomic import replacing
+from gmvae.experiments.findings import FOLDER, Finding, Table, read
+
+PAGE = "reproduction.md"
+
+_HEAD = """# The paper, reproduced
+
+Every figure and table of Dilokthanakul et al. 2016, [arXiv:1611.02648](https://arxiv.org/abs/1611.02648), from one
+command each. This page is made by `gmvae reproduce` from the JSON files beside it; nothing on it is typed.
+
+Accuracies are shares of the test set in per cent, likelihoods are in nats per observation. Labels reach the scores
+only.
+"""
+
+
+def write_page(out: Path, order: Sequence[str]) -> Path:
+    """Write the page of all items that have a JSON file below ``out``, in a given order."""
+    paths = [out / FOLDER / f"{item}.json" for item in order]
+    findings = [read(path) for path in paths if path.is_file()]
+    with replacing(out / PAGE) as temporary:
+        temporary.write_text(page(findings), encoding="utf-8")
+    return out / PAGE
+
+
+def page(findings: Sequence[Finding]) -> str:
+    """Markdown of a table of verdicts and a section per item."""
+    overview = Table(
+        "",
+        "",
+        ("item", "what it is", "verdict"),
+        [(f"[{each.item}](#{each.item})", each.title, f"**{each.verdict}**") for each in findings],
+    )
+    sections = [line for finding in findings for line in _section(finding)]
+    return "\n".join([_HEAD, *_markdown(overview), "", *sections]).rstrip() + "\n"
+
+
+def _section(finding: Finding) -> Iterator[str]:
+    run = finding.run
+    yield from (f"## {finding.item}", "", f"**{finding.title}.** Verdict: **{finding.verdict}**.", "")
+    yield from (f"- The paper: {finding.paper}", f"- Here: {finding.ours}")
+    yield from (f"- {note}" for note in finding.notes)
+    scale = {"quick": " --quick", "laptop": "", "full": " --full"}[run["scale"]]
+    yield f"- Run: `gmvae reproduce {finding.item}{scale}`; {_origin(run)}."
+    yield ""
+    for name, caption in finding.figures.items():
+        yield from (f"![{caption}]({FOLDER}/{name})", "", f"*{caption}*", "")
+    for table in finding.tables:
+        yield from (f"{table.title} ([CSV]({FOLDER}/{table.name}.csv)):", "", *_markdown(table), "")
+
+
+def _origin(run: dict[str, Any]) -> str:
+    seeds = run["seeds"]
+    which = f"seeds {', '.join(map(str, seeds))}; " if seeds else ""
+    return f"{which}{_duration(run['seconds'])}; commit {run['commit']}; {run['versions']}; {run['machine']}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _markdown(table: Table) -> Iterator[str]:
+    yield f"| {' | '.join(table.columns)} |"
+    yield f"|{'---|' * len(table.columns)}"
+    for row in table.rows:
+        yield f"| {' | '.join(_cell(value) for value in row)} |"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value).replace("|", "\\|")

@@ -1,0 +1,43 @@
+"""The paper's figures and tables by name, and what came of them as files and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from gmvae.experiments import ablation, figure1, figure2, figure3, figure4, figure5, figure6, table1, tables_a
+from gmvae.experiments.findings import Finding
+from gmvae.experiments.page import write_page
+from gmvae.experiments.scope import Scope
+
+ITEMS: Mapping[str, Callable[[Scope], Finding]] = {
+    "fig1": figure1.run,
+    "fig2": figure2.run,
+    "fig3": figure3.run,
+    "fig4": figure4.run,
+    "table1": table1.run,
+    "ablation": ablation.run,
+    "fig5": figure5.run,
+    "fig6": figure6.run,
+    "tableA": tables_a.run,
+}
+
+
+def reproduce(items: Sequence[str], scope: Scope) -> list[Finding]:
+    """Run items in the paper's order, and write each one's files and the page as soon as it is done.
+
+    Parameters
+    ----------
+    items : sequence of str
+        Names among `ITEMS`.
+    scope : Scope
+        How much to run, and where the files go.
+    """
+    findings = []
+    for name, run in ITEMS.items():
+        if name in items:
+            scope.note(f"{name} …")
+            finding = run(scope)
+            finding.write(scope.out)
+            write_page(scope.out, list(ITEMS))
+            findings.append(finding)
+    return findings

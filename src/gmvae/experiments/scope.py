@@ -1,0 +1,62 @@
+"""How much of an experiment to run, and where its files go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+
+from gmvae.experiments.findings import FOLDER
+from gmvae.experiments.provenance import provenance
+from gmvae.experiments.trials import Material, Outcome, Trial, run_trials
+
+Scale = Literal["quick", "laptop", "full"]
+"""A smoke test; what two cores do in an hour or so; the paper's epochs and seeds."""
+
+
+class Scope(NamedTuple):
+    """What a command asks of an item.
+
+    Attributes
+    ----------
+    out : Path
+        Gets the page, the items' files and the finished trials.
+    scale : {"quick", "laptop", "full"}
+    seeds : tuple of int, optional
+        In place of the item's own.
+    data_home : Path, optional
+        Folder of the built-in sets.
+    note : callable
+        Takes sentences on the progress.
+    """
+
+    out: Path
+    scale: Scale
+    seeds: tuple[int, ...] | None = None
+    data_home: Path | None = None
+    note: Callable[[str], object] = lambda sentence: None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether fits will be on a GPU."""
+        return torch.cuda.is_available()
+
+    def seeds_or(self, n_seeds: int) -> tuple[int, ...]:
+        """The seeds asked for, or the first ``n_seeds``."""
+        return tuple(range(n_seeds)) if self.seeds is None else self.seeds
+
+    def outcomes(self, trials: Sequence[Trial], material: Material) -> list[Outcome]:
+        """Run what has not been run yet."""
+        return run_trials(trials, material, self.out / FOLDER / "runs", self.note)
+
+    def run(self, outcomes: Sequence[Outcome] = ()) -> dict[str, Any]:
+        """What stands beside the numbers: scale, seeds, seconds and where they come from."""
+        sources = [outcome.record for outcome in outcomes] or [{**provenance(), "seconds": 0.0}]
+        return {
+            "scale": self.scale,
+            "seeds": sorted({outcome.trial.seed for outcome in outcomes}),
+            "seconds": sum(source["seconds"] for source in sources),
+            **{name: "; ".join(sorted({source[name] for source in sources})) for name in provenance()},
+        }

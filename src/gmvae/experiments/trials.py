@@ -1,0 +1,216 @@
+"""Fits that are kept: each has a folder named by what decides its outcome, and is never run twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
+
+from gmvae.atomic import replacing
+from gmvae.data import Dataset
+from gmvae.estimator import GMVAE, CollapseWarning, fit_together
+from gmvae.experiments.provenance import provenance
+from gmvae.metrics import ari, evaluate, merge_components
+
+_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fit.
+
+    Attributes
+    ----------
+    data : str
+        Name of what it is fitted to.
+    settings : mapping
+        Keywords of `GMVAE`, all but the seed.
+    seed : int
+    spread : float, optional
+        Standard deviation of the component means at first, in place of what the network's random weights give.
+    """
+
+    data: str
+    settings: Mapping[str, Any]
+    seed: int
+    spread: float | None = None
+
+    @property
+    def key(self) -> str:
+        """A name that no other trial has."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+
+
+class Material(NamedTuple):
+    """What trials are fitted to and measured on.
+
+    Attributes
+    ----------
+    name : str
+    train, test : Dataset
+        Labels serve the measures alone.
+    together : bool
+        Whether seeds are fitted as one stacked model, which is faster for small networks; else each is a run of its
+        own that survives an interruption.
+    n_scored, n_importance_samples : int
+        Test rows, and samples for each, of the estimate of log p(y).
+    watch : callable
+        Called after every epoch with the estimator of that moment and the folder of its trial.
+    """
+
+    name: str
+    train: Dataset
+    test: Dataset
+    together: bool
+    n_scored: int
+    n_importance_samples: int
+    watch: Callable[[GMVAE, Path], object]
+
+
+class Outcome(NamedTuple):
+    """A finished trial.
+
+    Attributes
+    ----------
+    trial : Trial
+    folder : Path
+        Holds the model and whatever was noted while it was trained.
+    record : dict
+        History, measures on the test rows, seconds and provenance.
+    """
+
+    trial: Trial
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What was measured on the test rows."""
+        return self.record["measures"]
+
+    def model(self) -> GMVAE:
+        """Read the fitted model."""
+        return GMVAE.load(self.folder / "model.safetensors")
+
+
+def run_trials(
+    trials: Sequence[Trial], material: Material, folder: Path, note: Callable[[str], object]
+) -> list[Outcome]:
+    """Fit and measure the trials that ``folder`` does not hold yet, and return all in their order."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if not _record(folder, trial).is_file():
+            settings = json.dumps(dict(trial.settings), sort_keys=True)
+            groups.setdefault(settings if material.together else trial.key, []).append(trial)
+    for number, group in enumerate(groups.values(), 1):
+        seeds = ", ".join(str(trial.seed) for trial in group)
+        note(f"{material.name}: fit {number} of {len(groups)}, {_words(group[0].settings)}; seed {seeds}")
+        with warnings.catch_warnings():
+            # The findings tell of both, with numbers.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.simplefilter("ignore", CollapseWarning)
+            (_fit_together if material.together else _fit_alone)(group, material, folder)
+    return [Outcome(trial, folder / trial.key, json.loads(_record(folder, trial).read_text())) for trial in trials]
+
+
+def _fit_together(trials: Sequence[Trial], material: Material, folder: Path) -> None:
+    started = time.perf_counter()
+    models = [GMVAE(**trial.settings, random_state=trial.seed) for trial in trials]
+    folders = {trial.seed: folder / trial.key for trial in trials}
+    fit_together(models, material.train.X, on_epoch=lambda model: material.watch(model, folders[model.random_state]))
+    seconds = (time.perf_counter() - started) / len(models)
+    for trial, model in zip(trials, models, strict=True):
+        _keep(trial, model, material, folder, seconds)
+
+
+def _fit_alone(trials: Sequence[Trial], material: Material, folder: Path) -> None:
+    for trial in trials:
+        home = folder / trial.key
+        run_dir = home / "training"
+        model = GMVAE(**trial.settings, random_state=trial.seed, verbose=1)
+        if trial.spread is not None:
+            _spread(model, trial.spread, material.train.X)
+        watch = partial(_watch, material, home)
+        model.fit(material.train.X, run_dir=run_dir, resume=(run_dir / "config.json").is_file(), on_epoch=watch)
+        _keep(trial, model, material, folder, float(model.history_["seconds"].sum()))
+        shutil.rmtree(run_dir)
+
+
+def _watch(material: Material, home: Path, model: GMVAE) -> None:
+    material.watch(model, home)
+
+
+def _spread(model: GMVAE, spread: float, X: NDArray[Any]) -> None:
+    """Let the fit start from components with unit scales around means drawn from N(0, spread²)."""
+    epochs = model.max_iter
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.set_params(max_iter=1, verbose=0).fit(X[: model.batch_size])
+    generator = torch.Generator().manual_seed(model.random_state)
+    means = spread * torch.randn(model.n_components, model.latent_dim, generator=generator)
+    model._model.generative.mixture.place(means, torch.ones_like(means))
+    model.set_params(max_iter=epochs, verbose=1, warm_start=True)
+
+
+def _keep(trial: Trial, model: GMVAE, material: Material, folder: Path, seconds: float) -> None:
+    """Write the model and then, last of all, the record, by which a trial counts as finished."""
+    model.save(folder / trial.key / "model.safetensors")
+    record = {
+        "trial": asdict(trial),
+        "measures": measure(model, material),
+        "history": {name: model.history_[name].tolist() for name in model.history_},
+        "seconds": seconds,
+        **provenance(),
+    }
+    with replacing(_record(folder, trial)) as temporary:
+        temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+
+def measure(model: GMVAE, material: Material) -> dict[str, float]:
+    """Scores on the test rows, the estimate of log p(y), and what training ended with."""
+    test, history = material.test, model.history_
+    assert test.labels is not None
+    log_odds = model.predict_log_odds(test.X)
+    proba = expit(log_odds)
+    scores, groups = evaluate(test.labels, proba, log_odds), merge_components(proba)[proba.argmax(axis=1)]
+    evidence = model.score_samples(test.X[: material.n_scored], n_importance_samples=material.n_importance_samples)
+    return {
+        **scores._asdict(),
+        "log_likelihood": float(evidence.mean()),
+        "bound": float(history["lower_bound"][-1]),
+        "z_prior": float(history["z_prior"][-1]),
+        "w_prior": float(history["w_prior"][-1]),
+        "distinct_clusters": distinct_clusters(history),
+        "n_merged": len(np.unique(groups)),
+        "ari_merged": ari(test.labels, groups),
+    }
+
+
+def distinct_clusters(history: Mapping[str, Any]) -> float:
+    """Exponential of the information, in nats, that an assignment carries about its observation, at the last epoch.
+
+    Unlike the effective number of components it is 1, not K, where all components coincide.
+    """
+    return float(history["effective_components"][-1] * np.exp(-history["assignment_entropy"][-1]))
+
+
+def _record(folder: Path, trial: Trial) -> Path:
+    return folder / trial.key / "record.json"
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
