@@ -185,45 +185,6 @@ def effective_components(usage: ArrayLike) -> float:
     return float(np.exp(entr(weight / weight.sum()).sum()))
 
 
-def merge_components(proba: ArrayLike, threshold: float = 0.025) -> NDArray[np.int64]:
-    """Join components that are hard to tell apart, by directly estimated misclassification (Hennig 2010).
-
-    As long as an observation of one group would be assigned to another with a probability of at least the threshold,
-    the two groups with the highest such probability become one. No labels are involved.
-
-    Parameters
-    ----------
-    proba : array-like of shape (N, K)
-        Probability of each component given the observation.
-    threshold : float
-        Probability of misclassification from which groups are joined.
-
-    Returns
-    -------
-    ndarray of shape (K,)
-        Number of the group of every component, from 0; components without observations are groups of their own.
-
-    References
-    ----------
-    C. Hennig, "Methods for merging Gaussian mixture components", Advances in Data Analysis and Classification 4, 2010.
-    """
-    chances = np.asarray(proba, dtype=np.float64)
-    groups = np.arange(chances.shape[1])
-    while len(chances.T) > 1:
-        taken = np.eye(chances.shape[1])[chances.argmax(axis=1)]
-        mass = chances.sum(axis=0)
-        confused = np.divide(taken.T @ chances, mass, out=np.zeros((len(mass), len(mass))), where=mass > 0)
-        np.fill_diagonal(confused, 0.0)
-        into, gone = np.unravel_index(confused.argmax(), confused.shape)
-        if confused[into, gone] < threshold:
-            break
-        chances[:, into] += chances[:, gone]
-        chances = np.delete(chances, gone, axis=1)
-        groups[groups == gone] = into
-        groups[groups > gone] -= 1
-    return groups
-
-
 def evaluate(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = None) -> Scores:
     """Every score of a soft clustering at once; hard measures use the most probable cluster.
 

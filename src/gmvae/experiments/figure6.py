@@ -35,7 +35,7 @@ class Size(NamedTuple):
 
 _SIZES: dict[Scale, Size] = {
     "quick": Size(300, 10, 1, 10, 2),
-    "laptop": Size(100_000, 4_000, 60, 500, 64),
+    "laptop": Size(100_000, 2_000, 40, 500, 64),
     "full": Size(1_000_000, 40_000, 500, 500, 64),
 }
 _SAMPLES = 10

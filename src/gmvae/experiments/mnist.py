@@ -43,7 +43,7 @@ class Size(NamedTuple):
 ALL_CELLS = tuple(Cell(K, M) for K in (10, 16, 30) for M in (1, 10))
 SIZES: dict[Scale, Size] = {
     "quick": Size(500, 200, 20, 4, 1, 1, (Cell(10, 1),)),
-    "laptop": Size(60_000, 10_000, 1000, 64, 5, 1, tuple(cell for cell in ALL_CELLS if cell.M == 1)),
+    "laptop": Size(60_000, 10_000, 1000, 64, 3, 1, tuple(cell for cell in ALL_CELLS if cell.M == 1)),
     "full": Size(60_000, 10_000, 1000, 64, 100, 10, ALL_CELLS),
 }
 

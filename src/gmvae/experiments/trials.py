@@ -23,7 +23,7 @@ from gmvae.atomic import replacing
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE, CollapseWarning, fit_together
 from gmvae.experiments.provenance import provenance
-from gmvae.metrics import ari, evaluate, merge_components
+from gmvae.metrics import evaluate
 
 _KEY_LENGTH = 16
 
@@ -185,8 +185,7 @@ def measure(model: GMVAE, material: Material) -> dict[str, float]:
     test, history = material.test, model.history_
     assert test.labels is not None
     log_odds = model.predict_log_odds(test.X)
-    proba = expit(log_odds)
-    scores, groups = evaluate(test.labels, proba, log_odds), merge_components(proba)[proba.argmax(axis=1)]
+    scores = evaluate(test.labels, expit(log_odds), log_odds)
     evidence = model.score_samples(test.X[: material.n_scored], n_importance_samples=material.n_importance_samples)
     return {
         **scores._asdict(),
@@ -195,8 +194,6 @@ def measure(model: GMVAE, material: Material) -> dict[str, float]:
         "z_prior": float(history["z_prior"][-1]),
         "w_prior": float(history["w_prior"][-1]),
         "distinct_clusters": distinct_clusters(history),
-        "n_merged": len(np.unique(groups)),
-        "ari_merged": ari(test.labels, groups),
     }
 
 
