@@ -18,6 +18,10 @@ _K = 10
 _MLP = {"network": "mlp", "hidden_layer_sizes": (500, 500), "n_components": _K}
 """A network that trains in minutes in place of the convolutional one; latents and training are the paper's."""
 
+_PAPER = 77.78
+"""Mean exemplar accuracy in per cent of the paper's runs with K = 10 and M = 1."""
+_MANY = 5
+"""Distinct clusters of ten from which a variant counts as alive."""
 _HALF, _MOST = round(0.5 * math.log(_K), 3), round(0.9 * math.log(_K), 3)
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -72,14 +76,16 @@ def run(scope: Scope) -> Finding:
     accuracy = {name: _mean(found, "accuracy_hungarian") for name, found in outcomes.items()}
     best = max(accuracy, key=lambda name: accuracy[name])
     base, *_ = outcomes.values()
+    alive = [name for name, found in outcomes.items() if _mean(found, "distinct_clusters") >= _MANY]
     finding = Finding(
         item="ablation",
         title="What the published accuracies need: one factor at a time",
         paper="77.78 ± 5.75% (exemplar, K = 10, M = 1), with its convolutional network and 100 epochs.",
         ours=f"with a fully connected network and {size.epochs} epochs the paper's training gives "
         f"{100 * _mean(base, 'accuracy_hungarian'):.1f}% (Hungarian), with {_mean(base, 'distinct_clusters'):.1f} "
-        f"distinct clusters; the best of {len(variants)} variants is “{best}” with {100 * accuracy[best]:.1f}%.",
-        verdict="in part",
+        f"distinct clusters; the best of {len(variants)} variants is “{best}” with {100 * accuracy[best]:.1f}%. At "
+        f"least {_MANY} of the {_K} clusters can be told apart with: {'; '.join(alive) or 'none of them'}.",
+        verdict="better" if 100 * accuracy[best] > _PAPER else "not reached",
         tables=[
             Table(
                 "ablation",
@@ -90,6 +96,12 @@ def run(scope: Scope) -> Finding:
                     for name, found in outcomes.items()
                 ],
             )
+        ],
+        notes=[
+            "The paper's bound takes responsibilities at a sampled x times the KL of all of q(x|y): for a hard "
+            "assignment both bounds agree, for a soft one the paper's costs more. What shares a point early is "
+            "punished, one component takes all, and the z-term, which λ only ever lowers, stands at log K.",
+            "Without an effect below the value the z-term takes anyway: rows of λ that agree to the last digit.",
         ],
         run=scope.run([outcome for found in outcomes.values() for outcome in found]),
     )

@@ -85,7 +85,8 @@ def _verdict(constrained: Sequence[Outcome], plain: Sequence[Outcome], likelihoo
     denser = all(ours > mixture for ours, mixture in zip(*likelihoods, strict=True))
     found = _good(constrained) >= _MOST_SEEDS * len(constrained)
     cured = _mean(constrained, "distinct_clusters") > _mean(plain, "distinct_clusters")
-    return "reproduced" if denser and found and cured else "in part" if denser or (found and cured) else "not reached"
+    reached = (denser, found, cured)
+    return "reproduced" if all(reached) else "in part" if any(reached) else "not reached"
 
 
 def _ours(constrained: Sequence[Outcome], plain: Sequence[Outcome], likelihoods: _Likelihoods) -> str:

@@ -23,7 +23,7 @@ class Training(NamedTuple):
     warm_up: float
 
 
-PLAIN, CONSTRAINED = Training(0.0, 0.0), Training(1.5, 0.2)
+PLAIN, CONSTRAINED = Training(0.0, 0.0), Training(0.5, 0.2)
 TRAININGS = (
     PLAIN,
     Training(0.5, 0.0),
