@@ -99,6 +99,12 @@ def test_max_grad_norm_may_be_none() -> None:
         assert refusal(max_grad_norm=bad) == f"`max_grad_norm` must be a positive number or None; got {bad!r}."
 
 
+def test_warm_up_is_a_share() -> None:
+    assert [Config(warm_up=good).warm_up for good in (0, 0.3, 1, 1.0)] == [0, 0.3, 1, 1.0]
+    for bad in (-0.1, 1.01, math.nan, "0.5", True, None):
+        assert refusal(warm_up=bad) == f"`warm_up` must be a number in [0, 1]; got {bad!r}."
+
+
 def test_validation_fraction_is_a_share_below_one() -> None:
     assert [Config(validation_fraction=good).validation_fraction for good in (0, 0.0, 0.999)] == [0, 0.0, 0.999]
     for bad in (1, 1.0, -0.1, math.nan, "0.1", True, None):
@@ -170,7 +176,16 @@ def test_compile_is_a_boolean_or_auto() -> None:
 
 
 def test_every_field_has_been_tried_above() -> None:
-    singles = {"max_iter", "max_grad_norm", "validation_fraction", "verbose", "warm_start", "batch_norm", "device"}
+    singles = {
+        "max_iter",
+        "max_grad_norm",
+        "validation_fraction",
+        "warm_up",
+        "verbose",
+        "warm_start",
+        "batch_norm",
+        "device",
+    }
     singles |= {"random_state", "hidden_layer_sizes", "network", "restarts_at_once", "compile"}
     assert {*INTEGERS, *POSITIVE, *NON_NEGATIVE, *CHOICES, *singles} == set(FIELDS)
 

@@ -60,7 +60,7 @@ class GMVAE(FittedQueries):
     min_information : float, default=0.0
         The paper's λ in nats: the z-term costs nothing while its minibatch mean is below it.
     warm_up : float, default=0.0
-        Share of the epochs over which the conditional-prior and w-prior terms rise to their full weight.
+        Share of the epochs over which the x- and w-terms rise to their full weight.
     n_mc_samples : int, default=1
         Monte Carlo samples per row, M.
     bound : {"exact", "paper"}, default="exact"
@@ -115,8 +115,10 @@ class GMVAE(FittedQueries):
         Terms of the bound, clusters in use, learning rate and time, per epoch.
     event_shape_ : tuple of int
         Shape of one row: (n_features,) or (C, H, W).
-    n_features_in_, feature_names_in_ : int and ndarray of str
-        Number of values in a row, and column names where X had them.
+    n_features_in_ : int
+        Number of values in a row.
+    feature_names_in_ : ndarray of str
+        Column names, where X had them.
 
     References
     ----------
@@ -214,7 +216,6 @@ class GMVAE(FittedQueries):
             Arrays, torch tensors, pandas or polars frames; float, integer or boolean. uint8 images are
             scaled to [0, 1] under the Bernoulli likelihood.
         y : ignored
-            Present for scikit-learn's convention.
         run_dir : str or Path, optional
             Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. An earlier run in it is
             replaced, unless it is resumed.
@@ -222,8 +223,8 @@ class GMVAE(FittedQueries):
             Go on from the checkpoint in ``run_dir``. With the same X and parameters the result on a CPU
             equals that of an uninterrupted run, bit for bit; up to rounding where restarts are trained as one stack.
         on_epoch : callable, optional
-            Called after every epoch, of every restart, with an estimator that answers (`predict`, `transform`, …) from
-            the weights of that moment and has the `history_` so far. It is good until the function returns.
+            Called after every epoch of every restart with an estimator that answers from the weights of that moment and
+            has the `history_` so far. It is good until the function returns.
 
         Returns
         -------

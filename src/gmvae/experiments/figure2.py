@@ -58,6 +58,7 @@ def run(scope: Scope) -> Finding:
             "Distinct clusters: exp of the information an assignment carries about its point. Where all components "
             "coincide it is 1, although each is used alike.",
             "ARI is that of the most probable components against the five arcs, on held-out points.",
+            synthetic.length(outcomes),
         ],
         run=scope.run(outcomes),
     )

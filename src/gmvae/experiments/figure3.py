@@ -45,6 +45,7 @@ def run(scope: Scope) -> Finding:
         if merged == len(plain) and held == len(constrained)
         else ("in part" if merged or held else "not reached"),
         tables=[training_table(by_training, "fig3-trainings")],
+        notes=[synthetic.length(outcomes)],
         run=scope.run(outcomes),
     )
     steps = np.arange(1, plain.shape[1] + 1) * (len(material.train.X) // outcomes[0].trial.settings["batch_size"])

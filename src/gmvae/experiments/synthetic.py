@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,6 +81,11 @@ def trials(scope: Scope) -> list[Trial]:
     settings = preset("paper-synthetic") | {"max_iter": epochs, "n_iter_no_change": epochs}
     seeds = scope.seeds_or(N_SEEDS[scope.scale])
     return [Trial("arcs", settings | training._asdict(), seed) for training in TRAININGS for seed in seeds]
+
+
+def length(outcomes: Sequence[Outcome]) -> str:
+    """How long the trials trained, for a note."""
+    return f"{outcomes[0].trial.settings['max_iter']} epochs; the paper trains for {_EPOCHS['full']}."
 
 
 def by_training(outcomes: Iterable[Outcome]) -> dict[Training, list[Outcome]]:
