@@ -160,6 +160,7 @@ TYPED = {
     "learning_rate_schedule": ("constant", "constant"),
     "max_grad_norm": ("1", 1.0),
     "min_information": ("0.5", 0.5),
+    "warm_up": ("0.5", 0.5),
     "n_mc_samples": ("10", 10),
     "bound": ("paper", "paper"),
     "n_init": ("3", 3),

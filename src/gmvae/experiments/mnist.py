@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,12 @@ class Cell(NamedTuple):
 
     K: int
     M: int
+
+
+FIRST = Cell(10, 1)
+PAPER: Mapping[str, Any] = {}
+EXACT: Mapping[str, Any] = {"bound": "exact", "learning_rate": 1e-3}
+"""Changes to the paper's training: none, and what keeps most clusters alive in the ablation."""
 
 
 class Size(NamedTuple):
@@ -73,12 +79,12 @@ def _first(data: Dataset, n: int) -> Dataset:
     return Dataset(data.name, data.X[:n], data.labels[:n])
 
 
-def trials(scope: Scope, cells: Iterable[Cell]) -> list[Trial]:
+def trials(scope: Scope, cells: Iterable[Cell], changes: Mapping[str, Any] = PAPER) -> list[Trial]:
     """Every seed of the given settings."""
     size = SIZES[scope.scale]
     length = {"max_iter": size.epochs, "n_iter_no_change": size.epochs}
     return [
-        Trial(f"mnist[:{size.n_train}]", preset("paper-mnist") | length | _parameters(cell), seed)
+        Trial(f"mnist[:{size.n_train}]", {**preset("paper-mnist"), **length, **_parameters(cell), **changes}, seed)
         for cell in cells
         for seed in scope.seeds_or(size.n_seeds)
     ]
