@@ -142,7 +142,8 @@ def accuracy_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], ax: Axes 
         panel.plot(epoch, percent, color=hue, linestyle=dash, label=name, **_points(np.asarray(epoch)))
     panel.set(title="Accuracy", xlabel="epoch", ylabel="accuracy (%)")
     panel.grid(axis="y", color="0.9")
-    panel.legend(frameon=False, loc="lower right")
+    panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    panel.legend(frameon=False, loc="best")
     open_frame(panel)
     return panel
 
