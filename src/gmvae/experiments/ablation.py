@@ -99,8 +99,8 @@ def run(scope: Scope) -> Finding:
         ],
         notes=[
             "The paper's bound takes responsibilities at a sampled x times the KL of all of q(x|y): for a hard "
-            "assignment both bounds agree, for a soft one the paper's costs more. What shares a point early is "
-            "punished, one component takes all, and the z-term, which λ only ever lowers, stands at log K.",
+            "assignment both bounds agree, for a soft one the paper's costs more. Sharing a point is punished "
+            "early, one component takes all, and λ, which only takes the cost of the z-term away, cannot prevent it.",
             "Without an effect below the value the z-term takes anyway: rows of λ that agree to the last digit.",
         ],
         run=scope.run([outcome for found in outcomes.values() for outcome in found]),

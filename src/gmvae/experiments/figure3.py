@@ -54,7 +54,7 @@ def run(scope: Scope) -> Finding:
         "fig3",
         _draw(steps, [(0.0, plain), (threshold, constrained)], K),
         "The z-prior term against the training step: each seed pale, their mean bold. (a) Without the constraint. "
-        "(b) With it; λ dotted.",
+        "(b) With it and a warm-up of the x- and w-terms over a fifth of the epochs; λ dotted.",
     )
     return finding
 
@@ -67,6 +67,6 @@ def _draw(steps: np.ndarray, curves: Sequence[tuple[float, np.ndarray]], K: int)
     figure = figures.new_figure(10.0, 3.8)
     for letter, panel, (value, z_priors) in zip("ab", figure.subplots(1, 2, sharey=True), curves, strict=True):
         figures.z_prior_curve(steps, z_priors, panel, min_information=value, n_components=K, step_name="step")
-        panel.set_title("Without the constraint" if value == 0 else f"With the constraint, λ = {value:g}")
+        panel.set_title("Without the constraint" if value == 0 else f"With the constraint λ = {value:g} and a warm-up")
         panel.set_title(f"({letter})", loc="left", fontweight="bold")
     return figure
