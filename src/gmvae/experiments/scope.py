@@ -13,7 +13,7 @@ from gmvae.experiments.provenance import provenance
 from gmvae.experiments.trials import Material, Outcome, Trial, run_trials
 
 Scale = Literal["quick", "laptop", "full"]
-"""A smoke test; what two cores do in an hour or so; the paper's epochs and seeds."""
+"""A smoke test; what two cores do in a few hours; the paper's epochs and seeds."""
 
 
 class Scope(NamedTuple):
