@@ -19,6 +19,7 @@ from gmvae.metrics import (
     ari,
     effective_components,
     evaluate,
+    evaluate_log_odds,
     match,
     nmi,
 )
@@ -189,3 +190,10 @@ def test_log_odds_find_the_exemplar_among_rows_that_are_all_certain() -> None:
     # The surest row of cluster 0 is a stray of class 1.
     assert accuracy_exemplar(labels, proba, log_odds) == 2 / 4
     assert evaluate(labels, proba, log_odds).accuracy_exemplar == 2 / 4
+
+
+def test_log_odds_score_as_their_probabilities_do() -> None:
+    rng = np.random.default_rng(0)
+    labels, proba = rng.integers(3, size=40), rng.dirichlet(np.ones(4), size=40)
+    log_odds = np.log(proba) - np.log1p(-proba)
+    assert evaluate_log_odds(labels, log_odds) == evaluate(labels, proba, log_odds) == evaluate(labels, proba)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.special import entr
+from scipy.special import entr, expit
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 _ROW_SUM_TOLERANCE = 1e-2
@@ -201,6 +201,11 @@ def evaluate(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = N
         n_classes=len(np.unique(np.asarray(labels))),
         n_components_used=len(np.unique(clusters)),
     )
+
+
+def evaluate_log_odds(labels: ArrayLike, log_odds: ArrayLike) -> Scores:
+    """Return every score from the log-odds of each cluster, shape (N, K), of which probabilities follow."""
+    return evaluate(labels, expit(np.asarray(log_odds, dtype=np.float64)), log_odds)
 
 
 class _Coded(NamedTuple):

@@ -45,8 +45,7 @@ def evaluate(
     if data.labels is not None:
         from gmvae import metrics
 
-        log_odds = answers.log_odds(fitted.model, rows)
-        document |= metrics.evaluate(data.labels, answers.proba(fitted.model, rows), log_odds)._asdict()
+        document |= metrics.evaluate_log_odds(data.labels, answers.log_odds(fitted.model, rows))._asdict()
     if likelihood:
         document["log_likelihood"] = float(answers.log_evidence(fitted.model, rows).mean())
     if as_json:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from gmvae import figures
 from gmvae.config import preset
 from gmvae.experiments import mnist
 from gmvae.experiments.findings import Finding, Table, spread
 from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Outcome, Trial
+from gmvae.experiments.trials import Outcome, Trial, mean_of, measured
 
 _K = 10
 _MLP = {"network": "mlp", "hidden_layer_sizes": (500, 500), "n_components": _K}
@@ -73,16 +71,16 @@ def run(scope: Scope) -> Finding:
     size = _SIZES[scope.scale]
     variants = dict(list(VARIANTS.items())[: size.n_variants])
     outcomes = {name: _fit(scope, changes, size) for name, changes in variants.items()}
-    accuracy = {name: _mean(found, "accuracy_hungarian") for name, found in outcomes.items()}
+    accuracy = {name: mean_of(found, "accuracy_hungarian") for name, found in outcomes.items()}
     best = max(accuracy, key=lambda name: accuracy[name])
     base, *_ = outcomes.values()
-    alive = [name for name, found in outcomes.items() if _mean(found, "distinct_clusters") >= _MANY]
+    alive = [name for name, found in outcomes.items() if mean_of(found, "distinct_clusters") >= _MANY]
     finding = Finding(
         item="ablation",
         title="What the published accuracies need: one factor at a time",
         paper="77.78 ± 5.75% (exemplar, K = 10, M = 1), with its convolutional network and 100 epochs.",
         ours=f"with a fully connected network and {size.epochs} epochs the paper's training gives "
-        f"{100 * _mean(base, 'accuracy_hungarian'):.1f}% (Hungarian), with {_mean(base, 'distinct_clusters'):.1f} "
+        f"{100 * mean_of(base, 'accuracy_hungarian'):.1f}% (Hungarian), with {mean_of(base, 'distinct_clusters'):.1f} "
         f"distinct clusters; the best of {len(variants)} variants is “{best}” with {100 * accuracy[best]:.1f}%. At "
         f"least {_MANY} of the {_K} clusters can be told apart with: {'; '.join(alive) or 'none of them'}.",
         verdict="better" if 100 * accuracy[best] > _PAPER else "not reached",
@@ -92,7 +90,7 @@ def run(scope: Scope) -> Finding:
                 f"MNIST test images, K = {_K}, each row one change to the paper's training",
                 ("change", *_MEASURES),
                 [
-                    [name, *(spread([outcome.measures[key] for outcome in found]) for key in _MEASURES.values())]
+                    [name, *(spread(measured(found, key)) for key in _MEASURES.values())]
                     for name, found in outcomes.items()
                 ],
             )
@@ -106,7 +104,7 @@ def run(scope: Scope) -> Finding:
         run=scope.run([outcome for found in outcomes.values() for outcome in found]),
     )
     points = {
-        name: (_mean(found, "distinct_clusters"), 100 * _mean(found, "accuracy_hungarian"))
+        name: (mean_of(found, "distinct_clusters"), 100 * mean_of(found, "accuracy_hungarian"))
         for name, found in outcomes.items()
     }
     panel = figures.labelled_points(points)
@@ -127,7 +125,3 @@ def _fit(scope: Scope, changes: dict[str, Any], size: Size) -> list[Outcome]:
     name = f"mnist[:{len(material.train.X)}]"
     trials = [Trial(name, settings, seed, spread) for seed in scope.seeds_or(size.n_seeds)]
     return scope.outcomes(trials, material)
-
-
-def _mean(outcomes: list[Outcome], measure: str) -> float:
-    return float(np.mean([outcome.measures[measure] for outcome in outcomes]))

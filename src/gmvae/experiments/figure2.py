@@ -14,7 +14,7 @@ from gmvae.experiments.baselines import gaussian_mixture
 from gmvae.experiments.findings import Finding, Table, Verdict, spread
 from gmvae.experiments.scope import Scope
 from gmvae.experiments.synthetic import Training
-from gmvae.experiments.trials import Material, Outcome
+from gmvae.experiments.trials import Material, Outcome, mean_of, measured
 
 _GOOD_ARI = 0.95
 _MOST_SEEDS = 0.9
@@ -39,12 +39,9 @@ def run(scope: Scope) -> Finding:
     by_training = synthetic.by_training(outcomes)
     constrained, plain = by_training[synthetic.CONSTRAINED], by_training[synthetic.PLAIN]
     K = constrained[0].trial.settings["n_components"]
+    mixtures = [gaussian_mixture(material.train.X, K, outcome.trial.seed) for outcome in constrained]
     likelihoods = _Likelihoods(
-        [outcome.measures["log_likelihood"] for outcome in constrained],
-        [
-            float(gaussian_mixture(material.train.X, K, outcome.trial.seed).score(material.test.X))
-            for outcome in constrained
-        ],
+        measured(constrained, "log_likelihood"), [float(mixture.score(material.test.X)) for mixture in mixtures]
     )
     finding = Finding(
         item="fig2",
@@ -62,7 +59,7 @@ def run(scope: Scope) -> Finding:
         ],
         run=scope.run(outcomes),
     )
-    finding.draw(scope.out, "fig2", _draw(scope, material, constrained, plain, likelihoods), _CAPTION)
+    finding.draw(scope.out, "fig2", _draw(scope, material, constrained, plain, likelihoods, mixtures[0]), _CAPTION)
     return finding
 
 
@@ -74,18 +71,14 @@ _CAPTION = (
 )
 
 
-def _aris(outcomes: Sequence[Outcome]) -> list[float]:
-    return [outcome.measures["ari"] for outcome in outcomes]
-
-
 def _good(outcomes: Sequence[Outcome]) -> int:
-    return sum(value >= _GOOD_ARI for value in _aris(outcomes))
+    return sum(value >= _GOOD_ARI for value in measured(outcomes, "ari"))
 
 
 def _verdict(constrained: Sequence[Outcome], plain: Sequence[Outcome], likelihoods: _Likelihoods) -> Verdict:
     denser = all(ours > mixture for ours, mixture in zip(*likelihoods, strict=True))
     found = _good(constrained) >= _MOST_SEEDS * len(constrained)
-    cured = _mean(constrained, "distinct_clusters") > _mean(plain, "distinct_clusters")
+    cured = mean_of(constrained, "distinct_clusters") > mean_of(plain, "distinct_clusters")
     reached = (denser, found, cured)
     return "reproduced" if all(reached) else "in part" if any(reached) else "not reached"
 
@@ -96,16 +89,12 @@ def _ours(constrained: Sequence[Outcome], plain: Sequence[Outcome], likelihoods:
     return (
         f"held-out log-likelihood {spread(likelihoods.ours)} against {spread(likelihoods.mixture)} of a Gaussian "
         f"mixture with K = {settings['n_components']}, above it on {wins} of {n} seeds. "
-        f"{_mean(constrained, 'distinct_clusters'):.1f} distinct clusters with the constraint λ = "
+        f"{mean_of(constrained, 'distinct_clusters'):.1f} distinct clusters with the constraint λ = "
         f"{settings['min_information']:g} and a warm-up over {settings['warm_up']:.0%} of the epochs, "
-        f"{_mean(plain, 'distinct_clusters'):.1f} without either. ARI {spread(_aris(constrained))} "
+        f"{mean_of(plain, 'distinct_clusters'):.1f} without either. ARI {spread(measured(constrained, 'ari'))} "
         f"with them, at least {_GOOD_ARI} on {_good(constrained)} of {n} seeds: the excess components share out an arc "
         "instead of lying on one another."
     )
-
-
-def _mean(outcomes: Sequence[Outcome], measure: str) -> float:
-    return float(np.mean([outcome.measures[measure] for outcome in outcomes]))
 
 
 def _likelihood_table(constrained: Sequence[Outcome], likelihoods: _Likelihoods) -> Table:
@@ -130,7 +119,7 @@ def training_table(by_training: dict[Training, list[Outcome]], name: str) -> Tab
         (
             f"{training.min_information:g}",
             f"{training.warm_up:.0%}",
-            *(spread([outcome.measures[measure] for outcome in outcomes]) for measure in columns.values()),
+            *(spread(measured(outcomes, measure)) for measure in columns.values()),
             f"{_good(outcomes)} of {len(outcomes)}",
         )
         for training, outcomes in by_training.items()
@@ -145,6 +134,7 @@ def _draw(
     constrained: Sequence[Outcome],
     plain: Sequence[Outcome],
     likelihoods: _Likelihoods,
+    mixture: Any,
 ) -> Any:
     model = constrained[0].model()
     K = model.n_components
@@ -154,7 +144,7 @@ def _draw(
     assert labels is not None
     figures.scatter_clusters(X, labels, data)
     figures.scatter_clusters(*model.sample(len(X)), samples)
-    _densities(scope, model, gaussian_mixture(X, K, constrained[0].trial.seed), ours, theirs)
+    _densities(scope, model, mixture, ours, theirs)
     latents = (
         (without, synthetic.FINAL, plain, "Plain bound"),
         (spreading, synthetic.SPREADING, constrained, "Before λ is reached"),

@@ -10,7 +10,7 @@ from gmvae import figures
 from gmvae.estimator import GMVAE
 from gmvae.experiments import mnist
 from gmvae.experiments.findings import Finding, Table, Verdict
-from gmvae.experiments.portraits import component_images, style_directions, style_images
+from gmvae.experiments.portraits import component_images, name_directions, style_directions, style_images
 from gmvae.experiments.scope import Scope
 from gmvae.experiments.trials import Material
 from gmvae.metrics import match
@@ -99,5 +99,5 @@ def _draw(model: GMVAE, material: Material, components: list[int], rows: list[li
     for component, ax in zip(chosen, styles.subplots(2, 2).flat, strict=False):
         sheet = style_images(model, material.train.X, component, directions, _STYLES)
         figures.style_grid(sheet, ax, component=component)
-        ax.set(**{f"{axis}label": f"$w_{{{k + 1}}}$" for axis, k in zip("xy", directions, strict=False)})
+        name_directions(ax, directions)
     return figure

@@ -15,7 +15,7 @@ from gmvae.data.home import resolve_home
 from gmvae.experiments.findings import Finding, Table, Verdict
 from gmvae.experiments.portraits import component_images
 from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Material, Outcome, Trial
+from gmvae.experiments.trials import Material, Outcome, Trial, first_rows
 
 _GREY, _CROPS = "svhn_test_recrop_grey32.npz", "svhn_train_first1083_rgb32.npz"
 _MIN_VISIBLE = 0.9 * 255
@@ -130,7 +130,7 @@ def _editions(scope: Scope) -> list[Edition]:
     if any(known.name == "svhn" and known.present for known in catalogue(scope.data_home)):
         words = "SVHN, official training images in colour"
         train, test = (load(f"svhn:{part}", data_home=scope.data_home) for part in ("train", "test"))
-        return [Edition("official", words, *(_head(data, size.rows) for data in (train, test)))]
+        return [Edition("official", words, *(first_rows(data, size.rows) for data in (train, test)))]
     folder = resolve_home(scope.data_home) / "svhn"
     readers: dict[str, Callable[[Path, int], Edition]] = {_GREY: _grey, _CROPS: _crops}
     return [read(folder / name, size.rows) for name, read in readers.items() if (folder / name).is_file()]
@@ -145,7 +145,9 @@ def _grey(path: Path, n: int) -> Edition:
     held_out = np.random.default_rng(0).permutation(sources)[: round(_TEST_SHARE * len(sources))]
     test = np.isin(source, held_out)
     words = f"SVHN test, re-cropped grey ({len(X):,} digits, split by photograph; not the official pixels)"
-    return Edition("grey", words, *(_head(Dataset(path.name, X[part, None], y[part]), n) for part in (~test, test)))
+    return Edition(
+        "grey", words, *(first_rows(Dataset(path.name, X[part, None], y[part]), n) for part in (~test, test))
+    )
 
 
 def _crops(path: Path, n: int) -> Edition:
@@ -155,9 +157,4 @@ def _crops(path: Path, n: int) -> Edition:
     first = round((1 - _TEST_SHARE) * len(images))
     words = f"SVHN train, the first {len(images):,} official colour images"
     parts = (Dataset(path.name, images[part], y[part]) for part in (slice(first), slice(first, None)))
-    return Edition("crops", words, *(_head(data, n) for data in parts))
-
-
-def _head(data: Dataset, n: int) -> Dataset:
-    assert data.labels is not None
-    return Dataset(data.name, data.X[:n], np.asarray(data.labels[:n], dtype=np.int64))
+    return Edition("crops", words, *(first_rows(data, n) for data in parts))

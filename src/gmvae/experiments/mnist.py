@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scipy.special import expit
-
 from gmvae.atomic import replacing
 from gmvae.config import preset
-from gmvae.data import Dataset, load
+from gmvae.data import load
 from gmvae.estimator import GMVAE
 from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Material, Outcome, Trial
-from gmvae.metrics import evaluate
+from gmvae.experiments.trials import Material, Outcome, Trial, first_rows
+from gmvae.metrics import evaluate_log_odds
 
 CURVE = "curve.json"
 """File of a trial's scores on the test rows, epoch by epoch."""
@@ -58,25 +56,19 @@ def material(scope: Scope) -> Material:
     """Training and test images, with the scores of every epoch."""
     size = SIZES[scope.scale]
     train, test = (
-        _first(load(name, data_home=scope.data_home), n)
+        first_rows(load(name, data_home=scope.data_home), n)
         for name, n in (("mnist", size.n_train), ("mnist:test", size.n_test))
     )
 
     def watch(model: GMVAE, home: Path) -> None:
         labels, path = test.labels, home / CURVE
         assert labels is not None
-        log_odds = model.predict_log_odds(test.X)
-        scores = evaluate(labels, expit(log_odds), log_odds)
+        scores = evaluate_log_odds(labels, model.predict_log_odds(test.X))
         earlier = [] if model.n_iter_ == 1 else json.loads(path.read_text(encoding="utf-8"))
         with replacing(path) as temporary:
             temporary.write_text(json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]), encoding="utf-8")
 
     return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, watch)
-
-
-def _first(data: Dataset, n: int) -> Dataset:
-    assert data.labels is not None
-    return Dataset(data.name, data.X[:n], data.labels[:n])
 
 
 def trials(scope: Scope, cells: Iterable[Cell], changes: Mapping[str, Any] = PAPER) -> list[Trial]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -11,15 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.mixture import GaussianMixture
 
 from gmvae.atomic import replacing
+from gmvae.experiments.baselines import gaussian_mixture, kmeans
 from gmvae.experiments.findings import FOLDER, Table, spread
 from gmvae.experiments.mnist import SIZES, Cell, trials
 from gmvae.experiments.provenance import provenance
 from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Material
+from gmvae.experiments.trials import Material, key_of
 from gmvae.metrics import accuracy_hungarian, accuracy_majority, ari, nmi
 
 _K = 10
@@ -60,8 +58,7 @@ def _remembered(
     scope: Scope, description: dict[str, Any], predict: Callable[[int], Labels], material: Material
 ) -> dict[str, Any]:
     """Scores of a method with a seed, computed once."""
-    key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:16]
-    path = scope.out / FOLDER / "runs" / "others" / f"{key}.json"
+    path = scope.out / FOLDER / "runs" / "others" / f"{key_of(description)}.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
     scope.note(f"{description['method']}; seed {description['seed']}")
@@ -87,19 +84,19 @@ def _unit_rows(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def _kmeans(train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
-    return KMeans(_K, n_init=3, random_state=seed).fit(train).predict(test)
+    return kmeans(train, _K, seed, n_init=3).predict(test)
 
 
 def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
-    """A Gaussian mixture; pixels that never change need more than scikit-learn's absolute floor of the variance."""
-    floor = 1e-3 * float(train.var(axis=0).mean())
-    mixture = GaussianMixture(_K, covariance_type=covariance_type, n_init=1, reg_covar=floor, random_state=seed)
-    return mixture.fit(train.astype(np.float64)).predict(test.astype(np.float64))
+    return gaussian_mixture(train.astype(np.float64), _K, seed, covariance_type, n_init=1).predict(
+        test.astype(np.float64)
+    )
 
 
 def _vae_mixture(scope: Scope, material: Material, seed: int) -> Labels:
     """With one component the model is a VAE with two layers of latents; its embedding is clustered afterwards."""
-    (outcome,) = scope._replace(seeds=(seed,)).outcomes(trials(scope._replace(seeds=(seed,)), [Cell(1, 1)]), material)
+    scope = scope._replace(seeds=(seed,))
+    (outcome,) = scope.outcomes(trials(scope, [Cell(1, 1)]), material)
     model = outcome.model()
     return _mixture("full", model.transform(material.train.X), model.transform(material.test.X), seed)
 

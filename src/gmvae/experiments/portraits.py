@@ -108,6 +108,16 @@ def shades(images: NDArray[Any], X: NDArray[Any] | None = None) -> NDArray[np.fl
     return np.clip((images - low) / ((high - low) or 1.0), 0.0, 1.0)
 
 
+def _some_rows(X: NDArray[Any]) -> NDArray[np.int64]:
+    """The same random rows each time, in their order."""
+    return np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
+
+
+def name_directions(panel: Any, directions: NDArray[np.int64]) -> None:
+    """Write which style coordinates the axes of a style grid are."""
+    panel.set(**{f"{axis}label": f"$w_{{{k + 1}}}$" for axis, k in zip("xy", directions, strict=False)})
+
+
 def _learning_curves(estimator: GMVAE) -> Any:
     return figures.learning_curves(
         estimator.history_, min_information=estimator.min_information, n_components=estimator.n_components
@@ -115,7 +125,7 @@ def _learning_curves(estimator: GMVAE) -> Any:
 
 
 def _latent_space(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> Any:
-    rows = np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
+    rows = _some_rows(X)
     components = estimator.components()
     return figures.latent_space(
         estimator.transform(X[rows]), clusters[rows], means=components.means, scales=components.scales
@@ -132,8 +142,7 @@ def _images(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> I
 
 def style_directions(estimator: GMVAE, X: NDArray[Any]) -> NDArray[np.int64]:
     """The two style coordinates that vary most over rows of X, or the only one there is."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
-    return np.argsort(-estimator.transform_style(X[rows]).var(axis=0), kind="stable")[:2]
+    return np.argsort(-estimator.transform_style(X[_some_rows(X)]).var(axis=0), kind="stable")[:2]
 
 
 def style_images(
@@ -172,7 +181,7 @@ def _style_grid(estimator: GMVAE, X: NDArray[Any], component: int) -> Any:
     sheet = style_images(estimator, X, component, directions, _STYLES)
     upwards = _STYLES[::-1].tolist() if len(sheet) > 1 else [0.0]
     panel = figures.style_grid(sheet, component=component, values=(upwards, _STYLES.tolist()))
-    panel.set(**{f"{axis}label": f"$w_{{{k + 1}}}$" for axis, k in zip("xy", directions, strict=False)})
+    name_directions(panel, directions)
     if len(sheet) == 1:
         panel.set(ylabel="", yticks=[])
     w_prior = estimator.history_["w_prior"][-1]

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import torch
-
 from gmvae.experiments.findings import FOLDER
 from gmvae.experiments.provenance import provenance
 from gmvae.experiments.trials import Material, Outcome, Trial, run_trials
+from gmvae.training import device_for
 
 Scale = Literal["quick", "laptop", "full"]
 """A smoke test; what two cores do in a few hours; the paper's epochs and seeds."""
@@ -41,7 +40,7 @@ class Scope(NamedTuple):
     @property
     def on_gpu(self) -> bool:
         """Whether fits will be on a GPU."""
-        return torch.cuda.is_available()
+        return device_for("auto").type == "cuda"
 
     def seeds_or(self, n_seeds: int) -> tuple[int, ...]:
         """The seeds asked for, or the first ``n_seeds``."""

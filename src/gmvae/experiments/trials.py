@@ -7,25 +7,30 @@ import json
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.atomic import replacing
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE, CollapseWarning, fit_together
 from gmvae.experiments.provenance import provenance
-from gmvae.metrics import evaluate
+from gmvae.metrics import evaluate_log_odds
 
 _KEY_LENGTH = 16
+
+
+def key_of(description: Mapping[str, Any]) -> str:
+    """A name for what JSON values describe, whatever their order."""
+    text = json.dumps(description, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,7 @@ class Trial:
     @property
     def key(self) -> str:
         """A name that no other trial has."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+        return key_of(asdict(self))
 
 
 class Material(NamedTuple):
@@ -107,6 +111,22 @@ class Outcome(NamedTuple):
         return GMVAE.load(self.folder / "model.safetensors")
 
 
+def measured(outcomes: Iterable[Outcome], measure: str) -> list[float]:
+    """One of the measures, of every outcome."""
+    return [outcome.measures[measure] for outcome in outcomes]
+
+
+def mean_of(outcomes: Iterable[Outcome], measure: str) -> float:
+    """Mean of a measure over outcomes."""
+    return fmean(measured(outcomes, measure))
+
+
+def first_rows(data: Dataset, n: int) -> Dataset:
+    """At most the first ``n`` rows of labelled data."""
+    assert data.labels is not None
+    return Dataset(data.name, data.X[:n], data.labels[:n])
+
+
 def run_trials(
     trials: Sequence[Trial], material: Material, folder: Path, note: Callable[[str], object]
 ) -> list[Outcome]:
@@ -123,7 +143,10 @@ def run_trials(
             # The findings tell of both, with numbers.
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", CollapseWarning)
-            (_fit_together if material.together else _fit_alone)(group, material, folder)
+            if material.together:
+                _fit_together(group, material, folder)
+            else:
+                _fit_alone(group[0], material, folder)
     return [Outcome(trial, folder / trial.key, json.loads(_record(folder, trial).read_text())) for trial in trials]
 
 
@@ -137,21 +160,16 @@ def _fit_together(trials: Sequence[Trial], material: Material, folder: Path) -> 
         _keep(trial, model, material, folder, seconds)
 
 
-def _fit_alone(trials: Sequence[Trial], material: Material, folder: Path) -> None:
-    for trial in trials:
-        home = folder / trial.key
-        run_dir = home / "training"
-        model = GMVAE(**trial.settings, random_state=trial.seed, verbose=1)
-        if trial.spread is not None:
-            _spread(model, trial.spread, material.train.X)
-        watch = partial(_watch, material, home)
-        model.fit(material.train.X, run_dir=run_dir, resume=(run_dir / "config.json").is_file(), on_epoch=watch)
-        _keep(trial, model, material, folder, float(model.history_["seconds"].sum()))
-        shutil.rmtree(run_dir)
-
-
-def _watch(material: Material, home: Path, model: GMVAE) -> None:
-    material.watch(model, home)
+def _fit_alone(trial: Trial, material: Material, folder: Path) -> None:
+    home = folder / trial.key
+    run_dir = home / "training"
+    model = GMVAE(**trial.settings, random_state=trial.seed, verbose=1)
+    if trial.spread is not None:
+        _spread(model, trial.spread, material.train.X)
+    resume = (run_dir / "config.json").is_file()
+    model.fit(material.train.X, run_dir=run_dir, resume=resume, on_epoch=lambda model: material.watch(model, home))
+    _keep(trial, model, material, folder, float(model.history_["seconds"].sum()))
+    shutil.rmtree(run_dir)
 
 
 def _spread(model: GMVAE, spread: float, X: NDArray[Any]) -> None:
@@ -184,8 +202,7 @@ def measure(model: GMVAE, material: Material) -> dict[str, float]:
     """Scores on the test rows, the estimate of log p(y), and what training ended with."""
     test, history = material.test, model.history_
     assert test.labels is not None
-    log_odds = model.predict_log_odds(test.X)
-    scores = evaluate(test.labels, expit(log_odds), log_odds)
+    scores = evaluate_log_odds(test.labels, model.predict_log_odds(test.X))
     evidence = model.score_samples(test.X[: material.n_scored], n_importance_samples=material.n_importance_samples)
     return {
         **scores._asdict(),
