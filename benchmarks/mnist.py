@@ -19,7 +19,7 @@ from speed import machine
 from gmvae import GMVAE, load
 from gmvae.estimator import starting
 from gmvae.metrics import accuracy_hungarian, nmi
-from gmvae.training import loop
+from gmvae.training import guide
 
 
 def main() -> None:
@@ -32,8 +32,8 @@ def main() -> None:
     arguments = parser.parse_args()
     images, test = load("mnist"), load("mnist:test")
     taken: dict[str, float] = {}
-    _timed(starting, "find_start", taken)
-    _timed(loop, "place_embedding", taken)
+    _timed(starting, "starting_clusters", taken)
+    _timed(guide.Guide, "teach", taken)
     model = GMVAE(
         10,
         random_state=arguments.seed,
@@ -66,8 +66,8 @@ def main() -> None:
     print(json.dumps(found, indent=1))
 
 
-def _timed(room: ModuleType, name: str, taken: dict[str, float]) -> None:
-    """Add up the seconds that a function of ``room`` takes."""
+def _timed(room: ModuleType | type, name: str, taken: dict[str, float]) -> None:
+    """Add up the seconds that a function of a module, or a method, takes."""
     function: Callable[..., Any] = getattr(room, name)
 
     def call(*arguments: Any) -> Any:

@@ -165,6 +165,7 @@ TYPED = {
     "bound": ("paper", "paper"),
     "n_init": ("3", 3),
     "init": ("random", "random"),
+    "consistency": ("2.5", 2.5),
     "tol": ("0", 0.0),
     "n_iter_no_change": ("5", 5),
     "validation_fraction": ("0.2", 0.2),

@@ -38,7 +38,7 @@ CHOICES = {
     "likelihood": ("auto", "bernoulli", "gaussian"),
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
-    "init": ("random", "kmeans", "gmm"),
+    "init": ("neighbours", "kmeans", "gmm", "random"),
     "precision": ("auto", "32-true", "bf16-mixed", "64-true"),
 }
 NETWORKS = ("auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn")
@@ -186,7 +186,7 @@ def test_every_field_has_been_tried_above() -> None:
         "batch_norm",
         "device",
     }
-    singles |= {"random_state", "hidden_layer_sizes", "network", "restarts_at_once", "compile"}
+    singles |= {"consistency", "random_state", "hidden_layer_sizes", "network", "restarts_at_once", "compile"}
     assert {*INTEGERS, *POSITIVE, *NON_NEGATIVE, *CHOICES, *singles} == set(FIELDS)
 
 

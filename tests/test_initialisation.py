@@ -1,21 +1,22 @@
-"""Where components start: on clusters of the principal components, in the encoder's place."""
+"""Where components start: on clusters of the principal components."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.linalg import svd
+from scipy import optimize, sparse
+from sklearn.datasets import load_digits, make_moons
 
-from gmvae.initialisation import MIN_SCALE, Start, find_start
-from gmvae.metrics import accuracy_hungarian
+from gmvae.data import arcs
+from gmvae.initialisation import N_NEIGHBOURS, modularity, neighbour_clusters, neighbour_graph, starting_clusters
+from gmvae.metrics import accuracy_hungarian, ari
 
-INITS = ["kmeans", "gmm"]
+INITS = ["neighbours", "kmeans", "gmm"]
 
 
 def blobs(seed: int = 0, n: int = 300, p: int = 5) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -26,108 +27,115 @@ def blobs(seed: int = 0, n: int = 300, p: int = 5) -> tuple[NDArray[Any], NDArra
     return centres[labels] + generator.normal(size=(n, p)) * np.linspace(0.5, 1.0, p), labels
 
 
-def start_of(*args: Any) -> Start:
-    start = find_start(*args)
-    assert start is not None
-    return start
-
-
-def assigned(start: Start, rows: NDArray[Any]) -> NDArray[Any]:
-    """The most probable starting component of every row."""
-    places = start.target(torch.from_numpy(rows)).numpy()[:, None]
-    return stats.norm.logpdf(places, start.means.numpy(), start.scales.numpy()).sum(-1).argmax(1)
+def start_of(*args: Any) -> NDArray[Any]:
+    clusters = starting_clusters(*args)
+    assert clusters is not None
+    return clusters
 
 
 def test_random_starts_nowhere() -> None:
-    assert find_start("random", blobs()[0], 3, 2, 0) is None
+    assert starting_clusters("random", blobs()[0], 3, 0) is None
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_encoder_gives_whitened_principal_components(init: str) -> None:
-    rows, _ = blobs()
-    start = start_of(init, rows, 3, 2, 0)
-    centred = rows - rows.mean(0)
-    scores = svd(centred, full_matrices=False)[0][:, :2] * np.sqrt(len(rows))
-    places = start.target(torch.from_numpy(rows)).numpy()
-    np.testing.assert_allclose(np.abs((places * scores).mean(0)), 1.0, rtol=1e-6)  # up to the sign of each axis
-    np.testing.assert_allclose(places.std(0), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(places.mean(0), 0.0, atol=1e-9)
-
-
-@pytest.mark.parametrize("init", INITS)
-def test_components_start_on_the_clusters(init: str) -> None:
+def test_separated_clusters_are_found(init: str) -> None:
     rows, labels = blobs()
-    start = start_of(init, rows, 3, 2, 0)
-    places = start.target(torch.from_numpy(rows)).numpy()
-    assert start.means.shape == start.scales.shape == (3, 2)
-    truth = np.array([places[labels == k].mean(0) for k in range(3)])
-    order = np.linalg.norm(truth[:, None] - start.means.numpy(), axis=-1).argmin(1)
-    assert sorted(order) == [0, 1, 2]
-    np.testing.assert_allclose(start.means.numpy()[order], truth, atol=0.05)
-    spread = np.array([places[labels == k].std(0) for k in range(3)])
-    np.testing.assert_allclose(start.scales.numpy()[order], np.maximum(spread, MIN_SCALE), atol=0.05)
-    assert accuracy_hungarian(labels, assigned(start, rows)) > 0.99
-
-
-@pytest.mark.parametrize("init", INITS)
-def test_images_are_flattened(init: str) -> None:
-    rows, _ = blobs(p=6)
-    start = start_of(init, rows, 3, 2, 0)
-    images = torch.from_numpy(rows).reshape(-1, 1, 2, 3)
-    torch.testing.assert_close(start.target(images), start.target(torch.from_numpy(rows)))
+    clusters = start_of(init, rows, 3, 0)
+    assert clusters.shape == (300,)
+    assert accuracy_hungarian(labels, clusters) == 1.0
 
 
 @pytest.mark.parametrize("init", INITS)
 def test_same_seed_same_start(init: str) -> None:
-    rows, _ = blobs()
-    for first, second in zip(start_of(init, rows, 3, 2, 7), start_of(init, rows, 3, 2, 7), strict=True):
-        assert torch.equal(first, second)
+    rows = load_digits().data[:300]
+    np.testing.assert_array_equal(start_of(init, rows, 10, 7), start_of(init, rows, 10, 7))
 
 
 @pytest.mark.parametrize("init", INITS)
 def test_global_generator_stays(init: str) -> None:
     before = np.random.get_state()[1:]  # noqa: NPY002 -- the global generator is what is watched
-    find_start(init, blobs()[0], 3, 2, 0)
+    starting_clusters(init, blobs()[0], 3, 0)
     after = np.random.get_state()[1:]  # noqa: NPY002
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-
-
-@pytest.mark.parametrize("init", INITS)
-def test_latent_axes_beyond_the_data_are_idle(init: str) -> None:
-    """Rows of rank 2 in a latent space of 4: the other axes hold standard components at 0."""
-    rows, _ = blobs(p=2)
-    rows = rows @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]])
-    start = start_of(init, rows, 3, 4, 0)
-    assert (start.projection[:, 2:] == 0).all()
-    assert (start.means[:, 2:] == 0).all()
-    assert (start.scales[:, 2:] == 1).all()
-    assert torch.isfinite(start.projection).all()
-    np.testing.assert_allclose(start.target(torch.from_numpy(rows)).std(0, correction=0)[:2], 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize(
     "rows",
     [
-        pytest.param(np.zeros((20, 3)), id="all alike"),
-        pytest.param(np.repeat([[0.0, 2.0, 1.0], [1.0, 3.0, 0.0]], 10, axis=0), id="two distinct rows"),
+        pytest.param(np.zeros((40, 3)), id="all alike"),
+        pytest.param(np.repeat([[0.0, 2.0, 1.0], [1.0, 3.0, 0.0]], 20, axis=0), id="two distinct rows"),
         pytest.param(np.arange(12.0).reshape(4, 3), id="fewer rows than components"),
+        pytest.param(np.arange(30.0)[:, None], id="one feature"),
+        pytest.param(np.vstack([np.eye(39, 3), [[1e6, 1e6, 1e6]]]), id="an outlier among duplicates"),
     ],
 )
-def test_poor_rows_give_a_finite_start_without_a_warning(init: str, rows: NDArray[Any]) -> None:
+def test_poor_rows_give_clusters_without_a_warning(init: str, rows: NDArray[Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        start = start_of(init, rows, 5, 2, 0)
-    assert all(torch.isfinite(tensor).all() for tensor in start)
-    assert (start.scales >= MIN_SCALE).all()
-    assert start.means.shape == (5, 2)
+        clusters = start_of(init, rows, 5, 0)
+    assert clusters.shape == (len(rows),)
+    assert clusters.min() >= 0
+    assert clusters.max() < 5
 
 
-def test_singletons_keep_a_scale() -> None:
-    rows = np.vstack([np.zeros((30, 2)) + np.random.default_rng(0).normal(size=(30, 2)) * 0.1, [[50.0, 50.0]]])
-    assert (start_of("kmeans", rows, 2, 2, 0).scales >= MIN_SCALE).all()
+@pytest.mark.parametrize("init", INITS)
+def test_one_component_takes_all(init: str) -> None:
+    assert (start_of(init, blobs()[0], 1, 0) == 0).all()
 
 
-def test_start_moves_to_a_type() -> None:
-    moved = start_of("kmeans", blobs()[0], 3, 2, 0).to(torch.empty(0))
-    assert {tensor.dtype for tensor in moved} == {torch.float32}
+def test_neighbours_follow_curved_clusters_that_centres_cannot() -> None:
+    moons, halves = make_moons(600, noise=0.05, random_state=0)
+    assert ari(halves, start_of("neighbours", moons, 2, 0)) > 0.99
+    assert ari(halves, start_of("kmeans", moons, 2, 0)) < 0.5
+    points, labels = arcs(1000, 0)
+    assert ari(labels, start_of("neighbours", points, 5, 0)) == 1.0
+
+
+def test_neighbours_find_more_digits_than_centres() -> None:
+    digits = load_digits()
+    assert accuracy_hungarian(digits.target, start_of("neighbours", digits.data, 10, 0)) > 0.94
+    assert accuracy_hungarian(digits.target, start_of("kmeans", digits.data, 10, 0)) < 0.84
+
+
+def test_a_graph_in_parts_gives_the_parts_however_unequal() -> None:
+    generator = np.random.default_rng(1)
+    sizes = [600, 400, 60, 40]
+    labels = np.repeat(np.arange(4), sizes)
+    centres = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [0.0, 18.0]])
+    rows = centres[labels] + generator.normal(size=(sum(sizes), 2))
+    assert ari(labels, start_of("neighbours", rows, 4, 0)) == 1.0
+
+
+# ---------------------------------------------------------------- the graph
+
+
+def test_weights_solve_their_equation_row_by_row() -> None:
+    """Against a root finder: exp(-(d - d₁)/σ) over the neighbours of a row adds up to log₂ of their number."""
+    rows = np.random.default_rng(2).normal(size=(60, 4))
+    distances = np.linalg.norm(rows[:, None] - rows, axis=-1)
+    directed = np.zeros((60, 60))
+    for i in range(60):
+        nearest = np.argsort(distances[i])[1 : N_NEIGHBOURS + 1]
+        excess = distances[i, nearest] - distances[i, nearest[0]]
+        sigma = optimize.brentq(lambda s, e=excess: np.exp(-e / s).sum() - math.log2(N_NEIGHBOURS), 1e-3, 1e3)
+        directed[i, nearest] = np.exp(-excess / sigma)
+    expected = directed + directed.T - directed * directed.T
+    np.testing.assert_allclose(neighbour_graph(rows).toarray(), expected, atol=1e-9)
+
+
+def test_modularity_of_a_small_graph() -> None:
+    """Two triangles and an edge between them: 5/14 by hand (Newman and Girvan 2004)."""
+    edges = [(0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5), (2, 3)]
+    graph = np.zeros((6, 6))
+    for i, j in edges:
+        graph[i, j] = graph[j, i] = 1.0
+    clusters = np.array([0, 0, 0, 1, 1, 1])
+    assert modularity(sparse.csr_matrix(graph), clusters) == pytest.approx(5 / 14)
+    assert modularity(sparse.csr_matrix(graph), np.zeros(6, dtype=int)) == pytest.approx(0.0)
+
+
+def test_order_of_rows_does_not_matter() -> None:
+    rows = load_digits().data[:500]
+    order = np.random.default_rng(0).permutation(500)
+    assert ari(neighbour_clusters(rows, 10, 0)[order], neighbour_clusters(rows[order], 10, 0)) > 0.9

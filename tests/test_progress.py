@@ -73,9 +73,9 @@ def test_a_fit_reports_on_stderr_alone(capfd: pytest.CaptureFixture[str], verbos
     ).fit(X)  # fmt: skip
     out, err = capfd.readouterr()
     assert out == ""
-    choices = ["precision='32-true'", "compile=False: "]
+    choices = ["consistency=0.0: ", "precision='32-true'", "compile=False: "]
     starts = [line[:24] for line in err.splitlines()]
     expected = [f"restart {restart}/2  epoch {epoch}/3" for restart in (1, 2) for epoch in (1, 2, 3)]
-    assert [start.strip() for start in starts[2:]] == (expected if verbose else [])
-    assert all(map(str.startswith, starts[:2], choices))
-    assert len(starts) == (8 if verbose else 0)
+    assert [start.strip() for start in starts[3:]] == (expected if verbose else [])
+    assert all(map(str.startswith, starts[:3], choices))
+    assert len(starts) == (9 if verbose else 0)

@@ -16,7 +16,16 @@ import gmvae.objective
 from gmvae.config import Config
 from gmvae.model import UnitInterval, build
 from gmvae.objective import Terms, latent_terms
-from gmvae.training import DivergedError, Split, State, Trainer, TrainingWarning, make_fabric, rows_for
+from gmvae.training import (
+    DivergedError,
+    Split,
+    StartingClusters,
+    State,
+    Trainer,
+    TrainingWarning,
+    make_fabric,
+    rows_for,
+)
 from gmvae.training.stack import Member, train_together
 
 CPU = torch.device("cpu")
@@ -30,19 +39,20 @@ SMALL: dict[str, Any] = {
     "learning_rate": 0.01,
     "n_iter_no_change": 50,
     "precision": "32-true",
+    "consistency": 0.0,
     "device": "cpu",
 }
 ROWS = np.random.default_rng(0).random((71, 1, 8, 8)).round().astype(np.float32)
 
 
-def trainer_of(seed: int, target: bool = False, rows: NDArray[Any] = ROWS, **changed: Any) -> Trainer:
+def trainer_of(seed: int, guided: bool = False, rows: NDArray[Any] = ROWS, **changed: Any) -> Trainer:
     config = Config(**{**SMALL, **changed})
     torch.manual_seed(seed)
     model = build(config, rows.shape[1:], "bernoulli", UnitInterval())
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
     split = Split(order[10:], order[:10], seed)
-    place = (lambda y: y.flatten(1)[:, : config.latent_dim] + seed) if target else None
-    return Trainer(model, rows_for(rows, CPU), split, config, make_fabric(config), seed, place)
+    start = StartingClusters(split.train[::2], (split.train[::2] + seed) % config.n_components) if guided else None
+    return Trainer(model, rows_for(rows, CPU), split, config, make_fabric(config), seed, start)
 
 
 def alone(trainer: Trainer, resume: State | None = None) -> State:
@@ -73,7 +83,9 @@ CASES: dict[str, dict[str, Any]] = {
     "batch norm": {"network": "conv", "batch_norm": True},
     "paper": {"network": "mlp", "bound": "paper", "min_information": 0.4, "n_mc_samples": 3},
     "clipped": {"network": "mlp", "max_grad_norm": 0.5},
-    "placed": {"network": "mlp", "target": True},
+    "starting clusters": {"network": "mlp", "guided": True},
+    "views": {"network": "mlp", "consistency": 2.0},
+    "starting clusters and views": {"network": "conv", "guided": True, "consistency": 2.0},
     "64 bits": {"network": "mlp", "precision": "64-true"},
 }
 
@@ -153,7 +165,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, bad: Callable[[int], bool]) -> None:
         if torch.is_grad_enabled():
             count += 1
             if bad(count):
-                spoilt = torch.where(found.embedding[:, 0].mean() > 1e3, math.nan, 1.0)
+                spoilt = torch.where(found.conditional_prior.mean() > 1e3, math.nan, 1.0)
                 found = found._replace(w_prior=found.w_prior * spoilt)
         return found
 

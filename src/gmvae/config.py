@@ -17,7 +17,7 @@ from typing import Any, Literal, cast, get_args
 Bound = Literal["exact", "paper"]
 Likelihood = Literal["auto", "bernoulli", "gaussian"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
-Init = Literal["random", "kmeans", "gmm"]
+Init = Literal["neighbours", "kmeans", "gmm", "random"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 Schedule = Literal["one-cycle", "constant"]
 PresetName = Literal["paper-synthetic", "paper-mnist", "paper-svhn"]
@@ -143,7 +143,15 @@ class Config:
         "exact", _choice(Bound), "Evidence bound: 'exact' sums z out, 'paper' is the paper's looser one."
     )
     n_init: int = _field(1, _integer(1), "Restarts; the best held-out bound wins.")
-    init: Init = _field("kmeans", _choice(Init), "Where the components start.")
+    init: Init = _field(
+        "neighbours", _choice(Init), "Clusters of the principal components on which the components start."
+    )
+    consistency: float | Literal["auto"] = _field(
+        "auto",
+        dataclasses.replace(_NON_NEGATIVE, says="a number of at least 0 or 'auto'", choices=("auto",)),
+        "Nats by which an image and a slightly moved copy of it are drawn to the same cluster; 'auto' takes 5 for "
+        "images, else 0.",
+    )
     tol: float = _field(0.01, _NON_NEGATIVE, "Least gain in the held-out bound that counts, in nats per observation.")
     n_iter_no_change: int = _field(20, _integer(1), "Epochs without a gain of `tol` before training stops.")
     validation_fraction: float = _field(
@@ -234,6 +242,7 @@ _PAPER_TRAINING: dict[str, Any] = {
     "learning_rate_schedule": "constant",
     "min_information": 0.5,
     "init": "random",
+    "consistency": 0.0,
     "validation_fraction": 0.0,
 }
 _PAPER_IMAGES: dict[str, Any] = {

@@ -1,111 +1,130 @@
-"""Where the components start: on clusters of the data's principal components.
-
-The start is a linear encoder (principal component scores, scaled to unit variance) and one place
-per component in it. Labels never enter.
-"""
+"""Where the components start: on clusters of the data's principal components. Labels never enter."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
-import torch
+from scipy import sparse
+from scipy.sparse import csgraph
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.manifold import spectral_embedding
 from sklearn.mixture import GaussianMixture
-from torch import Tensor
+from sklearn.neighbors import NearestNeighbors
 
-MAX_ROWS = 20_000
+MAX_ROWS = 10_000
 """Rows that are enough to find the starting clusters."""
-MAX_CLUSTERED_DIMS = 20
-"""Principal components that are clustered; a full covariance needs far more rows than dimensions."""
-MIN_SCALE = 0.1
-"""Least starting scale of a component, as a share of the data's spread."""
+MAX_DIMS = 30
+"""Principal components that are clustered; the rest is mostly noise."""
+N_NEIGHBOURS = 15
+_MIN_ROWS_PER_CLUSTER = 5
+"""A graph of fewer has no clusters to show; k-means takes its place."""
+_N_CANDIDATES = 11
+"""Numbers of eigenvectors that are tried, from that of the clusters to twice as many."""
 _MIN_COVARIANCE = 1e-6
 """scikit-learn's own floor, for rows that are all alike."""
 
 
-class Start(NamedTuple):
-    """A linear encoder and a place for every component.
-
-    Attributes
-    ----------
-    mean : Tensor of shape (p,)
-    projection : Tensor of shape (p, D_x)
-        Principal axes over their standard deviations; axes beyond the data's rank are 0.
-    means, scales : Tensor of shape (K, D_x)
-        Where the components start.
-    """
-
-    mean: Tensor
-    projection: Tensor
-    means: Tensor
-    scales: Tensor
-
-    def target(self, y: Tensor) -> Tensor:
-        """Starting place (B, D_x) of the embedding of standardised observations (B, *event)."""
-        return (y.flatten(1) - self.mean) @ self.projection
-
-    def to(self, like: Tensor) -> Start:
-        """The same on another tensor's device and type."""
-        return Start(*(tensor.to(like) for tensor in self))
-
-
-def kmeans_labels(scores: np.ndarray, n_components: int, seed: int) -> np.ndarray:
+def kmeans_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
     """Clusters by k-means with k-means++ restarts."""
-    return KMeans(n_components, n_init=10, random_state=seed).fit_predict(scores)
+    return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(scores)
 
 
-def gmm_labels(scores: np.ndarray, n_components: int, seed: int) -> np.ndarray:
+def gmm_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
     """Clusters by a Gaussian mixture with full covariances."""
     floor = 1e-3 * scores.var(0).mean() or _MIN_COVARIANCE
-    mixture = GaussianMixture(n_components, n_init=3, reg_covar=floor, random_state=seed)
+    mixture = GaussianMixture(n_clusters, n_init=3, reg_covar=floor, random_state=seed)
     return mixture.fit_predict(scores)
 
 
-CLUSTERINGS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {"kmeans": kmeans_labels, "gmm": gmm_labels}
+def neighbour_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
+    """Clusters of the graph of nearest neighbours, by its eigenvectors (Ng et al. 2002).
+
+    Rows of the eigenvectors, brought to unit length, are clustered by k-means. As many eigenvectors as clusters are
+    enough only where clusters hardly touch, so up to twice as many are tried, and the clusters of the highest
+    modularity are taken. A graph that falls into as many parts as there are clusters needs no eigenvectors.
+    """
+    if n_clusters == 1 or len(scores) < _MIN_ROWS_PER_CLUSTER * n_clusters:
+        return kmeans_clusters(scores, n_clusters, seed)
+    graph = neighbour_graph(scores)
+    n_parts, parts = csgraph.connected_components(graph, directed=False)
+    if n_parts == n_clusters:
+        return parts
+    numbers = np.linspace(n_clusters, min(2 * n_clusters, len(scores) - 1), _N_CANDIDATES).round().astype(int)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Graph is not fully connected")  # its parts are clusters themselves
+        vectors = spectral_embedding(graph, n_components=numbers[-1], random_state=seed, drop_first=False)
+    candidates = []
+    for number in np.unique(numbers):
+        lengths = np.linalg.norm(vectors[:, :number], axis=1, keepdims=True)
+        candidates.append(kmeans_clusters(vectors[:, :number] / np.where(lengths == 0, 1, lengths), n_clusters, seed))
+    return max(candidates, key=lambda clusters: modularity(graph, clusters))
 
 
-def find_start(init: str, rows: np.ndarray, n_components: int, latent_dim: int, seed: int) -> Start | None:
+def neighbour_graph(scores: np.ndarray) -> sparse.csr_matrix:
+    """Symmetric weights (n, n) in [0, 1] between nearest neighbours (McInnes et al. 2018).
+
+    The weight of a neighbour falls exponentially with how much farther it is than the nearest one, at a rate by which
+    the weights of a row's neighbours add up to log₂ of their number. Two directions join as independent chances do.
+    """
+    n = len(scores)
+    k = min(N_NEIGHBOURS, n - 1)
+    distances, neighbours = NearestNeighbors(n_neighbors=k + 1).fit(scores).kneighbors(scores)
+    excess = distances[:, 1:] - distances[:, 1:2]
+    low, high = np.zeros((n, 1)), np.full((n, 1), 1e3 * excess.max() or 1.0)
+    for _ in range(64):
+        middle = (low + high) / 2
+        too_much = np.exp(-excess / middle).sum(1, keepdims=True) > math.log2(k)
+        low, high = np.where(too_much, low, middle), np.where(too_much, middle, high)
+    weights = np.exp(-excess / high).ravel()
+    directed = sparse.csr_matrix((weights, neighbours[:, 1:].ravel(), np.arange(n + 1) * k), shape=(n, n))
+    both = directed.multiply(directed.T)
+    return (directed + directed.T - both).tocsr()
+
+
+def modularity(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:
+    """Share of the weight within clusters, less what chance would put there (Newman and Girvan 2004)."""
+    members = np.eye(clusters.max() + 1)[clusters]
+    total = graph.sum()
+    within = (members * (graph @ members)).sum(0) / total
+    volume = (np.asarray(graph.sum(1)).ravel() @ members) / total
+    return float((within - volume**2).sum())
+
+
+CLUSTERINGS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
+    "kmeans": kmeans_clusters,
+    "gmm": gmm_clusters,
+    "neighbours": neighbour_clusters,
+}
+
+
+def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int) -> np.ndarray | None:
     """Cluster the principal components of ``rows``; None for ``init='random'``.
 
     Parameters
     ----------
-    init : {"random", "kmeans", "gmm"}
+    init : {"random", "kmeans", "gmm", "neighbours"}
     rows : ndarray of shape (n, p)
         Standardised observations, or a random part of them.
-    n_components, latent_dim : int
-        K and D_x.
+    n_components : int
+        K; with fewer rows, or fewer distinct ones, some components get none.
     seed : int
         Seed of the clustering.
 
-    Notes
-    -----
-    Components beyond the rows, or beyond their distinct values, start at the centre with unit scale.
+    Returns
+    -------
+    clusters : ndarray of int, shape (n,), or None
     """
     if init == "random":
         return None
-    pca = PCA(min(max(latent_dim, MAX_CLUSTERED_DIMS), *rows.shape), random_state=seed)
+    pca = PCA(min(MAX_DIMS, *rows.shape), random_state=seed)
     with np.errstate(invalid="ignore"):  # rows that are all alike have no variance to explain
         scores = pca.fit_transform(rows)
     with warnings.catch_warnings():
         # A start need not converge, and users would take the warning for one about their own fit.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        labels = CLUSTERINGS[init](scores[:, :MAX_CLUSTERED_DIMS], min(n_components, len(rows)), seed)
-    spread = scores[:, :latent_dim].std(0)
-    present = spread > 1e-6 * spread.max(initial=0.0)
-    inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=present)
-    projection = np.zeros((rows.shape[1], latent_dim))
-    projection[:, : len(spread)] = pca.components_[: len(spread)].T * inverse
-    places = (rows - pca.mean_) @ projection
-    means, scales = np.zeros((n_components, latent_dim)), np.ones((n_components, latent_dim))
-    for k in range(n_components):
-        members = places[labels == k]
-        if len(members):
-            means[k] = members.mean(0)
-            scales[k] = np.maximum(members.std(0), MIN_SCALE)
-    scales[:, ~projection.any(0)] = 1.0
-    return Start(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (pca.mean_, projection, means, scales)))
+        return CLUSTERINGS[init](scores, min(n_components, len(rows)), seed)

@@ -18,7 +18,7 @@ from gmvae.config import Config
 from gmvae.distributions import Observation, reparameterise
 from gmvae.generative import DECODERS, N_OUTPUTS, Family, Generative, MixturePrior
 from gmvae.objective import Terms
-from gmvae.recognition import Recognition
+from gmvae.recognition import Posterior, Recognition
 
 _ELEMENTS_AT_ONCE = 2**22
 """Floats that one chunk of importance samples may hold: 16 MiB in float32, beside the decoder's hidden layers."""
@@ -133,14 +133,23 @@ class GaussianMixtureVAE(nn.Module):
         self.units = units
         self.conditional_prior = objective.CONDITIONAL_PRIORS[bound]
 
-    def forward(self, y: Tensor, noise: Noise) -> Terms:
-        """The four terms of the bound for observations y (B, *event), with S samples each."""
+    def forward(self, y: Tensor, noise: Noise, view: Tensor | None = None) -> Terms:
+        """The four terms of the bound for observations y (B, *event), with S samples each.
+
+        With a ``view`` of each (B, *event), as `standardised` gives it, the posteriors of the components for both come
+        with them.
+        """
         y = self.standardised(y)
         q_x, q_w = self.recognition(y)
         x = reparameterise(q_x, noise.x)
         mixture = self.generative.mixture(reparameterise(q_w, noise.w))
         reconstruction = self._log_likelihood(y, self.generative.observation(x))
-        return objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
+        terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
+        if view is None:
+            return terms
+        return terms._replace(
+            log_posterior=self.plug_in(Posterior(q_x, q_w)), view_log_posterior=self.plug_in(self.recognition(view))
+        )
 
     def standardised(self, y: Tensor) -> Tensor:
         """What the networks see of observations y."""
@@ -161,8 +170,11 @@ class GaussianMixtureVAE(nn.Module):
 
     def log_posterior(self, y: Tensor) -> Tensor:
         """log p(z|y) with the means of q(x|y) and q(w|y) plugged in, shape (B, K)."""
-        q_x, q_w = self.recognition(self.standardised(y))
-        return self.generative.mixture(q_w.mean).log_posterior(q_x.mean)
+        return self.plug_in(self.recognition(self.standardised(y)))
+
+    def plug_in(self, q: Posterior) -> Tensor:
+        """log p(z|x, w) at the means of q(x|y) and q(w|y), shape (B, K)."""
+        return self.generative.mixture(q.w.mean).log_posterior(q.x.mean)
 
     def log_odds(self, y: Tensor) -> Tensor:
         """log [p(z=k|y) / (1 − p(z=k|y))], shape (B, K): it tells rows apart whose probabilities round to 1."""

@@ -31,8 +31,10 @@ class Terms(NamedTuple):
         E_q[KL(p(z|x,w) ‖ p(z))], between 0 and log K for uniform p(z).
     assignment : Tensor of shape (B, K)
         p(z|x,w) averaged over the samples.
-    embedding : Tensor of shape (B, D_x)
-        Mean of q(x|y).
+    log_posterior : Tensor of shape (V, K)
+        log p(z|y) at the means of q(x|y) and q(w|y), where views were shown besides; V = 0 without.
+    view_log_posterior : Tensor of shape (V, K)
+        The same for the views.
     """
 
     reconstruction: Tensor
@@ -40,7 +42,8 @@ class Terms(NamedTuple):
     w_prior: Tensor
     z_prior: Tensor
     assignment: Tensor
-    embedding: Tensor
+    log_posterior: Tensor
+    view_log_posterior: Tensor
 
     @property
     def evidence_bound(self) -> Tensor:
@@ -92,43 +95,51 @@ def latent_terms(
     log_posterior = torch.log_softmax(log_joint, -1)
     posterior = log_posterior.exp()
     z_prior = (posterior * (log_posterior - mixture.log_weights)).sum(-1)
+    no_view = posterior.new_empty(0, posterior.shape[-1])
     return Terms(
         reconstruction=reconstruction.mean(0),
         conditional_prior=conditional_prior(q_x, x, mixture, log_joint, posterior).mean(0),
         w_prior=q_w.kl_to_standard(),
         z_prior=z_prior.mean(0),
         assignment=posterior.mean(0),
-        embedding=q_x.mean,
+        log_posterior=no_view,
+        view_log_posterior=no_view,
     )
 
 
-class Anchor(NamedTuple):
-    """A pull of the embedding towards given places, for the first steps of a placed start.
+class Guidance(NamedTuple):
+    """Where the posteriors of views are drawn to, beside the bound.
 
     Attributes
     ----------
-    target : Tensor of shape (B, D_x)
-        Where the embedding of each observation should lie.
+    target : Tensor of shape (V, K) or None
+        Probabilities; None takes every observation's own posterior, sharpened.
     weight : float
-        Cost in nats of unit squared distance.
+        Cost in nats of one nat of cross-entropy.
     """
 
-    target: Tensor
+    target: Tensor | None
     weight: float
 
 
-def lower_bound(terms: Terms, min_information: float, anchor: Anchor | None = None, warmth: float = 1.0) -> Tensor:
+def sharpened(log_posterior: Tensor) -> Tensor:
+    """Squares of the probabilities over their sum (V, K), as a target: no gradient reaches them."""
+    return torch.softmax(2.0 * log_posterior.detach(), -1)
+
+
+def lower_bound(terms: Terms, min_information: float, guidance: Guidance | None = None, warmth: float = 1.0) -> Tensor:
     """What training maximises: the evidence bound of the minibatch under the information constraint.
 
     The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero
-    (section 5 of the paper). λ = 0 without an anchor at full warmth, the weight of the x- and w-terms, is the plain
-    bound.
+    (section 5 of the paper). λ = 0 without guidance at full warmth, the weight of the x- and w-terms, is the plain
+    bound. Guidance costs the cross-entropy of the views' posteriors to their targets.
     """
     z_prior = terms.z_prior.mean().clamp(min=min_information)
     bound = (terms.reconstruction - warmth * (terms.conditional_prior + terms.w_prior)).mean() - z_prior
-    if anchor is None:
+    if guidance is None:
         return bound
-    return bound - anchor.weight * (terms.embedding - anchor.target).square().sum(-1).mean()
+    target = sharpened(terms.log_posterior) if guidance.target is None else guidance.target
+    return bound + guidance.weight * (target * terms.view_log_posterior).sum(-1).mean()
 
 
 def log_importance_weights(

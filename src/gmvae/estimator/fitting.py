@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.exceptions import ConvergenceWarning
-from torch import Tensor
 
 from gmvae import persistence
 from gmvae.config import Config, epochs
 from gmvae.estimator.starting import Ground, continued, split_rows
-from gmvae.initialisation import Start
 from gmvae.model import GaussianMixtureVAE
 from gmvae.progress import Reporter
 from gmvae.training import (
@@ -125,7 +122,7 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit
     n_train = len(attempts[0].split.train)
     batch_size = min(config.batch_size, n_train)
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
-    config, reasons = decide(config, model, device_for(config.device), n_steps, len(attempts))
+    config, reasons = decide(config, model, rows.ndim == 4, device_for(config.device), n_steps, len(attempts))
     at_once = config.restarts_at_once if isinstance(config.restarts_at_once, int) else 1
     outcomes: list[tuple[Trainer, State | DivergedError]] = []
     with Reporter(config.verbose) as reporter:
@@ -158,16 +155,15 @@ def _member(rows: np.ndarray, ground: Ground | None, config: Config, attempt: At
     """Build the model of an attempt on its start, and its trainer."""
     run, restart = attempt.task.run, attempt.restart
     fabric = make_fabric(config, run and run.tensorboard(restart))
-    target = None
+    start = None
     if ground is not None:
         model = ground.model(config, attempt.seed)
-        start = ground.place(model, config, attempt.split, attempt.seed)
-        target = start and _target(start, model, config, fabric.device)
+        start = ground.start(config, attempt.split, attempt.seed)
     else:
         assert attempt.task.previous is not None
         model = continued(attempt.task.previous, rows, config)
     trainer = Trainer(
-        model, rows_for(rows, fabric.device), attempt.split, config, fabric, attempt.seed, target, ground is None
+        model, rows_for(rows, fabric.device), attempt.split, config, fabric, attempt.seed, start, ground is None
     )
     show = reporter.track(attempt.label, trainer.max_iter)
 
@@ -181,14 +177,6 @@ def _member(rows: np.ndarray, ground: Ground | None, config: Config, attempt: At
             attempt.task.on_epoch(model, state)
 
     return Member(trainer, _resume(run, restart, model), on_epoch)
-
-
-def _target(
-    start: Start, model: GaussianMixtureVAE, config: Config, device: torch.device
-) -> Callable[[Tensor], Tensor]:
-    dtype = torch.float64 if config.precision == "64-true" else torch.float32
-    placed = start.to(torch.empty(0, device=device, dtype=dtype))
-    return lambda y: placed.target(model.standardised(y))
 
 
 def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]]) -> Fit:

@@ -36,8 +36,8 @@ class GMVAE(FittedQueries):
     style_dim : int, default=4
         Dimension D_w of the style latent.
     likelihood : {"auto", "bernoulli", "gaussian"}, default="auto"
-        p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and grey levels within [0, 1] (images, or rows
-        of which a tenth or more of the values are exactly 0 or 1), else "gaussian" with learned mean and scale.
+        p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and grey levels within [0, 1] (rows of which a
+        tenth or more of the values are exactly 0 or 1), else "gaussian" with learned mean and scale.
     network : {"auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"} or pair of modules, default="auto"
         Hidden layers. "auto" takes "conv" for images of at least 8x8 pixels, else "mlp". A pair
         (encoder, decoder) of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to
@@ -67,8 +67,10 @@ class GMVAE(FittedQueries):
         "exact" sums z out; "paper" is the looser bound of the paper.
     n_init : int, default=1
         Restarts; the best held-out bound is kept.
-    init : {"kmeans", "gmm", "random"}, default="kmeans"
-        Where the components start: on clusters of the data's principal components, or anywhere.
+    init : {"neighbours", "kmeans", "gmm", "random"}, default="neighbours"
+        Clusters of the data's principal components on which the components start; "random" starts anywhere.
+    consistency : float or "auto", default="auto"
+        Nats by which an image and a slightly moved copy are drawn to one cluster. "auto" takes 5; rows have none.
     tol : float, default=0.01
         Least gain in the held-out bound that counts, in nats per row.
     n_iter_no_change : int, default=20
@@ -76,20 +78,17 @@ class GMVAE(FittedQueries):
     validation_fraction : float, default=0.1
         Share of the rows held out to decide when to stop; 0 uses training rows, at most 10,000.
     restarts_at_once : int or "auto", default="auto"
-        Restarts trained as one stacked model: each ends where it would have alone, up to rounding. "auto" takes all
-        on a GPU and for small networks, else one after another.
+        Restarts trained as one stacked model. "auto" takes all on a GPU and for small networks.
     precision : {"auto", "32-true", "bf16-mixed", "64-true"}, default="auto"
-        Floating-point precision. "auto" takes matrix products in bfloat16 for Bernoulli data on a device that has
-        them, else 32 bits.
+        "auto" takes matrix products in bfloat16 for Bernoulli data on a device that has them, else 32 bits.
     compile : bool or "auto", default="auto"
         Compile the model with `torch.compile`. "auto" does on a GPU for long runs; on a CPU it gains next to nothing.
     device : str, default="auto"
         "cpu", "cuda", "cuda:N", or "auto" for a GPU where there is one.
     random_state : int, RandomState or None, default=None
-        Seed. The same seed gives the same result on the same machine, on a CPU bit for bit. None takes a fresh one
-        from the system; global generators are never touched.
+        Seed; None takes a fresh one. The same seed gives the same result on the same machine, on a CPU bit for bit.
     warm_start : bool, default=False
-        Go on from the previous solution, in its standardisation and without restarts, when `fit` is called again.
+        Go on from the previous solution, without restarts, when `fit` is called again.
     verbose : int, default=0
         1 reports every epoch on standard error.
 
@@ -122,8 +121,7 @@ class GMVAE(FittedQueries):
 
     References
     ----------
-    N. Dilokthanakul et al., "Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders",
-    arXiv:1611.02648, 2016.
+    Dilokthanakul et al. 2016, "Deep Unsupervised Clustering with Gaussian Mixture VAEs", arXiv:1611.02648.
 
     Examples
     --------
@@ -158,7 +156,8 @@ class GMVAE(FittedQueries):
         n_mc_samples: int = 1,
         bound: str = "exact",
         n_init: int = 1,
-        init: str = "kmeans",
+        init: str = "neighbours",
+        consistency: float | str = "auto",
         tol: float = 0.01,
         n_iter_no_change: int = 20,
         validation_fraction: float = 0.1,
@@ -188,6 +187,7 @@ class GMVAE(FittedQueries):
         self.bound = bound
         self.n_init = n_init
         self.init = init
+        self.consistency = consistency
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.validation_fraction = validation_fraction

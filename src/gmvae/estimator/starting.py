@@ -13,9 +13,9 @@ from gmvae.config import Config
 from gmvae.estimator.seeds import seeded
 from gmvae.estimator.values import check_bernoulli, family_for, top_level
 from gmvae.generative import Family
-from gmvae.initialisation import MAX_ROWS, Start, find_start
+from gmvae.initialisation import MAX_ROWS, starting_clusters
 from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
-from gmvae.training import Split, as_tensor
+from gmvae.training import Split, StartingClusters, as_tensor
 
 _ROWS_AT_ONCE = 8192
 MAX_CHECKED = 10_000
@@ -50,14 +50,12 @@ class Ground:
         with seeded(seed):
             return build(config, self.rows.shape[1:], self.family, copy.deepcopy(self.units))
 
-    def place(self, model: GaussianMixtureVAE, config: Config, split: Split, seed: int) -> Start | None:
-        """Put the components of ``model`` on clusters of the training rows; None for ``init='random'``."""
-        sample = split.train[:MAX_ROWS].numpy()
-        seen = model.standardised(as_tensor(self.rows[np.sort(sample)])).flatten(1).numpy().astype(np.float64)
-        start = find_start(config.init, seen, config.n_components, config.latent_dim, seed)
-        if start is not None:
-            model.generative.mixture.place(start.means, start.scales)
-        return start
+    def start(self, config: Config, split: Split, seed: int) -> StartingClusters | None:
+        """Clusters of some of the training rows; None for ``init='random'``."""
+        sample = split.train[:MAX_ROWS].sort().values
+        seen = self.units(as_tensor(self.rows[sample.numpy()])).flatten(1).numpy().astype(np.float64)
+        clusters = starting_clusters(config.init, seen, config.n_components, seed)
+        return None if clusters is None else StartingClusters(sample, torch.from_numpy(clusters).long())
 
 
 def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gmvae.training.device import device_for
     from gmvae.training.fabric import make_fabric
     from gmvae.training.guard import DivergedError, TrainingWarning
+    from gmvae.training.guide import StartingClusters
     from gmvae.training.history import Epoch, History
     from gmvae.training.loop import Trainer, converged
     from gmvae.training.minibatches import Split
@@ -27,6 +28,7 @@ _HOMES = {
     "Member": "stack",
     "Rows": "rows",
     "Split": "minibatches",
+    "StartingClusters": "guide",
     "State": "state",
     "Trainer": "loop",
     "TrainingWarning": "guard",
@@ -46,6 +48,7 @@ __all__ = [
     "Member",
     "Rows",
     "Split",
+    "StartingClusters",
     "State",
     "Trainer",
     "TrainingWarning",

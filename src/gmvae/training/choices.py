@@ -16,6 +16,8 @@ _MIN_PARAMETERS_FOR_BF16 = 200_000
 _MAX_PARAMETERS_STACKED_ON_CPU = 1_000_000
 """Above it, a step's matrix products alone keep a processor busy, and stacked convolutions are slow; below it, the
 calls take their share of the time."""
+_CONSISTENCY = 5.0
+"""Nats. On MNIST 10 and 20 give much the same clusters."""
 _MIN_STEPS_TO_COMPILE = 2_000
 """Compiling takes about as long as so many steps."""
 
@@ -30,7 +32,7 @@ class Choice(NamedTuple):
 
 
 def decide(
-    config: Config, model: GaussianMixtureVAE, device: torch.device, n_steps: int, n_runs: int
+    config: Config, model: GaussianMixtureVAE, is_image: bool, device: torch.device, n_steps: int, n_runs: int
 ) -> tuple[Config, list[str]]:
     """Replace "auto" by what suits the model and the device, and say why.
 
@@ -38,6 +40,8 @@ def decide(
     ----------
     model : GaussianMixtureVAE
         As it will be trained.
+    is_image : bool
+        Whether observations are images.
     device : torch.device
         Where.
     n_steps : int
@@ -48,11 +52,24 @@ def decide(
     Returns
     -------
     config : Config
-        Without "auto" in `precision`, in `compile` and, if there are several runs, in `restarts_at_once`.
+        Without "auto" in `consistency`, `precision` and `compile`, and, if there are several runs, in
+        `restarts_at_once`.
     reasons : list of str
         One sentence a choice; they are logged, too.
+
+    Raises
+    ------
+    ValueError
+        If views are to agree of rows that are no images.
     """
     choices = {}
+    if config.consistency == "auto":
+        choices["consistency"] = _consistency(is_image)
+    elif config.consistency and not is_image:
+        raise ValueError(
+            f"`consistency` must be 0 or 'auto' for rows that are no images; got {config.consistency!r}: reshape X to "
+            "(n, H, W), or set it to 0."
+        )
     if config.precision == "auto":
         choices["precision"] = _precision(model, device)
     if config.compile == "auto":
@@ -63,6 +80,12 @@ def decide(
     for reason in reasons:
         _log.info(reason)
     return dataclasses.replace(config, **{name: choice.value for name, choice in choices.items()}), reasons
+
+
+def _consistency(is_image: bool) -> Choice:
+    if is_image:
+        return Choice(_CONSISTENCY, "an image that is moved a little stays what it is")
+    return Choice(0.0, "rows that are no images cannot be moved")
 
 
 def _precision(model: GaussianMixtureVAE, device: torch.device) -> Choice:

@@ -12,23 +12,17 @@ from torch import Tensor, nn
 
 from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
-from gmvae.objective import Anchor, Terms, lower_bound
+from gmvae.objective import Terms, lower_bound
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.device import compiler_for
 from gmvae.training.guard import REDUCTION, NonFiniteError, back_off
+from gmvae.training.guide import Guide, StartingClusters
 from gmvae.training.history import Epoch, History
 from gmvae.training.minibatches import Minibatch, Split
-from gmvae.training.placing import place_embedding
 from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.state import State, snapshot
 from gmvae.training.totals import Totals
-
-ANCHOR_WEIGHT = 5.0
-"""Nats per unit squared distance that hold an embedding on its starting place at first: several times
-the pull of the prior, so that the decoder learns from separated clusters."""
-ANCHOR_SHARE = 0.2
-"""Share of the epochs over which the anchor fades to nothing; the rest is the bound alone."""
 
 
 class Trainer:
@@ -48,8 +42,8 @@ class Trainer:
         Device, precision and loggers.
     seed : int
         Seed of minibatches and noise.
-    target : callable, optional
-        Maps observations (B, *event) to the places (B, D_x) where their embeddings start.
+    start : StartingClusters, optional
+        Where the components start; without, anywhere.
     continues : bool
         Whether the model is a solution already, to be left only for a better one.
     """
@@ -62,12 +56,12 @@ class Trainer:
         config: Config,
         fabric: Fabric,
         seed: int,
-        target: Callable[[Tensor], Tensor] | None = None,
+        start: StartingClusters | None = None,
         continues: bool = False,
     ) -> None:
         self.model = model
         fabric.setup_module(model)  # moves and converts it; the wrapper returned costs time at every step
-        self.compiled: Callable[[Tensor, Noise], Terms] = model
+        self.compiled: Callable[[Tensor, Noise, Tensor | None], Terms] = model
         if config.compile is True and compiler_for(fabric.device):
             self.compiled = torch.compile(model, dynamic=False)
         self.optimizer = adam(model.parameters(), config.learning_rate)
@@ -76,7 +70,7 @@ class Trainer:
         self.train, self.held_out = split.train.to(rows.home), split.held_out.to(rows.home)
         self.config = config
         self.fabric = fabric
-        self.target = target
+        self.guide = Guide(model, rows, start, config)
         self.continues = continues
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
@@ -112,11 +106,9 @@ class Trainer:
         return state
 
     def begin(self, resume: State | None) -> State:
-        """Place the embedding of a new run, or take up an interrupted one."""
-        if resume is None and self.target is not None:
-            place_embedding(
-                self.model, self.rows, self.train, self.target, self.batch_size, self.generator, self.fabric.autocast
-            )
+        """Teach a new run its starting clusters, or take up an interrupted one."""
+        if resume is None:
+            self.guide.teach(self.batch_size, self.generator, self.fabric.autocast)
         if resume is not None and len(resume.generator) != len(self.generator.get_state()):
             raise ValueError(
                 f"`device` must be of the kind that the run to resume was on; got {self.fabric.device.type!r}, whose "
@@ -135,8 +127,9 @@ class Trainer:
             progress = (len(state.history.epochs) + step / len(batches)) / self.max_iter
             y = self.rows.take(indices)
             noise = self._noise(self.generator, len(indices))
+            view, guidance = self.guide.view(y, progress, self.generator)
             warmth = warmed(progress, self.config.warm_up)
-            yield Minibatch(y, noise, self._anchor(y, progress), warmth, peak * self.schedule(progress))
+            yield Minibatch(y, noise, view, guidance, warmth, peak * self.schedule(progress))
 
     def settle(self, state: State, totals: Totals, started: float, on_epoch: Callable[[State], None]) -> State:
         """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
@@ -187,6 +180,7 @@ class Trainer:
             learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - started,
         )
+        settling = not self._counts(len(state.history.epochs) / self.max_iter)
         new = State(
             snapshot(self.model),
             state.best,
@@ -195,12 +189,12 @@ class Trainer:
             History([*state.history.epochs, epoch]),
             state.best_bound,
             state.plateau_bound,
-            state.epochs_without_gain + self._counts(len(state.history.epochs) / self.max_iter),
+            state.epochs_without_gain + 1,
             state.reductions,
         )
-        if held_out > state.best_bound:
+        if held_out > state.best_bound or settling:
             new.best, new.best_bound = new.network, held_out
-        if held_out > state.plateau_bound + self.config.tol:
+        if held_out > state.plateau_bound + self.config.tol or settling:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
         new.finished = converged(new, self.config) or len(new.history.epochs) >= self.max_iter
         return new
@@ -218,8 +212,8 @@ class Trainer:
         self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
         with self.fabric.autocast():
-            terms = self.compiled(minibatch.y, minibatch.noise)
-        bound = lower_bound(terms, self.config.min_information, minibatch.anchor, minibatch.warmth)
+            terms = self.compiled(minibatch.y, minibatch.noise, minibatch.view)
+        bound = lower_bound(terms, self.config.min_information, minibatch.guidance, minibatch.warmth)
         self.fabric.backward(-bound)
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
@@ -231,17 +225,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
 
-    def _anchor(self, y: Tensor, progress: float) -> Anchor | None:
-        if self.target is None or not self._anchored(progress):
-            return None
-        return Anchor(self.target(y), ANCHOR_WEIGHT * (1.0 - progress / ANCHOR_SHARE))
-
-    def _anchored(self, progress: float) -> bool:
-        return self.target is not None and progress < ANCHOR_SHARE
-
     def _counts(self, progress: float) -> bool:
-        """Whether an epoch without a gain counts: what is maximised must be the bound alone."""
-        return not self._anchored(progress) and progress >= self.config.warm_up
+        """Whether an epoch's bound counts: what is maximised must not change after it."""
+        return progress >= max(self.guide.change, self.config.warm_up)
 
     def _noise(self, generator: torch.Generator, n_rows: int) -> Noise:
         dtype = next(self.model.parameters()).dtype

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from gmvae.model import Noise
-from gmvae.objective import Anchor
+from gmvae.objective import Guidance
 
 
 class Split(NamedTuple):
@@ -33,8 +33,10 @@ class Minibatch(NamedTuple):
     ----------
     y : Tensor of shape (B, *event)
     noise : Noise
-    anchor : Anchor or None
-        The pull of a placed start.
+    view : Tensor of shape (V, *event) or None
+        Observations whose posterior is guided.
+    guidance : Guidance or None
+        Where to.
     warmth : float
         Weight of the x- and w-terms.
     learning_rate : float
@@ -43,6 +45,7 @@ class Minibatch(NamedTuple):
 
     y: Tensor
     noise: Noise
-    anchor: Anchor | None
+    view: Tensor | None
+    guidance: Guidance | None
     warmth: float
     learning_rate: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import Parameter
 
 from gmvae.model import Noise
-from gmvae.objective import Anchor, Terms, lower_bound
+from gmvae.objective import Guidance, Terms, lower_bound
 from gmvae.training.adam import adam
 from gmvae.training.guard import DivergedError
 from gmvae.training.loop import Trainer
@@ -78,28 +78,31 @@ class Stack:
         self.optimizer.zero_grad()
         y = torch.stack([minibatch.y for minibatch in minibatches])
         noise = Noise(*(torch.stack(parts) for parts in zip(*(m.noise for m in minibatches), strict=True)))
+        shown = [minibatch.view for minibatch in minibatches if minibatch.view is not None]
+        views = [torch.stack(shown)] if shown else []
         with self.first.fabric.autocast():
-            terms = vmap(self._terms, randomness="different")(self.parameters, self.buffers, y, noise)
+            terms = vmap(self._terms, randomness="different")(self.parameters, self.buffers, y, noise, *views)
         self.first.fabric.backward(-self._lower_bounds(terms, minibatches).sum())
         if self.first.config.max_grad_norm is not None:
             self._clip(self.first.config.max_grad_norm)
         self.optimizer.step()
         return terms
 
-    def _terms(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], y: Tensor, noise: Noise) -> Terms:
-        return functional_call(self.first.model, (parameters, buffers), (y, noise))
+    def _terms(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *inputs: Any) -> Terms:
+        return functional_call(self.first.model, (parameters, buffers), inputs)
 
     def _lower_bounds(self, terms: Terms, minibatches: Sequence[Minibatch]) -> Tensor:
         min_information, warmth = self.first.config.min_information, minibatches[0].warmth
-        anchors = [minibatch.anchor for minibatch in minibatches if minibatch.anchor is not None]
-        if not anchors:
-            return vmap(lambda terms: lower_bound(terms, min_information, None, warmth))(terms)
-        targets = torch.stack([anchor.target for anchor in anchors])
+        guidance = minibatches[0].guidance
+        targets = [m.guidance.target for m in minibatches if m.guidance is not None and m.guidance.target is not None]
+        if not targets:
+            return vmap(lambda terms: lower_bound(terms, min_information, guidance, warmth))(terms)
 
         def bound(terms: Terms, target: Tensor) -> Tensor:
-            return lower_bound(terms, min_information, Anchor(target, anchors[0].weight), warmth)
+            assert guidance is not None
+            return lower_bound(terms, min_information, Guidance(target, guidance.weight), warmth)
 
-        return vmap(bound)(terms, targets)
+        return vmap(bound)(terms, torch.stack(targets))
 
     def _clip(self, max_norm: float) -> None:
         """Clip the norm of every member's gradient, as `torch.nn.utils.clip_grad_norm_` does for one."""

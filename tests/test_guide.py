@@ -1,0 +1,122 @@
+"""What guides the posterior beside the bound: starting clusters, then views."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+from gmvae.config import Config
+from gmvae.model import UnitInterval, build
+from gmvae.training import StartingClusters
+from gmvae.training import guide as room
+from gmvae.training.guide import START_SHARE, START_WEIGHT, Guide, augmented
+from gmvae.training.rows import DeviceRows
+
+IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+START = StartingClusters(torch.arange(0, 40, 2), torch.arange(20) % 3)
+
+
+def guide(start: StartingClusters | None = START, consistency: float = 2.0, rows: Tensor = IMAGES) -> Guide:
+    config = Config(n_components=3, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
+    with torch.random.fork_rng():
+        return Guide(build(config, (1, 8, 8), "bernoulli", UnitInterval()), DeviceRows(rows), start, config)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_rows_of_the_start_come_first_with_their_clusters() -> None:
+    """Without views in between the rows are as they are, so that each can be found again."""
+    view, guidance = guide(consistency=0.0).view(IMAGES[:7], 0.1, generator())
+    assert view is not None
+    assert guidance is not None
+    assert guidance.target is not None
+    assert len(view) == 7
+    for image, target in zip(view, guidance.target, strict=True):
+        (index,) = (IMAGES[::2] == image).flatten(1).all(1).nonzero().flatten().tolist()
+        assert target.tolist() == [k == index % 3 for k in range(3)]
+    assert guidance.weight == pytest.approx(START_WEIGHT * 0.9)
+
+
+def test_the_start_fades_to_nothing_and_views_take_over() -> None:
+    weights = [guide().view(IMAGES, share * START_SHARE, generator())[1] for share in (0.0, 0.5, 0.999)]
+    assert [weight and weight.weight for weight in weights] == pytest.approx([5.0, 2.5, 0.005])
+    view, guidance = guide().view(IMAGES, START_SHARE, generator())
+    assert guidance is not None
+    assert guidance.target is None
+    assert guidance.weight == 2.0
+    assert view is not None
+    assert view.shape == IMAGES.shape
+    assert not torch.equal(view, IMAGES)
+
+
+def test_without_either_nothing_is_shown() -> None:
+    assert guide(None, 0.0).view(IMAGES, 0.0, generator()) == (None, None)
+    assert guide(None).view(IMAGES, 0.0, generator())[1] is not None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "how"),
+    [
+        ({}, lambda image: image),
+        ({"SHIFT": 0.25}, None),
+        ({"ANGLE": 0.5}, None),
+        ({"LOG_SCALE": 0.4}, None),
+        ({"SHEAR": 0.4}, None),
+    ],
+)
+def test_maps_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, bounds: dict[str, float], how: Any) -> None:
+    """One kind of map at a time, at its bound, against scipy's affine interpolation."""
+    for name in ("SHIFT", "ANGLE", "LOG_SCALE", "SHEAR"):
+        monkeypatch.setattr(room, name, bounds.get(name, 0.0))
+    monkeypatch.setattr(torch, "rand", lambda *size, **kind: torch.ones(*size, dtype=kind["dtype"]))
+    image = ndimage.gaussian_filter(np.random.default_rng(1).random((1, 1, 16, 16)), (0, 0, 1, 1))
+    angle, zoom, shear = bounds.get("ANGLE", 0.0), math.exp(bounds.get("LOG_SCALE", 0.0)), bounds.get("SHEAR", 0.0)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    in_x_y = turn @ np.array([[zoom, shear], [0.0, zoom]])
+    in_rows_columns = in_x_y[::-1, ::-1]
+    centre = np.full(2, 7.5)
+    shift = 16 * bounds.get("SHIFT", 0.0)
+    offset = centre - in_rows_columns @ centre + shift
+    expected = ndimage.affine_transform(image[0, 0], in_rows_columns, offset, order=1, mode="nearest")
+    found = augmented(torch.from_numpy(image), generator())[0, 0].numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert (how is not None) == np.allclose(found, image[0, 0])
+
+
+def test_every_image_is_moved_on_its_own() -> None:
+    one: Tensor = IMAGES[:1].expand(5, -1, -1, -1)
+    moved = augmented(one, generator())
+    assert len({tuple(image.flatten().tolist()) for image in moved}) == 5
+    torch.testing.assert_close(moved, augmented(one, generator()), rtol=0, atol=0)
+
+
+def test_views_are_in_the_units_that_the_networks_see() -> None:
+    levels = (255 * IMAGES).to(torch.uint8)
+    shares = levels / 255
+    for progress in (0.1, 0.9):
+        one, other = (guide(rows=rows).view(rows, progress, generator())[0] for rows in (levels, shares))
+        assert one is not None
+        assert other is not None
+        assert torch.equal(one, other)
+
+
+def test_a_lesson_leaves_the_posteriors_on_the_clusters() -> None:
+    blobs = torch.eye(3).repeat_interleave(20, 0).reshape(60, 1, 1, 3).repeat(1, 1, 8, 1)
+    clusters = torch.arange(3).repeat_interleave(20)
+    taught = guide(StartingClusters(torch.arange(60), clusters), 0.0, functional.pad(blobs, (0, 5)))
+    before = {name: tensor.clone() for name, tensor in taught.model.generative.observation.state_dict().items()}
+    taught.teach(32, generator(), nullcontext)
+    chances = taught.model.log_posterior(functional.pad(blobs, (0, 5))).exp()
+    assert (chances[torch.arange(60), clusters] > 0.99).all()
+    after = taught.model.generative.observation.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items()), "the decoder has nothing to learn"
