@@ -27,7 +27,7 @@ def model_of(family: str, width: int) -> GaussianMixtureVAE:
 
 
 def decided(family: str, width: int, where: torch.device, n_steps: int, n_runs: int, **given: Any) -> Config:
-    return decide(Config(**given), model_of(family, width), False, where, n_steps, n_runs)[0]
+    return decide(Config(**given), model_of(family, width), (20,), where, n_steps, n_runs)[0]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_networks_of_the_users_own_are_not_stacked() -> None:
 
 def test_reasons_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="gmvae"):
-        _, reasons = decide(Config(), model_of("gaussian", 20), False, CPU, 10, 5)
+        _, reasons = decide(Config(), model_of("gaussian", 20), (20,), CPU, 10, 5)
     assert reasons == [
         "consistency=0.0: rows that are no images cannot be moved",
         "precision='32-true': means of Gaussian data need more than the 8 bits of bfloat16",
@@ -82,7 +82,7 @@ def test_reasons_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records] == reasons
     assert (
         decide(
-            Config(precision="32-true", compile=False, consistency=0.0), model_of("gaussian", 20), False, CPU, 10, 1
+            Config(precision="32-true", compile=False, consistency=0.0), model_of("gaussian", 20), (20,), CPU, 10, 1
         )[1]
         == []
     )
@@ -90,11 +90,14 @@ def test_reasons_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_views_are_for_images() -> None:
     model = model_of("gaussian", 20)
-    settled, reasons = decide(Config(precision="32-true", compile=False), model, True, CPU, 10, 1)
+    settled, reasons = decide(Config(precision="32-true", compile=False), model, (1, 16, 20), CPU, 10, 1)
     assert settled.consistency == 5.0
     assert reasons == ["consistency=5.0: an image that is moved a little stays what it is"]
+    for shape in ((20,), (1, 15, 20)):
+        assert decide(Config(), model, shape, CPU, 10, 1)[0].consistency == 0.0
+    assert decide(Config(consistency=2.0), model, (1, 15, 20), CPU, 10, 1)[0].consistency == 2.0
     with pytest.raises(ValueError, match=r"`consistency` must be 0 or 'auto' for rows that are no images; got 2\.0"):
-        decide(Config(consistency=2.0), model, False, CPU, 10, 1)
+        decide(Config(consistency=2.0), model, (20,), CPU, 10, 1)
 
 
 def test_a_missing_compiler_is_said_once_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

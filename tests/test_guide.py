@@ -15,28 +15,30 @@ from torch.nn import functional
 
 from gmvae.config import Config
 from gmvae.model import UnitInterval, build
+from gmvae.objective import Guidance
 from gmvae.training import StartingClusters
 from gmvae.training import guide as room
 from gmvae.training.guide import START_SHARE, START_WEIGHT, Guide, augmented
 from gmvae.training.rows import DeviceRows
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+N_STEPS = 1000
 START = StartingClusters(torch.arange(0, 40, 2), torch.arange(20) % 3)
 
 
 def guide(start: StartingClusters | None = START, consistency: float = 2.0, rows: Tensor = IMAGES) -> Guide:
     config = Config(n_components=3, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
-        return Guide(build(config, (1, 8, 8), "bernoulli", UnitInterval()), DeviceRows(rows), start, config)
+        return Guide(build(config, (1, 8, 8), "bernoulli", UnitInterval()), DeviceRows(rows), start, config, N_STEPS)
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_rows_of_the_start_come_first_with_their_clusters() -> None:
+def test_rows_of_the_start_come_with_their_clusters() -> None:
     """Without views in between the rows are as they are, so that each can be found again."""
-    view, guidance = guide(consistency=0.0).view(IMAGES[:7], 0.1, generator())
+    view, guidance = guide(consistency=0.0).view(IMAGES[:7], 100, generator())
     assert view is not None
     assert guidance is not None
     assert guidance.target is not None
@@ -44,24 +46,33 @@ def test_rows_of_the_start_come_first_with_their_clusters() -> None:
     for image, target in zip(view, guidance.target, strict=True):
         (index,) = (IMAGES[::2] == image).flatten(1).all(1).nonzero().flatten().tolist()
         assert target.tolist() == [k == index % 3 for k in range(3)]
-    assert guidance.weight == pytest.approx(START_WEIGHT * 0.9)
+    assert guidance.weight == pytest.approx(0.9 * START_WEIGHT)
 
 
-def test_the_start_fades_to_nothing_and_views_take_over() -> None:
-    weights = [guide().view(IMAGES, share * START_SHARE, generator())[1] for share in (0.0, 0.5, 0.999)]
-    assert [weight and weight.weight for weight in weights] == pytest.approx([5.0, 2.5, 0.005])
-    view, guidance = guide().view(IMAGES, START_SHARE, generator())
+def test_steps_go_over_from_the_start_to_the_views() -> None:
+    shown = [guide().view(IMAGES[:2], step, generator())[1] for step in range(N_STEPS)]
+    of_start = np.array([guidance is not None and guidance.target is not None for guidance in shown])
+    half = int(START_SHARE * N_STEPS)
+    assert of_start[0]
+    assert not of_start[half:].any()
+    for first in range(0, half, 100):
+        expected = 1.0 - (first + 50) / half
+        assert of_start[first : first + 100].mean() == pytest.approx(expected, abs=0.03), "evenly dealt out"
+    weights = np.array([guidance.weight if guidance else np.nan for guidance in shown])
+    fade = START_WEIGHT * (1.0 - np.arange(N_STEPS) / half)
+    np.testing.assert_allclose(weights[of_start], fade[of_start])
+    assert (weights[~of_start] == 2.0).all()
+
+
+def test_without_views_the_start_fades_to_the_end() -> None:
+    guidance = guide(START, 0.0).view(IMAGES, N_STEPS - 1, generator())[1]
     assert guidance is not None
-    assert guidance.target is None
-    assert guidance.weight == 2.0
-    assert view is not None
-    assert view.shape == IMAGES.shape
-    assert not torch.equal(view, IMAGES)
+    assert guidance.weight == pytest.approx(START_WEIGHT / N_STEPS)
 
 
 def test_without_either_nothing_is_shown() -> None:
-    assert guide(None, 0.0).view(IMAGES, 0.0, generator()) == (None, None)
-    assert guide(None).view(IMAGES, 0.0, generator())[1] is not None
+    assert guide(None, 0.0).view(IMAGES, 0, generator()) == (None, None)
+    assert guide(None).view(IMAGES, 0, generator())[1] == Guidance(None, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +114,8 @@ def test_every_image_is_moved_on_its_own() -> None:
 def test_views_are_in_the_units_that_the_networks_see() -> None:
     levels = (255 * IMAGES).to(torch.uint8)
     shares = levels / 255
-    for progress in (0.1, 0.9):
-        one, other = (guide(rows=rows).view(rows, progress, generator())[0] for rows in (levels, shares))
+    for step in (0, N_STEPS - 1):
+        one, other = (guide(rows=rows).view(rows, step, generator())[0] for rows in (levels, shares))
         assert one is not None
         assert other is not None
         assert torch.equal(one, other)

@@ -150,7 +150,7 @@ class Config:
         "auto",
         dataclasses.replace(_NON_NEGATIVE, says="a number of at least 0 or 'auto'", choices=("auto",)),
         "Nats by which an image and a slightly moved copy of it are drawn to the same cluster; 'auto' takes 5 for "
-        "images, else 0.",
+        "images of at least 16x16 pixels, else 0.",
     )
     tol: float = _field(0.01, _NON_NEGATIVE, "Least gain in the held-out bound that counts, in nats per observation.")
     n_iter_no_change: int = _field(20, _integer(1), "Epochs without a gain of `tol` before training stops.")

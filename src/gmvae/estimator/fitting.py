@@ -122,7 +122,7 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit
     n_train = len(attempts[0].split.train)
     batch_size = min(config.batch_size, n_train)
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
-    config, reasons = decide(config, model, rows.ndim == 4, device_for(config.device), n_steps, len(attempts))
+    config, reasons = decide(config, model, rows.shape[1:], device_for(config.device), n_steps, len(attempts))
     at_once = config.restarts_at_once if isinstance(config.restarts_at_once, int) else 1
     outcomes: list[tuple[Trainer, State | DivergedError]] = []
     with Reporter(config.verbose) as reporter:

@@ -70,7 +70,7 @@ class GMVAE(FittedQueries):
     init : {"neighbours", "kmeans", "gmm", "random"}, default="neighbours"
         Clusters of the data's principal components on which the components start; "random" starts anywhere.
     consistency : float or "auto", default="auto"
-        Nats by which an image and a slightly moved copy are drawn to one cluster. "auto" takes 5; rows have none.
+        Nats by which an image and a slightly moved copy are drawn to one cluster. "auto" takes 5 from 16x16 pixels on.
     tol : float, default=0.01
         Least gain in the held-out bound that counts, in nats per row.
     n_iter_no_change : int, default=20

@@ -51,11 +51,18 @@ class Ground:
             return build(config, self.rows.shape[1:], self.family, copy.deepcopy(self.units))
 
     def start(self, config: Config, split: Split, seed: int) -> StartingClusters | None:
-        """Clusters of some of the training rows; None for ``init='random'``."""
-        sample = split.train[:MAX_ROWS].sort().values
+        """Clusters of some of the training rows; None for ``init='random'``.
+
+        They are found among held-out rows as well, so that fits to few rows start alike whichever they hold out.
+        """
+        order = torch.cat([split.train, split.held_out]) if len(self.rows) <= MAX_ROWS else split.train[:MAX_ROWS]
+        sample = order.unique()
         seen = self.units(as_tensor(self.rows[sample.numpy()])).flatten(1).numpy().astype(np.float64)
         clusters = starting_clusters(config.init, seen, config.n_components, seed)
-        return None if clusters is None else StartingClusters(sample, torch.from_numpy(clusters).long())
+        if clusters is None:
+            return None
+        taught = torch.isin(sample, split.train)
+        return StartingClusters(sample[taught], torch.from_numpy(clusters).long()[taught])
 
 
 def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:

@@ -10,6 +10,7 @@ import torch
 
 from gmvae.config import Config
 from gmvae.model import GaussianMixtureVAE
+from gmvae.networks import Shape
 
 _MIN_PARAMETERS_FOR_BF16 = 200_000
 """Below it, casting weights costs what faster matrix products save."""
@@ -18,6 +19,8 @@ _MAX_PARAMETERS_STACKED_ON_CPU = 1_000_000
 calls take their share of the time."""
 _CONSISTENCY = 5.0
 """Nats. On MNIST 10 and 20 give much the same clusters."""
+_MIN_PIXELS_TO_MOVE = 16
+"""Height and width; digits of 8x8 are found better without."""
 _MIN_STEPS_TO_COMPILE = 2_000
 """Compiling takes about as long as so many steps."""
 
@@ -32,7 +35,7 @@ class Choice(NamedTuple):
 
 
 def decide(
-    config: Config, model: GaussianMixtureVAE, is_image: bool, device: torch.device, n_steps: int, n_runs: int
+    config: Config, model: GaussianMixtureVAE, event_shape: Shape, device: torch.device, n_steps: int, n_runs: int
 ) -> tuple[Config, list[str]]:
     """Replace "auto" by what suits the model and the device, and say why.
 
@@ -40,8 +43,8 @@ def decide(
     ----------
     model : GaussianMixtureVAE
         As it will be trained.
-    is_image : bool
-        Whether observations are images.
+    event_shape : tuple of int
+        Shape of an observation: (p,) or (C, H, W).
     device : torch.device
         Where.
     n_steps : int
@@ -64,8 +67,8 @@ def decide(
     """
     choices = {}
     if config.consistency == "auto":
-        choices["consistency"] = _consistency(is_image)
-    elif config.consistency and not is_image:
+        choices["consistency"] = _consistency(event_shape)
+    elif config.consistency and len(event_shape) == 1:
         raise ValueError(
             f"`consistency` must be 0 or 'auto' for rows that are no images; got {config.consistency!r}: reshape X to "
             "(n, H, W), or set it to 0."
@@ -82,10 +85,12 @@ def decide(
     return dataclasses.replace(config, **{name: choice.value for name, choice in choices.items()}), reasons
 
 
-def _consistency(is_image: bool) -> Choice:
-    if is_image:
-        return Choice(_CONSISTENCY, "an image that is moved a little stays what it is")
-    return Choice(0.0, "rows that are no images cannot be moved")
+def _consistency(event_shape: Shape) -> Choice:
+    if len(event_shape) == 1:
+        return Choice(0.0, "rows that are no images cannot be moved")
+    if min(event_shape[1:]) < _MIN_PIXELS_TO_MOVE:
+        return Choice(0.0, "images of so few pixels lose what they show when they are moved by a part of one")
+    return Choice(_CONSISTENCY, "an image that is moved a little stays what it is")
 
 
 def _precision(model: GaussianMixtureVAE, device: torch.device) -> Choice:

@@ -70,7 +70,6 @@ class Trainer:
         self.train, self.held_out = split.train.to(rows.home), split.held_out.to(rows.home)
         self.config = config
         self.fabric = fabric
-        self.guide = Guide(model, rows, start, config)
         self.continues = continues
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
@@ -82,6 +81,7 @@ class Trainer:
             )
         self.steps_per_epoch = len(split.train) // self.batch_size
         self.max_iter = epochs(config.max_iter, len(split.train), self.batch_size)
+        self.guide = Guide(model, rows, start, config, self.max_iter * self.steps_per_epoch)
 
     def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
         """Train until the held-out bound stops improving or ``max_iter`` epochs have passed.
@@ -123,11 +123,11 @@ class Trainer:
         order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
         batches = self.train[order.to(self.train.device)].split(self.batch_size)[: self.steps_per_epoch]
         peak = self.config.learning_rate * REDUCTION**state.reductions
-        for step, indices in enumerate(batches):
-            progress = (len(state.history.epochs) + step / len(batches)) / self.max_iter
+        for step, indices in enumerate(batches, len(state.history.epochs) * self.steps_per_epoch):
+            progress = step / self.guide.n_steps
             y = self.rows.take(indices)
             noise = self._noise(self.generator, len(indices))
-            view, guidance = self.guide.view(y, progress, self.generator)
+            view, guidance = self.guide.view(y, step, self.generator)
             warmth = warmed(progress, self.config.warm_up)
             yield Minibatch(y, noise, view, guidance, warmth, peak * self.schedule(progress))
 
