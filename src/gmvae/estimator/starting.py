@@ -57,7 +57,7 @@ class Ground:
         """
         order = torch.cat([split.train, split.held_out]) if len(self.rows) <= MAX_ROWS else split.train[:MAX_ROWS]
         sample = order.unique()
-        seen = self.units(as_tensor(self.rows[sample.numpy()])).flatten(1).numpy().astype(np.float64)
+        seen = self.units(as_tensor(self.rows[sample.numpy()])).numpy().astype(np.float64)
         clusters = starting_clusters(config.init, seen, config.n_components, seed)
         if clusters is None:
             return None
