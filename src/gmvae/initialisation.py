@@ -112,9 +112,10 @@ CLUSTERINGS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
 def oriented_gradients(images: np.ndarray) -> np.ndarray:
     """Which way the strokes of images run, and where: histograms of oriented gradients (Dalal and Triggs 2005).
 
-    The gradient of every pixel, of the channel where it is steepest, is dealt out to the nearest two of eight directions
-    and to the nearest cells of a 6x6 grid. A direction and its opposite are one, so that dark strokes on light are as
-    light ones on dark. Histograms of unit length do not tell the contrast; their square roots let faint strokes count.
+    The gradient of every pixel, of the channel where it is steepest, is dealt out to the nearest two of eight
+    directions and to the nearest cells of a 6x6 grid. A direction and its opposite are one, so that dark strokes on
+    light are as light ones on dark. Histograms of unit length do not tell the contrast; their square roots let faint
+    strokes count.
 
     Parameters
     ----------
