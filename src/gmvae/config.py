@@ -144,7 +144,7 @@ class Config:
     )
     n_init: int = _field(1, _integer(1), "Restarts; the best held-out bound wins.")
     init: Init = _field(
-        "neighbours", _choice(Init), "Clusters of the principal components on which the components start."
+        "neighbours", _choice(Init), "Clusters of rows, or of the strokes in images, on which the components start."
     )
     consistency: float | Literal["auto"] = _field(
         "auto",

@@ -68,7 +68,7 @@ class GMVAE(FittedQueries):
     n_init : int, default=1
         Restarts; the best held-out bound is kept.
     init : {"neighbours", "kmeans", "gmm", "random"}, default="neighbours"
-        Clusters of the data's principal components on which the components start; "random" starts anywhere.
+        Clusters of rows, or of the strokes in images, on which the components start; "random" starts anywhere.
     consistency : float or "auto", default="auto"
         Nats by which an image and a slightly moved copy are drawn to one cluster. "auto" takes 5 from 16x16 pixels on.
     tol : float, default=0.01
