@@ -73,7 +73,7 @@ def autoencoder_gmm(X: np.ndarray, task: Task) -> Predict:
 
     steps = ceil(len(X) / BATCH)
     epochs = 2 if task.quick else max(AUTOENCODER_EPOCHS, ceil(AUTOENCODER_STEPS / steps))
-    task.settings |= {"hidden": HIDDEN, "latents": _latents(X), "batch": BATCH, "epochs": epochs}
+    task.settings |= {"hidden": HIDDEN, "latents": _latents(X), "batch": BATCH, "epochs": [epochs]}
     encode = autoencode(X, HIDDEN, _latents(X), BATCH, epochs, task.seed)
     fitted = _mixture(encode(X), task)
     return lambda rows: fitted(encode(rows))
@@ -105,7 +105,9 @@ def ours(X: np.ndarray, task: Task) -> Predict:
     from gmvae import GMVAE
 
     few = {"max_iter": 2} if task.quick else {}
-    return GMVAE(n_components=task.n_components, random_state=task.seed, **few).fit(X).predict
+    model = GMVAE(n_components=task.n_components, random_state=task.seed, **few).fit(X)
+    task.settings["epochs"] = [model.n_iter_]
+    return model.predict
 
 
 class Method(NamedTuple):
@@ -158,10 +160,15 @@ def _mixture(X: np.ndarray, task: Task) -> Predict:
 def _clustpy(X: np.ndarray, task: Task) -> dict[str, Any]:
     """Keywords of ClustPy's methods: its own but for the epochs on large sets, and the latents of narrow ones."""
     enough = ceil(CLUSTPY_STEPS / ceil(len(X) / BATCH)) if len(X) > LARGE else max(CLUSTPY_EPOCHS)
-    pretraining, clustering = (2 if task.quick else min(epochs, enough) for epochs in CLUSTPY_EPOCHS)
-    chosen = {"pretrain_epochs": pretraining, "clustering_epochs": clustering, "embedding_size": _latents(X)}
-    task.settings |= chosen
-    return {**chosen, "batch_size": BATCH, "random_state": task.seed}
+    epochs = [2 if task.quick else min(own, enough) for own in CLUSTPY_EPOCHS]
+    task.settings |= {"latents": _latents(X), "batch": BATCH, "epochs": epochs}
+    return {
+        "pretrain_epochs": epochs[0],
+        "clustering_epochs": epochs[1],
+        "embedding_size": _latents(X),
+        "batch_size": BATCH,
+        "random_state": task.seed,
+    }
 
 
 def _latents(X: np.ndarray) -> int:
