@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -55,7 +56,7 @@ class Run(NamedTuple):
         try:
             record = self._measured(case, prepared(case.set, self.out / "sets", self.data_home, self.quick))
         except (DataError, NotInstalledError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = _without_paths(str(error).strip().splitlines()[-1])
             print(f"  not run: {reason}", flush=True)
             _write(failed, {**case._asdict(), "not_run": reason})
         else:
@@ -135,6 +136,11 @@ def _scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
         "ari": ari(labels, clusters),
         "n_clusters": len(np.unique(clusters)),
     }
+
+
+def _without_paths(text: str) -> str:
+    """Keep the last part only of absolute paths and addresses."""
+    return re.sub(r"(?<!\w)(?:\w+:/)?/\S+", lambda found: Path(found[0]).name, text)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import ceil, prod
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +23,6 @@ from torchvision_stand_in import stand_in_for_torchvision
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """Rows to clusters."""
-Task = SimpleNamespace
-"""`n_components`, `seed`, `quick`, whether the rows are `images`; a method adds what it chose to `settings`."""
 
 N_PRINCIPAL = 30
 N_LATENTS = 10
@@ -38,13 +36,23 @@ AUTOENCODER_EPOCHS, AUTOENCODER_STEPS = 20, 4_000
 """Both at least."""
 
 
+@dataclass
+class Task:
+    """What a method is told, and the settings that it tells of."""
+
+    n_components: int
+    seed: int
+    quick: bool
+    images: bool
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
 def kmeans(X: np.ndarray, task: Task) -> Predict:
     """k-means on principal components."""
     from sklearn.cluster import KMeans
 
     components = _principal(X, task)
     fitted = KMeans(task.n_components, n_init=10, random_state=task.seed).fit(components(X))
-    task.settings |= {"n_init": 10}
     return lambda rows: fitted.predict(components(rows))
 
 
@@ -143,7 +151,7 @@ def _principal(X: np.ndarray, task: Task) -> Callable[[np.ndarray], np.ndarray]:
     from sklearn.decomposition import PCA
 
     n = min(N_PRINCIPAL, *X.shape)
-    task.settings["principal components"] = n
+    task.settings["principal_components"] = n
     return PCA(n, random_state=task.seed).fit(X).transform
 
 
@@ -199,7 +207,7 @@ def main(name: str, source: str, target: str, arguments: str) -> dict[str, Any]:
     versions = {"Python": platform.python_version(), **{package: _import(package) for package in method.packages}}
     with np.load(source) as content:
         train, test = content["X_train"], content["X_test"]
-    task = Task(**json.loads(arguments), images=train.ndim > 2, settings={})
+    task = Task(**json.loads(arguments), images=train.ndim > 2)
     if name != OURS:
         train, test = plain(train, test)
     started = time.perf_counter()
