@@ -61,8 +61,8 @@ class Run(NamedTuple):
             _write(failed, {**case._asdict(), "not_run": reason})
         else:
             print("  {hungarian:.3f}".format(**record["test"] or record["train"]), f"in {record['seconds']:.1f} s")
-            _write(done, record)
             failed.unlink(missing_ok=True)
+            _write(done, record)
         self.gather()
 
     def _measured(self, case: Case, given: Prepared) -> dict[str, Any]:
