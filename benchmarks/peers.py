@@ -7,7 +7,6 @@ line of JSON. It lives as long as its caller asks, so that peers and gmvae can b
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 import logging
 import sys
@@ -16,12 +15,13 @@ import time
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 from sklearn.mixture import GaussianMixture
 from torch import nn
+from torchvision_stand_in import stand_in_for_torchvision
 
 Timed = Callable[[], float]
 """Does some work and returns the seconds of one epoch, or iteration."""
@@ -38,30 +38,6 @@ def epoch_of(run: Callable[[], object], n_epochs: int) -> Timed:
         return (time.perf_counter() - started) / n_epochs
 
     return timed
-
-
-def stand_in_for_torchvision() -> None:
-    """Put empty modules where torchvision is missing, which has no build for every CPU build of torch.
-
-    ClustPy imports it for data sets, image networks and types, none of which is used here.
-    """
-    if importlib.util.find_spec("torchvision") is not None:
-        return
-
-    class StandIn(ModuleType):
-        def __getattr__(self, name: str) -> type:
-            if name.startswith("__"):
-                raise AttributeError(name)
-            return type(name, (), {})
-
-    modules = {name: StandIn(name) for name in ("torchvision", "torchvision.datasets", "torchvision.models")}
-    modules["torchvision.models._api"] = StandIn("torchvision.models._api")
-    for name, module in modules.items():
-        module.__path__ = []
-        parent, _, child = name.rpartition(".")
-        if parent:
-            setattr(modules[parent], child, module)
-    sys.modules.update(modules)
 
 
 def vade(X: np.ndarray, sizes: SimpleNamespace) -> Timed:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Call = Callable[[], object]
 
@@ -96,7 +96,7 @@ class Peak(NamedTuple):
 
     seconds: float
     peak_mib: float
-    said: dict[str, float]
+    said: dict[str, Any]
 
 
 def peak(command: Sequence[str]) -> Peak:

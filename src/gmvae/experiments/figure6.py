@@ -132,11 +132,11 @@ def _editions(scope: Scope) -> list[Edition]:
         train, test = (load(f"svhn:{part}", data_home=scope.data_home) for part in ("train", "test"))
         return [Edition("official", words, *(first_rows(data, size.rows) for data in (train, test)))]
     folder = resolve_home(scope.data_home) / "svhn"
-    readers: dict[str, Callable[[Path, int], Edition]] = {_GREY: _grey, _CROPS: _crops}
+    readers: dict[str, Callable[[Path, int], Edition]] = {_GREY: recropped_grey, _CROPS: _crops}
     return [read(folder / name, size.rows) for name, read in readers.items() if (folder / name).is_file()]
 
 
-def _grey(path: Path, n: int) -> Edition:
+def recropped_grey(path: Path, n: int) -> Edition:
     """Digits that lie within their photograph, those of one photograph on one side of the split."""
     with np.load(path, allow_pickle=False) as content:
         visible = content["visible"] >= _MIN_VISIBLE
