@@ -6,14 +6,16 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae import persistence
 from gmvae.config import Config, epochs
+from gmvae.estimator import answers
 from gmvae.estimator.starting import Ground, continued, split_rows
+from gmvae.metrics import effective_components
 from gmvae.model import GaussianMixtureVAE
 from gmvae.progress import Reporter
 from gmvae.training import (
@@ -30,6 +32,9 @@ from gmvae.training import (
     rows_for,
     train_together,
 )
+
+if TYPE_CHECKING:
+    from gmvae.estimator.gmvae import GMVAE
 
 _COINCIDENT = 0.1
 """Share of log K, the z-term of certain assignments, below which components can hardly be told apart."""
@@ -136,6 +141,25 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit
         own = [outcome for attempt, outcome in zip(attempts, outcomes, strict=True) if attempt.task is task]
         fits.append(_best(task, own))
     return fits
+
+
+def adopt(estimator: GMVAE, fit: Fit, rows: np.ndarray, config: Config) -> None:
+    """Give an estimator the outcome of its fit to ``rows``."""
+    estimator._config = config
+    estimator._model = fit.model
+    estimator.event_shape_ = rows.shape[1:]
+    estimator.history_ = fit.state.history
+    estimator.n_iter_ = len(fit.state.history.epochs)
+    estimator.converged_ = converged(fit.state, config)
+    estimator.lower_bound_ = fit.state.best_bound
+    estimator.restart_bounds_ = fit.bounds
+    proba = answers.proba(fit.model, rows)
+    estimator.labels_ = proba.argmax(1)
+    estimator.weights_ = proba.mean(0)
+    estimator.n_components_effective_ = effective_components(estimator.weights_)
+    best_epoch = estimator.history_["lower_bound_held_out"].argmax()
+    warn_if_collapsed(estimator.n_components_effective_, float(estimator.history_["z_prior"][best_epoch]), config)
+    warn_unless_converged(fit.state, config)
 
 
 def _attempts(rows: np.ndarray, config: Config, task: Task, index: int, tasks: Sequence[Task]) -> list[Attempt]:

@@ -81,7 +81,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         proba : ndarray of shape (n_samples, n_components)
             Rows sum to 1.
         """
-        return self._proba(self._rows(X), batch_size)
+        rows = self._rows(X)
+        return answers.proba(self._model, rows, batch_size)
 
     def predict_log_odds(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Log-odds of every cluster, log [p(z=k|y) / (1 − p(z=k|y))].
@@ -214,9 +215,6 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         rows = query_rows(self, X, self.event_shape_)
         check_units(rows, self._model.units)
         return rows
-
-    def _proba(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
-        return answers.proba(self._model, rows, batch_size)
 
     @property
     def _n_features_out(self) -> int:
