@@ -259,7 +259,8 @@ def test_an_unknown_option_source_or_column_is_refused(folder):
 def test_a_run_folder_is_whole(folder, run):
     names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("tensorboard/")}
-    figures = {f"figures/{name}.png" for name in ("learning-curves", "cluster-sizes", "latent-space", "confusion")}
+    drawn = ("learning-curves", "cluster-sizes", "latent-space", "confusion", "reliability")
+    figures = {f"figures/{name}.png" for name in drawn}
     files = {"model.safetensors", "config.json", "run.json", "history.csv", "assignments.parquet"}
     assert names - events == files | figures
     assert len(events) == 1
@@ -289,7 +290,8 @@ def test_json_says_what_the_model_says(folder, image_run):
         pixels = np.asarray(Image.open(figure).convert("L"))
         assert pixels.std() > 5, figure
     names = [Path(figure).stem for figure in document["figures"]]
-    assert names == ["learning-curves", "cluster-sizes", "latent-space", "samples", "style", "confusion"]
+    drawn = ["learning-curves", "cluster-sizes", "latent-space", "samples", "style", "confusion", "reliability"]
+    assert names == drawn
 
 
 def test_a_plane_is_drawn_with_its_density_and_runs_are_numbered(folder, tmp_path, monkeypatch):
@@ -522,7 +524,7 @@ def test_evaluate_says_what_the_metrics_say(folder, run):
     given = gmvae("evaluate", run, folder / "blobs.csv", "--labels", "kind", "--likelihood", "--json")
     document = json.loads(given.stdout)
     assert document.pop("log_likelihood") == pytest.approx(estimator.score(X), rel=1e-6)
-    assert document == {"n": 240, **scores}
+    assert document == {"n": 240, **scores, "calibration_error": pytest.approx(scores["calibration_error"], abs=1e-6)}
     remembered = gmvae("evaluate", run, folder / "blobs.csv").stdout
     assert f"{scores['nmi']:.4f}" in remembered
 

@@ -10,18 +10,22 @@ from gmvae.metrics.agreement import (
     match,
     nmi,
 )
+from gmvae.metrics.calibration import Reliability, calibration_error, reliability
 from gmvae.metrics.scores import Scores, evaluate, evaluate_log_odds
 
 __all__ = [
     "Confusion",
+    "Reliability",
     "Scores",
     "accuracy_exemplar",
     "accuracy_hungarian",
     "accuracy_majority",
     "ari",
+    "calibration_error",
     "effective_components",
     "evaluate",
     "evaluate_log_odds",
     "match",
     "nmi",
+    "reliability",
 ]

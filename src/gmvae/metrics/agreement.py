@@ -94,9 +94,19 @@ def accuracy_hungarian(labels: ArrayLike, clusters: ArrayLike) -> float:
     ValueError
         If the lengths differ or an entry is missing.
     """
-    matrix = _contingency(labels, clusters).matrix
-    rows, columns = linear_sum_assignment(matrix, maximize=True)
-    return float(matrix[rows, columns].sum() / matrix.sum())
+    return float(matched(labels, clusters).mean())
+
+
+def matched(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.bool_]:
+    """Which observations lie in the cluster matched to their class, (N,).
+
+    Parameters and errors are those of `accuracy_hungarian`.
+    """
+    truth, found = pair(labels, clusters)
+    rows, columns = linear_sum_assignment(_contingency(labels, clusters).matrix, maximize=True)
+    lent = np.full(len(found.names), -1)
+    lent[columns] = rows
+    return lent[found.codes] == truth.codes
 
 
 def accuracy_majority(labels: ArrayLike, clusters: ArrayLike) -> float:

@@ -9,16 +9,18 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from gmvae.metrics.agreement import accuracy_exemplar, accuracy_hungarian, accuracy_majority, ari, nmi
+from gmvae.metrics.calibration import calibration_error
 
 
 class Scores(NamedTuple):
-    """Agreement of a soft clustering with known classes; accuracies are shares in [0, 1]."""
+    """Agreement of a soft clustering with known classes; accuracies and the calibration error are shares in [0, 1]."""
 
     accuracy_exemplar: float
     accuracy_hungarian: float
     accuracy_majority: float
     nmi: float
     ari: float
+    calibration_error: float
     n_classes: int
     n_components_used: int
 
@@ -36,6 +38,7 @@ def evaluate(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = N
         accuracy_majority=accuracy_majority(labels, clusters),
         nmi=nmi(labels, clusters),
         ari=ari(labels, clusters),
+        calibration_error=calibration_error(labels, proba),
         n_classes=len(np.unique(np.asarray(labels))),
         n_components_used=len(np.unique(clusters)),
     )
