@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmvae.config import Domain, require
 from gmvae.metrics.agreement import matched
 from gmvae.metrics.given import distribution, encode
 
@@ -69,8 +70,7 @@ def reliability(labels: ArrayLike, proba: ArrayLike, n_bins: int = N_BINS) -> Re
     >>> found.counts.tolist(), found.accuracy[1].item(), round(found.confidence[1].item(), 3)
     ([0, 4], 0.75, 0.825)
     """
-    if n_bins < 1:
-        raise ValueError(f"`n_bins` must be an integer of at least 1; got {n_bins}.")
+    require("n_bins", Domain("an integer of at least 1", low=1, integral=True), n_bins)
     chances = distribution(proba, len(encode("labels", labels).codes))
     right = matched(labels, chances.argmax(axis=1))
     confidence = chances.max(axis=1)
