@@ -102,6 +102,9 @@ class GMVAE(FittedQueries):
         The same after every epoch of the best restart.
     restart_bounds_ : list of float
         The same for every restart; NaN for one that diverged.
+    held_out_log_likelihoods_ : ndarray of shape (n_held_out,)
+        Log-density of at most 1,000 held-out rows in rising order, by which `is_novel` judges; empty in models from
+        files of earlier versions.
     converged_ : bool
         Whether the held-out bound had stopped improving.
     n_iter_ : int
