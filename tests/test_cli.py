@@ -530,7 +530,10 @@ def test_columns_are_found_by_name(folder, run, tmp_path):
         (["predict", "RUN", "X.npy", "-o", "x.txt"], "`-o` must end in .csv, .parquet, .npy; got 'x.txt'."),
         (["predict", "RUN", "X.npy", "-o", "RUN.npy/x.csv"], "`-o` must be in a folder; "),
         (["predict", "RUN", "X.npy", "--proba", "--embedding", "-o", "x.npy"], "A .npy file must hold one array"),
-        (["predict", "RUN", "X.npy", "--proba", "--novel", "1", "-o", "x.npy"], "A .npy file must hold one array"),
+        (
+            ["predict", "RUN", "X.npy", "--ambiguous", "0", "--novel", "0", "-o", "x.npy"],
+            "A .npy file must hold one array",
+        ),
         (["predict", "nowhere", "X.npy"], "`RUN` must be a run folder or a model file; 'nowhere' does not exist."),
         (["predict", ".", "X.npy"], "must be a run folder; it has no model.safetensors."),
         (["predict", "X.npy", "X.npy"], "`path` must be a model file in safetensors format"),

@@ -82,7 +82,7 @@ def predict(
 
     suffix = None if out is None else check_target(out, (".csv", ".parquet", ".npy"))
     wanted = Wanted(proba, embedding, ambiguous, novel)
-    if suffix == ".npy" and sum(each not in (False, None) for each in wanted) > 1:
+    if suffix == ".npy" and sum(each is not None and each is not False for each in wanted) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     fitted = open_fitted(run, device)
     rows = fitted.rows(load_for(fitted, source, labels, data_home))
@@ -117,15 +117,13 @@ def _blocks(fitted: Fitted, rows: NDArray[Any], wanted: Wanted, batch_size: int 
     model = fitted.model
     for block in blocks_of(len(rows)):
         part = rows[block]
-        chances = None
-        if wanted.proba or wanted.ambiguous is not None:
-            chances = answers.proba(model, part, batch_size)
-        found = [answers.labels(model, part, batch_size) if chances is None else chances.argmax(axis=1)]
-        if chances is not None and wanted.proba:
+        chances = answers.proba(model, part, batch_size)
+        found = [chances.argmax(axis=1)]
+        if wanted.proba:
             found.append(chances)
         if wanted.embedding:
             found.append(answers.embedding(model, part, batch_size))
-        if chances is not None and wanted.ambiguous is not None:
+        if wanted.ambiguous is not None:
             found.append(answers.ambiguous(chances, wanted.ambiguous).astype("u1"))
         if wanted.novel is not None:
             found.append(answers.novel(model, part, fitted.held_out, wanted.novel, batch_size).astype("u1"))
