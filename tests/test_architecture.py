@@ -207,7 +207,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     ("command", "needed"),
     [
-        ("predict model X.npy --proba --embedding -o out.csv", {"torch"}),
+        ("predict model X.npy --proba --embedding --ambiguous 0.5 --novel 1 -o out.csv", {"torch"}),
         ("sample model -o out.npy", {"torch"}),
         ("info model", set()),
     ],

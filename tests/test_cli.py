@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from safetensors.torch import load_file
+from scipy import stats
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
@@ -259,7 +260,8 @@ def test_an_unknown_option_source_or_column_is_refused(folder):
 def test_a_run_folder_is_whole(folder, run):
     names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("tensorboard/")}
-    figures = {f"figures/{name}.png" for name in ("learning-curves", "cluster-sizes", "latent-space", "confusion")}
+    drawn = ("learning-curves", "cluster-sizes", "latent-space", "confusion", "reliability")
+    figures = {f"figures/{name}.png" for name in drawn}
     files = {"model.safetensors", "config.json", "run.json", "history.csv", "assignments.parquet"}
     assert names - events == files | figures
     assert len(events) == 1
@@ -289,7 +291,8 @@ def test_json_says_what_the_model_says(folder, image_run):
         pixels = np.asarray(Image.open(figure).convert("L"))
         assert pixels.std() > 5, figure
     names = [Path(figure).stem for figure in document["figures"]]
-    assert names == ["learning-curves", "cluster-sizes", "latent-space", "samples", "style", "confusion"]
+    drawn = ["learning-curves", "cluster-sizes", "latent-space", "samples", "style", "confusion", "reliability"]
+    assert names == drawn
 
 
 def test_a_plane_is_drawn_with_its_density_and_runs_are_numbered(folder, tmp_path, monkeypatch):
@@ -482,6 +485,37 @@ def test_predict_writes_files_block_by_block(folder, run, tmp_path, monkeypatch)
     np.testing.assert_array_equal(table.iloc[:, 1:], np.load(tmp_path / "p.npy"))
 
 
+def test_flags_are_the_estimators(folder, run, tmp_path):
+    estimator, X = GMVAE.load(run / "model.safetensors"), np.load(folder / "X.npy")
+    X[:3] += 50.0
+    np.save(tmp_path / "X.npy", X)
+    middle = float(np.median(stats.entropy(estimator.predict_proba(X), axis=1)))
+    ambiguous, novel = estimator.is_ambiguous(X, middle), estimator.is_novel(X, 20)
+    assert {*ambiguous} == {*novel} == {False, True}
+    flags = ["--ambiguous", middle, "--novel", 20]
+    header, rows = rows_of(gmvae("predict", run, tmp_path / "X.npy", *flags).stdout)
+    assert header == ["label", "ambiguous", "novel"]
+    np.testing.assert_array_equal(rows, np.stack([estimator.predict(X), ambiguous, novel], axis=1))
+    gmvae("predict", run, tmp_path / "X.npy", "--proba", *flags, "-o", tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet").to_pandas()
+    assert list(table) == ["label", "p_0", "p_1", "p_2", "ambiguous", "novel"]
+    np.testing.assert_array_equal(table[["ambiguous", "novel"]], np.stack([ambiguous, novel], axis=1))
+    gmvae("predict", run, tmp_path / "X.npy", "--novel", 20, "-o", tmp_path / "n.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "n.npy"), novel)
+
+
+def test_flags_have_their_limits(folder, run, tmp_path):
+    for wrong in (["--novel", 101], ["--ambiguous", -1]):
+        assert wrong[0] in gmvae("predict", run, folder / "X.npy", *wrong, code=2).stderr
+    tensors, document = persistence.read(run / "model.safetensors", "model")
+    del document["held_out_log_likelihoods"]
+    persistence.write(tmp_path / "old", "model", tensors, document)
+    said = refused("predict", tmp_path / "old", folder / "X.npy", "--novel", 1, "-o", tmp_path / "out.csv")
+    assert "must know the densities of rows that were held out of its fit" in said
+    assert not (tmp_path / "out.csv").exists()
+    gmvae("predict", tmp_path / "old", folder / "X.npy", "--ambiguous", 0.5)
+
+
 def test_columns_are_found_by_name(folder, run, tmp_path):
     turned = gmvae("predict", run, folder / "turned.csv", "--proba").stdout
     assert turned == gmvae("predict", run, folder / "blobs.csv", "--proba").stdout
@@ -496,6 +530,10 @@ def test_columns_are_found_by_name(folder, run, tmp_path):
         (["predict", "RUN", "X.npy", "-o", "x.txt"], "`-o` must end in .csv, .parquet, .npy; got 'x.txt'."),
         (["predict", "RUN", "X.npy", "-o", "RUN.npy/x.csv"], "`-o` must be in a folder; "),
         (["predict", "RUN", "X.npy", "--proba", "--embedding", "-o", "x.npy"], "A .npy file must hold one array"),
+        (
+            ["predict", "RUN", "X.npy", "--ambiguous", "0", "--novel", "0", "-o", "x.npy"],
+            "A .npy file must hold one array",
+        ),
         (["predict", "nowhere", "X.npy"], "`RUN` must be a run folder or a model file; 'nowhere' does not exist."),
         (["predict", ".", "X.npy"], "must be a run folder; it has no model.safetensors."),
         (["predict", "X.npy", "X.npy"], "`path` must be a model file in safetensors format"),
@@ -522,7 +560,7 @@ def test_evaluate_says_what_the_metrics_say(folder, run):
     given = gmvae("evaluate", run, folder / "blobs.csv", "--labels", "kind", "--likelihood", "--json")
     document = json.loads(given.stdout)
     assert document.pop("log_likelihood") == pytest.approx(estimator.score(X), rel=1e-6)
-    assert document == {"n": 240, **scores}
+    assert document == {"n": 240, **scores, "calibration_error": pytest.approx(scores["calibration_error"], abs=1e-6)}
     remembered = gmvae("evaluate", run, folder / "blobs.csv").stdout
     assert f"{scores['nmi']:.4f}" in remembered
 

@@ -28,6 +28,7 @@ from gmvae import GMVAE, ModelFileError, persistence
 from gmvae.config import Config
 from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
+from gmvae.estimator import answers, fitting
 from gmvae.estimator.inputs import query_rows
 from gmvae.estimator.values import family_for, file_rows
 from gmvae.metrics import accuracy_hungarian, ari
@@ -475,6 +476,75 @@ def test_labels_and_shares_of_the_fitted_rows() -> None:
     assert fitted.lower_bound_ == max(fitted.lower_bounds_)
 
 
+# ---------------------------------------------------------------- flags
+
+
+def test_ambiguous_is_entropy_above_a_threshold(fitted: GMVAE, X: NDArray[Any]) -> None:
+    entropy = stats.entropy(fitted.predict_proba(X), axis=1)
+    for above in (0.0, float(np.median(entropy)), np.log(3)):
+        assert np.array_equal(fitted.is_ambiguous(X, above), entropy > above)
+    assert np.array_equal(fitted.is_ambiguous(X), entropy > 0.5)
+    certain, torn, torn_less = np.eye(3)[:1], np.array([[0.79, 0.21, 0.0]]), np.array([[0.81, 0.19, 0.0]])
+    found = [answers.ambiguous(chances).tolist() for chances in (certain, torn, torn_less)]
+    assert found == [[False], [True], [False]], "the default lies between 79 and 81 percent"
+
+
+@pytest.mark.parametrize("validation_fraction", [0.25, 0.0])
+def test_held_out_densities_are_of_rows_held_out(validation_fraction: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits: list[Any] = []
+    split_rows = fitting.split_rows
+    monkeypatch.setattr(fitting, "split_rows", lambda *given: splits.append(split_rows(*given)) or splits[-1])
+    monkeypatch.setattr(fitting, "_MAX_SCORED", 12)
+    X = whole_numbers()
+    fitted = small(validation_fraction=validation_fraction, precision="64-true").fit(X)
+    (split,) = splits
+    expected = fitted.score_samples(X[split.held_out[:12]], n_importance_samples=16)
+    np.testing.assert_allclose(fitted.held_out_log_likelihoods_, np.sort(expected), rtol=1e-12)
+    assert bool(torch.isin(split.held_out, split.train).any()) == (validation_fraction == 0)
+
+
+def test_novel_is_a_density_below_a_percentile(fitted: GMVAE, X: NDArray[Any]) -> None:
+    held_out = fitted.held_out_log_likelihoods_
+    assert len(held_out) == 20
+    assert np.array_equal(held_out, np.sort(held_out))
+    densities = fitted.score_samples(X, n_importance_samples=16)
+    for below in (1.0, 30.0, 100.0):
+        assert np.array_equal(fitted.is_novel(X, below), densities < np.percentile(held_out, below))
+    assert 0 < fitted.is_novel(X, 30.0).sum() < len(X), "some are and some are not, or this tests nothing"
+    assert np.array_equal(fitted.is_novel(X), fitted.is_novel(X, 1.0))
+    assert fitted.is_novel(1000.0 + X).all()
+    assert not fitted.is_novel(X, 0.0)[densities >= held_out[0]].any()
+
+
+def test_unfit_thresholds(fitted: GMVAE, X: NDArray[Any]) -> None:
+    for bad in (-0.1, None, "1", np.nan):
+        with pytest.raises(ValueError, match="`above` must be a number of nats of at least 0; got"):
+            fitted.is_ambiguous(X, bad)
+    for bad in (-1, 101, None):
+        with pytest.raises(ValueError, match="`below` must be a percentage from 0 to 100; got"):
+            fitted.is_novel(X, bad)
+
+
+def test_a_model_without_held_out_densities_says_so(tmp_path: Path) -> None:
+    """One from a file of an earlier version, and one that is being fitted."""
+    X, said = whole_numbers(), "must know the densities of rows that were held out of its fit"
+
+    def refuses(model: GMVAE) -> None:
+        with pytest.raises(ValueError, match=said):
+            model.is_novel(X)
+
+    fitted = small().fit(X, on_epoch=refuses)
+    fitted.save(tmp_path / "model")
+    tensors, document = persistence.read(tmp_path / "model", "model")
+    del document["held_out_log_likelihoods"]
+    persistence.write(tmp_path / "old", "model", tensors, document)
+    old = GMVAE.load(tmp_path / "old")
+    assert np.array_equal(old.predict_proba(X), fitted.predict_proba(X))
+    refuses(old)
+    old.save(tmp_path / "again")
+    refuses(GMVAE.load(tmp_path / "again"))
+
+
 # ---------------------------------------------------------------- new samples
 
 
@@ -575,6 +645,7 @@ def test_components_against_the_network(fitted: GMVAE) -> None:
 
 
 METHODS = ["predict", "predict_proba", "transform", "inverse_transform", "reconstruct", "score_samples", "score"]
+METHODS += ["is_ambiguous", "is_novel"]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -622,7 +693,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
 
 
 def assert_same_answers(one: GMVAE, other: GMVAE, X: Any) -> None:
-    for method in ("predict", "predict_proba", "transform", "score_samples", "reconstruct"):
+    for method in ("predict", "predict_proba", "transform", "score_samples", "reconstruct", "is_ambiguous", "is_novel"):
         assert np.array_equal(getattr(one, method)(X), getattr(other, method)(X)), method
     for ours, theirs in zip(one.sample(6), other.sample(6), strict=True):
         assert np.array_equal(ours, theirs)

@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 
 from gmvae import figures
 from gmvae.figures import latent, palette, points
-from gmvae.metrics import Confusion
+from gmvae.metrics import Confusion, Reliability
 
 # Machado, Oliveira and Fernandes (2009), full severity, for linear RGB.
 EYES = {
@@ -160,6 +160,16 @@ def test_confusion_shades_by_the_share_of_the_class_and_writes_the_counts():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog"]
     assert ax.lines[0].get_xdata()[0] == 1.5
     assert texts(figures.confusion(table, percent=True)) == ["80", "20", "75", "25"]
+
+
+def test_reliability_draws_accuracy_over_confidence_and_the_share_of_every_bin():
+    found = Reliability(np.array([np.nan, 0.4, 0.9]), np.array([np.nan, 0.5, 0.75]), np.array([0, 2, 8]))
+    ax = figures.reliability_diagram(found)
+    heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
+    assert heights == [[0.0, 0.2, 0.8], [0.5, 0.75]]
+    assert [bar.get_x() for bar in ax.containers[1]] == pytest.approx([1 / 3, 2 / 3])
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), [[0.4, 0.5], [0.9, 0.75]])
+    assert ax.get_title() == "Reliability: calibration error 0.140"  # 0.2 · 0.1 + 0.8 · 0.15
 
 
 # ------------------------------------------------------------------ images

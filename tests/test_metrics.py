@@ -17,11 +17,13 @@ from gmvae.metrics import (
     accuracy_hungarian,
     accuracy_majority,
     ari,
+    calibration_error,
     effective_components,
     evaluate,
     evaluate_log_odds,
     match,
     nmi,
+    reliability,
 )
 
 HARD = [accuracy_hungarian, accuracy_majority, nmi, ari]
@@ -110,6 +112,7 @@ def test_scores_keep_their_bounds_and_order(pair: NDArray[np.int64]) -> None:
 def test_equal_partitions_score_one(labels: NDArray[np.int64]) -> None:
     scores = evaluate(labels, np.eye(6)[::-1][labels])
     assert scores[:5] == pytest.approx((1.0,) * 5)
+    assert scores.calibration_error == 0.0
     assert scores.n_classes == scores.n_components_used == len(np.unique(labels))
 
 
@@ -118,7 +121,7 @@ def test_evaluate_gathers_the_single_scores() -> None:
     labels, proba = rng.choice(list("abc"), size=50), rng.dirichlet(np.full(4, 0.3), size=50)
     clusters = proba.argmax(1)
     expected = (accuracy_exemplar(labels, proba), *(score(labels, clusters) for score in HARD))
-    assert evaluate(labels, proba) == (*expected, 3, len(set(clusters)))
+    assert evaluate(labels, proba) == (*expected, calibration_error(labels, proba), 3, len(set(clusters)))
 
 
 def test_match_puts_the_matched_pairs_on_the_diagonal() -> None:
@@ -172,6 +175,8 @@ def test_effective_components_lie_between_one_and_the_number_used(usage: list[fl
         (lambda: evaluate([0], [[-0.5, -0.9]]), "`proba` must have .* least entry of -0.9"),
         (lambda: evaluate([0], [[0.5, 0.9]]), "`proba` must have .* row sums in \\[1.4, 1.4\\]"),
         (lambda: evaluate([0], [[0.5, 0.5]], [[0.0]]), "`log_odds` must have the shape of `proba`, \\(1, 2\\)"),
+        (lambda: reliability([0, 1], [[0.5, 0.5]]), "`proba` must have shape .* for 2 labels"),
+        (lambda: calibration_error([0], [[0.5, 0.5]], 0), "`n_bins` must be an integer of at least 1; got 0"),
         (lambda: effective_components([0, 0]), "`usage` must be"),
         (lambda: effective_components([1, -1, 3]), "`usage` must be"),
         (lambda: effective_components([[1]]), "`usage` must be"),
@@ -197,3 +202,60 @@ def test_log_odds_score_as_their_probabilities_do() -> None:
     labels, proba = rng.integers(3, size=40), rng.dirichlet(np.ones(4), size=40)
     log_odds = np.log(proba) - np.log1p(-proba)
     assert evaluate_log_odds(labels, log_odds) == evaluate(labels, proba, log_odds) == evaluate(labels, proba)
+
+
+# ---------------------------------------------------------------- certainty
+
+
+def test_calibration_by_hand() -> None:
+    labels = ["a", "a", "a", "b", "b"]
+    proba = [[0.95, 0.05], [0.85, 0.15], [0.25, 0.75], [0.45, 0.55], [0.9, 0.1]]
+    # Cluster 0 is a's, cluster 1 is b's: right, right, wrong, right, wrong. Two bins: all lie in (1/2, 1].
+    found = reliability(labels, proba, n_bins=2)
+    assert found.counts.tolist() == [0, 5]
+    assert np.isnan(found.accuracy[0])
+    assert (found.accuracy[1], found.confidence[1]) == pytest.approx((3 / 5, (0.95 + 0.85 + 0.75 + 0.55 + 0.9) / 5))
+    # Four bins part (1/2, 3/4], with its upper edge: 0.75 wrong and 0.55 right; from (3/4, 1]: right, right, wrong.
+    found = reliability(labels, proba, n_bins=4)
+    assert found.counts.tolist() == [0, 0, 2, 3]
+    assert found.accuracy[2:].tolist() == pytest.approx([1 / 2, 2 / 3])
+    assert found.confidence[2:].tolist() == pytest.approx([0.65, 0.9])
+    assert calibration_error(labels, proba, 4) == pytest.approx(2 / 5 * 0.15 + 3 / 5 * (0.9 - 2 / 3))
+
+
+def test_whatever_stays_unmatched_is_wrong() -> None:
+    """Certain clusters: the error is then the share of wrong observations."""
+    more_clusters = np.eye(3)[[0, 1, 1, 2]]
+    assert calibration_error([7, 7, 7, 3], more_clusters) == 1 - accuracy_hungarian([7, 7, 7, 3], [0, 1, 1, 2]) == 1 / 4
+    fewer_clusters = np.eye(2)[[0, 0, 1, 1]]
+    assert calibration_error(list("aabc"), fewer_clusters) == 1 / 4
+
+
+@pytest.mark.parametrize("n_bins", [1, 7, 15])
+def test_calibration_equals_a_plain_loop(n_bins: int) -> None:
+    rng = np.random.default_rng(n_bins)
+    for n_classes in (2, 4):
+        labels, proba = rng.integers(n_classes, size=80), rng.dirichlet(np.full(4, 0.5), size=80)
+        clusters = proba.argmax(1)
+        table = match(labels, clusters)
+        lent = dict(zip(table.clusters[:n_classes], table.classes, strict=False))
+        error = 0.0
+        for m in range(n_bins):
+            inside = [i for i in range(80) if m / n_bins < proba[i].max() <= (m + 1) / n_bins]
+            if inside:
+                accuracy = sum(lent.get(clusters[i]) == labels[i] for i in inside) / len(inside)
+                confidence = sum(proba[i].max() for i in inside) / len(inside)
+                error += len(inside) / 80 * abs(accuracy - confidence)
+        found = reliability(labels, proba, n_bins)
+        assert found.counts.sum() == 80
+        assert np.nansum(found.counts * found.accuracy) / 80 == pytest.approx(accuracy_hungarian(labels, clusters))
+        assert calibration_error(labels, proba, n_bins) == pytest.approx(error)
+
+
+def test_draws_from_the_probabilities_themselves_are_calibrated() -> None:
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet(np.full(3, 0.4), size=20_000)
+    labels = np.array([rng.choice(3, p=row) for row in proba])
+    assert calibration_error(labels, proba) < 0.02
+    sharpened = proba**4 / (proba**4).sum(1, keepdims=True)
+    assert calibration_error(labels, sharpened) > 0.1

@@ -22,11 +22,12 @@ _ROWS_AT_ONCE = 16384
 
 
 class Fitted(NamedTuple):
-    """A fitted model and, if it lies in a run folder of `gmvae fit`, the record of its data."""
+    """A fitted model, its held-out densities and, if it lies in a run folder of `gmvae fit`, the record of its data."""
 
     model: GaussianMixtureVAE
     config: Config
     event_shape: Shape
+    held_out: np.ndarray
     record: Record | None
 
     def rows(self, data: Dataset) -> np.ndarray:
@@ -44,7 +45,8 @@ def open_fitted(run: Path, device: str) -> Fitted:
     """
     path = model_file(run)
     stored = document.read(path, device=device)
-    return Fitted(stored.model, stored.config, stored.event_shape, RunFolder(path.parent).read_record())
+    held_out = document.held_out_log_likelihoods(stored.document)
+    return Fitted(stored.model, stored.config, stored.event_shape, held_out, RunFolder(path.parent).read_record())
 
 
 def load_for(fitted: Fitted, source: str, labels: str | None, data_home: Path | None) -> Dataset:

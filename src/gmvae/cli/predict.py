@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,7 +13,7 @@ from gmvae.cli.options import DataHome, Device, RunArgument, Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gmvae.model import GaussianMixtureVAE
+    from gmvae.cli.fitted import Fitted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         help="Write the cluster of every observation, in the order of the source; as CSV to standard output unless "
         "-o names a file.",
-        epilog="Example: gmvae predict runs/digits digits --proba -o clusters.parquet",
+        epilog="Example: gmvae predict runs/digits digits --proba --ambiguous 0.5 --novel 1 -o clusters.parquet",
     )(predict)
 
 
@@ -34,8 +34,7 @@ def predict(
             "--out",
             "-o",
             metavar="FILE",
-            help="A .csv or .parquet table, or a .npy array of the labels, of the probabilities with --proba, or of "
-            "the embedding with --embedding.",
+            help="A .csv or .parquet table, or a .npy array of the labels or of the one thing to add.",
             show_default="CSV to standard output",
         ),
     ] = None,
@@ -43,6 +42,29 @@ def predict(
     embedding: Annotated[
         bool, typer.Option("--embedding", help="Add the place in the latent space, x_0, x_1, …")
     ] = False,
+    ambiguous: Annotated[
+        float | None,
+        typer.Option(
+            "--ambiguous",
+            metavar="NATS",
+            min=0.0,
+            help="Add 1 where the entropy of the probabilities is above NATS, else 0; 0.5 is that of 80 to 20 between "
+            "two clusters.",
+            show_default=False,
+        ),
+    ] = None,
+    novel: Annotated[
+        float | None,
+        typer.Option(
+            "--novel",
+            metavar="PERCENT",
+            min=0.0,
+            max=100.0,
+            help="Add 1 where the density is below that of all but PERCENT of the rows held out of the fit, else 0; "
+            "1 flags the least likely hundredth. Slow.",
+            show_default=False,
+        ),
+    ] = None,
     labels: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Leave this column of the table out.", show_default=False),
@@ -59,32 +81,50 @@ def predict(
     from gmvae.cli.tables import check_target, write_array, write_table
 
     suffix = None if out is None else check_target(out, (".csv", ".parquet", ".npy"))
-    if suffix == ".npy" and proba and embedding:
-        raise ValueError("A .npy file must hold one array: choose `--proba` or `--embedding`, or write a table.")
+    wanted = Wanted(proba, embedding, ambiguous, novel)
+    if suffix == ".npy" and sum(each is not None and each is not False for each in wanted) > 1:
+        raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     fitted = open_fitted(run, device)
     rows = fitted.rows(load_for(fitted, source, labels, data_home))
-    blocks = _blocks(fitted.model, rows, proba, embedding, batch_size)
+    blocks = _blocks(fitted, rows, wanted, batch_size)
     if out is not None and suffix == ".npy":
-        write_array(out, len(rows), (block[0] if not (proba or embedding) else block[-1] for block in blocks))
+        write_array(out, len(rows), (block[-1] for block in blocks))
         return
     names = ["label"]
     names += [f"p_{k}" for k in range(fitted.config.n_components)] if proba else []
     names += [f"x_{d}" for d in range(fitted.config.latent_dim)] if embedding else []
-    write_table(out, names, ([block[0], *(column for part in block[1:] for column in part.T)] for block in blocks))
+    names += ["ambiguous"] if ambiguous is not None else []
+    names += ["novel"] if novel is not None else []
+    write_table(
+        out, names, ([column for part in block for column in part.reshape(len(part), -1).T] for block in blocks)
+    )
 
 
-def _blocks(
-    model: GaussianMixtureVAE, rows: NDArray[Any], proba: bool, embedding: bool, batch_size: int | None
-) -> Iterator[list[NDArray[Any]]]:
-    """Labels (n,), then, if asked for, probabilities (n, K) and embedding (n, D_x), block by block."""
+class Wanted(NamedTuple):
+    """What is written beside the labels."""
+
+    proba: bool
+    embedding: bool
+    ambiguous: float | None
+    novel: float | None
+
+
+def _blocks(fitted: Fitted, rows: NDArray[Any], wanted: Wanted, batch_size: int | None) -> Iterator[list[NDArray[Any]]]:
+    """Labels (n,), then what is wanted: probabilities (n, K), embedding (n, D_x), flags (n,); block by block."""
     from gmvae.cli.fitted import blocks_of
     from gmvae.estimator import answers
 
+    model = fitted.model
     for block in blocks_of(len(rows)):
-        if proba:
-            chances = answers.proba(model, rows[block], batch_size)
-            found = [chances.argmax(axis=1), chances]
-        else:
-            found = [answers.labels(model, rows[block], batch_size)]
-        found += [answers.embedding(model, rows[block], batch_size)] if embedding else []
+        part = rows[block]
+        chances = answers.proba(model, part, batch_size)
+        found = [chances.argmax(axis=1)]
+        if wanted.proba:
+            found.append(chances)
+        if wanted.embedding:
+            found.append(answers.embedding(model, part, batch_size))
+        if wanted.ambiguous is not None:
+            found.append(answers.ambiguous(chances, wanted.ambiguous).astype("u1"))
+        if wanted.novel is not None:
+            found.append(answers.novel(model, part, fitted.held_out, wanted.novel, batch_size).astype("u1"))
         yield found

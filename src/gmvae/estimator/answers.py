@@ -16,6 +16,12 @@ from gmvae.estimator.batches import map_rows
 from gmvae.model import GaussianMixtureVAE, Noise
 
 N_IMPORTANCE_SAMPLES = 64
+N_NOVELTY_SAMPLES = 16
+"""As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
+AMBIGUOUS_ABOVE = 0.5
+"""Nats of entropy: 80 to 20 between two clusters."""
+NOVEL_BELOW = 1.0
+"""Percent of the rows held out of a fit."""
 
 
 def labels(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
@@ -62,6 +68,34 @@ def log_evidence(
     dims = (model.generative.mixture.streams[-1], model.generative.style_dim)
     noise = Noise(*(torch.randn(n_importance_samples, 1, dim, generator=generator).to(weight) for dim in dims))
     return map_rows(lambda y: model.log_evidence(y, noise), rows, weight.device, batch_size)
+
+
+def novelty_evidence(model: GaussianMixtureVAE, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """The estimate of log p(y) by which rows are novel or not, (n,)."""
+    return log_evidence(model, rows, N_NOVELTY_SAMPLES, batch_size)
+
+
+def ambiguous(chances: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
+    """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
+    require("above", Domain("a number of nats of at least 0", low=0.0), above)
+    return -(chances * np.log(np.maximum(chances, np.finfo(chances.dtype).tiny))).sum(1) > above
+
+
+def novel(
+    model: GaussianMixtureVAE,
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    below: float = NOVEL_BELOW,
+    batch_size: int | None = None,
+) -> np.ndarray:
+    """Whether the density of every row is below a percentile of those of held-out rows, (n,)."""
+    require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
+    if not len(held_out):
+        raise ValueError(
+            "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
+            "being fitted or in a file of an earlier version: fit it anew."
+        )
+    return novelty_evidence(model, rows, batch_size) < np.percentile(held_out, below)
 
 
 @torch.inference_mode()

@@ -56,6 +56,7 @@ def save(estimator: GMVAE, path: str | Path) -> None:
             "restart_bounds": estimator.restart_bounds_,
             "weights": estimator.weights_.tolist(),
             "n_components_effective": estimator.n_components_effective_,
+            "held_out_log_likelihoods": estimator.held_out_log_likelihoods_.tolist(),
         },
     )
 
@@ -126,7 +127,13 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
     estimator.restart_bounds_ = document["restart_bounds"]
     estimator.weights_ = np.array(document["weights"])
     estimator.n_components_effective_ = document["n_components_effective"]
+    estimator.held_out_log_likelihoods_ = held_out_log_likelihoods(document)
     return estimator
+
+
+def held_out_log_likelihoods(document: dict[str, Any]) -> np.ndarray:
+    """What a document says of the densities of held-out rows; files of version 0.1.0 before them say nothing."""
+    return np.array(document.get("held_out_log_likelihoods", []))
 
 
 def open_run(run: Run, config: Config, seed: int) -> int:

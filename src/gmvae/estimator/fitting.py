@@ -6,14 +6,16 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae import persistence
 from gmvae.config import Config, epochs
+from gmvae.estimator import answers
 from gmvae.estimator.starting import Ground, continued, split_rows
+from gmvae.metrics import effective_components
 from gmvae.model import GaussianMixtureVAE
 from gmvae.progress import Reporter
 from gmvae.training import (
@@ -31,8 +33,13 @@ from gmvae.training import (
     train_together,
 )
 
+if TYPE_CHECKING:
+    from gmvae.estimator.gmvae import GMVAE
+
 _COINCIDENT = 0.1
 """Share of log K, the z-term of certain assignments, below which components can hardly be told apart."""
+_MAX_SCORED = 1000
+"""Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
 
 
 class CollapseWarning(UserWarning):
@@ -50,11 +57,14 @@ class Fit(NamedTuple):
         Its training state, with the history.
     bounds : list of float
         Held-out bound of every restart; NaN for one that diverged.
+    held_out : ndarray of int
+        Rows that decided when to stop.
     """
 
     model: GaussianMixtureVAE
     state: State
     bounds: list[float]
+    held_out: np.ndarray
 
 
 class Run(NamedTuple):
@@ -138,6 +148,27 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit
     return fits
 
 
+def adopt(estimator: GMVAE, fit: Fit, rows: np.ndarray, config: Config) -> None:
+    """Give an estimator the outcome of its fit to ``rows``."""
+    estimator._config = config
+    estimator._model = fit.model
+    estimator.event_shape_ = rows.shape[1:]
+    estimator.history_ = fit.state.history
+    estimator.n_iter_ = len(fit.state.history.epochs)
+    estimator.converged_ = converged(fit.state, config)
+    estimator.lower_bound_ = fit.state.best_bound
+    estimator.restart_bounds_ = fit.bounds
+    proba = answers.proba(fit.model, rows)
+    estimator.labels_ = proba.argmax(1)
+    estimator.weights_ = proba.mean(0)
+    estimator.n_components_effective_ = effective_components(estimator.weights_)
+    scored = rows[np.sort(fit.held_out[:_MAX_SCORED])]  # in their order on disk
+    estimator.held_out_log_likelihoods_ = np.sort(answers.novelty_evidence(fit.model, scored)).astype(np.float64)
+    best_epoch = estimator.history_["lower_bound_held_out"].argmax()
+    warn_if_collapsed(estimator.n_components_effective_, float(estimator.history_["z_prior"][best_epoch]), config)
+    warn_unless_converged(fit.state, config)
+
+
 def _attempts(rows: np.ndarray, config: Config, task: Task, index: int, tasks: Sequence[Task]) -> list[Attempt]:
     seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
     split = split_rows(len(rows), config.validation_fraction, seeds[0])
@@ -190,8 +221,8 @@ def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]])
     if task.run is not None:
         state.history.to_csv(task.run.folder / "history.csv")
     bounds = [outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes]
-    model = next(trainer.model for trainer, outcome in outcomes if outcome is state)
-    return Fit(model, state, bounds)
+    trainer = next(trainer for trainer, outcome in outcomes if outcome is state)
+    return Fit(trainer.model, state, bounds, trainer.split.held_out.numpy())
 
 
 def _resume(run: Run | None, restart: int, model: GaussianMixtureVAE) -> State | None:

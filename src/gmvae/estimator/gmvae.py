@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
@@ -16,9 +15,6 @@ from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.seeds import draw_seed
 from gmvae.estimator.values import checksum
 from gmvae.estimator.watching import watch
-
-if TYPE_CHECKING:
-    from gmvae.estimator.fitting import Fit
 
 
 class GMVAE(FittedQueries):
@@ -106,6 +102,9 @@ class GMVAE(FittedQueries):
         The same after every epoch of the best restart.
     restart_bounds_ : list of float
         The same for every restart; NaN for one that diverged.
+    held_out_log_likelihoods_ : ndarray of shape (n_held_out,)
+        Log-density of at most 1,000 held-out rows in rising order, by which `is_novel` judges; empty in models from
+        files of earlier versions.
     converged_ : bool
         Whether the held-out bound had stopped improving.
     n_iter_ : int
@@ -237,7 +236,7 @@ class GMVAE(FittedQueries):
         DivergedError
             If training stays non-finite although the learning rate was lowered.
         """
-        from gmvae.estimator.fitting import Run, Task, fit_all  # brings what a fitted model answers without
+        from gmvae.estimator.fitting import Run, Task, adopt, fit_all  # brings what a fitted model answers without
 
         config = Config(**self.get_params(deep=False))
         if resume and run_dir is None:
@@ -250,29 +249,7 @@ class GMVAE(FittedQueries):
             seed = document.open_run(run, config, seed)
         previous = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
         (fit,) = fit_all(rows, config, [Task(seed, run, previous, watch(self, on_epoch, rows.shape[1:], config))])
-        return self._adopt(fit, rows, config)
-
-    def _adopt(self, fit: Fit, rows: np.ndarray, config: Config) -> Self:
-        """Take a fit's outcome for one's own."""
-        from gmvae.estimator.fitting import warn_if_collapsed, warn_unless_converged
-        from gmvae.metrics import effective_components
-        from gmvae.training import converged
-
-        self._config = config
-        self._model = fit.model
-        self.event_shape_ = rows.shape[1:]
-        self.history_ = fit.state.history
-        self.n_iter_ = len(fit.state.history.epochs)
-        self.converged_ = converged(fit.state, config)
-        self.lower_bound_ = fit.state.best_bound
-        self.restart_bounds_ = fit.bounds
-        proba = self._proba(rows)
-        self.labels_ = proba.argmax(1)
-        self.weights_ = proba.mean(0)
-        self.n_components_effective_ = effective_components(self.weights_)
-        best_epoch = self.history_["lower_bound_held_out"].argmax()
-        warn_if_collapsed(self.n_components_effective_, float(self.history_["z_prior"][best_epoch]), config)
-        warn_unless_converged(fit.state, config)
+        adopt(self, fit, rows, config)
         return self
 
     def save(self, path: str | Path) -> None:

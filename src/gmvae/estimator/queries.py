@@ -39,6 +39,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     random_state: Any
     event_shape_: Shape
+    held_out_log_likelihoods_: np.ndarray
     history_: History
     n_iter_: int
     _config: Config
@@ -81,7 +82,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         proba : ndarray of shape (n_samples, n_components)
             Rows sum to 1.
         """
-        return self._proba(self._rows(X), batch_size)
+        rows = self._rows(X)
+        return answers.proba(self._model, rows, batch_size)
 
     def predict_log_odds(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Log-odds of every cluster, log [p(z=k|y) / (1 − p(z=k|y))].
@@ -167,6 +169,53 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """Mean of `score_samples`, in nats per row."""
         return float(self.score_samples(X, batch_size=batch_size).mean())
 
+    def is_ambiguous(
+        self, X: Any, above: float = answers.AMBIGUOUS_ABOVE, *, batch_size: int | None = None
+    ) -> np.ndarray:
+        """Whether a row lies between clusters: the entropy of its `predict_proba` is above a threshold.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+        above : float
+            Nats, of log K at most. The default 0.5 is the entropy of 80 to 20 between two clusters; of 50 to 50 it is
+            0.69.
+        batch_size : int, optional
+            As in `predict`.
+
+        Returns
+        -------
+        ambiguous : ndarray of shape (n_samples,), bool
+        """
+        return answers.ambiguous(self.predict_proba(X, batch_size=batch_size), above)
+
+    def is_novel(self, X: Any, below: float = answers.NOVEL_BELOW, *, batch_size: int | None = None) -> np.ndarray:
+        """Whether a row is unlike those of the fit: its density is below a percentile of the held-out rows' densities.
+
+        Densities are those of `score_samples` with 16 importance samples, which takes far longer than `predict`.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+        below : float
+            Percentile of `held_out_log_likelihoods_`: about so many percent of rows like those of the fit are flagged.
+        batch_size : int, optional
+            As in `predict`.
+
+        Returns
+        -------
+        novel : ndarray of shape (n_samples,), bool
+
+        Raises
+        ------
+        ValueError
+            If the model has no held-out densities, as one from a file of an earlier version.
+        """
+        rows = self._rows(X)
+        return answers.novel(self._model, rows, self.held_out_log_likelihoods_, below, batch_size)
+
     def sample(
         self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -214,9 +263,6 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         rows = query_rows(self, X, self.event_shape_)
         check_units(rows, self._model.units)
         return rows
-
-    def _proba(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
-        return answers.proba(self._model, rows, batch_size)
 
     @property
     def _n_features_out(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gmvae.config import Config
-from gmvae.estimator.fitting import Task, fit_all
+from gmvae.estimator.fitting import Task, adopt, fit_all
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.seeds import draw_seed
@@ -73,7 +73,7 @@ def fit_together(
     ]
     fits = fit_all(rows, config, tasks)
     for estimator, fit in zip(estimators, fits, strict=True):
-        estimator._adopt(fit, rows, Config(**estimator.get_params(deep=False)))
+        adopt(estimator, fit, rows, Config(**estimator.get_params(deep=False)))
     return list(estimators)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from gmvae.config import Config
 from gmvae.estimator.queries import FittedQueries
 from gmvae.model import GaussianMixtureVAE
@@ -24,6 +26,7 @@ def watch(
         return None
     partial = type(estimator)(**estimator.get_params(deep=False))
     partial._config, partial.event_shape_ = config, event_shape
+    partial.held_out_log_likelihoods_ = np.empty(0)
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimator, name):
             setattr(partial, name, getattr(estimator, name))

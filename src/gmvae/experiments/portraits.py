@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmvae import figures
 from gmvae.estimator import GMVAE
-from gmvae.metrics import match
+from gmvae.metrics import match, reliability
 
 _EMBEDDED_ROWS = 5000
 """As many points as the figures draw; more would be embedded in vain."""
@@ -36,7 +36,7 @@ def draw_run(
 
     Always learning curves, cluster sizes and the latent space; for images samples of every component and a grid
     over the style; for two-dimensional data the clusters and, if the model has one, the density; with labels the
-    confusion of classes and clusters.
+    confusion of classes and clusters, and whether clusters are as certain as they are right.
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ def draw_run(
     ]
     if labels is not None:
         drawn.append(("confusion", figures.confusion(match(labels, clusters))))
+        drawn.append(("reliability", figures.reliability_diagram(reliability(labels, proba))))
     return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn]
 
 

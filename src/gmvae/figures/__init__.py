@@ -12,6 +12,7 @@ from gmvae.figures.graph import Edge, Node, graphical_model
 from gmvae.figures.images import component_samples, style_grid
 from gmvae.figures.latent import latent_space
 from gmvae.figures.points import scatter_clusters
+from gmvae.figures.reliability import reliability_diagram
 from gmvae.figures.scatter import labelled_points
 from gmvae.figures.strips import strip_plot
 
@@ -28,6 +29,7 @@ __all__ = [
     "latent_space",
     "learning_curves",
     "new_figure",
+    "reliability_diagram",
     "save",
     "scatter_clusters",
     "strip_plot",

@@ -11,23 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.special import entr, expit
+from scipy.special import entr
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-_ROW_SUM_TOLERANCE = 1e-2
-"""Wide enough for probabilities rounded to bfloat16, narrow enough to catch logits."""
-
-
-class Scores(NamedTuple):
-    """Agreement of a soft clustering with known classes; accuracies are shares in [0, 1]."""
-
-    accuracy_exemplar: float
-    accuracy_hungarian: float
-    accuracy_majority: float
-    nmi: float
-    ari: float
-    n_classes: int
-    n_components_used: int
+from gmvae.metrics.given import distribution, encode, pair
 
 
 class Confusion(NamedTuple):
@@ -74,8 +61,8 @@ def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike |
     ValueError
         If the shapes do not fit, a label is missing, or a row of `proba` is no distribution.
     """
-    truth = _encode("labels", labels).codes
-    chances = _distribution(proba, len(truth))
+    truth = encode("labels", labels).codes
+    chances = distribution(proba, len(truth))
     sureness = chances if log_odds is None else np.asarray(log_odds, dtype=np.float64)
     if sureness.shape != chances.shape or np.isnan(sureness).any():
         raise ValueError(
@@ -107,9 +94,19 @@ def accuracy_hungarian(labels: ArrayLike, clusters: ArrayLike) -> float:
     ValueError
         If the lengths differ or an entry is missing.
     """
-    matrix = _contingency(labels, clusters).matrix
-    rows, columns = linear_sum_assignment(matrix, maximize=True)
-    return float(matrix[rows, columns].sum() / matrix.sum())
+    return float(matched(labels, clusters).mean())
+
+
+def matched(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.bool_]:
+    """Which observations lie in the cluster matched to their class, (N,).
+
+    Parameters and errors are those of `accuracy_hungarian`.
+    """
+    truth, found = pair(labels, clusters)
+    rows, columns = linear_sum_assignment(_contingency(labels, clusters).matrix, maximize=True)
+    lent = np.full(len(found.names), -1)
+    lent[columns] = rows
+    return lent[found.codes] == truth.codes
 
 
 def accuracy_majority(labels: ArrayLike, clusters: ArrayLike) -> float:
@@ -127,7 +124,7 @@ def nmi(labels: ArrayLike, clusters: ArrayLike) -> float:
 
     Parameters and errors are those of `accuracy_hungarian`.
     """
-    truth, found = _pair(labels, clusters)
+    truth, found = pair(labels, clusters)
     return float(normalized_mutual_info_score(truth.codes, found.codes))
 
 
@@ -136,7 +133,7 @@ def ari(labels: ArrayLike, clusters: ArrayLike) -> float:
 
     Parameters and errors are those of `accuracy_hungarian`.
     """
-    truth, found = _pair(labels, clusters)
+    truth, found = pair(labels, clusters)
     return float(adjusted_rand_score(truth.codes, found.codes))
 
 
@@ -185,84 +182,8 @@ def effective_components(usage: ArrayLike) -> float:
     return float(np.exp(entr(weight / weight.sum()).sum()))
 
 
-def evaluate(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = None) -> Scores:
-    """Every score of a soft clustering at once; hard measures use the most probable cluster.
-
-    Parameters and errors are those of `accuracy_exemplar`.
-    """
-    exemplar = accuracy_exemplar(labels, proba, log_odds)
-    clusters = np.asarray(proba).argmax(axis=1)
-    return Scores(
-        accuracy_exemplar=exemplar,
-        accuracy_hungarian=accuracy_hungarian(labels, clusters),
-        accuracy_majority=accuracy_majority(labels, clusters),
-        nmi=nmi(labels, clusters),
-        ari=ari(labels, clusters),
-        n_classes=len(np.unique(np.asarray(labels))),
-        n_components_used=len(np.unique(clusters)),
-    )
-
-
-def evaluate_log_odds(labels: ArrayLike, log_odds: ArrayLike) -> Scores:
-    """Return every score from the log-odds of each cluster, shape (N, K), of which probabilities follow."""
-    return evaluate(labels, expit(np.asarray(log_odds, dtype=np.float64)), log_odds)
-
-
-class _Coded(NamedTuple):
-    """Sorted distinct names and, for each entry, the position of its name among them."""
-
-    names: NDArray[Any]
-    codes: NDArray[np.int64]
-
-
-def _encode(name: str, values: ArrayLike) -> _Coded:
-    array = np.asarray(values)
-    if array.ndim != 1 or not array.size:
-        raise ValueError(
-            f"`{name}` must be one-dimensional with at least one entry; got shape {array.shape}; "
-            "pass one name or number per observation."
-        )
-    sentence = f"`{name}` must hold only strings or only numbers, none missing; got {{}}; drop the rows without one."
-    try:
-        names, codes = np.unique(array, return_inverse=True)
-    except TypeError as error:
-        types = sorted({type(value).__name__ for value in array.tolist()})
-        raise ValueError(sentence.format(", ".join(types))) from error
-    if (names != names).any():
-        raise ValueError(sentence.format("NaN"))
-    return _Coded(names, codes)
-
-
-def _pair(labels: ArrayLike, clusters: ArrayLike) -> tuple[_Coded, _Coded]:
-    truth, found = _encode("labels", labels), _encode("clusters", clusters)
-    if len(truth.codes) != len(found.codes):
-        raise ValueError(
-            "`labels` and `clusters` must have one entry per observation; "
-            f"got {len(truth.codes)} and {len(found.codes)}; pass both for the same observations."
-        )
-    return truth, found
-
-
 def _contingency(labels: ArrayLike, clusters: ArrayLike) -> Confusion:
-    truth, found = _pair(labels, clusters)
+    truth, found = pair(labels, clusters)
     counts = np.zeros((len(truth.names), len(found.names)), dtype=np.int64)
     np.add.at(counts, (truth.codes, found.codes), 1)
     return Confusion(counts, truth.names, found.names)
-
-
-def _distribution(proba: ArrayLike, n_samples: int) -> NDArray[np.float64]:
-    chances = np.asarray(proba, dtype=np.float64)
-    problem = ""
-    if chances.ndim != 2 or not chances.size or len(chances) != n_samples:
-        problem = f"shape {chances.shape} for {n_samples} labels"
-    elif not np.isfinite(chances).all():
-        problem = f"NaN or infinity in {int((~np.isfinite(chances)).any(axis=1).sum())} of {n_samples} rows"
-    elif chances.min() < 0 or np.abs(chances.sum(axis=1) - 1).max() > _ROW_SUM_TOLERANCE:
-        low, high = chances.sum(axis=1).min(), chances.sum(axis=1).max()
-        problem = f"a least entry of {chances.min():.3g} and row sums in [{low:.3g}, {high:.3g}]"
-    if problem:
-        raise ValueError(
-            "`proba` must have shape (n_samples, n_components) and finite, non-negative rows that sum to 1; "
-            f"got {problem}; pass the result of `predict_proba` for the labelled observations."
-        )
-    return chances

@@ -1,0 +1,55 @@
+"""Whether clusters are as certain as they are right."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from gmvae.figures.canvas import axes_or_new, open_frame
+from gmvae.figures.palette import COLOURS
+from gmvae.metrics import Reliability
+
+
+def reliability_diagram(found: Reliability, ax: Axes | None = None) -> Axes:
+    """Draw accuracy against confidence, bin by bin, with the share of the observations in each bin.
+
+    Bars below the diagonal are more certain than they are right.
+
+    Parameters
+    ----------
+    found : Reliability
+        From `gmvae.metrics.reliability`.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    panel = axes_or_new(ax, 4.8, 4.4)
+    filled = found.counts > 0
+    edges = np.linspace(0.0, 1.0, len(found.counts) + 1)
+    shares = found.counts / found.counts.sum()
+    width = edges[1]
+    panel.bar(edges[:-1], shares, width, align="edge", color="0.85", label="share of the observations")
+    panel.bar(
+        edges[:-1][filled],
+        found.accuracy[filled],
+        width,
+        align="edge",
+        facecolor="none",
+        edgecolor=COLOURS[0],
+        label="accuracy",
+    )
+    panel.plot([0, 1], [0, 1], color="0.4", linestyle="--", linewidth=0.8, label="as certain as right")
+    panel.plot(found.confidence[filled], found.accuracy[filled], "o", color=COLOURS[0], markersize=4)
+    panel.set(
+        title=f"Reliability: calibration error {found.error:.3f}",
+        xlabel="confidence: probability of the most probable cluster",
+        ylabel="share",
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+    )
+    panel.legend(frameon=False, loc="upper left", fontsize="small")
+    open_frame(panel)
+    return panel

@@ -1,0 +1,31 @@
+"""How well clusters agree with known classes, and whether they are as certain as they are right."""
+
+from gmvae.metrics.agreement import (
+    Confusion,
+    accuracy_exemplar,
+    accuracy_hungarian,
+    accuracy_majority,
+    ari,
+    effective_components,
+    match,
+    nmi,
+)
+from gmvae.metrics.calibration import Reliability, calibration_error, reliability
+from gmvae.metrics.scores import Scores, evaluate, evaluate_log_odds
+
+__all__ = [
+    "Confusion",
+    "Reliability",
+    "Scores",
+    "accuracy_exemplar",
+    "accuracy_hungarian",
+    "accuracy_majority",
+    "ari",
+    "calibration_error",
+    "effective_components",
+    "evaluate",
+    "evaluate_log_odds",
+    "match",
+    "nmi",
+    "reliability",
+]
