@@ -13,14 +13,9 @@ from scipy import optimize, sparse
 from sklearn.datasets import load_digits, make_moons
 
 from gmvae.data import arcs
-from gmvae.initialisation import (
-    N_NEIGHBOURS,
-    modularity,
-    neighbour_clusters,
-    neighbour_graph,
-    oriented_gradients,
-    starting_clusters,
-)
+from gmvae.initialisation import starting_clusters
+from gmvae.initialisation.features import oriented_gradients
+from gmvae.initialisation.graph import N_NEIGHBOURS, modularity, neighbour_clusters, neighbour_graph
 from gmvae.metrics import accuracy_hungarian, ari
 
 INITS = ["neighbours", "kmeans", "gmm"]
