@@ -18,7 +18,7 @@ from gmvae.model import UnitInterval, build
 from gmvae.objective import Guidance
 from gmvae.training import StartingClusters
 from gmvae.training import guide as room
-from gmvae.training.guide import START_SHARE, START_WEIGHT, Guide, augmented
+from gmvae.training.guide import START_WEIGHT, Guide, augmented
 from gmvae.training.rows import DeviceRows
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -52,14 +52,12 @@ def test_rows_of_the_start_come_with_their_clusters() -> None:
 def test_steps_go_over_from_the_start_to_the_views() -> None:
     shown = [guide().view(IMAGES[:2], step, generator())[1] for step in range(N_STEPS)]
     of_start = np.array([guidance is not None and guidance.target is not None for guidance in shown])
-    half = int(START_SHARE * N_STEPS)
     assert of_start[0]
-    assert not of_start[half:].any()
-    for first in range(0, half, 100):
-        expected = 1.0 - (first + 50) / half
+    for first in range(0, N_STEPS, 100):
+        expected = 1.0 - (first + 50) / N_STEPS
         assert of_start[first : first + 100].mean() == pytest.approx(expected, abs=0.03), "evenly dealt out"
     weights = np.array([guidance.weight if guidance else np.nan for guidance in shown])
-    fade = START_WEIGHT * (1.0 - np.arange(N_STEPS) / half)
+    fade = START_WEIGHT * (1.0 - np.arange(N_STEPS) / N_STEPS)
     np.testing.assert_allclose(weights[of_start], fade[of_start])
     assert (weights[~of_start] == 2.0).all()
 

@@ -92,7 +92,12 @@ class Config:
         and the value.
     """
 
-    n_components: int = _field(10, _integer(1), "Number of clusters.", "K")
+    n_components: int | Literal["auto"] = _field(
+        10,
+        dataclasses.replace(_integer(1), says="an integer of at least 1 or 'auto'", choices=("auto",)),
+        "Number of clusters; 'auto' takes as many, from 2 to 20, as halves of the data agree on.",
+        "K",
+    )
     latent_dim: int = _field(10, _integer(1), "Dimension of the latent that carries the mixture.", "D_x")
     style_dim: int = _field(4, _integer(1), "Dimension of the style latent.", "D_w")
     likelihood: Likelihood = _field(
@@ -197,6 +202,12 @@ class Config:
         # A generator, which a RandomState is, has `randint`; numpy is not imported here to ask it by type.
         if not (self.random_state is None or _SEED.holds(self.random_state) or hasattr(self.random_state, "randint")):
             raise ValueError(f"`random_state` must be {_SEED.says}; got {self.random_state!r}.")
+
+    @property
+    def K(self) -> int:
+        """Number of clusters, once it is a number."""
+        assert isinstance(self.n_components, int)
+        return self.n_components
 
     def _settle(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen once it is made

@@ -234,7 +234,7 @@ def build(
     width = networks.output_width(trunks.encoder, event_shape)
     return GaussianMixtureVAE(
         Generative(
-            MixturePrior(config.n_components, config.latent_dim, config.style_dim, mixture_width),
+            MixturePrior(config.K, config.latent_dim, config.style_dim, mixture_width),
             DECODERS[family](trunks.decoder, len(event_shape)),
             config.style_dim,
         ),

@@ -120,7 +120,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "converged": estimator.converged_,
         "lower_bound_held_out": estimator.lower_bound_,
         "restart_bounds": estimator.restart_bounds_,
-        "n_components": estimator.n_components,
+        "n_components": estimator.n_components_,
         "n_components_effective": estimator.n_components_effective_,
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
@@ -136,7 +136,7 @@ def _show(outcome: Outcome) -> None:
             ("run folder", outcome.folder.path),
             ("epochs", f"{estimator.n_iter_}, {'converged' if estimator.converged_ else 'not converged'}"),
             ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
-            ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components}"),
+            ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components_}"),
             ("seconds", f"{outcome.seconds:.1f}"),
             *((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in scores.items()),
         ]

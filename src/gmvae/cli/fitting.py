@@ -111,7 +111,7 @@ def _train(folder: RunFolder, record: Record, data: Dataset, parameters: dict[st
         seconds = time.perf_counter() - started
         proba = estimator.predict_proba(data.X)
         estimator.save(folder.model)
-        names = ["label", *(f"p_{k}" for k in range(estimator.n_components))]
+        names = ["label", *(f"p_{k}" for k in range(estimator.n_components_))]
         write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
         figures = draw_run(estimator, data.X, proba, folder.figures, data.labels)
         shutil.rmtree(folder.checkpoints)

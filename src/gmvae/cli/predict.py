@@ -91,7 +91,7 @@ def predict(
         write_array(out, len(rows), (block[-1] for block in blocks))
         return
     names = ["label"]
-    names += [f"p_{k}" for k in range(fitted.config.n_components)] if proba else []
+    names += [f"p_{k}" for k in range(fitted.config.K)] if proba else []
     names += [f"x_{d}" for d in range(fitted.config.latent_dim)] if embedding else []
     names += ["ambiguous"] if ambiguous is not None else []
     names += ["novel"] if novel is not None else []

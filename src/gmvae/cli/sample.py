@@ -63,7 +63,7 @@ def sample(
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
     suffix = None if out is None else check_target(out, (".npy", ".png") if images else (".npy", ".csv", ".parquet"))
     if out is not None and suffix == ".png":
-        _draw(draw, n, component, fitted.config.n_components, out)
+        _draw(draw, n, component, fitted.config.K, out)
         return
     observations, clusters = draw(n, component)
     if out is not None and suffix == ".npy":

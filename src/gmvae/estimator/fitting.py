@@ -244,7 +244,7 @@ def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
 
     Where components coincide, every one gets its share of every row: the effective number is K and the z-term is 0.
     """
-    K = config.n_components
+    K = config.K
     most = math.log(K)
     coincide = z_prior < _COINCIDENT * most
     if not coincide and effective >= 1.0 + (K - 1) / 3.0:

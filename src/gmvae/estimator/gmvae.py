@@ -25,8 +25,8 @@ class GMVAE(FittedQueries):
 
     Parameters
     ----------
-    n_components : int, default=10
-        Number of clusters, K.
+    n_components : int or "auto", default=10
+        Number of clusters, K. "auto" takes as many, from 2 to 20, as halves of the data agree on; see `n_components_`.
     latent_dim : int, default=10
         Dimension D_x of the latent that carries the mixture.
     style_dim : int, default=4
@@ -94,6 +94,8 @@ class GMVAE(FittedQueries):
         Cluster of every row of the X that was fitted; not kept in saved models.
     weights_ : ndarray of shape (n_components,)
         Share of every cluster: the mean of `predict_proba` over the fitted X.
+    n_components_ : int
+        Number of clusters, K: the one asked for, or the one found by "auto".
     n_components_effective_ : float
         Effective number of clusters, exp of the entropy of `weights_`.
     lower_bound_ : float
@@ -137,7 +139,7 @@ class GMVAE(FittedQueries):
 
     def __init__(
         self,
-        n_components: int = 10,
+        n_components: int | str = 10,
         *,
         latent_dim: int = 10,
         style_dim: int = 4,
@@ -237,6 +239,7 @@ class GMVAE(FittedQueries):
             If training stays non-finite although the learning rate was lowered.
         """
         from gmvae.estimator.fitting import Run, Task, adopt, fit_all  # brings what a fitted model answers without
+        from gmvae.estimator.starting import counted
 
         config = Config(**self.get_params(deep=False))
         if resume and run_dir is None:
@@ -248,6 +251,7 @@ class GMVAE(FittedQueries):
             run = Run(Path(run_dir), resume, checksum(rows))
             seed = document.open_run(run, config, seed)
         previous = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
+        config = counted(config, rows, seed, previous)
         (fit,) = fit_all(rows, config, [Task(seed, run, previous, watch(self, on_epoch, rows.shape[1:], config))])
         adopt(self, fit, rows, config)
         return self

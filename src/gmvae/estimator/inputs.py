@@ -14,7 +14,7 @@ from gmvae.estimator.values import image_shape, image_shape_as_fitted
 from gmvae.networks import Shape
 
 
-def fit_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
+def fit_rows(estimator: BaseEstimator, X: Any, n_components: int | str) -> np.ndarray:
     """Validate X for fitting and return rows (n, *event), where event is (p,) or (C, H, W).
 
     Raises
@@ -30,7 +30,7 @@ def fit_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
         rows = _images(estimator, X, event_shape, min_samples=2)
         estimator.n_features_in_ = math.prod(event_shape)
         vars(estimator).pop("feature_names_in_", None)
-    if len(rows) < n_components:
+    if isinstance(n_components, int) and len(rows) < n_components:
         raise ValueError(
             f"`n_components` must be at most the number of rows; got {n_components} for {len(rows)} rows: "
             "take fewer components."

@@ -51,6 +51,11 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return self._model.family
 
     @property
+    def n_components_(self) -> int:
+        """Number of clusters, K: the one asked for, or the one found by ``n_components="auto"``."""
+        return self._config.K
+
+    @property
     def lower_bounds_(self) -> list[float]:
         """Held-out bound after every epoch of the best restart."""
         return [float(bound) for bound in self.history_["lower_bound_held_out"]]

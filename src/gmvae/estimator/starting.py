@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,8 +14,9 @@ from gmvae.config import Config
 from gmvae.estimator.seeds import seeded
 from gmvae.estimator.values import check_bernoulli, family_for, top_level
 from gmvae.generative import Family
-from gmvae.initialisation import MAX_ROWS, starting_clusters
+from gmvae.initialisation import MAX_COMPONENTS, MAX_ROWS, choose, evidence, starting_clusters
 from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
+from gmvae.progress import Reporter
 from gmvae.training import Split, StartingClusters, as_tensor
 
 _ROWS_AT_ONCE = 8192
@@ -50,6 +52,11 @@ class Ground:
         with seeded(seed):
             return build(config, self.rows.shape[1:], self.family, copy.deepcopy(self.units))
 
+    def count(self, seed: int) -> int:
+        """How many clusters halves of the rows agree on, of 2 to 20."""
+        sample = np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:MAX_ROWS])
+        return choose(evidence(self._seen(sample), range(2, MAX_COMPONENTS + 1), seed))
+
     def start(self, config: Config, split: Split, seed: int) -> StartingClusters | None:
         """Clusters of some of the training rows; None for ``init='random'``.
 
@@ -57,12 +64,25 @@ class Ground:
         """
         order = torch.cat([split.train, split.held_out]) if len(self.rows) <= MAX_ROWS else split.train[:MAX_ROWS]
         sample = order.unique()
-        seen = self.units(as_tensor(self.rows[sample.numpy()])).numpy().astype(np.float64)
-        clusters = starting_clusters(config.init, seen, config.n_components, seed)
+        clusters = starting_clusters(config.init, self._seen(sample.numpy()), config.K, seed)
         if clusters is None:
             return None
         taught = torch.isin(sample, split.train)
         return StartingClusters(sample[taught], torch.from_numpy(clusters).long()[taught])
+
+    def _seen(self, sample: np.ndarray) -> np.ndarray:
+        """Some of the rows, in the model's units."""
+        return self.units(as_tensor(self.rows[sample])).numpy().astype(np.float64)
+
+
+def counted(config: Config, rows: np.ndarray, seed: int, previous: GaussianMixtureVAE | None = None) -> Config:
+    """Put a number in place of ``n_components="auto"``; that of the previous solution, if there is one."""
+    if config.n_components != "auto":
+        return config
+    number = Ground(rows, config.likelihood).count(seed) if previous is None else previous.generative.mixture.streams[1]
+    with Reporter(config.verbose) as reporter:
+        reporter.note(f"n_components={number}: so many clusters are found again in other halves of the observations")
+    return dataclasses.replace(config, n_components=number)
 
 
 def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from gmvae.estimator.fitting import Task, adopt, fit_all
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.seeds import draw_seed
+from gmvae.estimator.starting import counted
 from gmvae.estimator.watching import watch
 
 _OWN = {"random_state", "warm_start"}
@@ -67,13 +69,16 @@ def fit_together(
     rows = fit_rows(estimators[0], X, config.n_components)
     for estimator in estimators[1:]:
         fit_rows(estimator, X, config.n_components)  # it takes note of X's features
+    seeds = [draw_seed(estimator.random_state) for estimator in estimators]
+    config = counted(config, rows, seeds[0])
     tasks = [
-        Task(draw_seed(estimator.random_state), on_epoch=watch(estimator, on_epoch, rows.shape[1:], config))
-        for estimator in estimators
+        Task(seed, on_epoch=watch(estimator, on_epoch, rows.shape[1:], config))
+        for estimator, seed in zip(estimators, seeds, strict=True)
     ]
     fits = fit_all(rows, config, tasks)
     for estimator, fit in zip(estimators, fits, strict=True):
-        adopt(estimator, fit, rows, Config(**estimator.get_params(deep=False)))
+        own = Config(**estimator.get_params(deep=False))
+        adopt(estimator, fit, rows, dataclasses.replace(own, n_components=config.n_components))
     return list(estimators)
 
 

@@ -179,11 +179,11 @@ def _densities(model: GMVAE, X: NDArray[Any], path: Path) -> Path:
     grid = np.stack(np.meshgrid(_GRID, _GRID), axis=-1).reshape(-1, 2)
     densities = {
         "GMVAE": model.score_samples(grid, n_importance_samples=IMPORTANCE_SAMPLES),
-        "Gaussian mixture": gaussian_mixture(X, model.n_components, SEEDS[0]).score_samples(grid),
+        "Gaussian mixture": gaussian_mixture(X, model.n_components_, SEEDS[0]).score_samples(grid),
     }
     peak = float(densities["GMVAE"].max())
     figure = figures.new_figure(11.0, 4.8)
     for (name, log_density), ax in zip(densities.items(), figure.subplots(1, 2), strict=True):
         panel = figures.density_2d(_GRID, _GRID, log_density.reshape(len(_GRID), -1), ax, peak=peak)
-        panel.set_title(f"Density of the {name}, K = {model.n_components}")
+        panel.set_title(f"Density of the {name}, K = {model.n_components_}")
     return figures.save(figure, path)

@@ -59,7 +59,7 @@ def draw_run(
     clusters = proba.argmax(axis=1)
     drawn = [
         ("learning-curves", _learning_curves(estimator)),
-        ("cluster-sizes", figures.cluster_sizes(np.bincount(clusters, minlength=estimator.n_components))),
+        ("cluster-sizes", figures.cluster_sizes(np.bincount(clusters, minlength=estimator.n_components_))),
         ("latent-space", _latent_space(estimator, X, clusters)),
         *_images(estimator, X, clusters),
         *_plane(estimator, X, clusters),
@@ -86,7 +86,7 @@ def component_images(estimator: GMVAE, X: NDArray[Any], n: int = _SAMPLES_PER_CO
     -------
     ndarray of shape (K, n, C, H, W)
     """
-    K = estimator.n_components
+    K = estimator.n_components_
     images, _ = estimator.sample(K * n, np.repeat(np.arange(K), n), np.zeros(estimator.style_dim), mean=True)
     return shades(images, X).reshape(K, n, *images.shape[1:])
 
@@ -121,7 +121,7 @@ def name_directions(panel: Any, directions: NDArray[np.int64]) -> None:
 
 def _learning_curves(estimator: GMVAE) -> Any:
     return figures.learning_curves(
-        estimator.history_, min_information=estimator.min_information, n_components=estimator.n_components
+        estimator.history_, min_information=estimator.min_information, n_components=estimator.n_components_
     )
 
 
@@ -136,7 +136,7 @@ def _latent_space(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]
 def _images(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> Iterator[tuple[str, Any]]:
     if len(estimator.event_shape_) != 3:
         return
-    sizes = np.bincount(clusters, minlength=estimator.n_components)
+    sizes = np.bincount(clusters, minlength=estimator.n_components_)
     yield "samples", figures.component_samples(component_images(estimator, X), shares=sizes / sizes.sum())
     yield "style", _style_grid(estimator, X, int(sizes.argmax()))
 

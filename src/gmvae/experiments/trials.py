@@ -179,7 +179,7 @@ def _spread(model: GMVAE, spread: float, X: NDArray[Any]) -> None:
         warnings.simplefilter("ignore")
         model.set_params(max_iter=1, verbose=0).fit(X[: model.batch_size])
     generator = torch.Generator().manual_seed(model.random_state)
-    means = spread * torch.randn(model.n_components, model.latent_dim, generator=generator)
+    means = spread * torch.randn(model.n_components_, model.latent_dim, generator=generator)
     model._model.generative.mixture.place(means, torch.ones_like(means))
     model.set_params(max_iter=epochs, verbose=1, warm_start=True)
 

@@ -20,10 +20,8 @@ from gmvae.training.rows import Rows
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps that teach the starting clusters before the first epoch, and Adam's step size in them."""
 START_WEIGHT = 5.0
-"""Nats that a nat of cross-entropy to the starting clusters costs at first."""
-START_SHARE = 0.5
-"""Share of training over which the starting clusters fade where agreement between views takes over; elsewhere they
-fade to the end, for nothing else in the bound holds clusters that the data's neighbourhoods show."""
+"""Nats that a nat of cross-entropy to the starting clusters costs at first. It falls to nothing at the end: nothing else
+in the bound holds clusters that the data's neighbourhoods show."""
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Its multiples fill [0, 1) evenly: by them steps are dealt out to the start and to the views."""
 ANGLE, LOG_SCALE, SHEAR, SHIFT = 0.2, 0.15, 0.15, 0.1
@@ -58,11 +56,6 @@ class Guide:
         Its `consistency` is a number.
     n_steps : int
         Gradient steps of the whole training.
-
-    Attributes
-    ----------
-    change : float
-        Share of training after which what is asked for changes, and with it the bound that can be reached.
     """
 
     def __init__(
@@ -71,17 +64,15 @@ class Guide:
         self.model = model
         self.rows = rows
         self.start = start and StartingClusters(*(indices.to(rows.home) for indices in start))
-        self.n_components = config.n_components
+        self.n_components = config.K
         self.n_steps = n_steps
         self.consistency = float(config.consistency)
-        self.change = START_SHARE if start is not None and self.consistency else 0.0
-        self.start_share = self.change or 1.0
 
     def view(self, y: Tensor, step: int, generator: torch.Generator) -> tuple[Tensor | None, Guidance | None]:
         """Views for a step on observations y (B, *event), counted from the first of all."""
-        faded = step / self.n_steps / self.start_share
+        faded = step / self.n_steps
         due_to_views = bool(self.consistency) and step * _GOLDEN % 1.0 < faded
-        if self.start is not None and faded < 1.0 and not due_to_views:
+        if self.start is not None and not due_to_views:
             view, target = self._drawn(self.start, len(y), generator)
             return view, Guidance(target, START_WEIGHT * (1.0 - faded))
         if self.consistency:

@@ -180,7 +180,7 @@ class Trainer:
             learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - started,
         )
-        settling = not self._counts(len(state.history.epochs) / self.max_iter)
+        settling = len(state.history.epochs) / self.max_iter < self.config.warm_up  # what is maximised still changes
         new = State(
             snapshot(self.model),
             state.best,
@@ -202,7 +202,7 @@ class Trainer:
     def _train_epoch(self, state: State) -> Totals:
         """Train one epoch; nothing is read from the device before its end."""
         self.model.train()
-        totals = Totals(self.config.n_components, self.fabric.device)
+        totals = Totals(self.config.K, self.fabric.device)
         for minibatch in self.minibatches(state):
             totals.add(self.step(minibatch))
         return totals
@@ -224,10 +224,6 @@ class Trainer:
         """Set Adam's step size."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-
-    def _counts(self, progress: float) -> bool:
-        """Whether an epoch's bound counts: what is maximised must not change after it."""
-        return progress >= max(self.guide.change, self.config.warm_up)
 
     def _noise(self, generator: torch.Generator, n_rows: int) -> Noise:
         dtype = next(self.model.parameters()).dtype

@@ -65,7 +65,7 @@ class Stack:
     def train_epoch(self, states: Sequence[State]) -> list[Totals]:
         """Train every member for one epoch from its state, and give each its weights and moments back."""
         self.first.model.train()
-        totals = Totals(self.first.config.n_components, self.first.fabric.device, len(self.trainers))
+        totals = Totals(self.first.config.K, self.first.fabric.device, len(self.trainers))
         for minibatches in zip(*map(Trainer.minibatches, self.trainers, states), strict=True):
             totals.add(self.step(minibatches))
         self._scatter()
