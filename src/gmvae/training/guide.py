@@ -20,8 +20,8 @@ from gmvae.training.rows import Rows
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps that teach the starting clusters before the first epoch, and Adam's step size in them."""
 START_WEIGHT = 5.0
-"""Nats that a nat of cross-entropy to the starting clusters costs at first. It falls to nothing at the end: nothing else
-in the bound holds clusters that the data's neighbourhoods show."""
+"""Nats that a nat of cross-entropy to the starting clusters costs at first. It falls to nothing at the end and not
+before: nothing else in the bound holds clusters that the data's neighbourhoods show."""
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Its multiples fill [0, 1) evenly: by them steps are dealt out to the start and to the views."""
 ANGLE, LOG_SCALE, SHEAR, SHIFT = 0.2, 0.15, 0.15, 0.1
