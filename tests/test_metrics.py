@@ -24,6 +24,7 @@ from gmvae.metrics import (
     match,
     nmi,
     reliability,
+    stability,
 )
 
 HARD = [accuracy_hungarian, accuracy_majority, nmi, ari]
@@ -144,6 +145,13 @@ def test_match_with_fewer_clusters_than_classes_keeps_every_count() -> None:
     found = match([0, 0, 1, 2, 2], [1, 1, 1, 0, 0])
     assert found.clusters.tolist() == [1, 0]
     assert found.matrix.tolist() == [[2, 0], [1, 0], [0, 2]]
+
+
+def test_stability_is_the_mean_over_pairs() -> None:
+    one, two, three = np.array([0, 0, 1, 1, 2]), np.array([1, 1, 0, 0, 2]), np.array([0, 1, 1, 1, 2])
+    expected = (1.0 + 2 * adjusted_rand_score(one, three)) / 3
+    assert stability([one, two, three]) == pytest.approx(expected)
+    assert np.isnan(stability([one]))
 
 
 def test_effective_components_by_hand() -> None:

@@ -9,7 +9,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 import gmvae.estimator.fitting
 import gmvae.estimator.starting
 import gmvae.objective
-from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, persistence
+from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, metrics, persistence
 from gmvae.config import Config, Precision
 from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
@@ -456,6 +456,24 @@ def test_single_rows_as_batches() -> None:
 
 
 # ---------------------------------------------------------------- restarts
+
+
+def test_stability_compares_the_clusters_of_restarts(tmp_path: Path) -> None:
+    """Against the same restarts fitted one by one, which the checkpoints hold."""
+    X = points()
+    fitted = GMVAE(**{**SMALL, "n_init": 3, "max_iter": 3, "init": "random"}).fit(X, run_dir=tmp_path)
+    clusters = []
+    for restart in range(3):
+        checkpoint = persistence.read(tmp_path / "checkpoints" / f"restart-{restart}.safetensors", "checkpoint")
+        model = copy.deepcopy(fitted)
+        model._model.load_state_dict(State.from_tensors(*checkpoint).best)
+        clusters.append(model.predict(X))
+    pairs = [metrics.ari(one, other) for one, other in combinations(clusters, 2)]
+    assert fitted.stability_ == pytest.approx(np.mean(pairs))
+    assert fitted.stability_ < 1.0
+    fitted.save(tmp_path / "model.safetensors")
+    assert GMVAE.load(tmp_path / "model.safetensors").stability_ == fitted.stability_
+    assert np.isnan(GMVAE(**SMALL).fit(X).stability_)
 
 
 @pytest.mark.parametrize("network", ["mlp", "of the user"])

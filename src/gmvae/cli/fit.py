@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -120,6 +121,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "converged": estimator.converged_,
         "lower_bound_held_out": estimator.lower_bound_,
         "restart_bounds": estimator.restart_bounds_,
+        "stability": None if math.isnan(estimator.stability_) else estimator.stability_,
         "n_components": estimator.n_components_,
         "n_components_effective": estimator.n_components_effective_,
         "seconds": outcome.seconds,
@@ -137,6 +139,7 @@ def _show(outcome: Outcome) -> None:
             ("epochs", f"{estimator.n_iter_}, {'converged' if estimator.converged_ else 'not converged'}"),
             ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
             ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components_}"),
+            *([("stability", f"{estimator.stability_:.3f}")] if not math.isnan(estimator.stability_) else []),
             ("seconds", f"{outcome.seconds:.1f}"),
             *((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in scores.items()),
         ]

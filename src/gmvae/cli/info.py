@@ -87,6 +87,7 @@ def _finished(model: Path) -> dict[str, Any]:
         "converged": fitted["converged"],
         "lower_bound_held_out": fitted["lower_bound"],
         "restart_bounds": fitted["restart_bounds"],
+        "stability": fitted.get("stability"),
         "n_components": n_components,
         "n_components_effective": fitted["n_components_effective"],
         "cluster_sizes": _sizes(assignments, n_components) if assignments.is_file() else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -54,6 +55,7 @@ def save(estimator: GMVAE, path: str | Path) -> None:
             "converged": estimator.converged_,
             "lower_bound": estimator.lower_bound_,
             "restart_bounds": estimator.restart_bounds_,
+            "stability": None if math.isnan(estimator.stability_) else estimator.stability_,
             "weights": estimator.weights_.tolist(),
             "n_components_effective": estimator.n_components_effective_,
             "held_out_log_likelihoods": estimator.held_out_log_likelihoods_.tolist(),
@@ -125,6 +127,8 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
     estimator.converged_ = document["converged"]
     estimator.lower_bound_ = document["lower_bound"]
     estimator.restart_bounds_ = document["restart_bounds"]
+    stability = document.get("stability")
+    estimator.stability_ = math.nan if stability is None else stability
     estimator.weights_ = np.array(document["weights"])
     estimator.n_components_effective_ = document["n_components_effective"]
     estimator.held_out_log_likelihoods_ = held_out_log_likelihoods(document)

@@ -15,7 +15,7 @@ from gmvae import persistence
 from gmvae.config import Config, epochs
 from gmvae.estimator import answers
 from gmvae.estimator.starting import Ground, continued, split_rows
-from gmvae.metrics import effective_components
+from gmvae.metrics import effective_components, stability
 from gmvae.model import GaussianMixtureVAE
 from gmvae.progress import Reporter
 from gmvae.training import (
@@ -41,6 +41,9 @@ _COINCIDENT = 0.1
 _MAX_SCORED = 1000
 """Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
 
+_MAX_COMPARED = 10_000
+"""Rows by whose clusters restarts are compared."""
+
 
 class CollapseWarning(UserWarning):
     """Far fewer clusters are in use than were asked for."""
@@ -59,12 +62,15 @@ class Fit(NamedTuple):
         Held-out bound of every restart; NaN for one that diverged.
     held_out : ndarray of int
         Rows that decided when to stop.
+    stability : float
+        Mean adjusted Rand index between the clusters of restarts; NaN with fewer than two.
     """
 
     model: GaussianMixtureVAE
     state: State
     bounds: list[float]
     held_out: np.ndarray
+    stability: float
 
 
 class Run(NamedTuple):
@@ -144,7 +150,7 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit
     fits = []
     for task in tasks:
         own = [outcome for attempt, outcome in zip(attempts, outcomes, strict=True) if attempt.task is task]
-        fits.append(_best(task, own))
+        fits.append(_best(task, own, rows))
     return fits
 
 
@@ -158,6 +164,7 @@ def adopt(estimator: GMVAE, fit: Fit, rows: np.ndarray, config: Config) -> None:
     estimator.converged_ = converged(fit.state, config)
     estimator.lower_bound_ = fit.state.best_bound
     estimator.restart_bounds_ = fit.bounds
+    estimator.stability_ = fit.stability
     proba = answers.proba(fit.model, rows)
     estimator.labels_ = proba.argmax(1)
     estimator.weights_ = proba.mean(0)
@@ -210,7 +217,7 @@ def _member(rows: np.ndarray, ground: Ground | None, config: Config, attempt: At
     return Member(trainer, _resume(run, restart, model), on_epoch)
 
 
-def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]]) -> Fit:
+def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]], rows: np.ndarray) -> Fit:
     states = [outcome for _, outcome in outcomes if isinstance(outcome, State)]
     failures = [outcome for _, outcome in outcomes if isinstance(outcome, DivergedError)]
     if not states:
@@ -222,7 +229,16 @@ def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]])
         state.history.to_csv(task.run.folder / "history.csv")
     bounds = [outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes]
     trainer = next(trainer for trainer, outcome in outcomes if outcome is state)
-    return Fit(trainer.model, state, bounds, trainer.split.held_out.numpy())
+    return Fit(trainer.model, state, bounds, trainer.split.held_out.numpy(), _stability(outcomes, rows))
+
+
+def _stability(outcomes: Sequence[tuple[Trainer, State | DivergedError]], rows: np.ndarray) -> float:
+    models = [trainer.model for trainer, outcome in outcomes if isinstance(outcome, State)]
+    if len(models) < 2:
+        return math.nan
+    split = outcomes[0][0].split
+    compared = rows[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
+    return stability([answers.labels(model, compared) for model in models])
 
 
 def _resume(run: Run | None, restart: int, model: GaussianMixtureVAE) -> State | None:

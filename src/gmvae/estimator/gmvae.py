@@ -107,6 +107,8 @@ class GMVAE(FittedQueries):
     held_out_log_likelihoods_ : ndarray of shape (n_held_out,)
         Log-density of at most 1,000 held-out rows in rising order, by which `is_novel` judges; empty in models from
         files of earlier versions.
+    stability_ : float
+        Mean adjusted Rand index between the clusters of restarts: 1 where all are alike; NaN with one restart.
     converged_ : bool
         Whether the held-out bound had stopped improving.
     n_iter_ : int

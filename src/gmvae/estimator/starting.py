@@ -60,10 +60,14 @@ class Ground:
     def start(self, config: Config, split: Split, seed: int) -> StartingClusters | None:
         """Clusters of some of the training rows; None for ``init='random'``.
 
-        They are found among held-out rows as well, so that fits to few rows start alike whichever they hold out.
+        Of many rows a share is drawn by ``seed``. Few are clustered with the held-out ones, so that fits start alike
+        whichever they hold out.
         """
-        order = torch.cat([split.train, split.held_out]) if len(self.rows) <= MAX_ROWS else split.train[:MAX_ROWS]
-        sample = order.unique()
+        if len(self.rows) <= MAX_ROWS:
+            sample = torch.cat([split.train, split.held_out]).unique()
+        else:
+            drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
+            sample = split.train[torch.from_numpy(drawn)].sort().values
         clusters = starting_clusters(config.init, self._seen(sample.numpy()), config.K, seed)
         if clusters is None:
             return None

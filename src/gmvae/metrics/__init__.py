@@ -9,6 +9,7 @@ from gmvae.metrics.agreement import (
     effective_components,
     match,
     nmi,
+    stability,
 )
 from gmvae.metrics.calibration import Reliability, calibration_error, reliability
 from gmvae.metrics.scores import Scores, evaluate, evaluate_log_odds
@@ -28,4 +29,5 @@ __all__ = [
     "match",
     "nmi",
     "reliability",
+    "stability",
 ]

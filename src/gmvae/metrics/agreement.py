@@ -6,6 +6,9 @@ each, by the best one-to-one matching, or by the most frequent class.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,6 +156,22 @@ def match(labels: ArrayLike, clusters: ArrayLike) -> Confusion:
     rest = rest[np.argsort(matrix[:, rest].argmax(axis=0), kind="stable")]
     order = np.concatenate([matched, rest])
     return Confusion(matrix[:, order], classes, names[order])
+
+
+def stability(clusterings: Sequence[ArrayLike]) -> float:
+    """Mean adjusted Rand index over all pairs of clusterings of the same rows: 1 where all are alike, 0 by chance.
+
+    Parameters
+    ----------
+    clusterings : sequence of array-like of shape (N,)
+
+    Returns
+    -------
+    float
+        NaN with fewer than two clusterings.
+    """
+    agreements = [ari(one, other) for one, other in combinations(clusterings, 2)]
+    return float(np.mean(agreements)) if agreements else math.nan
 
 
 def effective_components(usage: ArrayLike) -> float:
