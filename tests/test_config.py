@@ -24,7 +24,6 @@ from gmvae.config import MAX_EPOCHS, MIN_EPOCHS, MIN_STEPS, Config, epochs
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 INTEGERS = [
-    "n_components",
     "latent_dim",
     "style_dim",
     "batch_size",
@@ -87,10 +86,11 @@ def test_choices(name: str) -> None:
         assert refusal(**{name: bad}) == f"`{name}` must be one of {listed}; got {bad!r}."
 
 
-def test_max_iter_is_an_integer_or_auto() -> None:
-    assert [Config(max_iter=good).max_iter for good in (1, "auto", np.int32(9))] == [1, "auto", 9]
+@pytest.mark.parametrize("name", ["max_iter", "n_components"])
+def test_integers_that_may_be_found(name: str) -> None:
+    assert [getattr(Config(**{name: good}), name) for good in (1, "auto", np.int32(9))] == [1, "auto", 9]
     for bad in (0, "many", 1.5, True, None):
-        assert refusal(max_iter=bad) == f"`max_iter` must be an integer of at least 1 or 'auto'; got {bad!r}."
+        assert refusal(**{name: bad}) == f"`{name}` must be an integer of at least 1 or 'auto'; got {bad!r}."
 
 
 def test_max_grad_norm_may_be_none() -> None:
@@ -177,6 +177,7 @@ def test_compile_is_a_boolean_or_auto() -> None:
 
 def test_every_field_has_been_tried_above() -> None:
     singles = {
+        "n_components",
         "max_iter",
         "max_grad_norm",
         "validation_fraction",

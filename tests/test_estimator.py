@@ -143,7 +143,7 @@ def test_every_public_method_is_documented() -> None:
 
 def test_parameters_are_checked_at_fit_and_not_before() -> None:
     estimator = GMVAE(n_components=0)
-    with pytest.raises(ValueError, match="`n_components` must be an integer of at least 1; got 0"):
+    with pytest.raises(ValueError, match="`n_components` must be an integer of at least 1 or 'auto'; got 0"):
         estimator.fit(whole_numbers())
 
 
