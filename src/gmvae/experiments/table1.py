@@ -23,48 +23,58 @@ _MEASURES = {
 
 _TITLES = {
     "table1": "GMVAE, the paper's training, accuracies of the test images in per cent",
-    "table1-exact": "The same network under the exact bound, with learning rate 1e-3",
-    "table1-started": "The same, started on clusters of the graph of nearest neighbours (`init='neighbours'`)",
+    "table1-paper-started": "The paper's training from starting clusters (`init='neighbours'`)",
+    "table1-exact": "The same network under the exact bound, with learning rate 1e-3, from a random start",
+    "table1-started": "Under the exact bound, with learning rate 1e-3, from starting clusters",
 }
 
 
 def run(scope: Scope) -> Finding:
     """Fit the settings of the table that the scale allows, and the methods beside them."""
     size, material = mnist.SIZES[scope.scale], mnist.material(scope)
-    outcomes = scope.outcomes(mnist.trials(scope, size.cells), material)
-    by_cell = {cell: mnist.of_cell(outcomes, cell) for cell in size.cells}
-    exact = scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.EXACT), material)
-    started = scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.STARTED), material)
-    means = {cell: 100 * float(np.mean(_exemplar(found))) for cell, found in by_cell.items()}
+    fitted = {
+        "table1": scope.outcomes(mnist.trials(scope, size.cells), material),
+        "table1-paper-started": scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.PAPER_STARTED), material),
+        "table1-exact": scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.EXACT), material),
+        "table1-started": scope.outcomes(mnist.trials(scope, size.cells, mnist.STARTED), material),
+    }
+    groups = {
+        name: {cell: found for cell in size.cells if (found := mnist.of_cell(outcomes, cell))}
+        for name, outcomes in fitted.items()
+    }
+    means = {
+        name: {cell: 100 * float(np.mean(_exemplar(found))) for cell, found in group.items()}
+        for name, group in groups.items()
+    }
     return Finding(
         item="table1",
         title="Table 1: accuracy on MNIST, exemplar protocol",
         paper="; ".join(f"K = {cell.K}, M = {cell.M}: {_quoted(TABLE_1[cell])}" for cell in size.cells) + " (quoted).",
         ours="; ".join(
             f"K = {cell.K}, M = {cell.M}: {mean:.2f} ({mean - (TABLE_1[cell].mean or 0):+.2f})"
-            for cell, mean in means.items()
+            for cell, mean in means["table1-started"].items()
         )
-        + f"; under the exact bound K = 10, M = 1: {100 * float(np.mean(_exemplar(exact))):.2f}, started on "
-        f"clusters besides {100 * float(np.mean(_exemplar(started))):.2f}; {size.epochs} of the paper's 100 epochs, "
+        + " under the exact bound from starting clusters. From a random start, K = 10, M = 1: "
+        f"{means['table1-exact'][mnist.FIRST]:.2f}; under the paper's bound {means['table1'][mnist.FIRST]:.2f}, from "
+        f"starting clusters {means['table1-paper-started'][mnist.FIRST]:.2f}. {size.epochs} of the paper's 100 epochs, "
         f"{len(scope.seeds_or(size.n_seeds))} of its 10 runs.",
-        verdict=_verdict(means),
+        verdict=_verdict(means["table1-started"]),
         tables=[
-            _ours(by_cell, "table1"),
-            _ours({mnist.FIRST: exact}, "table1-exact"),
-            _ours({mnist.FIRST: started}, "table1-started"),
+            *(_ours(group, name) for name, group in groups.items()),
             others.table(scope, material),
             _quotes(),
         ],
         notes=[
             "Exemplar protocol: each cluster is named after the test image with the highest p(z|y), found by log-odds, "
             "because many probabilities round to 1.",
+            "Starting clusters are found without labels: `init='neighbours'`. The paper starts at random.",
             "More components than classes flatter every accuracy but the Hungarian.",
             f"log p(y): importance-weighted, {material.n_importance_samples} samples, first {material.n_scored:,} "
             "test images.",
             "`gmvae reproduce table1 --full` runs all six settings with ten seeds for 100 epochs; finished runs are "
             "kept and interrupted ones go on.",
         ],
-        run=scope.run([*outcomes, *exact, *started]),
+        run=scope.run([outcome for group in fitted.values() for outcome in group]),
     )
 
 
@@ -74,7 +84,7 @@ def _exemplar(outcomes: Sequence[Outcome]) -> list[float]:
 
 def _verdict(means: dict[Cell, float]) -> Verdict:
     reached = [mean >= (TABLE_1[cell].mean or 0) for cell, mean in means.items()]
-    return "better" if all(reached) else "in part" if any(reached) else "not reached"
+    return "better" if all(reached) and len(reached) == len(TABLE_1) else "in part" if any(reached) else "not reached"
 
 
 def _quoted(value: Quoted) -> str:
