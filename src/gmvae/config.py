@@ -73,6 +73,8 @@ def _field(default: Any, domain: Domain | None, help: str, symbol: str = "") -> 
     return dataclasses.field(default=default, metadata=metadata)
 
 
+LEAST_PICTURE = 16
+"""Pixels on the shorter side from which on images are moved about and described by their strokes."""
 MIN_STEPS = 3000
 MIN_EPOCHS, MAX_EPOCHS = 20, 500
 

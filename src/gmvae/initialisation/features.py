@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from sklearn.decomposition import PCA
 
+from gmvae.config import LEAST_PICTURE
+
 MAX_DIMS = 30
 """Principal components that are clustered; the rest is mostly noise."""
-LEAST_IMAGE = 8
-"""Pixels on the shorter side from which on images are described by their strokes, not pixel by pixel."""
 _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
 
 def principal_scores(rows: np.ndarray, seed: int) -> np.ndarray:
     """What is clustered: principal components (n, at most 30) of rows, or of images' `oriented_gradients`."""
-    if rows.ndim == 4 and min(rows.shape[2:]) >= LEAST_IMAGE:
+    if rows.ndim == 4 and min(rows.shape[2:]) >= LEAST_PICTURE:
         rows = oriented_gradients(rows)
     rows = rows.reshape(len(rows), -1)
     pca = PCA(min(MAX_DIMS, *rows.shape), random_state=seed)

@@ -25,7 +25,7 @@ CLUSTERINGS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
 def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int) -> np.ndarray | None:
     """Cluster the principal components of ``rows``; None for ``init='random'``.
 
-    Images of at least 8x8 pixels are described by their `oriented_gradients` first: neighbours in pixels share their
+    Images of at least 16x16 pixels are described by their `oriented_gradients` first: neighbours in pixels share their
     thickness, place and light more than what they show.
 
     Parameters

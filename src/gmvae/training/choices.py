@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gmvae.config import Config
+from gmvae.config import LEAST_PICTURE, Config
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
 
@@ -19,8 +19,6 @@ _MAX_PARAMETERS_STACKED_ON_CPU = 1_000_000
 calls take their share of the time."""
 _CONSISTENCY = 5.0
 """Nats. On MNIST 10 and 20 give much the same clusters."""
-_MIN_PIXELS_TO_MOVE = 16
-"""Height and width; digits of 8x8 are found better without."""
 _MIN_STEPS_TO_COMPILE = 2_000
 """Compiling takes about as long as so many steps."""
 
@@ -88,7 +86,7 @@ def decide(
 def _consistency(event_shape: Shape) -> Choice:
     if len(event_shape) == 1:
         return Choice(0.0, "rows that are no images cannot be moved")
-    if min(event_shape[1:]) < _MIN_PIXELS_TO_MOVE:
+    if min(event_shape[1:]) < LEAST_PICTURE:
         return Choice(0.0, "images of so few pixels lose what they show when they are moved by a part of one")
     return Choice(_CONSISTENCY, "an image that is moved a little stays what it is")
 
