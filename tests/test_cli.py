@@ -220,7 +220,7 @@ def test_options_override_a_preset():
         (["--set", "zzz=3"], "they are n_components, latent_dim"),
         (["--set", "bound"], "`--set` must be name=value; got 'bound'."),
         (["-k", "3", "--set", "n_components=4"], "`n_components` must be set once"),
-        (["-k", "0"], "`n_components` must be an integer of at least 1; got 0."),
+        (["-k", "0"], "`n_components` must be an integer of at least 1 or 'auto'; got 0."),
         (["--epochs", "many"], "`max_iter` must be an integer of at least 1 or 'auto'; got 'many'."),
         (["--set", "hidden_layer_sizes=a,b"], "`hidden_layer_sizes` must be"),
         (["--preset", "mnist"], "`preset` must be one of 'paper-synthetic'"),

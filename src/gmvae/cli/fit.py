@@ -136,6 +136,7 @@ def _show(outcome: Outcome) -> None:
             ("run folder", outcome.folder.path),
             ("epochs", f"{estimator.n_iter_}, {'converged' if estimator.converged_ else 'not converged'}"),
             ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
+            *([("clusters found", estimator.n_components_)] if estimator.n_components == "auto" else []),
             ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components_}"),
             ("seconds", f"{outcome.seconds:.1f}"),
             *((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in scores.items()),
