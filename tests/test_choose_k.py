@@ -284,7 +284,7 @@ def test_three_files_say_the_same(home: Path) -> None:
 
 def test_the_command_says_what_it_found_and_how_long_it_takes(home: Path) -> None:
     said = (home / "said").read_text()
-    assert re.search(r"^clusters +3, as n_components='auto' takes$", said, re.MULTILINE)
+    assert re.search(r"^clusters +3, by the rule of n_components='auto'$", said, re.MULTILINE)
     assert re.search(r"^Halves of the data are compared: \d+\.\d s\.$", said, re.MULTILINE)
     assert re.search(r"^K = 3: held-out bound -\d+\.\d+, fits agree by \d\.\d+; .* about \d+ s left\.$", said, re.M)
     assert re.search(r"^K = 4: .* s, done\.$", said, re.MULTILINE)

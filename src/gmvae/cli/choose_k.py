@@ -166,7 +166,9 @@ def _show(outcome: Outcome, n_fits: int) -> None:
     rows = zip(*(_cells(name, outcome.table[name]) for _, name in columns), strict=True)
     show_table([title for title, _ in columns], list(rows))
     number = outcome.choice.n_components
-    said = "none: halves of so few rows say nothing" if number is None else f"{number}, as n_components='auto' takes"
+    said = (
+        "none: halves of so few rows say nothing" if number is None else f"{number}, by the rule of n_components='auto'"
+    )
     show([("clusters", said), ("table", outcome.csv), ("plot", outcome.png)])
     fits = [each.fits for each in outcome.choice.candidates if each.fits is not None]
     still = sum(len(each.lower_bounds) - each.n_converged for each in fits)

@@ -74,9 +74,7 @@ def choice_of_k(
 
 def _new_figure(n_panels: int) -> Figure:
     figure = new_figure(3.8 * n_panels, 3.6)
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(wspace=0.06)
+    figure.set_layout_engine("constrained", wspace=0.06)
     return figure
 
 
