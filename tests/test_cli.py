@@ -27,7 +27,19 @@ from gmvae.config import PRESETS, Config
 from gmvae.estimator import GMVAE
 
 SMALL = ["--set", "hidden_layer_sizes=16", "--set", "latent_dim=3", "--set", "style_dim=2", "-q"]
-COMMANDS = ["demo", "fit", "predict", "sample", "evaluate", "info", "reproduce", "data", "data list", "data fetch"]
+COMMANDS = [
+    "demo",
+    "choose-k",
+    "fit",
+    "predict",
+    "sample",
+    "evaluate",
+    "info",
+    "reproduce",
+    "data",
+    "data list",
+    "data fetch",
+]
 
 
 def gmvae(*arguments, code=0):

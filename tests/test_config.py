@@ -58,7 +58,8 @@ def test_counts_are_integers_from_one(name: str) -> None:
     for good in (1, 7, np.int64(3), np.uint8(2), 10**12):
         assert getattr(Config(**{name: good}), name) == good
     for bad in (0, -1, 1.0, 2.5, np.float64(2.0), math.nan, math.inf, *NO_NUMBERS):
-        assert refusal(**{name: bad}) == f"`{name}` must be an integer of at least 1; got {bad!r}."
+        domain = "an integer of at least 1 or 'auto'" if name == "n_components" else "an integer of at least 1"
+        assert refusal(**{name: bad}) == f"`{name}` must be {domain}; got {bad!r}."
 
 
 @pytest.mark.parametrize("name", POSITIVE)

@@ -43,6 +43,6 @@ def test_shell_of_the_readme_names_commands_that_exist() -> None:
     from gmvae.cli.app import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    used = set(re.findall(r"^\$ gmvae (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
-    assert used >= {"fit", "info", "predict", "sample", "evaluate", "data"}
+    used = set(re.findall(r"^\$ gmvae ([\w-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert used >= {"fit", "choose-k", "info", "predict", "sample", "evaluate", "data"}
     assert used <= set(commands)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gmvae.config import PRESETS, preset
     from gmvae.data import load
-    from gmvae.estimator import GMVAE, CollapseWarning, fit_together
+    from gmvae.estimator import GMVAE, CollapseWarning, choose_k, fit_together
     from gmvae.persistence import ModelFileError
     from gmvae.training import DivergedError, TrainingWarning
 
@@ -21,6 +21,7 @@ _HOMES = {
     "ModelFileError": "gmvae.persistence",
     "PRESETS": "gmvae.config",
     "TrainingWarning": "gmvae.training",
+    "choose_k": "gmvae.estimator",
     "fit_together": "gmvae.estimator",
     "load": "gmvae.data",
     "preset": "gmvae.config",
@@ -33,6 +34,7 @@ __all__ = [
     "DivergedError",
     "ModelFileError",
     "TrainingWarning",
+    "choose_k",
     "fit_together",
     "load",
     "preset",

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from gmvae import __version__
-from gmvae.cli import data, demo, evaluate, fit, info, predict, reproduce, sample
+from gmvae.cli import choose_k, data, demo, evaluate, fit, info, predict, reproduce, sample
 from gmvae.cli.speech import plainly
 
 
@@ -52,7 +52,7 @@ def doors(
     """Take the options that stand before a command."""
 
 
-for door in (demo, fit, predict, sample, evaluate, info, reproduce):
+for door in (demo, choose_k, fit, predict, sample, evaluate, info, reproduce):
     door.add_to(app)
 app.add_typer(data.app, name="data")
 

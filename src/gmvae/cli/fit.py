@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmvae.cli.options import SOURCE_HELP, DataHome, Json, Labels, help_of
+from gmvae.cli.options import (
+    SOURCE_HELP,
+    DataHome,
+    Epochs,
+    FitDevice,
+    Json,
+    Labels,
+    Precision,
+    Preset,
+    Quiet,
+    Set,
+    help_of,
+)
 from gmvae.cli.run_folder import RunFolder
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
-from gmvae.config import PRESETS
 
 if TYPE_CHECKING:
     from gmvae.cli.fitting import Outcome
@@ -41,15 +52,8 @@ def fit(
         typer.Option("--out", "-o", metavar="RUN", help="The run folder.", show_default="runs/<source>-k<K>"),
     ] = None,
     labels: Labels = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them.",
-            show_default=False,
-        ),
-    ] = None,
-    epochs: Annotated[str | None, typer.Option(metavar="N|auto", help=help_of("max_iter"), show_default="auto")] = None,
+    preset: Preset = None,
+    epochs: Epochs = None,
     seed: Annotated[
         str | None,
         typer.Option(
@@ -58,26 +62,13 @@ def fit(
             show_default="0",
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="DEVICE", help=help_of("device"), show_default="auto")] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help=f"{help_of('precision')} auto, 32-true, bf16-mixed or 64-true.", show_default="auto"
-        ),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any hyperparameter, such as min_information=0.5 or hidden_layer_sizes=256,128; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    device: FitDevice = None,
+    precision: Precision = None,
+    assignments: Set = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in -o RUN.")] = False,
     data_home: DataHome = None,
     as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Learn clusters."""
     options = {
@@ -138,6 +129,7 @@ def _show(outcome: Outcome) -> None:
             ("run folder", outcome.folder.path),
             ("epochs", f"{estimator.n_iter_}, {'converged' if estimator.converged_ else 'not converged'}"),
             ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
+            *([("clusters found", estimator.n_components_)] if estimator.n_components == "auto" else []),
             ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components_}"),
             *([("stability", f"{estimator.stability_:.3f}")] if not math.isnan(estimator.stability_) else []),
             ("seconds", f"{outcome.seconds:.1f}"),

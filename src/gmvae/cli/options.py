@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gmvae.config import Config
+from gmvae.config import PRESETS, Config
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
@@ -50,5 +50,45 @@ DataHome = Annotated[
 ]
 
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help=help_of("device"))]
+
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them.",
+        show_default=False,
+    ),
+]
+
+Epochs = Annotated[
+    str | None, typer.Option("--epochs", metavar="N|auto", help=help_of("max_iter"), show_default="auto")
+]
+
+FitDevice = Annotated[
+    str | None, typer.Option("--device", metavar="DEVICE", help=help_of("device"), show_default="auto")
+]
+
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help=f"{help_of('precision')} auto, 32-true, bf16-mixed or 64-true.",
+        show_default="auto",
+    ),
+]
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any hyperparameter, such as min_information=0.5 or hidden_layer_sizes=256,128; may be repeated.",
+        show_default=False,
+    ),
+]
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on standard output.")]

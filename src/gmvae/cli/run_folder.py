@@ -154,7 +154,7 @@ def model_file(run: Path) -> Path:
 
 
 @contextmanager
-def new_run(out: Path | None, source: str, n_components: int) -> Iterator[RunFolder]:
+def new_run(out: Path | None, source: str, n_components: int | str) -> Iterator[RunFolder]:
     """Make the folder of a new run; take it away again if the block fails before training has left a checkpoint.
 
     Parameters
@@ -163,7 +163,7 @@ def new_run(out: Path | None, source: str, n_components: int) -> Iterator[RunFol
         The folder, to be missing or empty; by default ``runs/<source>-k<K>``, numbered if that exists.
     source : str
         The source of the data.
-    n_components : int
+    n_components : int or "auto"
         K.
     """
     missing = _missing_folders(out if out is not None else Path("runs") / "new")

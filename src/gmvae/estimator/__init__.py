@@ -9,13 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gmvae.estimator.choosing import Choice, choose_k
     from gmvae.estimator.fitting import CollapseWarning
     from gmvae.estimator.gmvae import GMVAE
     from gmvae.estimator.together import fit_together
 
-_HOMES = {"CollapseWarning": "fitting", "GMVAE": "gmvae", "fit_together": "together"}
+_HOMES = {
+    "Choice": "choosing",
+    "CollapseWarning": "fitting",
+    "GMVAE": "gmvae",
+    "choose_k": "choosing",
+    "fit_together": "together",
+}
 
-__all__ = ["GMVAE", "CollapseWarning", "fit_together"]
+__all__ = ["GMVAE", "Choice", "CollapseWarning", "choose_k", "fit_together"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from gmvae.config import Config
 from gmvae.estimator.seeds import seeded
 from gmvae.estimator.values import check_bernoulli, family_for, top_level
 from gmvae.generative import Family
-from gmvae.initialisation import MAX_COMPONENTS, MAX_ROWS, choose, evidence, starting_clusters
+from gmvae.initialisation import MAX_COMPONENTS, MAX_ROWS, Evidence, choose, evidence, starting_clusters
 from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
 from gmvae.progress import Reporter
 from gmvae.training import Split, StartingClusters, as_tensor
@@ -52,10 +52,14 @@ class Ground:
         with seeded(seed):
             return build(config, self.rows.shape[1:], self.family, copy.deepcopy(self.units))
 
+    def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
+        """What halves of the rows say for each number of clusters."""
+        sample = np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:MAX_ROWS])
+        return evidence(self._seen(sample), numbers, seed)
+
     def count(self, seed: int) -> int:
         """How many clusters halves of the rows agree on, of 2 to 20."""
-        sample = np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:MAX_ROWS])
-        return choose(evidence(self._seen(sample), range(2, MAX_COMPONENTS + 1), seed))
+        return choose(self.evidence(range(2, MAX_COMPONENTS + 1), seed))
 
     def start(self, config: Config, split: Split, seed: int) -> StartingClusters | None:
         """Clusters of some of the training rows; None for ``init='random'``.
@@ -83,7 +87,9 @@ def counted(config: Config, rows: np.ndarray, seed: int, previous: GaussianMixtu
     """Put a number in place of ``n_components="auto"``; that of the previous solution, if there is one."""
     if config.n_components != "auto":
         return config
-    number = Ground(rows, config.likelihood).count(seed) if previous is None else previous.generative.mixture.streams[1]
+    if previous is not None:
+        return dataclasses.replace(config, n_components=previous.generative.mixture.streams[1])
+    number = Ground(rows, config.likelihood).count(seed)
     with Reporter(config.verbose) as reporter:
         reporter.note(f"n_components={number}: so many clusters are found again in other halves of the observations")
     return dataclasses.replace(config, n_components=number)

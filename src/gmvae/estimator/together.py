@@ -23,7 +23,8 @@ def fit_together(
     """Fit estimators that differ in `random_state` alone.
 
     Each ends where its own `fit` would have, up to rounding where several are trained as one stacked model: on a GPU,
-    and on a CPU for small networks, or as `restarts_at_once` says. They start anew, whatever `warm_start` says.
+    and on a CPU for small networks, or as `restarts_at_once` says. They start anew, whatever `warm_start` says. With
+    ``n_components="auto"`` all have as many clusters as the first.
 
     Parameters
     ----------

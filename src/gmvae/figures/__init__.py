@@ -5,6 +5,7 @@ Axes it is given, or into a new figure; component k has the same colour in all o
 """
 
 from gmvae.figures.canvas import new_figure, save
+from gmvae.figures.choice import choice_of_k
 from gmvae.figures.clusters import cluster_sizes, confusion
 from gmvae.figures.curves import accuracy_curves, learning_curves, z_prior_curve
 from gmvae.figures.density import density_2d
@@ -20,6 +21,7 @@ __all__ = [
     "Edge",
     "Node",
     "accuracy_curves",
+    "choice_of_k",
     "cluster_sizes",
     "component_samples",
     "confusion",

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from scipy.stats import mode
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import NearestNeighbors
 
 from gmvae.initialisation.features import principal_scores
 from gmvae.initialisation.graph import clusters_of, eigenvectors, modularity, neighbour_graph
@@ -33,7 +34,9 @@ class Evidence(NamedTuple):
     n_components : int
     stability : float
         Adjusted Rand index between clusters of one half of the rows and those that the other half's clusters give to
-        it by its nearest neighbours: 1 where both halves find the same.
+        it by its nearest neighbours: 1 where both halves find the same. The mean over splits into halves.
+    stability_error : float
+        Standard error of that mean.
     modularity : float
         Of the clusters in the graph of nearest neighbours: the more clusters are told apart, the closer to 1.
     """
@@ -77,8 +80,9 @@ def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Eviden
         found = [_clusters(scores[half], numbers, seed) for half in halves]
         for here, there in ((0, 1), (1, 0)):
             graph, own = found[here]
-            votes = KNeighborsClassifier(_N_VOTES).fit(scores[halves[there]], np.stack(found[there][1], axis=1))
-            told = votes.predict(scores[halves[here]]).reshape(len(own[0]), -1).T
+            others = NearestNeighbors(n_neighbors=_N_VOTES).fit(scores[halves[there]])
+            nearest = others.kneighbors(scores[halves[here]], return_distance=False)
+            told = [mode(clusters[nearest], axis=1).mode for clusters in found[there][1]]
             agreements[split, here] = [adjusted_rand_score(*pair) for pair in zip(own, told, strict=True)]
             modularities[split, here] = [modularity(graph, clusters) for clusters in own]
     by_split = agreements.mean(axis=1)

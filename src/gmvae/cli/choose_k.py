@@ -1,0 +1,188 @@
+"""``gmvae choose-k``: the evidence for each number of clusters."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source
+from gmvae.cli.settings import settings
+from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
+
+if TYPE_CHECKING:
+    from gmvae.cli.choosing import Outcome
+    from gmvae.estimator.choosing import Candidate, Choice
+
+_MISSING = "–"
+_COLUMNS = {
+    "K": "n_components",
+    "stability": "stability",
+    "± error": "stability_error",
+    "modularity": "modularity",
+    "score": "score",
+    "fits agree": "agreement",
+    "held-out bound": "lower_bound_mean",
+    "worst": "lower_bound_worst",
+    "best": "lower_bound_best",
+    "in use": "n_components_effective",
+    "seconds": "seconds",
+}
+_DIGITS = {"lower_bound_mean": 2, "lower_bound_worst": 2, "lower_bound_best": 2, "n_components_effective": 1}
+_N_EVIDENCE = 5
+"""Columns that need no fits."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "choose-k",
+        help="Compare numbers of clusters: whether halves of the data, and fits with several seeds, find the same "
+        "clusters, and what bound the fits reach on held-out rows. Writes a table and a plot after every K; the same "
+        "command goes on after an interruption, and with more K.",
+        epilog="Example: gmvae choose-k digits --k 2:16 --epochs 40",
+    )(choose_k)
+
+
+def choose_k(
+    source: Source,
+    numbers: Annotated[
+        str,
+        typer.Option(
+            "--k", "-k", metavar="K:K", help="Numbers to compare: 2:20, every second by 2:20:2, or 3,5,8 alone."
+        ),
+    ] = "2:20",
+    n_fits: Annotated[
+        int, typer.Option("--fits", metavar="N", min=0, help="Fits of each number, with seeds that count up; 0: none.")
+    ] = 2,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Folder of the results.", show_default="runs/<source>-choose-k"
+        ),
+    ] = None,
+    labels: Labels = None,
+    preset: Preset = None,
+    epochs: Epochs = None,
+    seed: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the first fit, and of the halves."),
+    ] = 0,
+    device: FitDevice = None,
+    precision: Precision = None,
+    assignments: Set = None,
+    data_home: DataHome = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare numbers of clusters."""
+    asked = numbers_of(numbers)
+    options = {
+        "n_components": ("--k", "auto"),
+        "max_iter": ("--epochs", epochs),
+        "random_state": ("--seed", str(seed)),
+        "device": ("--device", device),
+        "precision": ("--precision", precision),
+    }
+    chosen = settings(preset, options, assignments or ())
+
+    from gmvae.cli.choosing import Plan, choose
+
+    clock = _Clock(n_fits, note if not quiet else lambda _: None)
+    try:
+        outcome = choose(Plan(source, labels, data_home, out, asked, n_fits, chosen), clock.tell)
+    except KeyboardInterrupt:
+        interrupted("Interrupted; the same command goes on from here.")
+    show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits)
+
+
+def numbers_of(text: str) -> list[int]:
+    """Read ``2:20``, ``2:20:2`` or ``3,5,8``, or several of them with commas between.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, names fewer than two numbers, or one below 2.
+
+    Examples
+    --------
+    >>> numbers_of("2:6,10:20:5")
+    [2, 3, 4, 5, 6, 10, 15, 20]
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        pieces = part.strip().split(":")
+        if len(pieces) > 3 or not all(piece.strip().isdecimal() for piece in pieces):
+            raise ValueError(f"`--k` must be a range such as 2:20 or 2:20:2, or numbers such as 3,5,8; got {text!r}.")
+        low, high, step = (*map(int, pieces), *([int(pieces[0])] if len(pieces) == 1 else []), 1)[:3]
+        if step < 1 or high < low:
+            raise ValueError(f"`--k` must run upwards by a step of at least 1; got {part.strip()!r}.")
+        found.update(range(low, high + 1, step))
+    if min(found) < 2:
+        raise ValueError(f"`--k` must hold numbers of at least 2; got {text!r}: one cluster has nothing to agree on.")
+    if len(found) < 2:
+        raise ValueError(
+            f"`--k` must hold at least two numbers; got {text!r}: name a range such as 2:20, or fit that one by "
+            f"`gmvae fit -k {min(found)}`."
+        )
+    return sorted(found)
+
+
+class _Clock:
+    """Says after each step how long it took, and about how long the rest will take."""
+
+    def __init__(self, n_fits: int, say: Any) -> None:
+        self.n_fits, self.say = n_fits, say
+        self.started = time.perf_counter()
+        self.seconds: list[float] = []
+
+    def tell(self, choice: Choice, done: Candidate | None) -> None:
+        left = sum(each.fits is None for each in choice.candidates) if self.n_fits else 0
+        if done is None:
+            self.say(f"Halves of the data are compared: {time.perf_counter() - self.started:.1f} s.")
+            return
+        assert done.fits is not None
+        self.seconds.append(done.fits.seconds)
+        rest = f"about {_duration(left * sum(self.seconds) / len(self.seconds))} left" if left else "done"
+        agreement = "" if done.fits.agreement is None else f", fits agree by {done.fits.agreement:.2f}"
+        bound = sum(done.fits.lower_bounds) / len(done.fits.lower_bounds)
+        self.say(f"K = {done.n_components}: held-out bound {bound:.3f}{agreement}; {done.fits.seconds:.1f} s, {rest}.")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _show(outcome: Outcome, n_fits: int) -> None:
+    columns = list(_COLUMNS.items())[: None if n_fits else _N_EVIDENCE]
+    if n_fits == 1:
+        columns = [(title, name) for title, name in columns if name not in ("agreement", "lower_bound_worst")]
+    rows = zip(*(_cells(name, outcome.table[name]) for _, name in columns), strict=True)
+    show_table([title for title, _ in columns], list(rows))
+    number = outcome.choice.n_components
+    said = (
+        "none: halves of so few rows say nothing" if number is None else f"{number}, by the rule of n_components='auto'"
+    )
+    show([("clusters", said), ("table", outcome.csv), ("plot", outcome.png)])
+    fits = [each.fits for each in outcome.choice.candidates if each.fits is not None]
+    still = sum(len(each.lower_bounds) - each.n_converged for each in fits)
+    if still:
+        total = sum(len(each.lower_bounds) for each in fits)
+        note(f"{still} of {total} fits had not converged: more `--epochs` would raise their bounds.")
+    data = [outcome.document["source"]]
+    if outcome.document["labels"] is not None:
+        data += ["--labels", outcome.document["labels"]]
+    show_next([f"gmvae fit {shlex.join(data)} -k {number or 'K'}"])
+
+
+def _cells(name: str, values: Sequence[float | None]) -> list[str]:
+    if name == "n_components":
+        return [str(value) for value in values]
+    digits = _DIGITS.get(name, 1 if name == "seconds" else 3)
+    return [_MISSING if value is None else f"{value:.{digits}f}" for value in values]

@@ -1,0 +1,199 @@
+"""From a plan to a folder of evidence for each number of clusters, kept from step to step."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from gmvae.atomic import replacing
+from gmvae.cli.run_folder import name_of, read_json
+from gmvae.data import load
+from gmvae.estimator import GMVAE
+from gmvae.estimator.choosing import Candidate, Choice, Fits, choose_k
+from gmvae.estimator.values import checksum
+from gmvae.figures import choice_of_k, save
+from gmvae.initialisation import Evidence
+
+_NAME = "choose-k"
+_LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
+_FREE = {"n_components", "random_state", "device", "verbose"}
+"""Settings that decide nothing, or that have a place of their own."""
+
+Table = dict[str, list[Any]]
+
+
+class Plan(NamedTuple):
+    """What the user asked for."""
+
+    source: str
+    labels: str | None
+    data_home: Path | None
+    out: Path | None
+    numbers: Sequence[int]
+    n_fits: int
+    chosen: dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What came of it, and where it lies."""
+
+    path: Path
+    choice: Choice
+    document: dict[str, Any]
+
+    @property
+    def csv(self) -> Path:
+        """The table, one line for each number."""
+        return self.path / f"{_NAME}.csv"
+
+    @property
+    def json(self) -> Path:
+        """Everything that is known, and by what it was found."""
+        return self.path / f"{_NAME}.json"
+
+    @property
+    def png(self) -> Path:
+        """The plot."""
+        return self.path / f"{_NAME}.png"
+
+    @property
+    def table(self) -> Table:
+        """Columns; None where nothing is known."""
+        return table_of(self.choice)
+
+    def write(self) -> None:
+        """Write all three files, each whole or not at all."""
+        with replacing(self.json) as temporary:
+            temporary.write_text(json.dumps(self.document, indent=2) + "\n", encoding="utf-8")
+        table = self.table
+        with replacing(self.csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(table)
+            writer.writerows(zip(*table.values(), strict=True))
+        columns = {
+            name: [float("nan") if value is None else value for value in values] for name, values in table.items()
+        }
+        held_out = self.document["settings"]["validation_fraction"] > 0
+        save(choice_of_k(columns, self.choice.n_components, held_out=held_out), self.png)
+
+
+def choose(plan: Plan, tell: Callable[[Choice, Candidate | None], object]) -> Outcome:
+    """Find the evidence that the folder does not hold yet, and write it down after each step.
+
+    Raises
+    ------
+    ValueError
+        If the source, the folder or a hyperparameter cannot be used, or the folder's evidence is of other data or
+        settings.
+    """
+    path = plan.out or Path("runs") / f"{name_of(plan.source)}-{_NAME}"
+    data = load(plan.source, labels=plan.labels, data_home=plan.data_home)
+    estimator = GMVAE(**plan.chosen)
+    seed = plan.chosen["random_state"]
+    parameters = json.loads(json.dumps(estimator.get_params()))
+    conditions = {
+        "source": plan.source,
+        "labels": plan.labels,
+        "shape": list(data.X.shape),
+        "checksum": checksum(data.X),
+        "seed": seed,
+        "fits": plan.n_fits,
+        "settings": {name: value for name, value in parameters.items() if name not in _FREE},
+    }
+    known = _known(path, conditions)
+    about = {
+        **conditions,
+        "seeds": list(range(seed, seed + plan.n_fits)),
+        "versions": {"python": python_version(), **{name: version(name) for name in _LIBRARIES}},
+    }
+
+    def step(choice: Choice, done: Candidate | None) -> None:
+        Outcome(path, choice, {**about, **_found(choice)}).write()
+        tell(choice, done)
+
+    numbers = sorted({*plan.numbers, *(each.n_components for each in known)})
+    choice = choose_k(estimator, data.X, numbers, n_fits=plan.n_fits, known=known, on_step=step)
+    return Outcome(path, choice, {**about, **_found(choice)})
+
+
+def table_of(choice: Choice) -> Table:
+    """One entry for each number in each column."""
+    rows = [_row(each) for each in choice.candidates]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _row(candidate: Candidate) -> dict[str, Any]:
+    evidence, fits = candidate.evidence, candidate.fits
+    return {
+        "n_components": candidate.n_components,
+        "stability": evidence and evidence.stability,
+        "stability_error": evidence and evidence.stability_error,
+        "modularity": evidence and evidence.modularity,
+        "score": evidence and evidence.score,
+        "agreement": fits and fits.agreement,
+        "lower_bound_mean": fits and fmean(fits.lower_bounds),
+        "lower_bound_worst": fits and min(fits.lower_bounds),
+        "lower_bound_best": fits and max(fits.lower_bounds),
+        "n_components_effective": fits and fmean(fits.n_components_effective),
+        "n_converged": fits and fits.n_converged,
+        "seconds": fits and fits.seconds,
+    }
+
+
+def _found(choice: Choice) -> dict[str, Any]:
+    return {
+        "n_components": choice.n_components,
+        "candidates": [
+            {
+                "n_components": each.n_components,
+                "evidence": each.evidence and {**each.evidence._asdict(), "score": each.evidence.score},
+                "fits": each.fits and each.fits._asdict(),
+            }
+            for each in choice.candidates
+        ],
+    }
+
+
+def _known(path: Path, conditions: dict[str, Any]) -> list[Candidate]:
+    """What the folder holds of the same data and settings.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"`-o` must be a folder; got the file {path}: choose another name.")
+    file = path / f"{_NAME}.json"
+    if not file.is_file():
+        if path.is_dir() and any(path.iterdir()):
+            raise ValueError(
+                f"`-o` must be a new or empty folder, or one that `gmvae choose-k` made; {path} is neither: choose "
+                "another."
+            )
+        return []
+    document = read_json(file)
+    try:
+        then = {**document["settings"], **{name: document[name] for name in conditions if name != "settings"}}
+        found = [_candidate(each) for each in document["candidates"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} must be what `gmvae choose-k` wrote; it is not: choose another folder.") from error
+    for name, value in {**conditions["settings"], **conditions}.items():
+        if name not in ("settings", "source") and then.get(name) != value:
+            raise ValueError(
+                f"`{name}` must be as in {file}, {then.get(name)!r}; got {value!r}: set it back, or choose another "
+                "folder by `-o`."
+            )
+    return found
+
+
+def _candidate(entry: dict[str, Any]) -> Candidate:
+    evidence = entry["evidence"]
+    found = evidence and Evidence(**{name: evidence[name] for name in Evidence._fields})
+    return Candidate(entry["n_components"], found, entry["fits"] and Fits(**entry["fits"]))

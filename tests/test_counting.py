@@ -1,0 +1,286 @@
+"""How many clusters there are: against a slow reference, on data whose clusters are known, and wherever it is said."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from typer.testing import CliRunner
+
+from gmvae import GMVAE, fit_together, persistence
+from gmvae.cli import app
+from gmvae.config import Config
+from gmvae.data import arcs
+from gmvae.initialisation import Evidence, choose, evidence
+from gmvae.initialisation.features import oriented_gradients, principal_scores
+from gmvae.initialisation.graph import clusters_of, eigenvectors, neighbour_graph
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
+)
+
+SMALL: dict[str, Any] = {
+    "latent_dim": 2,
+    "style_dim": 1,
+    "hidden_layer_sizes": (8,),
+    "max_iter": 3,
+    "batch_size": 20,
+    "random_state": 0,
+    "device": "cpu",
+}
+
+
+def blobs(n_clusters: int, n: int = 160, p: int = 4, seed: int = 0) -> NDArray[Any]:
+    """Clusters far apart, of the same size, on the corners of a simplex."""
+    generator = np.random.default_rng(seed)
+    corners = 9.0 * np.eye(n_clusters, max(n_clusters, p))
+    return corners[np.arange(n) % n_clusters] + generator.normal(size=(n, corners.shape[1]))
+
+
+def auto(**changed: Any) -> GMVAE:
+    return GMVAE("auto", **{**SMALL, **changed})
+
+
+# ---------------------------------------------------------------- the evidence
+
+
+def pairs_agree(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """The adjusted Rand index, by counting pairs (Hubert and Arabie 1985)."""
+    both = first = second = total = 0
+    for i, j in combinations(range(len(one)), 2):
+        both += one[i] == one[j] and other[i] == other[j]
+        first += one[i] == one[j]
+        second += other[i] == other[j]
+        total += 1
+    chance = first * second / total
+    return (both - chance) / ((first + second) / 2 - chance)
+
+
+def slow_modularity(graph: Any, clusters: NDArray[Any]) -> float:
+    """Newman and Girvan 2004, pair by pair of rows."""
+    weights = graph.toarray()
+    degrees, total = weights.sum(0), weights.sum()
+    same = clusters[:, None] == clusters
+    return float(((weights - np.outer(degrees, degrees) / total) * same).sum() / total)
+
+
+def slow_evidence(rows: NDArray[Any], number: int, most: int, seed: int) -> tuple[float, float, float]:
+    generator = np.random.default_rng(seed)
+    generator.permutation(len(rows))
+    scores = principal_scores(rows, seed)
+    by_split, modularities = [], []
+    for _ in range(4):
+        order = generator.permutation(len(rows))
+        halves = order[: (len(rows) + 1) // 2], order[(len(rows) + 1) // 2 :]
+        graphs = [neighbour_graph(scores[half]) for half in halves]
+        found = [clusters_of(graph, eigenvectors(graph, 2 * most, seed), number, seed, 4, 3) for graph in graphs]
+        agreements = []
+        for here, there in ((0, 1), (1, 0)):
+            nearest = cdist(scores[halves[here]], scores[halves[there]]).argsort(axis=1)[:, :5]
+            votes = [Counter(sorted(found[there][five].tolist())).most_common(1)[0][0] for five in nearest]
+            agreements.append(pairs_agree(found[here], np.array(votes)))
+            modularities.append(slow_modularity(graphs[here], found[here]))
+        by_split.append(sum(agreements) / 2)
+    mean = sum(by_split) / 4
+    error = math.sqrt(sum((each - mean) ** 2 for each in by_split) / 3 / 4)
+    return mean, error, sum(modularities) / 8
+
+
+def test_evidence_against_a_slow_reference() -> None:
+    rows = np.random.default_rng(1).normal(size=(121, 3))
+    for each in evidence(rows, [2, 5, 3], seed=7):
+        np.testing.assert_allclose(each[1:], slow_evidence(rows, each.n_components, 5, 7), atol=1e-9)
+        assert each.score == each.stability * each.modularity
+        assert each.stability < 0.7
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 6])
+def test_separated_clusters_are_counted(number: int) -> None:
+    found = evidence(blobs(number), range(2, 9), 0)
+    assert choose(found) == number
+    best = next(each for each in found if each.n_components == number)
+    assert (best.stability, best.stability_error) == (1.0, 0.0)
+    # As many parts of equal size as clusters: each keeps all of its weight, chance would leave 1/K.
+    assert best.modularity == pytest.approx(1 - 1 / number, abs=0.02)
+
+
+def test_arcs_are_counted() -> None:
+    assert choose(evidence(arcs(1000, 0)[0], range(2, 8), 0)) == 5
+
+
+def test_noise_has_little_to_show() -> None:
+    found = evidence(np.random.default_rng(0).normal(size=(400, 5)), range(2, 10), 0)
+    assert max(each.stability for each in found) < 0.35
+
+
+def test_images_are_counted_by_their_strokes() -> None:
+    images = load_digits().images[:150, None]
+    assert evidence(images, [2, 5], 0) == evidence(oriented_gradients(images), [2, 5], 0)
+
+
+def test_one_entry_for_each_number_that_halves_have_rows_for() -> None:
+    rows = blobs(3, n=100)
+    assert [each.n_components for each in evidence(rows, [7, 2, 5, 6], 0)] == [2, 5]
+    assert evidence(rows[:39], range(2, 21), 0) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [each.n_components for each in evidence(rows[:40], range(2, 21), 0)] == [2]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(np.zeros((80, 3)), id="all alike"),
+        pytest.param(np.repeat([[0.0, 2.0], [1.0, 3.0]], 40, axis=0), id="two distinct rows"),
+        pytest.param(np.arange(80.0)[:, None], id="one feature"),
+    ],
+)
+def test_poor_rows_give_finite_evidence_without_a_warning(rows: NDArray[Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(np.array(evidence(rows, range(2, 5), 0))).all()
+
+
+def test_the_seed_decides_and_the_global_generator_stays() -> None:
+    rows = np.random.default_rng(3).normal(size=(120, 3))
+    before = np.random.get_state()[1:]  # noqa: NPY002 -- the global generator is what is watched
+    once = evidence(rows, range(2, 5), 1)
+    after = np.random.get_state()[1:]  # noqa: NPY002
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+    assert evidence(rows, range(2, 5), 1) == once
+    assert evidence(rows, range(2, 5), 2) != once
+
+
+@pytest.mark.parametrize(
+    ("found", "number"),
+    [
+        ([], 2),
+        ([Evidence(4, 0.9, 0.1, 0.5)], 4),
+        ([Evidence(2, 0.5, 0.0, 0.5), Evidence(3, 0.9, 0.0, 0.6), Evidence(4, 0.8, 0.0, 0.7)], 4),
+        # The best, 0.9 x 0.8, is uncertain by 0.1 x 0.8: 0.65 is within that, 0.63 is not.
+        ([Evidence(3, 0.9, 0.5, 0.70), Evidence(4, 1.0, 0.5, 0.65), Evidence(5, 0.9, 0.1, 0.8)], 4),
+        ([Evidence(5, 0.9, 0.1, 0.8), Evidence(4, 1.0, 0.5, 0.65), Evidence(3, 0.9, 0.5, 0.70)], 4),
+        ([Evidence(2, 0.0, 0.0, 0.0), Evidence(3, -0.1, 0.0, 0.5)], 2),
+    ],
+)
+def test_the_smallest_number_within_a_standard_error_of_the_best(found: list[Evidence], number: int) -> None:
+    assert choose(found) == number
+
+
+# ---------------------------------------------------------------- the estimator
+
+
+def test_auto_takes_what_it_finds() -> None:
+    X = blobs(4)
+    model = auto().fit(X)
+    assert model.n_components_ == 4
+    assert model.n_components == model.get_params()["n_components"] == "auto"
+    assert model.predict_proba(X).shape == (160, 4)
+    given = GMVAE(4, **SMALL).fit(X)
+    np.testing.assert_array_equal(model.predict_proba(X), given.predict_proba(X))
+    again = clone(model)
+    assert again.n_components == "auto"
+    assert not hasattr(again, "n_components_")
+
+
+def test_few_rows_give_two() -> None:
+    assert auto(max_iter=1).fit(blobs(3, n=39)).n_components_ == 2
+    assert auto(max_iter=1, validation_fraction=0.0).fit(blobs(2, n=2)).n_components_ == 2
+
+
+def test_a_saved_model_keeps_the_number(tmp_path: Path) -> None:
+    X = blobs(3)
+    model = auto().fit(X)
+    model.save(tmp_path / "model")
+    loaded = GMVAE.load(tmp_path / "model")
+    assert (loaded.n_components_, loaded.n_components) == (3, 3)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_warm_start_keeps_the_number(capsys: pytest.CaptureFixture[str]) -> None:
+    model = auto(warm_start=True, verbose=1).fit(blobs(3))
+    assert "n_components=3: so many clusters are found again" in capsys.readouterr().err
+    model.fit(blobs(4))
+    assert model.n_components_ == 3
+    assert "found again" not in capsys.readouterr().err
+    assert model.set_params(warm_start=False).fit(blobs(4)).n_components_ == 4
+
+
+def interrupt_after(patch: pytest.MonkeyPatch, count: int) -> None:
+    write, written = persistence.write, []
+
+    def stopping(path: Any, kind: str, *rest: Any) -> None:
+        write(path, kind, *rest)
+        written.append(kind)
+        if len(written) == count:
+            raise KeyboardInterrupt
+
+    patch.setattr(persistence, "write", stopping)
+
+
+def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    X = blobs(3)
+    whole = auto().fit(X)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            auto().fit(X, run_dir=tmp_path)
+    resumed = auto().fit(X, run_dir=tmp_path, resume=True)
+    assert resumed.n_components_ == 3
+    assert resumed.lower_bounds_ == whole.lower_bounds_
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    with pytest.raises(ValueError, match="`n_components` must be as in the run to resume, 'auto'; got 3"):
+        GMVAE(3, **SMALL).fit(X, run_dir=tmp_path, resume=True)
+
+
+def test_fits_together_share_the_number() -> None:
+    X = blobs(4)
+    models = fit_together([auto(random_state=seed) for seed in (0, 1)], X)
+    assert [model.n_components_ for model in models] == [4, 4]
+    assert {model.n_components for model in models} == {"auto"}
+
+
+def test_auto_is_the_only_word() -> None:
+    assert Config("auto").n_components == "auto"
+    for wrong in ("Auto", "many", "3", None, 2.0):
+        sentence = f"`n_components` must be an integer of at least 1 or 'auto'; got {wrong!r}."
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            Config(wrong)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def gmvae(*arguments: Any) -> Any:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, (result.stdout, result.stderr, result.exception)
+    return result
+
+
+def test_the_command_line_says_the_number_it_found(tmp_path: Path) -> None:
+    source, run = tmp_path / "X.npy", tmp_path / "run"
+    np.save(source, blobs(3))
+    small = ["--epochs", 2, "--set", "hidden_layer_sizes=8", "--set", "latent_dim=2"]
+    said = gmvae("fit", source, "-k", "auto", "-o", run, *small)
+    assert re.search(r"^clusters found +3$", said.stdout, re.MULTILINE)
+    assert re.search(r"^effective clusters +\d\.\d of 3$", said.stdout, re.MULTILINE)
+    assert "n_components=3: so many clusters are found again" in said.stderr
+    assert pq.read_table(run / "assignments.parquet").column_names == ["label", "p_0", "p_1", "p_2"]
+    assert gmvae("predict", run, source, "--proba").stdout.splitlines()[0] == "label,p_0,p_1,p_2"
+    document = json.loads(gmvae("info", run, "--json").stdout)
+    assert (document["n_components"], len(document["cluster_sizes"])) == (3, 3)
+    as_json = gmvae("fit", source, "-k", "auto", "-o", tmp_path / "json", *small, "--json", "-q")
+    assert json.loads(as_json.stdout)["n_components"] == 3
