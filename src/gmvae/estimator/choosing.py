@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import combinations
 from numbers import Integral
-from statistics import fmean
 from typing import Any, NamedTuple
 
 from sklearn.base import clone
@@ -21,7 +19,7 @@ from gmvae.estimator.seeds import draw_seed
 from gmvae.estimator.starting import Ground
 from gmvae.estimator.together import fit_together
 from gmvae.initialisation import MAX_COMPONENTS, Evidence, choose
-from gmvae.metrics import ari
+from gmvae.metrics import stability
 
 
 class Fits(NamedTuple):
@@ -168,10 +166,9 @@ def _fits(estimators: Sequence[GMVAE], X: Any) -> Fits:
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", CollapseWarning)
         fit_together(estimators, X)
-    pairs = [ari(one.labels_, other.labels_) for one, other in combinations(estimators, 2)]
     return Fits(
         lower_bounds=[each.lower_bound_ for each in estimators],
-        agreement=fmean(pairs) if pairs else None,
+        agreement=stability([each.labels_ for each in estimators]) if len(estimators) > 1 else None,
         n_components_effective=[each.n_components_effective_ for each in estimators],
         n_converged=sum(each.converged_ for each in estimators),
         seconds=time.perf_counter() - started,
