@@ -9,40 +9,41 @@ from gmvae.experiments import mnist
 from gmvae.experiments.findings import Finding, Table
 from gmvae.experiments.scope import Scope
 
-_STARTED, _EXACT, _PAPER = "exact bound, starting clusters", "exact bound, random start", "the paper's training"
+_STARTED, _RANDOM = "starting clusters", "random start"
 
 
 def run(scope: Scope) -> Finding:
     """Fit what Table 1 needs, and draw how it came about."""
     size, material = mnist.SIZES[scope.scale], mnist.material(scope)
-    outcomes = scope.outcomes(mnist.trials(scope, size.cells), material)
-    exact = scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.EXACT), material)
-    started = scope.outcomes(mnist.trials(scope, size.cells, mnist.STARTED), material)
+    started, random = (
+        scope.outcomes(mnist.trials(scope, size.cells, changes), material)
+        for changes in (mnist.PAPER_STARTED, mnist.PAPER)
+    )
     groups = {
-        **{(_STARTED, cell): mnist.of_cell(started, cell) for cell in size.cells},
-        (_EXACT, mnist.FIRST): exact,
-        **{(_PAPER, cell): mnist.of_cell(outcomes, cell) for cell in size.cells},
+        (name, cell): mnist.of_cell(outcomes, cell)
+        for name, outcomes in ((_STARTED, started), (_RANDOM, random))
+        for cell in size.cells
     }
     curves, rows, last = {}, [], {}
-    for (training, cell), group in groups.items():
+    for (start, cell), group in groups.items():
         found = [mnist.curve(outcome) for outcome in group]
         epochs = [entry["epoch"] for entry in found[0]]
         exemplar = 100 * np.mean([[entry["accuracy_exemplar"] for entry in curve] for curve in found], axis=0)
-        curves[f"K = {cell.K}, M = {cell.M}, {training}"] = (epochs, exemplar / 100)
-        rows += [[training, *cell, epoch, value] for epoch, value in zip(epochs, exemplar.tolist(), strict=True)]
-        last[training, cell] = float(exemplar[-1])
+        curves[f"K = {cell.K}, M = {cell.M}, {start}"] = (epochs, exemplar / 100)
+        rows += [[start, *cell, epoch, value] for epoch, value in zip(epochs, exemplar.tolist(), strict=True)]
+        last[start, cell] = float(exemplar[-1])
     single = [cell for cell in size.cells if cell.M == 1]
     fewest, most = min(single), max(single)
     finding = Finding(
         item="fig4",
         title="Figure 4: MNIST test accuracy against the epoch",
         paper="more components give a higher accuracy, and few epochs suffice.",
-        ours=f"after {size.epochs} of the paper's 100 epochs, under the exact bound from starting clusters, "
+        ours=f"after {size.epochs} of the paper's 100 epochs, with the paper's training from starting clusters, "
         f"{last[_STARTED, most]:.2f}% with K = {most.K} and {last[_STARTED, fewest]:.2f}% with K = {fewest.K}, both "
-        f"with M = 1; with the paper's training {last[_PAPER, most]:.2f}% and {last[_PAPER, fewest]:.2f}%.",
+        f"with M = 1; from a random start {last[_RANDOM, most]:.2f}% and {last[_RANDOM, fewest]:.2f}%.",
         verdict="reproduced" if last[_STARTED, most] > last[_STARTED, fewest] else "not reached",
-        tables=[Table("fig4", "Mean exemplar accuracy in per cent", ("training", "K", "M", "epoch", "accuracy"), rows)],
-        run=scope.run([*outcomes, *exact, *started]),
+        tables=[Table("fig4", "Mean exemplar accuracy in per cent", ("start", "K", "M", "epoch", "accuracy"), rows)],
+        run=scope.run([*started, *random]),
     )
     panel = figures.accuracy_curves(curves)
     panel.set_title("MNIST test images, exemplar protocol")

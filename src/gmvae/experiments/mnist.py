@@ -74,7 +74,7 @@ def material(scope: Scope) -> Material:
     return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, watch)
 
 
-def trials(scope: Scope, cells: Iterable[Cell], changes: Mapping[str, Any] = PAPER) -> list[Trial]:
+def trials(scope: Scope, cells: Iterable[Cell], changes: Mapping[str, Any]) -> list[Trial]:
     """Every seed of the given settings."""
     size = SIZES[scope.scale]
     length = {"max_iter": size.epochs, "n_iter_no_change": size.epochs}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gmvae.atomic import replacing
 from gmvae.experiments.baselines import gaussian_mixture, kmeans
 from gmvae.experiments.findings import FOLDER, Table, spread
-from gmvae.experiments.mnist import SIZES, Cell, trials
+from gmvae.experiments.mnist import PAPER, SIZES, Cell, trials
 from gmvae.experiments.provenance import provenance
 from gmvae.experiments.scope import Scope
 from gmvae.experiments.trials import Material, key_of
@@ -96,7 +96,7 @@ def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed
 def _vae_mixture(scope: Scope, material: Material, seed: int) -> Labels:
     """With one component the model is a VAE with two layers of latents; its embedding is clustered afterwards."""
     scope = scope._replace(seeds=(seed,))
-    (outcome,) = scope.outcomes(trials(scope, [Cell(1, 1)]), material)
+    (outcome,) = scope.outcomes(trials(scope, [Cell(1, 1)], PAPER), material)
     model = outcome.model()
     return _mixture("full", model.transform(material.train.X), model.transform(material.test.X), seed)
 

@@ -22,10 +22,10 @@ _MEASURES = {
 }
 
 _TITLES = {
-    "table1": "GMVAE, the paper's training, accuracies of the test images in per cent",
-    "table1-paper-started": "The paper's training from starting clusters (`init='neighbours'`)",
-    "table1-exact": "The same network under the exact bound, with learning rate 1e-3, from a random start",
-    "table1-started": "Under the exact bound, with learning rate 1e-3, from starting clusters",
+    "table1": "GMVAE, the paper's training from starting clusters, accuracies of the test images in per cent",
+    "table1-random": "The paper's training from a random start, as published",
+    "table1-exact": "The same network under the exact bound, with learning rate 1e-3, from starting clusters",
+    "table1-exact-random": "The same from a random start",
 }
 
 
@@ -33,10 +33,10 @@ def run(scope: Scope) -> Finding:
     """Fit the settings of the table that the scale allows, and the methods beside them."""
     size, material = mnist.SIZES[scope.scale], mnist.material(scope)
     fitted = {
-        "table1": scope.outcomes(mnist.trials(scope, size.cells), material),
-        "table1-paper-started": scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.PAPER_STARTED), material),
-        "table1-exact": scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.EXACT), material),
-        "table1-started": scope.outcomes(mnist.trials(scope, size.cells, mnist.STARTED), material),
+        "table1": scope.outcomes(mnist.trials(scope, size.cells, mnist.PAPER_STARTED), material),
+        "table1-random": scope.outcomes(mnist.trials(scope, size.cells, mnist.PAPER), material),
+        "table1-exact": scope.outcomes(mnist.trials(scope, size.cells, mnist.STARTED), material),
+        "table1-exact-random": scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.EXACT), material),
     }
     groups = {
         name: {cell: found for cell in size.cells if (found := mnist.of_cell(outcomes, cell))}
@@ -52,13 +52,13 @@ def run(scope: Scope) -> Finding:
         paper="; ".join(f"K = {cell.K}, M = {cell.M}: {_quoted(TABLE_1[cell])}" for cell in size.cells) + " (quoted).",
         ours="; ".join(
             f"K = {cell.K}, M = {cell.M}: {mean:.2f} ({mean - (TABLE_1[cell].mean or 0):+.2f})"
-            for cell, mean in means["table1-started"].items()
+            for cell, mean in means["table1"].items()
         )
-        + " under the exact bound from starting clusters. From a random start, K = 10, M = 1: "
-        f"{means['table1-exact'][mnist.FIRST]:.2f}; under the paper's bound {means['table1'][mnist.FIRST]:.2f}, from "
-        f"starting clusters {means['table1-paper-started'][mnist.FIRST]:.2f}. {size.epochs} of the paper's 100 epochs, "
-        f"{len(scope.seeds_or(size.n_seeds))} of its 10 runs.",
-        verdict=_verdict(means["table1-started"]),
+        + " with the paper's training from starting clusters. K = 10, M = 1 from a random start: "
+        f"{means['table1-random'][mnist.FIRST]:.2f}; under the exact bound {means['table1-exact'][mnist.FIRST]:.2f}, "
+        f"from a random start {means['table1-exact-random'][mnist.FIRST]:.2f}. "
+        f"{size.epochs} of the paper's 100 epochs, {len(scope.seeds_or(size.n_seeds))} of its 10 runs.",
+        verdict=_verdict(means["table1"]),
         tables=[
             *(_ours(group, name) for name, group in groups.items()),
             others.table(scope, material),
