@@ -239,7 +239,6 @@ def test_presets_train_as_the_paper_does(name: str) -> None:
     assert config.learning_rate_schedule == "constant"
     assert config.max_grad_norm is None
     assert config.min_information == 0.5, "the default of the authors' public code"
-    assert config.init == "random"
     assert config.network == name
 
 
