@@ -18,6 +18,7 @@ from gmvae.metrics import match
 _STYLES = np.linspace(-2.5, 2.5, 7)
 _N_STYLED = 4
 """Components whose style is drawn."""
+_N_ASKED = 200
 _MIXED = 0.5
 """Share of its most frequent class below which a component stands for none."""
 
@@ -25,29 +26,34 @@ _MIXED = 0.5
 def run(scope: Scope) -> Finding:
     """Fit what Table 1 needs from starting clusters, and draw the run with the best bound."""
     material = mnist.material(scope)
-    outcomes = scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.PAPER_STARTED), material)
+    outcomes = scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.STARTED), material)
     best = max(outcomes, key=lambda outcome: outcome.measures["bound"])
     model = best.model()
     components, rows = _portraits(model, material)
     pure = sorted({row[1] for row in rows if row[3] >= 100 * _MIXED})
+    told = sorted({row[1] for row in rows if min(row[3], row[4]) >= 100 * _MIXED})
     finding = Finding(
         item="fig5",
         title="Figure 5: samples of each MNIST component, and the style",
         paper="each component generates one digit; its style varies with w.",
         ours=f"{len(components)} of {model.n_components} components are used; "
-        f"{len(pure)} of the 10 digits have a component of which they are at least {_MIXED:.0%}; the w-prior is "
+        f"{len(pure)} of the 10 digits have a component of which they are at least {_MIXED:.0%}, and for {len(told)} "
+        f"of these at least {_MIXED:.0%} of its samples are found in it again; the w-prior is "
         f"{best.measures['w_prior']:.1f} nats.",
-        verdict=_verdict(len(pure)),
+        verdict=_verdict(len(told)),
         tables=[
             Table(
                 "fig5",
                 "Components in the order of the rows, and the test images in them",
-                ("component", "most frequent digit", "share of images, %", "share of that digit, %"),
+                ("component", "most frequent digit", "share of images, %", "share of that digit, %", "found again, %"),
                 rows,
             )
         ],
         notes=[
-            "The paper's training from starting clusters; from a random start one component is left (Table 1).",
+            "The paper's network under the exact bound with learning rate 1e-3, from starting clusters: after as many "
+            "epochs of the paper's training its samples are blurred. Table 1 has both.",
+            f"Found again: of {_N_ASKED} samples of the component at w = 0, the mean images that the model itself "
+            "assigns to it.",
             f"{mnist.SIZES[scope.scale].epochs} of the paper's 100 epochs.",
             f"The run with the best training bound of {len(outcomes)}: seed {best.trial.seed}. Labels order the rows, "
             "and nothing else.",
@@ -64,8 +70,14 @@ def run(scope: Scope) -> Finding:
     return finding
 
 
-def _verdict(n_pure: int) -> Verdict:
-    return "reproduced" if n_pure >= 9 else "in part" if n_pure >= 5 else "not reached"
+def _verdict(n_told: int) -> Verdict:
+    return "reproduced" if n_told >= 9 else "in part" if n_told >= 5 else "not reached"
+
+
+def _found_again(model: GMVAE, component: int) -> float:
+    """Share of a component's samples at w = 0 that the model assigns to it."""
+    images, _ = model.sample(_N_ASKED, component=component, style=np.zeros(model.style_dim), mean=True)
+    return float((model.predict(np.rint(255 * images).astype(np.uint8)) == component).mean())
 
 
 def _portraits(model: GMVAE, material: Material) -> tuple[list[int], list[list[Any]]]:
@@ -81,6 +93,7 @@ def _portraits(model: GMVAE, material: Material) -> tuple[list[int], list[list[A
             int(digits[column]),
             round(100 * float(sizes[column] / sizes.sum()), 1),
             round(100 * float(confusion.matrix[:, column].max() / sizes[column]), 1),
+            round(100 * _found_again(model, int(confusion.clusters[column]))),
         ]
         for column in order
     ]
