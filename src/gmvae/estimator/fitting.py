@@ -40,7 +40,6 @@ _COINCIDENT = 0.1
 """Share of log K, the z-term of certain assignments, below which components can hardly be told apart."""
 _MAX_SCORED = 1000
 """Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
-
 _MAX_COMPARED = 10_000
 """Rows by whose clusters restarts are compared."""
 
