@@ -97,15 +97,12 @@ class Task(NamedTuple):
         Everything random follows from it.
     run : Run, optional
         Checkpoints, history and TensorBoard events go to its folder.
-    previous : GaussianMixtureVAE, optional
-        Start from this model (warm start), once, whatever `n_init` says; it stays as it is.
     on_epoch : callable, optional
         Called after every epoch of every restart with the model, in evaluation mode, and the state of its training.
     """
 
     seed: int
     run: Run | None = None
-    previous: GaussianMixtureVAE | None = None
     on_epoch: Callable[[GaussianMixtureVAE, State], None] | None = None
 
 
@@ -119,21 +116,26 @@ class Attempt(NamedTuple):
     label: str
 
 
-def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit]:
+def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task], start: Ground | GaussianMixtureVAE) -> list[Fit]:
     """Train every task's restarts on ``rows`` (n, *event) and keep the best of each by the held-out bound.
 
-    Either all tasks start from a previous model or none does.
+    Parameters
+    ----------
+    rows : ndarray of shape (n, *event)
+    config : Config
+        With a number of components.
+    tasks : sequence of Task
+    start : Ground or GaussianMixtureVAE
+        What new models are built on; or a previous model, from which each task starts once (warm start), whatever
+        `n_init` says. It stays as it is.
 
     Raises
     ------
     DivergedError
         If all restarts of a task have.
     """
-    attempts = [attempt for index, task in enumerate(tasks) for attempt in _attempts(rows, config, task, index, tasks)]
-    previous = tasks[0].previous
-    ground = Ground(rows, config.likelihood) if previous is None else None
-    model = previous if ground is None else ground.model(config, 0)
-    assert model is not None
+    attempts = _attempts(len(rows), config, tasks, config.n_init if isinstance(start, Ground) else 1)
+    model = start.model(config, 0) if isinstance(start, Ground) else start
     n_train = len(attempts[0].split.train)
     batch_size = min(config.batch_size, n_train)
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
@@ -142,7 +144,7 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task]) -> list[Fit
     outcomes: list[tuple[Trainer, State | DivergedError]] = []
     with Reporter(config.verbose) as reporter:
         for first in range(0, len(attempts), at_once):
-            members = [_member(rows, ground, config, each, reporter) for each in attempts[first : first + at_once]]
+            members = [_member(rows, start, config, each, reporter) for each in attempts[first : first + at_once]]
             while reasons:
                 reporter.note(reasons.pop(0))
             outcomes += zip([member.trainer for member in members], train_together(members), strict=True)
@@ -175,32 +177,34 @@ def adopt(estimator: GMVAE, fit: Fit, rows: np.ndarray, config: Config) -> None:
     warn_unless_converged(fit.state, config)
 
 
-def _attempts(rows: np.ndarray, config: Config, task: Task, index: int, tasks: Sequence[Task]) -> list[Attempt]:
-    seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
-    split = split_rows(len(rows), config.validation_fraction, seeds[0])
-    restarts = seeds[1:] if task.previous is None else seeds[1:2]
-    fit = "fit" if len(tasks) == 1 else f"fit {index + 1}/{len(tasks)}"
-    if len(restarts) > 1:
-        fit = f"{fit} restart" if len(tasks) > 1 else "restart"
-    return [
-        Attempt(task, restart, seed, split, fit if len(restarts) == 1 else f"{fit} {restart + 1}/{len(restarts)}")
-        for restart, seed in enumerate(restarts)
-    ]
+def _attempts(n_rows: int, config: Config, tasks: Sequence[Task], n_starts: int) -> list[Attempt]:
+    attempts = []
+    for index, task in enumerate(tasks):
+        seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
+        split = split_rows(n_rows, config.validation_fraction, seeds[0])
+        fit = "fit" if len(tasks) == 1 else f"fit {index + 1}/{len(tasks)}"
+        if n_starts > 1:
+            fit = f"{fit} restart" if len(tasks) > 1 else "restart"
+        attempts += [
+            Attempt(task, restart, seed, split, fit if n_starts == 1 else f"{fit} {restart + 1}/{n_starts}")
+            for restart, seed in enumerate(seeds[1 : 1 + n_starts])
+        ]
+    return attempts
 
 
-def _member(rows: np.ndarray, ground: Ground | None, config: Config, attempt: Attempt, reporter: Reporter) -> Member:
+def _member(
+    rows: np.ndarray, start: Ground | GaussianMixtureVAE, config: Config, attempt: Attempt, reporter: Reporter
+) -> Member:
     """Build the model of an attempt on its start, and its trainer."""
     run, restart = attempt.task.run, attempt.restart
     fabric = make_fabric(config, run and run.tensorboard(restart))
-    start = None
-    if ground is not None:
-        model = ground.model(config, attempt.seed)
-        start = ground.start(config, attempt.split, attempt.seed)
+    if isinstance(start, Ground):
+        model, clusters = start.model(config, attempt.seed), start.start(config, attempt.split, attempt.seed)
     else:
-        assert attempt.task.previous is not None
-        model = continued(attempt.task.previous, rows, config)
+        model, clusters = continued(start, rows, config), None
+    continues = not isinstance(start, Ground)
     trainer = Trainer(
-        model, rows_for(rows, fabric.device), attempt.split, config, fabric, attempt.seed, start, ground is None
+        model, rows_for(rows, fabric.device), attempt.split, config, fabric, attempt.seed, clusters, continues
     )
     show = reporter.track(attempt.label, trainer.max_iter)
 

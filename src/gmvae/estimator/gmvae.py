@@ -241,7 +241,7 @@ class GMVAE(FittedQueries):
             If training stays non-finite although the learning rate was lowered.
         """
         from gmvae.estimator.fitting import Run, Task, adopt, fit_all  # brings what a fitted model answers without
-        from gmvae.estimator.starting import counted
+        from gmvae.estimator.starting import Ground, counted
 
         config = Config(**self.get_params(deep=False))
         if resume and run_dir is None:
@@ -252,9 +252,10 @@ class GMVAE(FittedQueries):
         if run_dir is not None:
             run = Run(Path(run_dir), resume, checksum(rows))
             seed = document.open_run(run, config, seed)
-        previous = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
-        config = counted(config, rows, seed, previous)
-        (fit,) = fit_all(rows, config, [Task(seed, run, previous, watch(self, on_epoch, rows.shape[1:], config))])
+        go_on = self.warm_start and self.__sklearn_is_fitted__()
+        start = self._model if go_on else Ground(rows, config.likelihood)
+        config = counted(config, start, seed)
+        (fit,) = fit_all(rows, config, [Task(seed, run, watch(self, on_epoch, rows.shape[1:], config))], start)
         adopt(self, fit, rows, config)
         return self
 

@@ -83,13 +83,13 @@ class Ground:
         return self.units(as_tensor(self.rows[sample])).numpy().astype(np.float64)
 
 
-def counted(config: Config, rows: np.ndarray, seed: int, previous: GaussianMixtureVAE | None = None) -> Config:
-    """Put a number in place of ``n_components="auto"``; that of the previous solution, if there is one."""
+def counted(config: Config, start: Ground | GaussianMixtureVAE, seed: int) -> Config:
+    """Put a number in place of ``n_components="auto"``: what the rows say, or that of the previous solution."""
     if config.n_components != "auto":
         return config
-    if previous is not None:
-        return dataclasses.replace(config, n_components=previous.generative.mixture.streams[1])
-    number = Ground(rows, config.likelihood).count(seed)
+    if not isinstance(start, Ground):
+        return dataclasses.replace(config, n_components=start.generative.mixture.streams[1])
+    number = start.count(seed)
     with Reporter(config.verbose) as reporter:
         reporter.note(f"n_components={number}: so many clusters are found again in other halves of the observations")
     return dataclasses.replace(config, n_components=number)
