@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check lint format types contracts wheel constraints clean
+.PHONY: help install demo test test-slow attack check lint format types contracts wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -25,6 +25,9 @@ test: $(READY)  ## all tests but the slow ones
 
 test-slow: $(READY)  ## the slow tests alone: minutes
 	$(BIN)/python -m pytest -n auto -m slow
+
+attack: $(READY)  ## every attack of docs/reliability.md in full, with counts: an hour or more
+	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/attacks --tally docs/reliability.json
 
 check: lint types contracts  ## style, types and import contracts
 
