@@ -102,7 +102,8 @@ def run(scope: Scope) -> Finding:
         ],
         notes=[
             "The paper trains on the official colour images. `gmvae data fetch svhn` brings them, and then this item "
-            "takes them in place of the editions above."
+            "takes them in place of the editions above.",
+            f"Each fit has {size.steps:,} gradient steps or {size.max_epochs} epochs at most.",
         ],
         run=scope.run([outcome for *_, outcome in fits]),
     )
