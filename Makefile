@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow attack check lint format types contracts wheel constraints clean
+.PHONY: help install demo test test-slow test-oldest attack check lint format types contracts wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -25,6 +25,14 @@ test: $(READY)  ## all tests but the slow ones
 
 test-slow: $(READY)  ## the slow tests alone: minutes
 	$(BIN)/python -m pytest -n auto -m slow
+
+# Old libraries say of themselves that they are deprecated.
+test-oldest:  ## the tests with the oldest versions that pyproject.toml allows, in a venv of its own
+	$(PYTHON) -m venv --clear build/oldest
+	sed -n 's/^    "\([a-z-]*\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml > build/oldest.txt
+	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt torch
+	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt -e '.[test]'
+	build/oldest/bin/python -m pytest -n auto -W ignore::DeprecationWarning
 
 attack: $(READY)  ## every attack of docs/reliability.md in full, with counts: an hour or more
 	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/attacks --tally docs/reliability.json
