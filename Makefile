@@ -26,13 +26,13 @@ test: $(READY)  ## all tests but the slow ones
 test-slow: $(READY)  ## the slow tests alone: minutes
 	$(BIN)/python -m pytest -n auto -m slow
 
-# Old libraries say of themselves that they are deprecated.
+# Old libraries say of themselves that they are deprecated, and Polars of every fork that it is there.
 test-oldest:  ## the tests with the oldest versions that pyproject.toml allows, in a venv of its own
 	$(PYTHON) -m venv --clear build/oldest
 	sed -n 's/^    "\([a-z-]*\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml > build/oldest.txt
 	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt torch
 	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt -e '.[test]'
-	build/oldest/bin/python -m pytest -n auto -W ignore::DeprecationWarning
+	build/oldest/bin/python -m pytest -n auto -W ignore::DeprecationWarning -W 'ignore:Using fork:RuntimeWarning'
 
 attack: $(READY)  ## every attack of docs/reliability.md in full, with counts: an hour or more
 	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/attacks --tally docs/reliability.json

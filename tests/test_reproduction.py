@@ -67,7 +67,7 @@ def test_a_finished_fit_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_interrupted_fit_goes_on(tmp_path: Path, data_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gmvae.experiments import figure6
 
-    size = figure6.Size(60, 12, 3, 4, 2)
+    size = figure6.Size(60, 12, 3, 4, 2, 1)
     monkeypatch.setattr(figure6, "_SIZES", {"quick": size})
     whole = Scope(tmp_path / "whole", "quick", data_home=data_home)
     reproduce(["fig6"], whole)

@@ -10,7 +10,7 @@ pytest_plugins = ["pytester"]
 
 
 def test_only_what_passed_is_counted(pytester: pytest.Pytester, request: pytest.FixtureRequest) -> None:
-    pytester.makeconftest(request.path.with_name("conftest.py").read_text(encoding="utf-8"))
+    pytester.makeconftest(request.path.parents[1].joinpath("conftest.py").read_text(encoding="utf-8"))
     pytester.makepyfile(
         """
         def test_kept(tally):
