@@ -98,9 +98,11 @@ def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
     from pyarrow import types
 
     column = table.column(name)
-    if types.is_nested(column.type) or types.is_binary(column.type):  # binary is what text that is not UTF-8 becomes
+    kinds = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, _is_text)
+    if not any(is_kind(_value_type(column)) for is_kind in kinds):
         raise DataError(
-            f"Labels in {where}, column {name!r}, must be whole numbers or text in UTF-8; got {column.type} values."
+            f"Labels in {where}, column {name!r}, must be whole numbers or text in UTF-8; got values of type "
+            f"{column.type}."
         )
     if column.null_count:
         row = column.is_null().index(True).as_py() + 1
@@ -130,6 +132,8 @@ def _numbers(column: pa.ChunkedArray, where: str, remedy: str) -> np.ndarray:
     if types.is_decimal(column.type):
         column = column.cast(pa.float64())
     elif not any(is_kind(column.type) for is_kind in numeric):
+        if not _is_text(_value_type(column)):
+            raise DataError(f"{where} must be numeric; got values of type {column.type}: {remedy}.")
         row, value = _first_odd(column.to_pylist())
         raise DataError(f"{where} must be numeric; got {reprlib.repr(value)} in data row {row + 1}: {remedy}.")
     if column.null_count:
@@ -145,6 +149,18 @@ def _numbers(column: pa.ChunkedArray, where: str, remedy: str) -> np.ndarray:
         if np.isinf(values[row]):
             raise DataError(f"{where} must hold finite numbers; got {values[row]} in data row {row + 1}: replace it.")
     raise DataError(f"{where} must not have missing cells; got one in data row {row + 1}: fill it or drop the row.")
+
+
+def _value_type(column: pa.ChunkedArray) -> pa.DataType:
+    from pyarrow import types
+
+    return column.type.value_type if types.is_dictionary(column.type) else column.type
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return types.is_string(kind) or types.is_large_string(kind)
 
 
 def _first_odd(values: list[Any]) -> tuple[int, Any]:
