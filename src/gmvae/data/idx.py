@@ -15,7 +15,8 @@ from gmvae.data.zipped import unzipped
 
 IDX_NAME = re.compile(r"([.-]idx\d-\w+|\.idx)(\.gz)?$", re.IGNORECASE)
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_LONGEST_HEADER = 4 + 4 * 255
+_MOST_DIMENSIONS = 4
+_LONGEST_HEADER = 4 + 4 * _MOST_DIMENSIONS
 
 
 class _Header(NamedTuple):
@@ -66,7 +67,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _header(start: bytes, name: str) -> _Header:
-    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or start[3] == 0:
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or not 1 <= start[3] <= _MOST_DIMENSIONS:
         raise DataError(f"{name} must start with an IDX magic number like 00000803; got {start[:4].hex() or 'none'}.")
     nbytes = 4 + 4 * start[3]
     if len(start) < nbytes:

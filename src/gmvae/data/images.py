@@ -74,7 +74,7 @@ def _pixels(folder: Path, name: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(folder / name, formats=_FORMATS) as image:
+            with (folder / name).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 got, mode = image.mode, _plain_mode(image)
                 pixels = None if mode is None else np.asarray(image.convert(mode))
     except Exception as error:  # Pillow raises whatever its parsers meet: TypeError, IndexError, struct.error, …
