@@ -391,14 +391,18 @@ FILES: list[tuple[str, bytes, str]] = [
     ("x.idx.gz", b"\0\0\x08\x01\0\0\0\x01a", r"x.idx.gz must be a readable IDX file; got: Not a gzipped file"),
     # images
     ("in/a.png", png((20, 30))[:-30], r"in/a.png must be an image that can be read; got: "),
-    ("in/a.png", POSTSCRIPT, r"in/a.png must be an image that can be read; got: cannot identify image file"),
+    ("in/a.png", POSTSCRIPT, r"in/a.png must be one of PNG, JPEG, .*; it is none: convert or remove it\."),
     ("in/a.png", lying_png(10_000, 10_000), r"in/a.png must be an image that can be read; got: Image size \(1000000"),
     (
         "in/a.png",
         lying_png(10**6, 10**6),
         r"in/a.png must be an image .*; got: Image size .* could be decompression bo",
     ),
-    ("in/a.png", b"", r"in/a.png must be an image that can be read; got: "),
+    (
+        "in/a.png",
+        b"",
+        r"in/a.png must be one of PNG, JPEG, BMP, GIF, TIFF, PPM, WEBP; it is none: convert or remove it\.",
+    ),
 ]
 
 
@@ -441,7 +445,7 @@ def test_no_postscript_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(subprocess, "Popen", refuse)
     monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", "gs")
     Image.init()
-    with pytest.raises(DataError, match="cannot identify image file"):
+    with pytest.raises(DataError, match="it is none"):
         load(put(tmp_path, "in/a.png", POSTSCRIPT))
 
 

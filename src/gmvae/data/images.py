@@ -67,7 +67,7 @@ def _folder_names(names: list[str]) -> np.ndarray:
 
 def _pixels(folder: Path, name: str) -> np.ndarray:
     """One image as (H, W) or (C, H, W)."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if not (folder / name).is_file():  # a pipe would be waited for
         raise DataError(f"{name} must be an image that can be read; got no file: remove it.")
@@ -77,6 +77,8 @@ def _pixels(folder: Path, name: str) -> np.ndarray:
             with (folder / name).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 got, mode = image.mode, _plain_mode(image)
                 pixels = None if mode is None else np.asarray(image.convert(mode))
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name} must be one of {', '.join(_FORMATS)}; it is none: convert or remove it.") from error
     except Exception as error:  # Pillow raises whatever its parsers meet: TypeError, IndexError, struct.error, …
         raise DataError(f"{name} must be an image that can be read; got: {reason(error)}.") from error
     if pixels is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def check_finite(rows: np.ndarray) -> None:
     """Raise unless all values are numbers that can be reckoned with."""
     if rows.dtype.kind != "f":
         return
-    first = _first(rows, lambda block: ~(np.abs(block) <= np.float64(LARGEST)))  # NaN compares false
+    first = _first_outside(rows, np.array(-LARGEST), np.array(LARGEST))
     if first is not None:
         raise ValueError(
             f"X must hold finite numbers of at most {LARGEST:g}; got {_named(rows[first])} at X{[*first]}: replace it "
@@ -88,7 +88,7 @@ def check_units(rows: np.ndarray, units: UnitInterval | Standardise) -> None:
         check_bernoulli(rows, float(units.top_level))
         return
     shift, scale = (each.cpu().numpy() for each in (units.shift, units.scale))
-    first = _first(rows, lambda block: np.abs(block - shift) > FARTHEST * scale)
+    first = _first_outside(rows, shift - FARTHEST * scale, shift + FARTHEST * scale)
     if first is not None:
         raise ValueError(
             f"X must lie within {FARTHEST:g} standard deviations of the mean in `fit`; got {_named(rows[first])} at "
@@ -151,14 +151,13 @@ def checksum(rows: np.ndarray) -> str:
     return f"{total:08x}"
 
 
-def _first(rows: np.ndarray, odd: Callable[[np.ndarray], np.ndarray]) -> tuple[int, ...] | None:
-    """Place of the first odd value."""
+def _first_outside(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, ...] | None:
+    """Place of the first value outside the bounds, which are float64 of shape event or ()."""
     start = 0
     for block in _blocks(rows):
-        found = odd(block)
-        if found.any():
-            place = np.unravel_index(found.argmax(), found.shape)
-            return (start + int(place[0]), *map(int, place[1:]))
+        if not ((block.min(0) >= low) & (block.max(0) <= high)).all():  # NaN compares false
+            row, *place = np.argwhere(~((block >= low) & (block <= high)))[0].tolist()
+            return (start + row, *place)
         start += len(block)
     return None
 
