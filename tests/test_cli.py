@@ -646,6 +646,8 @@ def test_nothing_is_written_where_a_value_is_missing(folder, run, tmp_path):
     X = np.load(folder / "X.npy")
     X[-1, 2] = np.nan
     np.save(tmp_path / "X.npy", X)
-    assert refused("predict", run, tmp_path / "X.npy").startswith("Error: X must hold finite numbers; got NaN")
+    assert refused("predict", run, tmp_path / "X.npy").startswith(
+        "Error: X must hold finite numbers of at most 1e+150; got NaN at X[239, 2]"
+    )
     assert "must hold finite numbers" in refused("predict", run, tmp_path / "X.npy", "-o", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

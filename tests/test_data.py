@@ -227,7 +227,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
         ("a\n1\n\n3\n", "column 'a' must not have missing cells; got one in data row 2"),
         ("a,b\n1,\n2,\n", "column 'b' must not have missing cells; got one in data row 1"),
         ("a,b\n1,2\n3\n", "must be a table that can be read; got: .*Row #3: Expected 2 columns, got 1"),
-        ("a,b\n1,2020-01-01\n", "column 'b' must be numeric; got datetime.date"),
+        ("a,b\n1,2020-01-01\n", "column 'b' must be numeric; got values of type date32"),
         ("", "must be a table that can be read; got: Empty CSV file"),
         ("a,b\n", "at least one row below its header; got none"),
         ("a,a\n1,2\n", "different column names in its first row; got 'a' 2 times"),

@@ -271,8 +271,8 @@ def test_images_of_every_shape() -> None:
         (np.zeros((0, 8, 8)), r"Found array with 0 sample\(s\)"),
         (np.zeros((1, 4)), r"Found array with 1 sample\(s\)"),
         (np.zeros(9), "Expected 2D array, got 1D array"),
-        (np.full((9, 2), np.nan), "contains NaN"),
-        (np.full((9, 8, 8), np.inf), "contains infinity"),
+        (np.full((9, 2), np.nan), r"X must hold finite numbers .*; got NaN at X\[0, 0\]"),
+        (np.full((9, 8, 8), np.inf), r"X must hold finite numbers .*; got infinity at X\[0, 0, 0\]"),
         (
             np.zeros((2, 4)),
             "`n_components` must be at most the number of rows; got 3 for 2 rows: take fewer",
@@ -305,7 +305,7 @@ def test_wrong_shapes_at_predict() -> None:
         rows.predict(whole_numbers().reshape(-1, 2, 2))
     with pytest.raises(ValueError, match="X has 3 features, but GMVAE is expecting 4 features"):
         rows.predict(whole_numbers()[:, :3])
-    with pytest.raises(ValueError, match="contains NaN"):
+    with pytest.raises(ValueError, match=r"got NaN at X\[0, 0\]"):
         rows.score_samples(np.full((2, 4), np.nan))
 
 
@@ -957,8 +957,8 @@ def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
         (grey()[:, 0], r"X must have observations of shape \(4,\) as in `fit`; got \(1, 8, 8\)"),
         (whole_numbers(0), "X must hold numbers, in one row or more; got 0 rows of type float64"),
         (whole_numbers().astype(str), "X must hold numbers, in one row or more; got 60 rows of type <U"),
-        (np.full((2, 4), np.nan), "X must hold finite numbers; got NaN or infinity"),
-        (np.full((2, 4), -np.inf), "X must hold finite numbers; got NaN or infinity"),
+        (np.full((2, 4), np.nan), "X must hold finite numbers of at most 1e\\+150; got NaN at"),
+        (np.full((2, 4), -np.inf), "X must hold finite numbers .* got -infinity at"),
         (whole_numbers(), r"X must lie in \[0, 1\] for a Bernoulli likelihood; got values from 0\.0 to 8\.0"),
     ],
 )

@@ -17,20 +17,31 @@ def replacing(path: str | Path) -> Iterator[Path]:
     ----------
     path : str or Path
         The file to write; its folder is made if it is missing. The temporary file keeps its suffixes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk; by the name of ``path``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes))
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = None
     try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes))
+        temporary = Path(name)
+        os.close(descriptor)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or ".tmp-" in str(error.filename)):
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -45,7 +45,10 @@ def write(path: str | Path, kind: Kind, tensors: Mapping[str, Tensor], document:
         copies = {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
         }
-        save_file(copies, temporary, header)
+        try:
+            save_file(copies, temporary, header)
+        except SafetensorError as error:  # a full disk
+            raise OSError(f"{path} must be writable; it is not: {error}.") from error
 
 
 def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any]]:

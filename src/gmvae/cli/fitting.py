@@ -89,6 +89,9 @@ def go_on(plan: Plan) -> Outcome:
         raise ValueError(
             f"`-o` must be a run that `gmvae fit` began; {plan.out} lacks run.json or config.json: drop `--resume`."
         )
+    link = next((path for path in folder.path.rglob("*") if path.is_symlink()), None)
+    if link is not None:
+        raise ValueError(f"`-o` must hold no symbolic links to resume; got {link}: put what it leads to in its place.")
     if plan.chosen.get("random_state", record.seed) != record.seed:
         raise ValueError(
             f"`--seed` must be as in the run to resume, {record.seed}; got {plan.chosen['random_state']}: leave it out."

@@ -63,7 +63,7 @@ def show(rows: Iterable[tuple[str, object]]) -> None:
     pairs = [(name, str(value)) for name, value in rows]
     width = max(len(name) for name, _ in pairs) + 2
     for name, value in pairs:
-        console.print(Text.assemble((name.ljust(width), "bold"), value))
+        console.print(Text.assemble((_shown(name).ljust(width), "bold"), _shown(value)))
 
 
 def show_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
@@ -104,7 +104,12 @@ def _warn(
 
 def _line(kind: str, text: str, style: str) -> None:
     # Made anew each time, because a progress bar may have put itself in the place of standard error.
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble((kind, style), (text, style)))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble((kind, style), (_shown(text), style)))
+
+
+def _shown(text: str) -> str:
+    """Without the characters by which a file's content or name could command the terminal."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 def _sentence(error: Exception) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
@@ -53,11 +52,16 @@ def write_array(path: Path, n: int, parts: Iterable[NDArray[Any]]) -> None:
     """Write arrays (n_i, ...) that follow one another as one .npy file of n rows."""
     remaining = iter(parts)
     first = next(remaining)
-    with replacing(path) as temporary, _memory_map(temporary, first.dtype, (n, *first.shape[1:])) as whole:
-        row = 0
+    header = {
+        "descr": np.lib.format.dtype_to_descr(first.dtype),
+        "fortran_order": False,
+        "shape": (n, *first.shape[1:]),
+    }
+    # Written, not memory-mapped: a disk that is full would end the process by a signal.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
         for part in chain([first], remaining):
-            whole[row : row + len(part)] = part
-            row += len(part)
+            file.write(np.ascontiguousarray(part).data)
 
 
 def _write_csv(file: TextIO, names: Sequence[str], blocks: Iterable[Block]) -> None:
@@ -79,11 +83,3 @@ def _write_parquet(path: Path, names: Sequence[str], blocks: Iterable[Block]) ->
         writer.write_table(first)
         for block in remaining:
             writer.write_table(pa.table(list(block), names=list(names)))
-
-
-@contextmanager
-def _memory_map(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """Open a .npy file as an array that fills it, and flush it at the end."""
-    whole = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    yield whole
-    whole.flush()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from gmvae.data.record import DataError, Dataset, as_labels
+from gmvae.data.record import DataError, Dataset, as_labels, reason
+from gmvae.data.zipped import check_growth
 
 _CHANNELS = (1, 3, 4)
 
@@ -24,9 +23,9 @@ def read_npy(path: Path) -> np.ndarray:
     try:
         # Copy-on-write: the file stays as it is, and torch does not warn about an array that cannot be written.
         return np.lib.format.open_memmap(path, mode="c")
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # numpy raises whatever its parser meets: TokenError, MemoryError, …
         raise DataError(
-            f"{path.name} must be one array saved by numpy.save, without Python objects; got: {error}."
+            f"{path.name} must be one array saved by numpy.save, without Python objects; got: {reason(error)}."
         ) from error
 
 
@@ -53,16 +52,18 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is a single array, to be named .npy")
+            assert archive.zip is not None
+            check_growth(path, sum(member.file_size for member in archive.zip.infolist()))
             name = part or _only_candidate(archive, path.name)
             if name not in archive.files:
                 raise DataError(f"{path.name} must hold the array {name!r}; got {', '.join(archive.files)}.")
-            X = archive[name]
-            y = archive[labels] if isinstance(labels, str) and labels in archive.files else None
+            X = _array(archive, name)
+            y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
     except DataError:
         raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # numpy and zipfile raise whatever they meet: LZMAError, NotImplementedError, …
         raise DataError(
-            f"{path.name} must be arrays saved by numpy.savez, without Python objects; got: {error}."
+            f"{path.name} must be arrays saved by numpy.savez, without Python objects; got: {reason(error)}."
         ) from error
     found = None if y is None else as_labels(y, f"{path.name}:{labels}")
     return Dataset(f"{path.name}:{name}", channels_first(X), found)
@@ -75,10 +76,17 @@ def channels_first(X: np.ndarray) -> np.ndarray:
     return X.view(np.uint8) if X.dtype == bool else X
 
 
+def _array(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    array = archive[name]
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name!r} is no array")
+    return array
+
+
 def _only_candidate(archive: np.lib.npyio.NpzFile, where: str) -> str:
     if "X" in archive.files:
         return "X"
-    shapes = {name: archive[name].shape for name in archive.files}
+    shapes = {name: array.shape for name in archive.files if isinstance(array := archive[name], np.ndarray)}
     candidates = [name for name, shape in shapes.items() if len(shape) >= 2]
     if len(candidates) == 1:
         return candidates[0]

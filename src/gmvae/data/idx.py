@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import re
 import struct
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from gmvae.data.record import DataError
+from gmvae.data.record import DataError, reason
+from gmvae.data.zipped import unzipped
 
 IDX_NAME = re.compile(r"([.-]idx\d-\w+|\.idx)(\.gz)?$", re.IGNORECASE)
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_LONGEST_HEADER = 4 + 4 * 255
+_MOST_DIMENSIONS = 4
+_LONGEST_HEADER = 4 + 4 * _MOST_DIMENSIONS
 
 
 class _Header(NamedTuple):
@@ -45,12 +45,14 @@ def read_idx(path: Path) -> np.ndarray:
     """
     zipped = path.suffix.lower() == ".gz"
     try:
-        content = gzip.decompress(path.read_bytes()) if zipped else b""
+        content = b"".join(unzipped(path)) if zipped else b""
         with path.open("rb") as file:
             start = content[:_LONGEST_HEADER] if zipped else file.read(_LONGEST_HEADER)
         size = len(content) if zipped else path.stat().st_size
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} must be a readable IDX file; got: {error}.") from error
+    except DataError:
+        raise
+    except Exception as error:  # zlib.error, EOFError, OSError
+        raise DataError(f"{path.name} must be a readable IDX file; got: {reason(error)}.") from error
     dtype, shape, offset = _header(start, path.name)
     expected = offset + math.prod(shape) * dtype.itemsize
     if size != expected:
@@ -65,7 +67,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _header(start: bytes, name: str) -> _Header:
-    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or start[3] == 0:
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or not 1 <= start[3] <= _MOST_DIMENSIONS:
         raise DataError(f"{name} must start with an IDX magic number like 00000803; got {start[:4].hex() or 'none'}.")
     nbytes = 4 + 4 * start[3]
     if len(start) < nbytes:

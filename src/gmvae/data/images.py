@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmvae.data.record import DataError, Dataset
+from gmvae.data.record import DataError, Dataset, reason
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
+"""Whatever a file is named, Pillow tries no others: some of them start other programs."""
 _PLAIN = {"L": "L", "RGB": "RGB", "RGBA": "RGBA", "1": "L", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 _CHANNELS = {3: "RGB", 4: "RGBA"}
 
@@ -39,7 +42,8 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
         If there is no image, one cannot be read, or one differs from the first in size or mode.
     """
     inside = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    names = [name for name in inside if name.lower().endswith(SUFFIXES) and "/." not in f"/{name}"]
+    named = [name for name in inside if name.lower().endswith(SUFFIXES) and "/." not in f"/{name}"]
+    names = [name for name in named if not (folder / name).is_dir()]
     if not names:
         raise DataError(f"Folder {folder.name} must hold images ({', '.join(SUFFIXES)}); got none.")
     first = _pixels(folder, names[0])
@@ -63,14 +67,20 @@ def _folder_names(names: list[str]) -> np.ndarray:
 
 def _pixels(folder: Path, name: str) -> np.ndarray:
     """One image as (H, W) or (C, H, W)."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
+    if not (folder / name).is_file():  # a pipe would be waited for
+        raise DataError(f"{name} must be an image that can be read; got no file: remove it.")
     try:
-        with Image.open(folder / name) as image:
-            got, mode = image.mode, _plain_mode(image)
-            pixels = None if mode is None else np.asarray(image.convert(mode))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} must be an image that can be read; got: {error}.") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with (folder / name).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+                got, mode = image.mode, _plain_mode(image)
+                pixels = None if mode is None else np.asarray(image.convert(mode))
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name} must be one of {', '.join(_FORMATS)}; it is none: convert or remove it.") from error
+    except Exception as error:  # Pillow raises whatever its parsers meet: TypeError, IndexError, struct.error, …
+        raise DataError(f"{name} must be an image that can be read; got: {reason(error)}.") from error
     if pixels is None:
         raise DataError(f"{name} must have 8 bits per channel; got mode {got}: convert it.")
     return pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gmvae.data.arrays import read_npy
 from gmvae.data.idx import IDX_NAME, read_idx
-from gmvae.data.record import DataError, as_labels
+from gmvae.data.record import DataError, as_labels, reason
 from gmvae.data.tables import label_column, open_table
 
 
@@ -55,6 +55,6 @@ def _lines(path: Path) -> np.ndarray:
     try:
         # The -sig variant also takes the mark that Windows editors put first.
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} must be text in UTF-8; got: {error}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path.name} must be text in UTF-8; got: {reason(error)}.") from error
     return np.array([line.strip() for line in lines], dtype=str)

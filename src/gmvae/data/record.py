@@ -11,6 +11,11 @@ class DataError(ValueError):
     """Data that cannot be used, said in one sentence: what must be, what was got, what to do."""
 
 
+def reason(error: Exception) -> str:
+    """What a parser of somebody else's said, as the end of a sentence."""
+    return next(iter(str(error).splitlines()), "").rstrip(". ") or type(error).__name__
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Observations, and what is known about them.
@@ -90,7 +95,7 @@ def as_labels(values: np.ndarray, where: str) -> np.ndarray:
             raise DataError(f"Labels in {where} must not be missing; got an empty one in row {missing[0] + 1}.")
         return values
     if values.dtype.kind == "f":
-        odd = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
+        odd = np.flatnonzero(~(np.abs(values) < 2.0**63) | (values != np.floor(values)))  # NaN compares false
         if len(odd):
             raise DataError(
                 f"Labels in {where} must be whole numbers or text; got {values[odd[0]]} in row {odd[0] + 1}."

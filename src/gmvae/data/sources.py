@@ -53,9 +53,15 @@ def load(source: str | Path, *, labels: str | Path | None = None, data_home: Pat
             raise DataError(f"`labels` must be left out for the built-in set {text!r}, which brings its own.")
         return load_builtin(*known, data_home)
     path, part = _place(text)
-    data = _read(path, part, labels)
-    if labels is not None and data.labels is None:
-        data = replace(data, labels=read_labels(labels, _alternative(data, path)))
+    try:
+        data = _read(path, part, labels)
+        if labels is not None and data.labels is None:
+            data = replace(data, labels=read_labels(labels, _alternative(data, path)))
+    except MemoryError as error:
+        raise DataError(
+            f"{path.name} and its labels must fit into memory; they do not: take fewer rows, smaller images or .npy, "
+            "which stays on disk."
+        ) from error
     return data
 
 
@@ -80,6 +86,8 @@ def _place(text: str) -> _Place:
 
 def _read(path: Path, part: str | None, labels: str | Path | None) -> Dataset:
     name = path.name.lower()
+    if not (path.is_file() or path.is_dir()):  # a pipe would be waited for, and read only once
+        raise DataError(f"The source must be a file or a folder; {path.name} is neither: save what it gives to a file.")
     if name.endswith(".npz"):
         return read_npz(path, part, labels)
     if part is not None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmvae.data.record import DataError, Dataset, as_labels
+from gmvae.data.record import DataError, Dataset, as_labels, reason
+from gmvae.data.zipped import check_growth, unzipped
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_OTHER_SEPARATORS = ";\t|"
+_ENCODE = "encode the column as numbers or drop it"
 
 
 def read_table(path: Path, labels: str | Path | None = None) -> Dataset:
@@ -36,7 +41,10 @@ def read_table(path: Path, labels: str | Path | None = None) -> Dataset:
         table = table.drop_columns([labels])
     if not table.column_names:
         raise DataError(f"{path.name} must have at least one column of numbers; got none beside the labels.")
-    columns = [_numbers(table.column(name), f"{path.name}, column {name!r}") for name in table.column_names]
+    only = table.column_names[0] if table.num_columns == 1 else ""
+    separator = next((each for each in _OTHER_SEPARATORS if each in only), None)
+    remedy = _ENCODE if separator is None else f"separate columns by commas in place of {separator!r}"
+    columns = [_numbers(table.column(name), f"{path.name}, column {name!r}", remedy) for name in table.column_names]
     return Dataset(path.name, np.column_stack(columns), y, tuple(table.column_names))
 
 
@@ -48,13 +56,14 @@ def open_table(path: Path) -> pa.Table:
     DataError
         If the file cannot be read or its header cannot be one.
     """
-    import pyarrow as pa
-
     is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
     try:
         if is_csv:
             from pyarrow import csv
 
+            if path.suffix.lower() == ".gz":
+                for _ in unzipped(path):
+                    pass
             # One thread, because only then does a parse error say which row it met.
             one_thread = csv.ReadOptions(use_threads=False)
             table = csv.read_csv(path, read_options=one_thread)
@@ -64,12 +73,14 @@ def open_table(path: Path) -> pa.Table:
             from pyarrow import parquet
 
             with parquet.ParquetFile(path) as file:
+                check_growth(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
                 table = file.read()
         # The row numbers that pandas stores beside the data would be one more, worthless, feature.
         table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise DataError(f"{path.name} must be a table that can be read; got: {reason}.") from error
+    except DataError:
+        raise
+    except Exception as error:  # pyarrow raises whatever it meets, and gzip and its names of columns as much
+        raise DataError(f"{path.name} must be a table that can be read; got: {reason(error)}.") from error
     _check_names(table.column_names, path.name, typed=not is_csv)
     if table.num_rows == 0:
         raise DataError(f"{path.name} must have at least one row below its header; got none.")
@@ -84,7 +95,15 @@ def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
     DataError
         If a label is missing, or neither a whole number nor text.
     """
+    from pyarrow import types
+
     column = table.column(name)
+    kinds = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, _is_text)
+    if not any(is_kind(_value_type(column)) for is_kind in kinds):
+        raise DataError(
+            f"Labels in {where}, column {name!r}, must be whole numbers or text in UTF-8; got values of type "
+            f"{column.type}."
+        )
     if column.null_count:
         row = column.is_null().index(True).as_py() + 1
         raise DataError(f"Labels in {where}, column {name!r}, must not be missing; got none in data row {row}.")
@@ -104,7 +123,7 @@ def _check_names(names: list[str], where: str, typed: bool) -> None:
         raise DataError(f"{where} must start with a header row; got the numbers {', '.join(names[:4])}: add names.")
 
 
-def _numbers(column: pa.ChunkedArray, where: str) -> np.ndarray:
+def _numbers(column: pa.ChunkedArray, where: str, remedy: str) -> np.ndarray:
     """One column as numbers, or an error that names the first cell that is none."""
     import pyarrow as pa
     from pyarrow import types
@@ -113,21 +132,35 @@ def _numbers(column: pa.ChunkedArray, where: str) -> np.ndarray:
     if types.is_decimal(column.type):
         column = column.cast(pa.float64())
     elif not any(is_kind(column.type) for is_kind in numeric):
+        if not _is_text(_value_type(column)):
+            raise DataError(f"{where} must be numeric; got values of type {column.type}: {remedy}.")
         row, value = _first_odd(column.to_pylist())
-        raise DataError(
-            f"{where} must be numeric; got {value!r} in data row {row + 1}: encode the column as numbers or drop it."
-        )
+        raise DataError(f"{where} must be numeric; got {reprlib.repr(value)} in data row {row + 1}: {remedy}.")
     if column.null_count:
         row = column.is_null().index(True).as_py()
     else:
         values: np.ndarray = column.to_numpy()
         if values.dtype == bool:
             return values.astype(np.uint8)
-        missing = np.flatnonzero(np.isnan(values))
-        if not len(missing):
+        odd = np.flatnonzero(~np.isfinite(values))
+        if not len(odd):
             return values
-        row = missing[0]
+        row = odd[0]
+        if np.isinf(values[row]):
+            raise DataError(f"{where} must hold finite numbers; got {values[row]} in data row {row + 1}: replace it.")
     raise DataError(f"{where} must not have missing cells; got one in data row {row + 1}: fill it or drop the row.")
+
+
+def _value_type(column: pa.ChunkedArray) -> pa.DataType:
+    from pyarrow import types
+
+    return column.type.value_type if types.is_dictionary(column.type) else column.type
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return types.is_string(kind) or types.is_large_string(kind)
 
 
 def _first_odd(values: list[Any]) -> tuple[int, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gmvae.config import Domain, require
 from gmvae.estimator.batches import map_rows
+from gmvae.estimator.values import FARTHEST
 from gmvae.model import GaussianMixtureVAE, Noise
 
 N_IMPORTANCE_SAMPLES = 64
@@ -126,10 +127,17 @@ def draw(
             raise ValueError(
                 f"`style` must have shape ({style_dim},) or ({n_samples}, {style_dim}); got shape {style.shape}."
             )
+        check_style(style)
         w = torch.from_numpy(style).to(w).expand_as(w)
     x = model.generative.sample_latent(drawn, w, generator)
     y = model.decode(x) if mean else model.sample_observation(x, generator)
     return y.cpu().numpy(), drawn.cpu().numpy()
+
+
+def check_style(style: np.ndarray) -> None:
+    """Raise unless a style is of numbers that the networks can reckon with."""
+    if style.dtype.kind not in "biuf" or not (np.abs(style) <= FARTHEST).all():
+        raise ValueError(f"`style` must hold finite numbers of at most {FARTHEST:g}; got {style.tolist()!r}.")
 
 
 def like(model: GaussianMixtureVAE) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import reprlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from gmvae.estimator.values import image_shape, image_shape_as_fitted
+from gmvae.estimator.values import FARTHEST, check_finite, image_shape, image_shape_as_fitted
 from gmvae.networks import Shape
 
 
@@ -25,7 +27,7 @@ def fit_rows(estimator: BaseEstimator, X: Any, n_components: int | str) -> np.nd
     X = _host(X)
     event_shape = image_shape(X)
     if event_shape is None:
-        rows = validate_data(estimator, X, dtype="numeric", ensure_min_samples=2)
+        rows = _numbers(X, validate_data, estimator, ensure_min_samples=2)
     else:
         rows = _images(estimator, X, event_shape, min_samples=2)
         estimator.n_features_in_ = math.prod(event_shape)
@@ -43,26 +45,62 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarr
     X = _host(X)
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
-    flat = validate_data(estimator, X, dtype="numeric", reset=False)
+    flat = _numbers(X, validate_data, estimator, reset=False)
     return flat.reshape(len(flat), *event_shape)
 
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     """Validate places in the latent space, (n, latent_dim)."""
-    latents = check_array(_host(X))
+    latents = _numbers(_host(X), check_array)
     if latents.shape[1] != latent_dim:
         raise ValueError(f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}.")
+    if np.abs(latents).max() > FARTHEST**2:  # rows as far as they may be have places farther than they
+        raise ValueError(
+            f"X must hold places of at most {FARTHEST**2:g}; got {np.abs(latents).max():g}: take nearer ones."
+        )
     return latents
 
 
 def _host(X: Any) -> Any:
+    if np.ma.is_masked(X):
+        raise ValueError("X must have no masked values; got some: fill them or drop their rows.")
     if not isinstance(X, torch.Tensor):
         return X
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()  # numpy has no bfloat16
 
 
+def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: Any) -> np.ndarray:
+    """What scikit-learn makes of X, which has said what is wrong with shapes; then whether it is numbers."""
+    kind = getattr(getattr(X, "dtype", None), "kind", "f")
+    if kind in "US":
+        raise ValueError(f"X must hold numbers; got text, {X.dtype}: encode it as numbers.")
+    if kind == "c":
+        raise ValueError(f"Complex data not supported: X must hold real numbers; got {X.dtype}: take a part of each.")
+    try:
+        rows = validate(*arguments, X, dtype="numeric", ensure_all_finite=False, **options)
+    except ValueError as error:
+        if not str(error).startswith("could not convert string"):
+            raise
+        raise ValueError(f"X must hold numbers; got {_first_text(X)}: encode it as numbers or drop it.") from error
+    except np.exceptions.DTypePromotionError as error:
+        raise ValueError("X must hold numbers; got dates beside them: encode them as numbers or drop them.") from error
+    if rows.dtype.kind not in "biuf":
+        raise ValueError(f"X must hold numbers; got values of type {rows.dtype}: encode them as numbers or drop them.")
+    check_finite(rows)
+    return rows
+
+
+def _first_text(X: Any) -> str:
+    for place, value in np.ndenumerate(np.asarray(X, dtype=object)):
+        try:
+            float(value)
+        except ValueError:
+            return f"{reprlib.repr(value)} at X{[*place]}"
+    return "text"
+
+
 def _images(estimator: BaseEstimator, X: Any, event_shape: Shape, min_samples: int = 1) -> np.ndarray:
     """Images as (n, C, H, W) without a copy, so that memory maps stay on disk whatever the order of their axes."""
-    images = check_array(X, dtype="numeric", allow_nd=True, ensure_min_samples=min_samples, estimator=estimator)
+    images = _numbers(X, check_array, allow_nd=True, ensure_min_samples=min_samples, estimator=estimator)
     return images if images.ndim == 4 else images.reshape(len(images), *event_shape)

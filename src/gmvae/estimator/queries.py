@@ -260,6 +260,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         w = np.zeros(style_dim) if style is None else np.array(style)
         if w.shape != (style_dim,):
             raise ValueError(f"`style` must have shape ({style_dim},); got shape {w.shape}.")
+        answers.check_style(w)
         parts = self._model.generative.mixture(torch.from_numpy(w).to(answers.like(self._model))).components
         return Components(parts.mean.cpu().numpy(), parts.log_scale.exp().cpu().numpy())
 

@@ -17,6 +17,10 @@ from gmvae.model import Standardise, UnitInterval
 from gmvae.networks import Shape
 
 MAX_CHANNELS = 4
+LARGEST = 1e150
+"""Its square can be summed over rows in float64."""
+FARTHEST = 1e12
+"""Standard deviations from the mean of the fit, of which float32 holds the square with room for any weights."""
 MIN_BLACK_OR_WHITE = 0.1
 """Share of zeros and ones from which flat rows within [0, 1] count as images; those of digits and clothes have half."""
 _BLOCK_BYTES = 2**24
@@ -35,11 +39,22 @@ def file_rows(X: np.ndarray, event_shape: Shape, units: UnitInterval | Standardi
         raise ValueError(f"X must have shape (n, {n_features}) as in `fit`; got {X.shape}: name the right source.")
     if not len(X) or X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}.")
-    if not all(np.isfinite(block).all() for block in _blocks(X)):
-        raise ValueError("X must hold finite numbers; got NaN or infinity: fill them or drop their rows.")
+    check_finite(X)
     rows = X.reshape(len(X), *event_shape)
     check_units(rows, units)
     return rows
+
+
+def check_finite(rows: np.ndarray) -> None:
+    """Raise unless all values are numbers that can be reckoned with."""
+    if rows.dtype.kind != "f":
+        return
+    first = _first_outside(rows, np.array(-LARGEST), np.array(LARGEST))
+    if first is not None:
+        raise ValueError(
+            f"X must hold finite numbers of at most {LARGEST:g}; got {_named(rows[first])} at X{[*first]}: replace it "
+            "or drop its row."
+        )
 
 
 def family_for(likelihood: str, rows: np.ndarray) -> Family:
@@ -71,6 +86,14 @@ def check_units(rows: np.ndarray, units: UnitInterval | Standardise) -> None:
     """Raise unless ``rows`` can be in the units that the model was fitted in."""
     if isinstance(units, UnitInterval):
         check_bernoulli(rows, float(units.top_level))
+        return
+    shift, scale = (each.cpu().numpy() for each in (units.shift, units.scale))
+    first = _first_outside(rows, shift - FARTHEST * scale, shift + FARTHEST * scale)
+    if first is not None:
+        raise ValueError(
+            f"X must lie within {FARTHEST:g} standard deviations of the mean in `fit`; got {_named(rows[first])} at "
+            f"X{[*first]}: replace it or drop its row."
+        )
 
 
 def check_bernoulli(rows: np.ndarray, level: float) -> None:
@@ -98,6 +121,8 @@ def image_shape(X: Any) -> Shape | None:
     shape = getattr(X, "shape", None)
     if shape is None or len(shape) <= 2:
         return None
+    if 0 in shape[1:]:
+        raise ValueError(f"X must hold images of at least one pixel; got shape {tuple(shape)}.")
     if len(shape) == 3:
         return (1, int(shape[1]), int(shape[2]))
     if len(shape) == 4 and shape[1] <= MAX_CHANNELS:
@@ -124,6 +149,21 @@ def checksum(rows: np.ndarray) -> str:
     for block in _blocks(rows):
         total = zlib.crc32(np.ascontiguousarray(block).data, total)
     return f"{total:08x}"
+
+
+def _first_outside(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, ...] | None:
+    """Place of the first value outside the bounds, which are float64 of shape event or ()."""
+    start = 0
+    for block in _blocks(rows):
+        if not ((block.min(0) >= low) & (block.max(0) <= high)).all():  # NaN compares false
+            row, *place = np.argwhere(~((block >= low) & (block <= high)))[0].tolist()
+            return (start + row, *place)
+        start += len(block)
+    return None
+
+
+def _named(value: np.generic) -> str:
+    return "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
 
 
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
