@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +20,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes))
-    os.close(descriptor)
-    temporary = Path(name)
+    # A name, and no descriptor as `tempfile` gives, which an interruption would leave open.
+    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}{''.join(path.suffixes)}")
     try:
         yield temporary
         with temporary.open("rb") as written:

@@ -22,9 +22,6 @@ from gmvae.recognition import Posterior, Recognition
 
 _ELEMENTS_AT_ONCE = 2**22
 """Floats that one chunk of importance samples may hold: 16 MiB in float32, beside the decoder's hidden layers."""
-_FAR = 1e6
-"""Standard deviations. Rows farther off are seen as if they were so far, or squares in float32 would overflow and their
-clusters and densities be NaN; of n rows that are fitted none is farther off than √n."""
 
 
 class Noise(NamedTuple):
@@ -84,7 +81,7 @@ class Standardise(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """Standardise ``y`` (..., *event)."""
-        return ((y - self.shift) / self.scale).clamp(-_FAR, _FAR)
+        return (y - self.shift) / self.scale
 
     def inverse(self, value: Tensor) -> Tensor:
         """Return standardised values to the data's units."""

@@ -103,6 +103,12 @@ def test_rows_in_any_order_get_the_same_clusters(name: str, n: int, tally: Tally
 # ---------------------------------------------------------------- changes that the model cannot see
 
 
+def apart(n: int, p: int) -> NDArray[Any]:
+    """Four clusters with room between them; where a start must divide one, or join two, rounding decides which."""
+    rng = np.random.default_rng(n + p)
+    return rng.normal(size=(n, p)) + 25.0 * np.eye(4, p)[rng.integers(0, 4, n)]
+
+
 def trunks(p: int, seed: int) -> tuple[nn.Sequential, nn.Sequential]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -116,7 +122,7 @@ def trunks(p: int, seed: int) -> tuple[nn.Sequential, nn.Sequential]:
 def test_columns_in_another_order_with_their_weights_are_the_same_fit(n_cases: int, tally: Tally) -> None:
     for seed in range(n_cases):
         p = 3 + seed
-        X = blobs(240, p, "f8") * 10.0 ** np.arange(p) + 7.0
+        X = apart(240, p) * 10.0 ** np.arange(p) + 7.0
         order = np.random.default_rng(seed).permutation(p)
         encoder, decoder = trunks(p, seed)
         moved_encoder, moved_decoder = copy.deepcopy((encoder, decoder))
@@ -124,17 +130,16 @@ def test_columns_in_another_order_with_their_weights_are_the_same_fit(n_cases: i
             moved_encoder[0].weight.copy_(encoder[0].weight[:, order])
             moved_decoder[2].weight.copy_(decoder[2].weight.unflatten(0, (2, p))[:, order].flatten(0, 1))
             moved_decoder[2].bias.copy_(decoder[2].bias.unflatten(0, (2, p))[:, order].flatten())
-        init = ("kmeans", "neighbours")[seed % 2]
-        settings = {**QUICK, "precision": "64-true", "init": init, "random_state": seed}
+        # From a random start: where clusters are found first, rounding may number them in another way.
+        settings = {**QUICK, "precision": "64-true", "random_state": seed}
         one = GMVAE(**settings, network=(encoder, decoder)).fit(X)
         other = GMVAE(**settings, network=(moved_encoder, moved_decoder)).fit(X[:, order])
         assert np.array_equal(one.labels_, other.labels_)
-        assert len(np.unique(one.labels_)) > 1, "or this tests nothing"
+        assert np.ptp(one.predict_proba(X), axis=0).max() > 1e-3, "rows differ, or this tests nothing"
+        np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X[:, order]), rtol=0, atol=1e-6)
         np.testing.assert_allclose(one.lower_bounds_, other.lower_bounds_, rtol=1e-6)
         np.testing.assert_allclose(one.score_samples(X), other.score_samples(X[:, order]), rtol=1e-6)
         np.testing.assert_allclose(one.transform(X), other.transform(X[:, order]), rtol=1e-5, atol=1e-6)
-        samples, found = (each.sample(50)[0] for each in (one, other))
-        assert samples.shape == found.shape
         np.testing.assert_allclose(one.sample(50, mean=True)[0][:, order], other.sample(50, mean=True)[0], rtol=1e-5)
     tally("pairs of fits with columns in another order", n_cases)
 
@@ -144,11 +149,11 @@ def test_other_units_change_nothing_but_the_unit_of_the_density(n_cases: int, ta
     """a + b y for every column: the same clusters, and log p less Σ log b."""
     for seed in range(n_cases):
         rng = np.random.default_rng(seed)
-        X = blobs(240, 4, "f8")
+        X = apart(240, 4)
         b = 10.0 ** rng.uniform(-6.0, 6.0, 4)
         a = rng.normal(size=4) * 100.0 * b
-        init = ("neighbours", "kmeans", "gmm")[seed % 3]
-        bound = ("exact", "paper")[seed % 2]
+        init = ("neighbours", "kmeans")[seed % 2]
+        bound = ("exact", "paper")[seed // 2 % 2]
         settings = {**QUICK, "precision": "64-true", "init": init, "bound": bound, "random_state": seed}
         one, other = GMVAE(**settings).fit(X), GMVAE(**settings).fit(a + b * X)
         moved = -np.log(b).sum()
