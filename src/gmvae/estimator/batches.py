@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +19,10 @@ ACTIVATION_BYTES = {"cpu": 3 * 2**20, "cuda": 2**26}
 """What the widest result of a layer may take for one batch. On a CPU that is so little that caches hold it and that it
 needs no fresh pages from the system every time; on a GPU so much that computing takes longer than starting to."""
 MAX_ROWS = 8192
-_FIRST_ROWS = 16
-"""Rows that show how wide the layers are: enough to be answered on the way, too few to fill memory."""
+_GROUP = 16
+"""Rows that a batch is a multiple of. In whole groups a row's results are the same bits however many are asked about;
+otherwise matrix products and exponentials treat the last rows in another way, and two clusters that are level may swap.
+The first group shows how wide the layers are: enough to be answered on the way, too few to fill memory."""
 
 _log = logging.getLogger("gmvae")
 
@@ -35,21 +38,22 @@ def map_rows(
     function : callable
         Maps rows (B, *event) on ``device`` to results (B, ...), each row on its own.
     batch_size : int, optional
-        Rows at a time; by default as many as `ACTIVATION_BYTES` and `MAX_ROWS` allow.
+        Rows at a time, rounded up to whole groups; by default as many as `ACTIVATION_BYTES` and `MAX_ROWS` allow.
     """
     require("batch_size", Domain("None or an integer of at least 1", low=1, integral=True, optional=True), batch_size)
 
     def answer(part: np.ndarray) -> np.ndarray:
         # A copy, because torch takes no read-only arrays, and a layer of the user's own may work in place.
-        return function(as_tensor(np.array(part, order="C")).to(device)).cpu().numpy()
+        filled = np.concatenate([part, np.repeat(part[-1:], -len(part) % _GROUP, axis=0)])
+        return function(as_tensor(filled).to(device))[: len(part)].cpu().numpy()
 
     with _Widest() as widest:
-        first = answer(rows[: batch_size or _FIRST_ROWS])
+        first = answer(rows[:_GROUP])
     results = np.empty((len(rows), *first.shape[1:]), first.dtype)
     results[: len(first)] = first
     if len(first) < len(rows):
-        size = batch_size or _batch_size(widest.n_bytes // len(first), device)
-        for start in range(len(first), len(rows), size):
+        size = _GROUP * math.ceil((batch_size or _batch_size(widest.n_bytes // _GROUP, device)) / _GROUP)
+        for start in range(_GROUP, len(rows), size):
             results[start : start + size] = answer(rows[start : start + size])
     return results
 

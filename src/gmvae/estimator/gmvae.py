@@ -13,6 +13,7 @@ from gmvae.estimator import document
 from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.seeds import draw_seed
+from gmvae.estimator.undoing import undone_unless_finished
 from gmvae.estimator.values import checksum
 from gmvae.estimator.watching import watch
 
@@ -239,6 +240,10 @@ class GMVAE(FittedQueries):
             If a parameter or X is outside its domain.
         DivergedError
             If training stays non-finite although the learning rate was lowered.
+
+        Notes
+        -----
+        A fit that fails or is interrupted leaves the estimator as it was.
         """
         from gmvae.estimator.fitting import Run, Task, adopt, fit_all  # brings what a fitted model answers without
         from gmvae.estimator.starting import Ground, counted
@@ -246,17 +251,18 @@ class GMVAE(FittedQueries):
         config = Config(**self.get_params(deep=False))
         if resume and run_dir is None:
             raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
-        rows = fit_rows(self, X, config.n_components)
-        seed = draw_seed(config.random_state)
-        run = None
-        if run_dir is not None:
-            run = Run(Path(run_dir), resume, checksum(rows))
-            seed = document.open_run(run, config, seed)
-        go_on = self.warm_start and self.__sklearn_is_fitted__()
-        start = self._model if go_on else Ground(rows, config.likelihood)
-        config = counted(config, start, seed)
-        (fit,) = fit_all(rows, config, [Task(seed, run, watch(self, on_epoch, rows.shape[1:], config))], start)
-        adopt(self, fit, rows, config)
+        with undone_unless_finished([self]):
+            rows = fit_rows(self, X, config.n_components)
+            seed = draw_seed(config.random_state)
+            run = None
+            if run_dir is not None:
+                run = Run(Path(run_dir), resume, checksum(rows))
+                seed = document.open_run(run, config, seed)
+            go_on = self.warm_start and self.__sklearn_is_fitted__()
+            start = self._model if go_on else Ground(rows, config.likelihood)
+            config = counted(config, start, seed)
+            (fit,) = fit_all(rows, config, [Task(seed, run, watch(self, on_epoch, rows.shape[1:], config))], start)
+            adopt(self, fit, rows, config)
         return self
 
     def save(self, path: str | Path) -> None:

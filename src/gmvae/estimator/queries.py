@@ -68,7 +68,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         X : array-like
             As in `fit`.
         batch_size : int, optional
-            Rows at a time; by default as many as one layer's outputs fit into a few megabytes.
+            Rows at a time, rounded up to a multiple of 16; by default as many as one layer's outputs fit into a few
+            megabytes. On a CPU the answers are the same bits whatever it is, but for the last bits of densities.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.seeds import draw_seed
 from gmvae.estimator.starting import Ground, counted
+from gmvae.estimator.undoing import undone_unless_finished
 from gmvae.estimator.watching import watch
 
 _OWN = {"random_state", "warm_start"}
@@ -67,20 +68,21 @@ def fit_together(
                     "fit them one by one."
                 )
     config = Config(**shared)
-    rows = fit_rows(estimators[0], X, config.n_components)
-    for estimator in estimators[1:]:
-        fit_rows(estimator, X, config.n_components)  # it takes note of X's features
-    seeds = [draw_seed(estimator.random_state) for estimator in estimators]
-    ground = Ground(rows, config.likelihood)
-    config = counted(config, ground, seeds[0])
-    tasks = [
-        Task(seed, on_epoch=watch(estimator, on_epoch, rows.shape[1:], config))
-        for estimator, seed in zip(estimators, seeds, strict=True)
-    ]
-    fits = fit_all(rows, config, tasks, ground)
-    for estimator, fit in zip(estimators, fits, strict=True):
-        own = Config(**estimator.get_params(deep=False))
-        adopt(estimator, fit, rows, dataclasses.replace(own, n_components=config.n_components))
+    with undone_unless_finished(estimators):
+        rows = fit_rows(estimators[0], X, config.n_components)
+        for estimator in estimators[1:]:
+            fit_rows(estimator, X, config.n_components)  # it takes note of X's features
+        seeds = [draw_seed(estimator.random_state) for estimator in estimators]
+        ground = Ground(rows, config.likelihood)
+        config = counted(config, ground, seeds[0])
+        tasks = [
+            Task(seed, on_epoch=watch(estimator, on_epoch, rows.shape[1:], config))
+            for estimator, seed in zip(estimators, seeds, strict=True)
+        ]
+        fits = fit_all(rows, config, tasks, ground)
+        for estimator, fit in zip(estimators, fits, strict=True):
+            own = Config(**estimator.get_params(deep=False))
+            adopt(estimator, fit, rows, dataclasses.replace(own, n_components=config.n_components))
     return list(estimators)
 
 

@@ -61,6 +61,7 @@ def eigenvectors(graph: sparse.csr_matrix, number: int, seed: int) -> np.ndarray
     """Leading eigenvectors (n, number) of a graph's normalised weights; at most n - 1 of them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Graph is not fully connected")  # its parts are clusters themselves
+        warnings.filterwarnings("ignore", "ARPACK has failed")  # the method that takes its place does not
         number = min(number, graph.shape[0] - 1)
         return spectral_embedding(graph, n_components=number, random_state=seed, drop_first=False)
 

@@ -148,6 +148,11 @@ class Trainer:
         self.model.load_state_dict(state.best)
         self.model.eval()
 
+    def close(self) -> None:
+        """Close TensorBoard's file and end the thread that writes it."""
+        for logger in self.fabric.loggers:
+            logger.finalize("finished")
+
     def _state(self) -> State:
         bound = self._held_out_bound() if self.continues else -math.inf
         bound = bound if math.isfinite(bound) else -math.inf
