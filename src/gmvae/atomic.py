@@ -1,12 +1,19 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and folders in which one process writes at a time."""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+_TEMPORARY = ".tmp-"
+_FULL = {getattr(errno, name) for name in ("ENOSPC", "EFBIG", "EDQUOT") if hasattr(errno, name)}
 
 
 @contextmanager
@@ -17,10 +24,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
     ----------
     path : str or Path
         The file to write; its folder is made if it is missing. The temporary file keeps its suffixes.
+
+    Raises
+    ------
+    OSError
+        If there is no room for the file; the error names it, and what was there before stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes))
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY, suffix="".join(path.suffixes))
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -29,8 +41,78 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        _keep_name(path.parent)
+    except OSError as error:
+        if error.errno is None or error.errno not in _FULL:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process has left half-written; nobody else may be writing in the folder."""
+    for left in folder.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Hold the file ``lock`` for the block; a process that dies holds it no longer.
+
+    A file system that knows no locks keeps nobody out.
+
+    Raises
+    ------
+    ValueError
+        If another process, or another thread, holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    file = _locked(lock)
+    while not _is_at(file, lock):  # its last holder has just taken the name away
+        file.close()
+        file = _locked(lock)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows takes no name from an open file
+            lock.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked(lock: Path) -> IO[bytes]:
+    file = lock.open("ab")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            file.close()
+            raise ValueError(
+                f"A run must be written by one process at a time; another is at work in {str(lock.parent)!r}: wait "
+                "until it has ended, or take another folder."
+            ) from error
+    return file
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def _keep_name(folder: Path) -> None:
+    """Write a folder's names through to the disk, where folders can be opened."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _umask() -> int:
