@@ -103,7 +103,7 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
     estimator._model = model
     estimator.event_shape_ = event_shape
     estimator.n_features_in_ = document["n_features_in"]
-    if document["feature_names_in"] is not None:
+    if document.get("feature_names_in") is not None:
         estimator.feature_names_in_ = np.array(document["feature_names_in"], dtype=object)
     estimator.history_ = History.from_rows(document["history"])
     estimator.n_iter_ = len(estimator.history_.epochs)
@@ -120,7 +120,7 @@ def load(kind: type[GMVAE], path: str | Path, network: Any, device: str) -> GMVA
 
 def held_out_log_likelihoods(document: dict[str, Any]) -> np.ndarray:
     """What a document says of the densities of held-out rows; files of version 0.1.0 before them say nothing."""
-    return np.array(document.get("held_out_log_likelihoods", []))
+    return np.array(document.get("held_out_log_likelihoods") or [])
 
 
 def _plain(value: Any) -> Any:

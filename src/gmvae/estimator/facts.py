@@ -40,12 +40,12 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
     if not (_is_count(n_components) and isinstance(parameters, dict)):
         raise broken(path, "model", "`parameters` in it are not those of a fit")
     for name, law in _LAWS.items():
-        if name in _LATER and document.get(name) is None:
+        if name in _OPTIONAL and document.get(name) is None:
             continue
         if not law(document.get(name)):
             raise broken(path, "model", f"`{name}` in it is {_short(document.get(name))}")
     n_features = math.prod(document["event_shape"])
-    names = document["feature_names_in"]
+    names = document.get("feature_names_in")
     for name, holds in (
         ("weights", len(document["weights"]) == n_components),
         ("n_features_in", document["n_features_in"] == n_features),
@@ -82,10 +82,6 @@ def _all(law: Law) -> Law:
     return lambda values: isinstance(values, list) and all(map(law, values))
 
 
-def _optional(law: Law) -> Law:
-    return lambda value: value is None or law(value)
-
-
 def _is_history(rows: Any) -> bool:
     try:
         History.from_rows(rows)
@@ -103,7 +99,7 @@ _LAWS: Mapping[str, Law] = {
     "likelihood": lambda value: value in ("bernoulli", "gaussian"),
     "event_shape": lambda value: _all(_is_count)(value) and len(value) in (1, 3),
     "n_features_in": _is_count,
-    "feature_names_in": _optional(_all(lambda name: isinstance(name, str))),
+    "feature_names_in": _all(lambda name: isinstance(name, str)),
     "history": _is_history,
     "converged": lambda value: isinstance(value, bool),
     "lower_bound": is_number,
@@ -113,5 +109,5 @@ _LAWS: Mapping[str, Law] = {
     "n_components_effective": is_number,
     "held_out_log_likelihoods": _all(is_number),
 }
-_LATER = ("stability", "held_out_log_likelihoods")
-"""Entries that may be null, or missing in earlier files."""
+_OPTIONAL = ("feature_names_in", "stability", "held_out_log_likelihoods")
+"""Entries that may be null or, in earlier files, missing."""

@@ -78,8 +78,8 @@ class Run(NamedTuple):
                 f"X and `network` must be as in the run to resume; got others than {str(self.folder)!r} was started "
                 "with: give the same or start anew."
             )
-        if best != now:
-            raise broken(path, "checkpoint", "its best weights are not those of its network")
+        if best != now or not state.history.epochs:
+            raise broken(path, "checkpoint", "the state of the training in it is not that of the end of an epoch")
         return state
 
 
