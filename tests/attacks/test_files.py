@@ -397,6 +397,7 @@ def test_a_file_that_lies_about_sizes_takes_no_memory(tmp_path: Path, tally: Any
     result = subprocess.run([sys.executable, "-c", LIMITED, *paths], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == len(paths)
+    assert "llocat" not in result.stdout, "memory was asked for, and only the limit kept it"
     tally("files that lie about their sizes", len(paths))
 
 

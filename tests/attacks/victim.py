@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from gmvae import GMVAE
-from gmvae.cli import app
-from gmvae.cli.speech import heed_termination
+from gmvae.cli import main
 
 FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"}
 
@@ -70,8 +69,8 @@ def command(folder: Path, *arguments: str) -> None:
         with (folder / name).open("wb") as file:
             os.dup2(file.fileno(), stream.fileno())
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    heed_termination()
-    app(list(arguments))
+    sys.argv = ["gmvae", *arguments]
+    main()
 
 
 def command_that_is_ended(folder: Path, place: str, *arguments: str) -> None:
