@@ -268,4 +268,4 @@ def _missing_folders(path: Path) -> list[Path]:
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
         if entry.name != _LOCK:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()

@@ -130,7 +130,11 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task], start: Grou
             members = [_member(rows, start, config, each, reporter) for each in attempts[first : first + at_once]]
             while reasons:
                 reporter.note(reasons.pop(0))
-            outcomes += zip([member.trainer for member in members], train_together(members), strict=True)
+            try:
+                outcomes += zip([member.trainer for member in members], train_together(members), strict=True)
+            finally:
+                for member in members:
+                    member.trainer.close()
     fits = []
     for task in tasks:
         own = [outcome for attempt, outcome in zip(attempts, outcomes, strict=True) if attempt.task is task]

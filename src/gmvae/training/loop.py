@@ -153,6 +153,11 @@ class Trainer:
         self.model.load_state_dict(state.best)
         self.model.eval()
 
+    def close(self) -> None:
+        """End the threads that write what was logged."""
+        for logger in self.fabric.loggers:
+            logger.finalize("")
+
     def _state(self) -> State:
         bound = self._held_out_bound() if self.continues else -math.inf
         bound = bound if math.isfinite(bound) else -math.inf
