@@ -6,6 +6,7 @@ import copy
 import csv
 import math
 import random
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from scipy import stats
@@ -27,6 +27,7 @@ import gmvae.estimator.fitting
 import gmvae.estimator.starting
 import gmvae.objective
 from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, metrics, persistence
+from gmvae.atomic import replacing
 from gmvae.config import Config, Precision
 from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
@@ -345,6 +346,10 @@ def test_tensorboard_equals_the_history(tmp_path: Path) -> None:
 
 def test_a_run_that_starts_anew_leaves_nothing_of_the_earlier(tmp_path: Path) -> None:
     GMVAE(**{**SMALL, "random_state": 1}).fit(points(), run_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"`run_dir` must hold no run yet; .*: pass `resume=True` to go on with it"):
+        GMVAE(**{**SMALL, "max_iter": 2}).fit(points(), run_dir=tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints")
+    (tmp_path / "history.csv").unlink()
     fitted = GMVAE(**{**SMALL, "max_iter": 2}).fit(points(), run_dir=tmp_path)
     found = scalars(tmp_path / "tensorboard" / "restart-0", "lower_bound")
     np.testing.assert_allclose([value for _, value in found], fitted.history_["lower_bound"], rtol=1e-6)
@@ -856,17 +861,18 @@ def test_failed_checkpoint_leaves_the_earlier(tmp_path: Path) -> None:
     X = points()
     count = 0
 
-    def half(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    @contextmanager
+    def half(path: Path) -> Iterator[Path]:
         nonlocal count
         count += 1
-        if count == 3:
-            Path(path).write_bytes(b"half")
-            raise Stopped
-        save(tensors, path, header)
+        with replacing(path) as temporary:
+            yield temporary
+            if count == 3:
+                temporary.write_bytes(b"half")
+                raise Stopped
 
-    save = safetensors.torch.save_file
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("safetensors.torch.save_file", half)
+        patch.setattr(persistence, "replacing", half)
         with pytest.raises(Stopped):
             GMVAE(**SMALL).fit(X, run_dir=tmp_path)
     path = tmp_path / "checkpoints" / "restart-0.safetensors"

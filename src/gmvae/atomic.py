@@ -1,12 +1,18 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and folders in which one process writes at a time."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+_TEMPORARY = ".tmp-"
 
 
 @contextmanager
@@ -21,20 +27,86 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If it cannot be written, as on a full disk; by the name of ``path``.
+        If it cannot be written, as on a full disk; by the name of ``path``; what was there before stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name, and no descriptor as `tempfile` gives, which an interruption would leave open.
-    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}{''.join(path.suffixes)}")
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}{''.join(path.suffixes)}")
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+        _keep_name(path.parent)
     except OSError as error:
-        if error.errno is not None and (error.filename is None or ".tmp-" in str(error.filename)):
+        if error.errno is not None and (error.filename is None or _TEMPORARY in str(error.filename)):
             error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process has left half-written; nobody else may be writing in the folder."""
+    for left in folder.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Hold the file ``lock`` for the block; a process that dies holds it no longer.
+
+    A file system that knows no locks keeps nobody out.
+
+    Raises
+    ------
+    ValueError
+        If another process, or another thread, holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    file = _locked(lock)
+    while not _is_at(file, lock):  # its last holder has just taken the name away
+        file.close()
+        file = _locked(lock)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows takes no name from an open file
+            lock.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked(lock: Path) -> IO[bytes]:
+    file = lock.open("ab")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            file.close()
+            raise ValueError(
+                f"A run must be written by one process at a time; another is at work in {str(lock.parent)!r}: wait "
+                "until it has ended, or take another folder."
+            ) from error
+    return file
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def _keep_name(folder: Path) -> None:
+    """Write a folder's names through to the disk, where folders can be opened."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -242,3 +242,42 @@ def build(
         units,
         config.bound,
     )
+
+
+class MisfitError(ValueError):
+    """Weights are not those of the model they are meant for."""
+
+
+def rebuild(
+    config: Config, event_shape: networks.Shape, family: Family, weights: Mapping[str, Tensor]
+) -> GaussianMixtureVAE:
+    """Make the model that has these weights, its units among them.
+
+    Raises
+    ------
+    MisfitError
+        If a tensor is missing, left over or of another shape or kind; no memory is taken for such a model.
+    """
+    if len(config.hidden_layer_sizes) > len(weights):
+        raise MisfitError(f"{len(config.hidden_layer_sizes)} hidden layers cannot come from {len(weights)} tensors")
+
+    def built() -> GaussianMixtureVAE:
+        units = UnitInterval() if family == "bernoulli" else Standardise(*torch.ones(2, *event_shape).double())
+        return build(config, event_shape, family, units)
+
+    try:
+        with torch.device("meta"):
+            wanted = built().state_dict()
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise MisfitError(f"a model of such sizes cannot be made: {str(error).splitlines()[0]}") from error
+    for name in [*wanted, *weights]:
+        if name not in weights or name not in wanted:
+            raise MisfitError(f"{name} is {'missing' if name in wanted else 'left over'}")
+        if weights[name].shape != wanted[name].shape or not torch.can_cast(weights[name].dtype, wanted[name].dtype):
+            ours, theirs = (f"shape {tuple(t.shape)} and type {t.dtype}" for t in (wanted[name], weights[name]))
+            raise MisfitError(f"{name} must have {ours}, not {theirs}")
+    model = built()
+    if config.precision == "64-true":
+        model.double()
+    model.load_state_dict(weights)
+    return model

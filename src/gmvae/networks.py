@@ -248,9 +248,10 @@ def check(trunks: Trunks, event_shape: Shape, latent_dim: int, n_outputs: int) -
 
 
 def _output_shape(network: nn.Module, shape: Shape) -> Shape:
-    """Shape of what ``network`` gives for one input of ``shape``."""
+    """Shape of what ``network`` gives for one input of ``shape``, computed where its weights are."""
     was_training = [module.training for module in network.modules()]
-    with torch.no_grad():
+    weight = next(network.parameters(), torch.empty(0))
+    with torch.no_grad(), weight.device:
         output = network.eval()(torch.zeros(1, *shape))
     for module, training in zip(network.modules(), was_training, strict=True):
         module.training = training

@@ -5,23 +5,27 @@ Importing it costs next to nothing; torch is imported where tensors are.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 
 from gmvae.atomic import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 2 has a checksum; files of version 1 are read without one."""
+_READABLE = ("1", str(FORMAT_VERSION))
+_CHECKSUM = "sha256"
 
 Kind = Literal["model", "checkpoint"]
+Tensors = TypeVar("Tensors")
 
 
 class ModelFileError(ValueError):
@@ -29,26 +33,28 @@ class ModelFileError(ValueError):
 
 
 def write(path: str | Path, kind: Kind, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
-    """Write ``tensors`` and a JSON ``document`` to one safetensors file, atomically."""
+    """Write ``tensors`` and a JSON ``document`` to one safetensors file with a checksum, atomically."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    header = {
+    metadata = {
         "format": f"gmvae-{kind}",
         "format_version": str(FORMAT_VERSION),
         "gmvae_version": version("gmvae"),
         "torch_version": version("torch"),
         "document": json.dumps(document),
     }
-    with replacing(path) as temporary:
-        # Copies, because a file of tensors refuses weights that share memory, such as tied layers.
-        copies = {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
-        }
-        try:
-            save_file(copies, temporary, header)
-        except SafetensorError as error:  # a full disk
-            raise OSError(f"{path} must be writable; it is not: {error}.") from error
+    # Copies, because a file of tensors refuses weights that share memory, such as tied layers.
+    copies = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    header, body = _parts(save(copies, metadata))
+    header["__metadata__"][_CHECKSUM] = _checksum(header, body)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(body)
 
 
 def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -59,49 +65,78 @@ def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any
     ModelFileError
         If the file is missing, foreign, damaged, of another kind or from another version.
     """
-    with _opened(path, kind, "pt") as opened:
-        return {name: opened.file.get_tensor(name) for name in opened.file.keys()}, opened.document  # noqa: SIM118
+    from safetensors.torch import load
+
+    return _opened(path, kind, load)
 
 
 def read_document(path: str | Path, kind: Kind) -> dict[str, Any]:
     """Read the document alone, without torch; raises as `read` does."""
-    with _opened(path, kind, "np") as opened:
-        return opened.document
+    return _opened(path, kind, deserialize)[1]
 
 
-class _Opened(NamedTuple):
-    file: safe_open
-    document: dict[str, Any]
-
-
-@contextmanager
-def _opened(path: str | Path, kind: Kind, framework: str) -> Iterator[_Opened]:
+def _opened(path: str | Path, kind: Kind, load: Callable[[bytes], Tensors]) -> tuple[Tensors, dict[str, Any]]:
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"`path` must be an existing {kind} file; got {str(path)!r}: check the name.")
     try:
-        with safe_open(path, framework=framework) as file:
-            yield _Opened(file, _document(path, kind, file.metadata() or {}))
-    except (SafetensorError, OSError) as error:
+        content = path.read_bytes()
+        tensors = load(content)
+        header, body = _parts(content)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelFileError(
             f"`path` must be a {kind} file in safetensors format; {str(path)!r} could not be read ({error}): "
             "save it again."
         ) from error
+    _check(path, kind, header, body)
+    return tensors, _document(path, kind, header["__metadata__"])
 
 
-def _document(path: Path, kind: Kind, header: Mapping[str, str]) -> dict[str, Any]:
-    if header.get("format") != f"gmvae-{kind}":
+def _check(path: Path, kind: Kind, header: Mapping[str, Any], body: memoryview) -> None:
+    metadata = header.get("__metadata__", {})
+    if metadata.get("format") != f"gmvae-{kind}":
         raise ModelFileError(
-            f"`path` must be a {kind} file of gmvae; {str(path)!r} says it is {header.get('format', 'something else')}."
+            f"`path` must be a {kind} file of gmvae; {str(path)!r} says it is "
+            f"{metadata.get('format', 'something else')}."
         )
-    if header.get("format_version") != str(FORMAT_VERSION):
+    version = metadata.get("format_version")
+    if version not in _READABLE:
         raise ModelFileError(
-            f"`path` must have format version {FORMAT_VERSION}; {str(path)!r} has {header.get('format_version')!r} "
-            f"(written by gmvae {header.get('gmvae_version')}): install a version of gmvae that reads it."
+            f"`path` must have format version {' or '.join(_READABLE)}; {str(path)!r} has {version!r} (written by "
+            f"gmvae {metadata.get('gmvae_version')}): install a version of gmvae that reads it."
         )
+    claimed = metadata.get(_CHECKSUM)
+    if (claimed is not None or version != "1") and claimed != _checksum(header, body):
+        raise ModelFileError(
+            f"`path` must be an undamaged {kind} file; the checksum in {str(path)!r} is not that of its content: take "
+            "another copy, or save it again."
+        )
+
+
+def _document(path: Path, kind: Kind, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
-        return json.loads(header["document"])
-    except (KeyError, json.JSONDecodeError) as error:
-        raise ModelFileError(
-            f"`path` must be a whole {kind} file; the document in {str(path)!r} cannot be read: save it again."
-        ) from error
+        document = json.loads(metadata["document"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise broken(path, kind, "the document in it cannot be read") from error
+    if not isinstance(document, dict):
+        raise broken(path, kind, "the document in it is not a JSON object")
+    return document
+
+
+def broken(path: str | Path, kind: Kind, why: str) -> ModelFileError:
+    """The error for a file whose content cannot be what gmvae wrote."""
+    return ModelFileError(f"`path` must be a whole {kind} file; {str(path)!r} is not, {why}: save it again.")
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Header and body of a safetensors file."""
+    length = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:length]), memoryview(content)[length:]
+
+
+def _checksum(header: Mapping[str, Any], body: memoryview) -> str:
+    """SHA-256 of all but the checksum itself."""
+    metadata = {name: text for name, text in header["__metadata__"].items() if name != _CHECKSUM}
+    digest = hashlib.sha256(json.dumps({**header, "__metadata__": metadata}, sort_keys=True).encode())
+    digest.update(body)
+    return digest.hexdigest()

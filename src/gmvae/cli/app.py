@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from gmvae import __version__
 from gmvae.cli import choose_k, data, demo, evaluate, fit, info, predict, reproduce, sample
-from gmvae.cli.speech import plainly
+from gmvae.cli.speech import heed_termination, plainly
 
 
 class Doors(TyperGroup):
@@ -59,4 +59,5 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Run the command line."""
+    heed_termination()
     app()

@@ -95,8 +95,8 @@ def choose_k(
     clock = _Clock(n_fits, note if not quiet else lambda _: None)
     try:
         outcome = choose(Plan(source, labels, data_home, out, asked, n_fits, chosen), clock.tell)
-    except KeyboardInterrupt:
-        interrupted("Interrupted; the same command goes on from here.")
+    except KeyboardInterrupt as signal:
+        interrupted(signal, "Interrupted; the same command goes on from here.")
     show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits)
 
 

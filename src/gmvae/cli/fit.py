@@ -88,8 +88,8 @@ def fit(
     plan = Plan(source, labels, data_home, out, chosen)
     try:
         outcome = go_on(plan) if resume else fit_anew(plan)
-    except KeyboardInterrupt:
-        interrupted("Interrupted before the first epoch had ended; there is nothing to go on from.")
+    except KeyboardInterrupt as signal:
+        interrupted(signal, "Interrupted before the first epoch had ended; there is nothing to go on from.")
     show_json(_document(outcome)) if as_json else _show(outcome)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 from typing import Any, NamedTuple
 
+from gmvae.atomic import sweep
 from gmvae.cli.run_folder import Record, RunFolder, new_run, read_json
-from gmvae.cli.speech import interrupted
+from gmvae.cli.settings import FIELDS
+from gmvae.cli.speech import interrupted, note
 from gmvae.cli.tables import write_table
 from gmvae.config import Config
 from gmvae.data import Dataset, load
@@ -84,6 +85,13 @@ def go_on(plan: Plan) -> Outcome:
     if plan.out is None:
         raise ValueError("`--resume` must be given with `-o RUN`, the run to go on with.")
     folder = RunFolder(plan.out)
+    if not folder.path.is_dir():
+        raise ValueError(f"`-o` must be a run that `gmvae fit` began; {plan.out} is no folder: drop `--resume`.")
+    with folder.alone():
+        return _go_on(folder, plan)
+
+
+def _go_on(folder: RunFolder, plan: Plan) -> Outcome:
     record = folder.read_record()
     if record is None or not folder.config.is_file():
         raise ValueError(
@@ -104,6 +112,10 @@ def go_on(plan: Plan) -> Outcome:
             f"{data.X.shape}: name the right source or start a new run."
         )
     parameters = {**read_json(folder.config), **plan.chosen, "random_state": record.seed}
+    unknown = parameters.keys() - FIELDS
+    if unknown:
+        raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
+    sweep(folder.figures)
     return _train(folder, record, data, parameters, resume=True)
 
 
@@ -117,10 +129,14 @@ def _train(folder: RunFolder, record: Record, data: Dataset, parameters: dict[st
         names = ["label", *(f"p_{k}" for k in range(estimator.n_components_))]
         write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
         figures = draw_run(estimator, data.X, proba, folder.figures, data.labels)
-        shutil.rmtree(folder.checkpoints)
-    except KeyboardInterrupt:
-        if not folder.has_checkpoint:
+        scores = None if data.labels is None else evaluate(data.labels, proba, estimator.predict_log_odds(data.X))
+        folder.finish()
+    except KeyboardInterrupt as signal:
+        if not (folder.has_checkpoint or folder.complete):
             raise
-        interrupted(f"Interrupted; go on with: {folder.resume_command}")
-    scores = None if data.labels is None else evaluate(data.labels, proba, estimator.predict_log_odds(data.X))
+        interrupted(signal, f"Interrupted; go on with: {folder.resume_command}")
+    except OSError:
+        if folder.has_checkpoint:
+            note(f"The epochs so far are kept; go on with: {folder.resume_command}")
+        raise
     return Outcome(folder, record, data, estimator, seconds, scores, figures)

@@ -62,23 +62,29 @@ def describe(run: Path) -> dict[str, Any]:
 
 
 def _unfinished(folder: RunFolder) -> dict[str, Any]:
-    epochs: list[dict[str, str]] = []
-    if folder.history.is_file():
-        with folder.history.open(newline="", encoding="utf-8") as file:
-            epochs = list(csv.DictReader(file))
+    epochs = _epochs(folder.history) if folder.history.is_file() else []
     return {
         "complete": False,
         "go_on_with": folder.resume_command,
         "epochs": len(epochs),
-        "lower_bound_held_out": float(epochs[-1]["lower_bound_held_out"]) if epochs else None,
+        "lower_bound_held_out": epochs[-1] if epochs else None,
         "config": read_json(folder.config),
     }
 
 
-def _finished(model: Path) -> dict[str, Any]:
-    from gmvae.persistence import read_document
+def _epochs(history: Path) -> list[float]:
+    """The held-out bound after every epoch."""
+    try:
+        with history.open(newline="", encoding="utf-8") as file:
+            return [float(row["lower_bound_held_out"]) for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{history} must be the history of a run, one row per epoch; it cannot be read.") from error
 
-    fitted = read_document(model, "model")
+
+def _finished(model: Path) -> dict[str, Any]:
+    from gmvae.estimator.facts import read_facts
+
+    fitted = read_facts(model)
     assignments = RunFolder(model.parent).assignments
     n_components = fitted["parameters"]["n_components"]
     return {
@@ -99,10 +105,13 @@ def _finished(model: Path) -> dict[str, Any]:
 def _sizes(assignments: Path, n_components: int) -> list[int]:
     """Observations per cluster."""
     import numpy as np
-    from pyarrow import parquet
+    from pyarrow import ArrowException, parquet
 
-    labels = parquet.read_table(assignments, columns=["label"]).column("label").to_numpy()
-    counts: list[int] = np.bincount(labels, minlength=n_components).tolist()
+    try:
+        labels = parquet.read_table(assignments, columns=["label"]).column("label").to_numpy()
+        counts = [int(np.count_nonzero(labels == k)) for k in range(n_components)]
+    except (ArrowException, KeyError, OSError) as error:
+        raise ValueError(f"{assignments} must hold the clusters of a run; it cannot be read: predict anew.") from error
     return counts
 
 

@@ -51,8 +51,8 @@ def reproduce(
     scope = Scope(out, "quick" if quick else "full" if full else "laptop", chosen, data_home, note)
     try:
         findings = run(ITEMS if _ALL in items else items, scope)
-    except KeyboardInterrupt:
-        interrupted("Interrupted; the same command goes on from here.")
+    except KeyboardInterrupt as signal:
+        interrupted(signal, "Interrupted; the same command goes on from here.")
     show((f"{each.item}: {each.verdict}", each.ours) for each in findings)
     note(f"Look at: {out / PAGE}")
 

@@ -7,13 +7,15 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmvae.atomic import replacing
+from gmvae.atomic import alone, replacing
+
+_LOCK = ".run.lock"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,21 @@ class Record:
     shape: list[int]
     feature_names: list[str] | None
     versions: dict[str, str]
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+_LAWS: dict[str, Callable[[Any], bool]] = {
+    "source": lambda value: isinstance(value, str),
+    "labels": lambda value: value is None or isinstance(value, str),
+    "data_home": lambda value: value is None or isinstance(value, str),
+    "seed": lambda value: value is None or isinstance(value, int),
+    "shape": lambda value: isinstance(value, list) and all(isinstance(size, int) for size in value),
+    "feature_names": lambda value: value is None or _are_texts(value),
+    "versions": lambda value: isinstance(value, dict) and _are_texts(list(value.values())),
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,24 @@ class RunFolder:
         """Whether there is anything to go on from."""
         return any(self.checkpoints.glob("*.safetensors"))
 
+    def finish(self) -> None:
+        """Complete the run, whose checkpoints nobody needs any more: at once, however long it takes to remove them."""
+        removed = self.path / f".tmp-{self.checkpoints.name}"
+        self.checkpoints.rename(removed)
+        shutil.rmtree(removed)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder for one process.
+
+        Raises
+        ------
+        ValueError
+            If another process is at work in it.
+        """
+        with alone(self.path / _LOCK):
+            yield
+
     def write_record(self, record: Record) -> None:
         """Write ``run.json``."""
         with replacing(self.path / "run.json") as temporary:
@@ -110,10 +145,10 @@ class RunFolder:
         path = self.path / "run.json"
         if not path.is_file():
             return None
-        try:
-            return Record(**read_json(path))
-        except TypeError as error:
-            raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.") from error
+        document = read_json(path)
+        if document.keys() != _LAWS.keys() or not all(law(document[name]) for name, law in _LAWS.items()):
+            raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.")
+        return Record(**document)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -126,7 +161,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must be a JSON file; got: {error}.") from error
     if not isinstance(document, dict):
         raise ValueError(f"{path} must hold a JSON object; got {type(document).__name__}.")
@@ -168,15 +203,20 @@ def new_run(out: Path | None, source: str, n_components: int | str) -> Iterator[
     """
     missing = _missing_folders(out if out is not None else Path("runs") / "new")
     folder = _claim(out) if out is not None else _claim_numbered(Path("runs") / f"{name_of(source)}-k{n_components}")
+    begun = False
     try:
-        yield folder
-    except BaseException:
-        if not folder.has_checkpoint:
-            _empty(folder.path)
-            for made in [folder.path, *missing] if out is None else missing:
-                with suppress(OSError):  # somebody else's by now
-                    made.rmdir()
-        raise
+        with folder.alone():
+            _require_empty(folder.path)
+            try:
+                yield folder
+            finally:
+                begun = folder.has_checkpoint or folder.complete
+                if not begun:
+                    _empty(folder.path)
+    finally:
+        for made in [] if begun else [folder.path, *missing] if out is None else missing:
+            with suppress(OSError):  # somebody else's by now
+                made.rmdir()
 
 
 def name_of(source: str) -> str:
@@ -196,12 +236,16 @@ def _claim(path: Path) -> RunFolder:
     if path.exists() and not path.is_dir():
         raise ValueError(f"`-o` must be a folder; got the file {path}: choose another name.")
     path.mkdir(parents=True, exist_ok=True)
-    if any(path.iterdir()):
+    return RunFolder(path)
+
+
+def _require_empty(path: Path) -> None:
+    """Refuse a folder that holds more than a killed run leaves before it has written its parameters."""
+    if any(entry.name not in (_LOCK, "run.json") and not entry.name.startswith(".tmp-") for entry in path.iterdir()):
         raise ValueError(
             f"`-o` must be a new or empty folder; {path} is not empty: choose another, or pass `--resume` to go on "
             "with the run in it."
         )
-    return RunFolder(path)
 
 
 def _claim_numbered(path: Path) -> RunFolder:
@@ -223,4 +267,5 @@ def _missing_folders(path: Path) -> list[Path]:
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if entry.name != _LOCK:
+            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-USER_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
-"""Exit codes: what the user can put right, what went wrong in the computation, Ctrl-C."""
+USER_ERROR, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+"""Exit codes: what the user can put right, what went wrong in the computation, Ctrl-C, SIGTERM."""
 
 _TABLE_WIDTH = 120
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asks the process to end, as at a shutdown or the end of a batch job: answered as Ctrl-C is."""
+
+
+def heed_termination() -> None:
+    """Let SIGTERM raise `Terminated`."""
+
+    def terminate(number: int, frame: object) -> NoReturn:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
 
 
 @contextmanager
@@ -39,6 +53,8 @@ def plainly(*, debug: bool) -> Iterator[None]:
             yield
         except BrokenPipeError:
             raise  # whoever read our output has gone; Typer ends quietly
+        except Terminated as error:
+            raise typer.Exit(TERMINATED) from error
         except (ValueError, OSError, FloatingPointError) as error:
             if debug:
                 raise
@@ -51,10 +67,10 @@ def note(text: str) -> None:
     _line("", text, "")
 
 
-def interrupted(text: str) -> NoReturn:
-    """End after Ctrl-C, with a word on what can be done next."""
+def interrupted(by: KeyboardInterrupt, text: str) -> NoReturn:
+    """End after Ctrl-C or SIGTERM, with a word on what can be done next."""
     note(text)
-    raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(TERMINATED if isinstance(by, Terminated) else INTERRUPTED)
 
 
 def show(rows: Iterable[tuple[str, object]]) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from gmvae import persistence
 from gmvae.config import Config, epochs
 from gmvae.estimator import answers
+from gmvae.estimator.run import Run
 from gmvae.estimator.starting import Ground, continued, split_rows
 from gmvae.metrics import effective_components, stability
 from gmvae.model import GaussianMixtureVAE
@@ -70,22 +69,6 @@ class Fit(NamedTuple):
     bounds: list[float]
     held_out: np.ndarray
     stability: float
-
-
-class Run(NamedTuple):
-    """Where a fit keeps its files, whether it goes on from them, and the checksum of its data."""
-
-    folder: Path
-    resume: bool
-    data: str
-
-    def checkpoint(self, restart: int) -> Path:
-        """The checkpoint of a restart."""
-        return self.folder / "checkpoints" / f"restart-{restart}.safetensors"
-
-    def tensorboard(self, restart: int) -> Path:
-        """The folder of a restart's TensorBoard events."""
-        return self.folder / "tensorboard" / f"restart-{restart}"
 
 
 class Task(NamedTuple):
@@ -215,13 +198,11 @@ def _member(
     def on_epoch(state: State) -> None:
         show(state.history.epochs[-1])
         if run is not None:
-            state.history.to_csv(run.folder / "history.csv")
-            tensors, text = state.to_tensors()
-            persistence.write(run.checkpoint(restart), "checkpoint", tensors, {**text, "data": run.data})
+            run.keep(restart, state)
         if attempt.task.on_epoch is not None:
             attempt.task.on_epoch(model, state)
 
-    return Member(trainer, _resume(run, restart, model), on_epoch)
+    return Member(trainer, run and run.state(restart, model), on_epoch)
 
 
 def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]], rows: np.ndarray) -> Fit:
@@ -233,7 +214,7 @@ def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]],
         warnings.warn(f"A restart was given up: {failures[-1]}", TrainingWarning, stacklevel=4)
     state = max(states, key=lambda state: state.best_bound)
     if task.run is not None:
-        state.history.to_csv(task.run.folder / "history.csv")
+        state.history.to_csv(task.run.history)
     bounds = [outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes]
     trainer = next(trainer for trainer, outcome in outcomes if outcome is state)
     return Fit(trainer.model, state, bounds, trainer.split.held_out.numpy(), _stability(outcomes, rows))
@@ -246,20 +227,6 @@ def _stability(outcomes: Sequence[tuple[Trainer, State | DivergedError]], rows: 
     split = outcomes[0][0].split
     compared = rows[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
     return stability([answers.labels(model, compared) for model in models])
-
-
-def _resume(run: Run | None, restart: int, model: GaussianMixtureVAE) -> State | None:
-    if run is None or not run.resume or not run.checkpoint(restart).exists():
-        return None
-    tensors, text = persistence.read(run.checkpoint(restart), "checkpoint")
-    state = State.from_tensors(tensors, text)
-    shapes, now = ({name: t.shape for name, t in weights.items()} for weights in (state.network, model.state_dict()))
-    if text["data"] != run.data or shapes != now:
-        raise ValueError(
-            f"X and `network` must be as in the run to resume; got others than {str(run.folder)!r} was started with: "
-            "give the same or start anew."
-        )
-    return state
 
 
 def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:

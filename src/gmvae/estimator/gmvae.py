@@ -221,8 +221,8 @@ class GMVAE(FittedQueries):
             scaled to [0, 1] under the Bernoulli likelihood.
         y : ignored
         run_dir : str or Path, optional
-            Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. An earlier run in it is
-            replaced, unless it is resumed.
+            Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. One that holds an earlier run
+            is refused, unless that is resumed, and so is one in which another process is fitting.
         resume : bool
             Go on from the checkpoint in ``run_dir``. With the same X and parameters the result on a CPU
             equals that of an uninterrupted run, bit for bit; up to rounding where restarts are trained as one stack.
@@ -237,7 +237,7 @@ class GMVAE(FittedQueries):
         Raises
         ------
         ValueError
-            If a parameter or X is outside its domain.
+            If a parameter or X is outside its domain, or ``run_dir`` is in use.
         DivergedError
             If training stays non-finite although the learning rate was lowered.
 
@@ -245,7 +245,8 @@ class GMVAE(FittedQueries):
         -----
         A fit that fails or is interrupted leaves the estimator as it was.
         """
-        from gmvae.estimator.fitting import Run, Task, adopt, fit_all  # brings what a fitted model answers without
+        from gmvae.estimator.fitting import Task, adopt, fit_all  # brings what a fitted model answers without
+        from gmvae.estimator.run import Run, opened
         from gmvae.estimator.starting import Ground, counted
 
         config = Config(**self.get_params(deep=False))
@@ -253,16 +254,13 @@ class GMVAE(FittedQueries):
             raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
         with undone_unless_finished([self]):
             rows = fit_rows(self, X, config.n_components)
-            seed = draw_seed(config.random_state)
-            run = None
-            if run_dir is not None:
-                run = Run(Path(run_dir), resume, checksum(rows))
-                seed = document.open_run(run, config, seed)
-            go_on = self.warm_start and self.__sklearn_is_fitted__()
-            start = self._model if go_on else Ground(rows, config.likelihood)
-            config = counted(config, start, seed)
-            (fit,) = fit_all(rows, config, [Task(seed, run, watch(self, on_epoch, rows.shape[1:], config))], start)
-            adopt(self, fit, rows, config)
+            run = None if run_dir is None else Run(Path(run_dir), resume, checksum(rows))
+            with opened(run, config, draw_seed(config.random_state)) as seed:
+                go_on = self.warm_start and self.__sklearn_is_fitted__()
+                start = self._model if go_on else Ground(rows, config.likelihood)
+                config = counted(config, start, seed)
+                (fit,) = fit_all(rows, config, [Task(seed, run, watch(self, on_epoch, rows.shape[1:], config))], start)
+                adopt(self, fit, rows, config)
         return self
 
     def save(self, path: str | Path) -> None:

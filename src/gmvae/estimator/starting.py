@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gmvae.config import Config
 from gmvae.estimator.seeds import seeded
-from gmvae.estimator.values import check_bernoulli, family_for, top_level
+from gmvae.estimator.values import check_units, family_for, top_level
 from gmvae.generative import Family
 from gmvae.initialisation import MAX_COMPONENTS, MAX_ROWS, Evidence, choose, evidence, starting_clusters
-from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build, standardisation
+from gmvae.model import GaussianMixtureVAE, MisfitError, UnitInterval, build, rebuild, standardisation
 from gmvae.progress import Reporter
 from gmvae.training import Split, StartingClusters, as_tensor
 
@@ -97,29 +97,21 @@ def counted(config: Config, start: Ground | GaussianMixtureVAE, seed: int) -> Co
 
 def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:
     """A copy of the previous solution for ``config``, in the units of its first fit."""
-    units = copy.deepcopy(previous.units).cpu()
     family = previous.family
     if config.likelihood not in ("auto", family):
         raise ValueError(
             f"`likelihood` must be {family!r} as in the previous fit under `warm_start`; got {config.likelihood!r}: "
             "set it back or fit with `warm_start=False`."
         )
-    if isinstance(units, UnitInterval):
-        check_bernoulli(rows, float(units.top_level))
-    with seeded(0):
-        model = build(config, rows.shape[1:], family, units)
-    if config.precision == "64-true":
-        model.double()
+    check_units(rows, previous.units)
     try:
-        if isinstance(units, Standardise) and units.shift.shape != rows.shape[1:]:
-            raise RuntimeError
-        model.load_state_dict(previous.state_dict())
-    except RuntimeError as error:
+        with seeded(0):
+            return rebuild(config, rows.shape[1:], family, previous.state_dict())
+    except MisfitError as error:
         raise ValueError(
             "X and the parameters that shape the model, such as `n_components`, must be as in the previous fit under "
             "`warm_start`; got others: set them back or fit with `warm_start=False`."
         ) from error
-    return model
 
 
 def _batches(rows: np.ndarray) -> Iterator[Tensor]:

@@ -23,9 +23,20 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put moments from `optimizer_tensors` back."""
+    """Put moments from `optimizer_tensors` back.
+
+    Raises
+    ------
+    ValueError
+        If they are those of other parameters.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, Tensors] = {}
     for key, tensor in tensors.items():
-        index, name = key.split("/")
+        index, _, name = key.partition("/")
         moments.setdefault(int(index), {})[name] = tensor.clone()
+    for position, each in moments.items():
+        shape = parameters[position].shape if position < len(parameters) else None
+        if {moment: t.shape for moment, t in each.items()} != {"step": (), "exp_avg": shape, "exp_avg_sq": shape}:
+            raise ValueError("The optimiser's moments must be those of the network's parameters.")
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

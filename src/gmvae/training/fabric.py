@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -46,12 +47,30 @@ class ModelPrecision(Precision):
         return nullcontext()
 
 
+class Events(TensorBoardLogger):
+    """TensorBoard events; where a disk is full, Fabric's own logger speaks of other things, or names no file."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        with self._naming():
+            for name, value in metrics.items():
+                self.experiment.add_scalar(name, value, step)
+
+    def finalize(self, status: str) -> None:
+        with self._naming():
+            super().finalize(status)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.log_dir) from error
+
+
 def make_fabric(config: Config, log_dir: Path | None = None) -> Fabric:
     """Fabric for one device; TensorBoard events go to ``log_dir``."""
     device = device_for(config.device)
-    loggers: list[Logger] = (
-        [] if log_dir is None else [TensorBoardLogger(log_dir.parent, name=log_dir.name, version="")]
-    )
+    loggers: list[Logger] = [] if log_dir is None else [Events(log_dir.parent, name=log_dir.name, version="")]
     return Fabric(
         accelerator=device.type,
         devices=1 if device.index is None else [device.index],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -60,6 +60,22 @@ class History(Mapping[str, np.ndarray]):
     def __init__(self, epochs: Iterable[Epoch] = ()) -> None:
         self.epochs = list(epochs)
 
+    @classmethod
+    def from_rows(cls, rows: Any) -> Self:
+        """From the rows of a file.
+
+        Raises
+        ------
+        ValueError
+            If they are not rows of numbers.
+        """
+        whole = isinstance(rows, list) and all(
+            isinstance(row, list) and len(row) == len(Epoch._fields) and all(map(is_number, row)) for row in rows
+        )
+        if not whole:
+            raise ValueError(f"A history must be rows of {len(Epoch._fields)} numbers.")
+        return cls(Epoch(*row) for row in rows)
+
     def __getitem__(self, column: str) -> np.ndarray:
         if column not in Epoch._fields:
             raise KeyError(column)
@@ -77,3 +93,10 @@ class History(Mapping[str, np.ndarray]):
             writer = csv.writer(file)
             writer.writerow(Epoch._fields)
             writer.writerows(self.epochs)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value from a file is a number that arrays can hold."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float)

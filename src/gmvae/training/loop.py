@@ -115,7 +115,12 @@ class Trainer:
                 "random generator is another: take the device it began on."
             )
         state = resume or self._state()
-        self._load(state)
+        try:
+            self._load(state)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                "The checkpoint to resume must be one of this model and its optimiser; it is not: start anew."
+            ) from error
         return state
 
     def minibatches(self, state: State) -> Iterator[Minibatch]:

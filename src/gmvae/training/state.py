@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from gmvae.training.adam import Tensors
-from gmvae.training.history import Epoch, History
+from gmvae.training.history import History
+
+_SCALARS = {
+    "best_bound": float,
+    "plateau_bound": float,
+    "epochs_without_gain": int,
+    "reductions": int,
+    "finished": bool,
+}
 
 
 @dataclass
@@ -49,13 +57,7 @@ class State:
         """Tensors and text that hold the whole state, for a file."""
         groups = {"network": self.network, "best": self.best, "optimizer": self.optimizer}
         tensors = {f"{group}/{name}": t for group, members in groups.items() for name, t in members.items()}
-        scalars = {
-            "best_bound": self.best_bound,
-            "plateau_bound": self.plateau_bound,
-            "epochs_without_gain": self.epochs_without_gain,
-            "reductions": self.reductions,
-            "finished": self.finished,
-        }
+        scalars = {name: getattr(self, name) for name in _SCALARS}
         return {**tensors, "generator": self.generator}, {
             "scalars": json.dumps(scalars),
             "history": json.dumps(self.history.epochs),
@@ -63,18 +65,27 @@ class State:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> State:
-        """Inverse of `to_tensors`."""
+        """Inverse of `to_tensors`.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If it is not what `to_tensors` gave.
+        """
 
         def members(group: str) -> Tensors:
             return {name.split("/", 1)[1]: t for name, t in tensors.items() if name.startswith(group + "/")}
 
+        scalars = json.loads(text["scalars"])
+        if not isinstance(scalars, dict) or {name: type(value) for name, value in scalars.items()} != _SCALARS:
+            raise ValueError(f"A state must have the scalars {', '.join(_SCALARS)}.")
         return cls(
             network=members("network"),
             best=members("best"),
             optimizer=members("optimizer"),
             generator=tensors["generator"],
-            history=History(Epoch(*row) for row in json.loads(text["history"])),
-            **json.loads(text["scalars"]),
+            history=History.from_rows(json.loads(text["history"])),
+            **scalars,
         )
 
 

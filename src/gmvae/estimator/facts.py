@@ -1,0 +1,113 @@
+"""What a model file says of its fit, held to what can be true: files come from anywhere.
+
+Nothing here needs PyTorch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gmvae import persistence
+from gmvae.config import Config
+from gmvae.persistence import ModelFileError, broken
+from gmvae.training.history import History, is_number
+
+CUSTOM_NETWORK = "custom"
+
+Law = Callable[[Any], bool]
+
+
+def read_facts(path: str | Path) -> dict[str, Any]:
+    """Read and check the document of a model file, without its weights."""
+    document = persistence.read_document(path, "model")
+    check(path, document)
+    return document
+
+
+def check(path: str | Path, document: Mapping[str, Any]) -> None:
+    """Hold a document to its laws.
+
+    Raises
+    ------
+    ModelFileError
+        If an entry is missing or cannot be what a fit has left; it names the entry.
+    """
+    parameters = document.get("parameters")
+    n_components = parameters.get("n_components") if isinstance(parameters, dict) else None
+    if not (_is_count(n_components) and isinstance(parameters, dict)):
+        raise broken(path, "model", "`parameters` in it are not those of a fit")
+    for name, law in _LAWS.items():
+        if name in _OPTIONAL and document.get(name) is None:
+            continue
+        if not law(document.get(name)):
+            raise broken(path, "model", f"`{name}` in it is {_short(document.get(name))}")
+    n_features = math.prod(document["event_shape"])
+    names = document.get("feature_names_in")
+    for name, holds in (
+        ("weights", len(document["weights"]) == n_components),
+        ("n_features_in", document["n_features_in"] == n_features),
+        ("feature_names_in", names is None or len(names) == n_features),
+    ):
+        if not holds:
+            raise broken(path, "model", f"`{name}` in it does not fit its other sizes")
+
+
+def config_of(path: str | Path, parameters: Mapping[str, Any], network: Any) -> Config:
+    """The hyperparameters of a file, with modules of the user's own where it was fitted with such.
+
+    Raises
+    ------
+    ModelFileError
+        If they cannot be those of a fit, or the modules are missing.
+    """
+    if parameters.get("network") == CUSTOM_NETWORK and network is None:
+        raise ModelFileError(
+            f"`network` must be the pair (encoder, decoder) that {str(path)!r} was fitted with; got None."
+        )
+    chosen = {**parameters, "network": network} if parameters.get("network") == CUSTOM_NETWORK else parameters
+    try:
+        return Config(**chosen)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise broken(path, "model", f"its parameters are refused: {error}") from error
+
+
+def _is_count(value: Any) -> bool:
+    return is_number(value) and isinstance(value, int) and value >= 1
+
+
+def _all(law: Law) -> Law:
+    return lambda values: isinstance(values, list) and all(map(law, values))
+
+
+def _is_history(rows: Any) -> bool:
+    try:
+        History.from_rows(rows)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+_LAWS: Mapping[str, Law] = {
+    "likelihood": lambda value: value in ("bernoulli", "gaussian"),
+    "event_shape": lambda value: _all(_is_count)(value) and len(value) in (1, 3),
+    "n_features_in": _is_count,
+    "feature_names_in": _all(lambda name: isinstance(name, str)),
+    "history": _is_history,
+    "converged": lambda value: isinstance(value, bool),
+    "lower_bound": is_number,
+    "restart_bounds": _all(is_number),
+    "stability": is_number,
+    "weights": _all(is_number),
+    "n_components_effective": is_number,
+    "held_out_log_likelihoods": _all(is_number),
+}
+_OPTIONAL = ("feature_names_in", "stability", "held_out_log_likelihoods")
+"""Entries that may be null or, in earlier files, missing."""
