@@ -741,6 +741,15 @@ def test_a_full_disk_is_said_and_nothing_stays(run: Path, tmp_path: Path, tiny_d
     assert list(tiny_disk.iterdir()) == []
 
 
+def test_a_disk_that_cannot_be_written_is_said(run: Path, tiny_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    rows = run.parent / "X.npy"
+    for arguments in (("predict", run, rows, "-o", tiny_disk / "out.csv"), ("fit", rows, "-o", tiny_disk / "run")):
+        said = refused(*arguments)
+        assert said.endswith(": read-only file system.")
+        assert str(arguments[-1]) in said
+
+
 def test_a_model_that_does_not_fit_on_the_disk(fitted: GMVAE, tiny_disk: Path) -> None:
     with suppress(OSError), (tiny_disk / "full").open("wb", buffering=0) as file:
         while True:
