@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gmvae import GMVAE, fit_together
-from gmvae.estimator import fitting
+from gmvae import GMVAE, fit_together, persistence
 from gmvae.training import Trainer
 
 pytestmark = pytest.mark.filterwarnings(
@@ -59,7 +58,7 @@ def test_a_stacked_run_resumes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -
         return GMVAE(**SMALL, n_init=3, random_state=0)
 
     whole = estimator().fit(X)
-    write, calls = fitting.persistence.write, []
+    write, calls = persistence.write, []
 
     def stopping(*arguments: Any) -> None:
         calls.append(write(*arguments))
@@ -67,7 +66,7 @@ def test_a_stacked_run_resumes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting.persistence, "write", stopping)
+        patch.setattr(persistence, "write", stopping)
         with pytest.raises(KeyboardInterrupt):
             estimator().fit(X, run_dir=tmp_path)
     resumed = estimator().fit(X, run_dir=tmp_path, resume=True)

@@ -103,15 +103,16 @@ def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) ->
             f"`likelihood` must be {family!r} as in the previous fit under `warm_start`; got {config.likelihood!r}: "
             "set it back or fit with `warm_start=False`."
         )
-    check_units(rows, previous.units)
     try:
         with seeded(0):
-            return rebuild(config, rows.shape[1:], family, previous.state_dict())
+            model = rebuild(config, rows.shape[1:], family, previous.state_dict())
     except MisfitError as error:
         raise ValueError(
             "X and the parameters that shape the model, such as `n_components`, must be as in the previous fit under "
             "`warm_start`; got others: set them back or fit with `warm_start=False`."
         ) from error
+    check_units(rows, model.units)
+    return model
 
 
 def _batches(rows: np.ndarray) -> Iterator[Tensor]:
