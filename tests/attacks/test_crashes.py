@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
@@ -350,14 +351,15 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(leave: int, small_disk: Path,
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard's; told by ours
 def test_events_that_find_no_room_say_so(small_disk: Path) -> None:
-    run = small_disk / "run"
-
+    run, running = small_disk / "run", set(threading.enumerate())
     model = victim.estimator(1).set_params(max_iter=40, n_iter_no_change=40)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "keep", lambda *_: fill(small_disk, 0))
         with pytest.raises(OSError, match="No space left on device") as caught:
             model.fit(victim.rows(), run_dir=run)
     assert Path(caught.value.filename) == run / "tensorboard" / "restart-0"
+    for thread in set(threading.enumerate()) - running:
+        thread.join(PATIENCE)
 
 
 def test_a_file_that_cannot_grow_leaves_the_earlier_checkpoint(

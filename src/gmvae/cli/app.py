@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Annotated, Any
 
@@ -62,4 +63,5 @@ def main() -> None:
     """Run the command line."""
     heed_termination()
     threading.excepthook = lambda failure: None  # what fails in a thread is raised again where its work is waited for
+    sys.unraisablehook = lambda failure: None  # what an interruption leaves half-made may fail to end itself
     app()
