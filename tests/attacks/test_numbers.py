@@ -265,9 +265,9 @@ def test_the_bound_never_rises_above_the_evidence(n_seeds: int, tally: Tally) ->
         assert gaps[-1] < 3.0, "close below, or this tests little"
         exact = exact_log_evidence(model, X)
         np.testing.assert_allclose(exact, exact_log_evidence(model, X, 301, 81), atol=0.02)
-        if bound == "exact":  # the paper's posterior is too narrow for importance weights to settle soon
-            off = np.abs(model.score_samples(X, n_importance_samples=20_000) - exact)
-            assert off.mean() < 0.1
-            assert off.max() < 0.5
+        # In expectation a bound too, and low where a row may come from several places that its posterior is too narrow for.
+        above = model.score_samples(X, n_importance_samples=20_000) - exact
+        assert -0.2 < above.mean() < 0.1
+        assert above.max() < 0.3
         n_compared += len(gaps) + len(X)
     tally("bounds and densities held to an exact integral", n_compared)
