@@ -340,6 +340,10 @@ def test_a_density_of_nothing_is_the_bottom_of_the_scale(tmp_path):
 def test_panels_of_density_can_share_a_scale():
     ax = figures.density_2d([0, 1], [0, 1], np.log(np.full((2, 2), 0.25)), peak=np.log(0.5))
     assert ax.collections[0].get_clim() == pytest.approx((0, 0.5))
+    assert ax.collections[0].colorbar.extend == "neither"
+    for log, told in ((False, "max"), (True, "both")):
+        higher = figures.density_2d([0, 1], [0, 1], np.zeros((2, 2)), peak=-1.0, log=log)
+        assert higher.collections[0].colorbar.extend == told
 
 
 # ------------------------------------------------------------------ canvas, files, errors

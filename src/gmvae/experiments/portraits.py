@@ -202,4 +202,5 @@ def _plane(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> It
         across, up = np.linspace(low - margin, high + margin, _GRID).T
         grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
         heights = estimator.score_samples(grid, n_importance_samples=IMPORTANCE_SAMPLES)
-        yield "density", figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X)
+        peak = float(estimator.score_samples(X[_some_rows(X)], n_importance_samples=IMPORTANCE_SAMPLES).max())
+        yield "density", figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X, peak=peak)

@@ -44,7 +44,8 @@ def density_2d(
     log : bool
         Shade by the log-density, down to 12 nats below the peak, instead of the density.
     peak : float, optional
-        Log-density at the top of the scale, to compare panels; by default the highest on the grid.
+        Log-density at the top of the scale, to compare panels or to leave out peaks where no data are; by default the
+        highest on the grid.
     max_points : int
         Draw no more than this many points, always the same ones.
 
@@ -84,6 +85,8 @@ def density_2d(
     panel.set_ylim(up.min(), up.max())
     panel.set_aspect("equal", adjustable="box")
     panel.set(title="Learnt density", xlabel="$y_1$", ylabel="$y_2$")
-    bar = panel.figure.colorbar(mesh, ax=panel, fraction=0.04, pad=0.02, aspect=30, extend="min" if log else "neither")
+    above = highest > top
+    extend = ("both" if above else "min") if log else ("max" if above else "neither")
+    bar = panel.figure.colorbar(mesh, ax=panel, fraction=0.04, pad=0.02, aspect=30, extend=extend)
     bar.set_label("log-density (nats)" if log else "density")
     return panel
