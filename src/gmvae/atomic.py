@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-_TEMPORARY = ".tmp-"
+TEMPORARY = ".tmp-"
+"""How the names begin of what is not whole yet, or no longer."""
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name, and no descriptor as `tempfile` gives, which an interruption would leave open.
-    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}{''.join(path.suffixes)}")
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{''.join(path.suffixes)}")
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -40,7 +41,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         _keep_name(path.parent)
     except OSError as error:
-        if error.errno is None or (error.filename is not None and _TEMPORARY not in str(error.filename)):
+        if error.errno is None or (error.filename is not None and TEMPORARY not in str(error.filename)):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
@@ -50,7 +51,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def sweep(folder: Path) -> None:
     """Remove what a killed process has left half-written; nobody else may be writing in the folder."""
-    for left in folder.glob(f"{_TEMPORARY}*"):
+    for left in folder.glob(f"{TEMPORARY}*"):
         shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 

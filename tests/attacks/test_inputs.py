@@ -712,19 +712,8 @@ def test_links_out_of_a_run_are_not_followed(run: Path, tmp_path: Path, name: st
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 100 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("no file system can be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def tiny_disk(mounted: Callable[[str], Path]) -> Path:
+    return mounted("100k")
 
 
 @pytest.mark.parametrize("name", ["out.npy", "out.csv", "out.parquet", "run"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmvae.atomic import alone, replacing
+from gmvae.atomic import TEMPORARY, alone, replacing
 
 _LOCK = ".run.lock"
 
@@ -113,7 +113,7 @@ class RunFolder:
 
     def finish(self) -> None:
         """Complete the run, whose checkpoints nobody needs any more: at once, however long it takes to remove them."""
-        removed = self.path / f".tmp-{self.checkpoints.name}"
+        removed = self.path / f"{TEMPORARY}{self.checkpoints.name}"
         self.checkpoints.rename(removed)
         shutil.rmtree(removed)
 
@@ -241,7 +241,7 @@ def _claim(path: Path) -> RunFolder:
 
 def _require_empty(path: Path) -> None:
     """Refuse a folder that holds more than a killed run leaves before it has written its parameters."""
-    if any(entry.name not in (_LOCK, "run.json") and not entry.name.startswith(".tmp-") for entry in path.iterdir()):
+    if any(entry.name not in (_LOCK, "run.json") and not entry.name.startswith(TEMPORARY) for entry in path.iterdir()):
         raise ValueError(
             f"`-o` must be a new or empty folder; {path} is not empty: choose another, or pass `--resume` to go on "
             "with the run in it."
