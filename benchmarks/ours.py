@@ -19,11 +19,12 @@ from workloads import Workload
 from gmvae import GMVAE
 from gmvae.config import Config, preset
 from gmvae.estimator.seeds import seeded
-from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build, standardisation
+from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.objective import lower_bound
 from gmvae.training import Split, Trainer, as_tensor, make_fabric, rows_for
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.totals import Totals
+from gmvae.units import UnitInterval, standardisation
 
 Values = Callable[[nn.Parameter], Tensor]
 
@@ -95,7 +96,8 @@ def loss(trainer: Trainer, n_rows: int, noise: tuple[Tensor, Tensor]) -> tuple[T
     """What training minimises for the first rows, in the units that the networks see, and the rows in those units."""
     model, y = trainer.model, trainer.rows.take(torch.arange(n_rows))
     cost = -lower_bound(trainer.model(y, Noise(*noise)), trainer.config.min_information)
-    return cost - model.units.log_volume, model.standardised(y)
+    seen = model.standardised(y)
+    return cost - model.units.log_volume(seen).mean(), seen
 
 
 def in_reference_order(model: GaussianMixtureVAE, values: Values) -> list[Tensor]:

@@ -11,9 +11,10 @@ import torch
 
 from gmvae import GMVAE, TrainingWarning
 from gmvae.config import Config
-from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build
+from gmvae.model import GaussianMixtureVAE, build
 from gmvae.training import choices, decide, device
 from gmvae.training.device import compiler_for
+from gmvae.units import Standardise, UnitInterval
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 X = np.random.default_rng(0).random((64, 1, 8, 8)).round().astype(np.float32)

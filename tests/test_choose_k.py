@@ -159,7 +159,7 @@ def table(fits: bool = True) -> dict[str, Any]:
         "n_components": [2, 3, 5],
         "stability": [0.5, 0.9, 0.8],
         "stability_error": [0.1, 0.05, 0.2],
-        "modularity": [0.4, 0.6, 0.7],
+        "separation": [0.4, 0.6, 0.7],
         "score": [0.2, 0.54, 0.56],
     }
     if fits:
@@ -174,7 +174,7 @@ def test_every_panel_holds_its_columns() -> None:
     record = table()
     fig = figures.choice_of_k(record, 3)
     stability, score, bound = fig.axes
-    drawn = [(stability, 0, "stability"), (stability, 1, "agreement"), (score, 0, "modularity"), (score, 1, "score")]
+    drawn = [(stability, 0, "stability"), (stability, 1, "agreement"), (score, 0, "separation"), (score, 1, "score")]
     for ax, line, name in [*drawn, (bound, 0, "lower_bound_mean")]:
         np.testing.assert_array_equal(ax.lines[line].get_xdata(), record["n_components"])
         np.testing.assert_array_equal(ax.lines[line].get_ydata(), record[name])
@@ -202,8 +202,8 @@ def test_without_fits_there_are_two_panels_and_without_a_choice_no_line() -> Non
 
 def test_a_missing_column_is_named() -> None:
     record = table()
-    del record["modularity"]
-    with pytest.raises(ValueError, match="`table` must have a column for all evidence; got none named modularity"):
+    del record["separation"]
+    with pytest.raises(ValueError, match="`table` must have a column for all evidence; got none named separation"):
         figures.choice_of_k(record)
 
 

@@ -32,8 +32,8 @@ from gmvae.estimator import answers, fitting
 from gmvae.estimator.inputs import query_rows
 from gmvae.estimator.values import family_for, file_rows
 from gmvae.metrics import accuracy_hungarian, ari
-from gmvae.model import Standardise, UnitInterval
 from gmvae.training import Trainer
+from gmvae.units import Standardise, UnitInterval
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"

@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from gmvae.config import Config
-from gmvae.model import UnitInterval, build
+from gmvae.model import build
 from gmvae.objective import Guidance
 from gmvae.training import StartingClusters
 from gmvae.training import guide as room
 from gmvae.training.guide import START_WEIGHT, Guide, augmented
 from gmvae.training.rows import DeviceRows
+from gmvae.units import UnitInterval
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 N_STEPS = 1000

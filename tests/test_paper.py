@@ -15,9 +15,10 @@ from torch.nn import functional
 from gmvae.config import PRESETS, Config, preset
 from gmvae.distributions import Mixture, Normal, reparameterise
 from gmvae.generative import N_OUTPUTS, BernoulliDecoder, Family, NormalDecoder
-from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build, standardisation
+from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from gmvae.objective import CONDITIONAL_PRIORS, latent_terms, lower_bound, paper_conditional_prior
+from gmvae.units import UnitInterval, standardisation
 
 EVENTS: dict[str, tuple[int, ...]] = {"paper-synthetic": (2,), "paper-mnist": (1, 28, 28), "paper-svhn": (3, 32, 32)}
 

@@ -14,7 +14,7 @@ from torch import nn
 
 import gmvae.objective
 from gmvae.config import Config
-from gmvae.model import UnitInterval, build
+from gmvae.model import build
 from gmvae.objective import Terms, latent_terms
 from gmvae.training import (
     DivergedError,
@@ -27,6 +27,7 @@ from gmvae.training import (
     rows_for,
 )
 from gmvae.training.stack import Member, train_together
+from gmvae.units import UnitInterval
 
 CPU = torch.device("cpu")
 SMALL: dict[str, Any] = {

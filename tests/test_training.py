@@ -29,13 +29,14 @@ import gmvae.objective
 from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, metrics, persistence
 from gmvae.atomic import replacing
 from gmvae.config import Config, Precision
-from gmvae.model import GaussianMixtureVAE, Noise, UnitInterval, build
+from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.training import Epoch, History, Split, State, Trainer, device_for, make_fabric, rows_for
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.totals import Totals
+from gmvae.units import UnitInterval
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"

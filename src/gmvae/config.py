@@ -17,7 +17,8 @@ from typing import Any, Literal, cast, get_args
 Bound = Literal["exact", "paper"]
 Likelihood = Literal["auto", "bernoulli", "gaussian"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
-Init = Literal["neighbours", "kmeans", "gmm", "random"]
+Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
+ComponentWeights = Literal["learned", "uniform"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 Schedule = Literal["one-cycle", "constant"]
 PresetName = Literal["paper-synthetic", "paper-mnist", "paper-svhn"]
@@ -96,7 +97,7 @@ class Config:
     n_components: int | Literal["auto"] = _field(
         10,
         dataclasses.replace(_integer(1), says="an integer of at least 1 or 'auto'", choices=("auto",)),
-        "Number of clusters; 'auto' takes as many, from 2 to 20, as halves of the data agree on.",
+        "Number of clusters; 'auto' takes as many, from 2 on, as halves of the data agree on.",
         "K",
     )
     latent_dim: int = _field(10, _integer(1), "Dimension of the latent that carries the mixture.", "D_x")
@@ -150,7 +151,16 @@ class Config:
     )
     n_init: int = _field(1, _integer(1), "Restarts; the best held-out bound wins.")
     init: Init = _field(
-        "neighbours", _choice(Init), "Clusters of rows, or of the strokes in images, on which the components start."
+        "auto",
+        _choice(Init),
+        "Clusters on which the components start; 'auto' takes those of 'neighbours', 'kmeans' and 'gmm' that the data "
+        "support best.",
+    )
+    component_weights: ComponentWeights = _field(
+        "learned",
+        _choice(ComponentWeights),
+        "Shares of the components in p(z): 'learned' from those of the starting clusters on, or 'uniform'.",
+        "pi",
     )
     consistency: float | Literal["auto"] = _field(
         "auto",
@@ -254,6 +264,7 @@ _PAPER_TRAINING: dict[str, Any] = {
     "learning_rate_schedule": "constant",
     "min_information": 0.5,
     "init": "random",
+    "component_weights": "uniform",
     "consistency": 0.0,
     "validation_fraction": 0.0,
 }

@@ -17,7 +17,7 @@ N_OUTPUTS: dict[Family, int] = {"bernoulli": 1, "gaussian": 2}
 """Raw outputs per entry of y that p(y|x) asks of its decoder."""
 
 _PLACED_STYLE = 0.1
-"""Share of its usual influence that the style keeps when components are placed."""
+"""Share of its usual influence that the style keeps when components begin in known places."""
 
 
 class MixturePrior(nn.Module):
@@ -29,21 +29,36 @@ class MixturePrior(nn.Module):
         K, D_x and D_w.
     width : int
         Hidden tanh units.
+    learned_weights : bool
+        Whether π, the softmax of `log_weights`, is learned; else it stays as it is.
     """
 
-    log_weights: Tensor
-
-    def __init__(self, n_components: int, latent_dim: int, style_dim: int, width: int) -> None:
+    def __init__(
+        self, n_components: int, latent_dim: int, style_dim: int, width: int, *, learned_weights: bool = False
+    ) -> None:
         super().__init__()
         self.streams = (2, n_components, latent_dim)
         self.hidden = fully_connected([style_dim, width], activation=nn.Tanh)
         self.output = nn.Linear(width, math.prod(self.streams))
-        self.register_buffer("log_weights", torch.full((n_components,), -math.log(n_components)))
+        self.log_weights = nn.Parameter(
+            torch.full((n_components,), -math.log(n_components)), requires_grad=learned_weights
+        )
 
     def forward(self, w: Tensor) -> Mixture:
         """Mixture over x for every style w (S, B, D_w); its components have shape (S, B, K, D_x)."""
         mean, raw_log_scale = self.output(self.hidden(w)).unflatten(-1, self.streams).unbind(-3)
-        return Mixture(self.log_weights, Normal.from_network(mean, raw_log_scale))
+        return Mixture(self.log_weights.log_softmax(-1), Normal.from_network(mean, raw_log_scale))
+
+    @torch.no_grad()
+    def begin_with(self, shares: Tensor) -> None:
+        """Begin with these weights (K,), if they are learned, and with components that hardly depend on the style.
+
+        With the usual scale of a layer's weights the means of one component differ between two styles about as much as
+        those of two components at one style, and which component a place belongs to depends on the style drawn.
+        """
+        self.output.weight.mul_(_PLACED_STYLE)
+        if self.log_weights.requires_grad:
+            self.log_weights.copy_(shares.log())
 
     @torch.no_grad()
     def place(self, means: Tensor, scales: Tensor) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from gmvae.distributions import Observation, reparameterise
 from gmvae.generative import DECODERS, N_OUTPUTS, Family, Generative, MixturePrior
 from gmvae.objective import Terms
 from gmvae.recognition import Posterior, Recognition
+from gmvae.units import HeavyTails, Standardise, UnitInterval
 
 _ELEMENTS_AT_ONCE = 2**22
 """Floats that one chunk of importance samples may hold: 16 MiB in float32, beside the decoder's hidden layers."""
@@ -29,84 +30,6 @@ class Noise(NamedTuple):
 
     x: Tensor
     w: Tensor
-
-
-class UnitInterval(nn.Module):
-    """Units of Bernoulli data: values in [0, 1] stay, whole numbers of a uint8 image are divided by its top level.
-
-    Parameters
-    ----------
-    top_level : float
-        What a uint8 value is divided by: 255 for grey levels, 1 for zeros and ones.
-    """
-
-    top_level: Tensor
-
-    log_volume = 0.0
-
-    def __init__(self, top_level: float = 255.0) -> None:
-        super().__init__()
-        self.register_buffer("top_level", torch.tensor(top_level))
-
-    def forward(self, y: Tensor) -> Tensor:
-        """Bring ``y`` to [0, 1]."""
-        return y / self.top_level if y.dtype == torch.uint8 else y
-
-    def inverse(self, value: Tensor) -> Tensor:
-        """Probabilities are reported as they are."""
-        return value
-
-
-class Standardise(nn.Module):
-    """Units of Gaussian data: every feature to mean 0 and scale 1.
-
-    Parameters
-    ----------
-    shift, scale : Tensor of shape event, float64
-        Mean and standard deviation of every feature.
-    """
-
-    shift: Tensor
-    scale: Tensor
-
-    def __init__(self, shift: Tensor, scale: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("shift", shift)
-        self.register_buffer("scale", scale)
-
-    @property
-    def log_volume(self) -> Tensor:
-        """log |dy / d standardised y| in nats, which a log density in the data's units pays."""
-        return self.scale.log().sum()
-
-    def forward(self, y: Tensor) -> Tensor:
-        """Standardise ``y`` (..., *event)."""
-        return (y - self.shift) / self.scale
-
-    def inverse(self, value: Tensor) -> Tensor:
-        """Return standardised values to the data's units."""
-        return value * self.scale + self.shift
-
-
-def standardisation(batches: Iterable[Tensor]) -> Standardise:
-    """Mean and standard deviation of every feature in one pass (Chan et al. 1983); constant features keep scale 1.
-
-    Parameters
-    ----------
-    batches : iterable of Tensor (b, *event)
-        The rows, in parts.
-    """
-    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
-    for batch in batches:
-        part = batch.double()
-        n, part_mean = len(part), part.mean(0)
-        shift = part_mean - mean
-        squares = squares + (part - part_mean).square().sum(0) + shift.square() * (count * n / (count + n))
-        mean = mean + shift * (n / (count + n))
-        count += n
-    scale = (squares / count).sqrt()
-    negligible = scale <= 10.0 * torch.finfo(scale.dtype).eps * mean.abs()
-    return Standardise(mean, torch.where(negligible, torch.ones_like(scale), scale))
 
 
 class GaussianMixtureVAE(nn.Module):
@@ -143,7 +66,7 @@ class GaussianMixtureVAE(nn.Module):
         q_x, q_w = self.recognition(y)
         x = reparameterise(q_x, noise.x)
         mixture = self.generative.mixture(reparameterise(q_w, noise.w))
-        reconstruction = self._log_likelihood(y, self.generative.observation(x))
+        reconstruction = self._log_likelihood(y, self._observation(x))
         terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
         if view is None:
             return terms
@@ -172,6 +95,12 @@ class GaussianMixtureVAE(nn.Module):
         """log p(z|y) with the means of q(x|y) and q(w|y) plugged in, shape (B, K)."""
         return self.plug_in(self.recognition(self.standardised(y)))
 
+    def mean_posterior(self, y: Tensor, noise: Noise) -> Tensor:
+        """q(z|y) = E[p(z|x,w)] over samples of q(x|y) q(w|y), as the terms of the bound see it; shape (B, K)."""
+        q = self.recognition(self.standardised(y))
+        mixture = self.generative.mixture(reparameterise(q.w, noise.w))
+        return mixture.log_posterior(reparameterise(q.x, noise.x)).exp().mean(0)
+
     def plug_in(self, q: Posterior) -> Tensor:
         """log p(z|x, w) at the means of q(x|y) and q(w|y), shape (B, K)."""
         return self.generative.mixture(q.w.mean).log_posterior(q.x.mean)
@@ -198,21 +127,25 @@ class GaussianMixtureVAE(nn.Module):
         total = y.new_full((len(y),), -math.inf)
         for noise_x, noise_w in zip(noise.x.split(chunk), noise.w.split(chunk), strict=True):
             x, w = reparameterise(q_x, noise_x), reparameterise(q_w, noise_w)
-            reconstruction = self._log_likelihood(y, self.generative.observation(x))
+            reconstruction = self._log_likelihood(y, self._observation(x))
             log_weights = objective.log_importance_weights(reconstruction, q_x, q_w, x, w, self.generative.mixture(w))
             total = torch.logaddexp(total, log_weights.logsumexp(0))
         return total - math.log(len(noise.x))
 
     def decode(self, x: Tensor) -> Tensor:
         """Mean of p(y|x) for latents x (B, D_x), shape (B, *event)."""
-        return self.units.inverse(self.generative.observation(x).mean)
+        return self.units.inverse(self._observation(x).mean)
 
     def sample_observation(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Draw y ~ p(y|x) for latents x (B, D_x), shape (B, *event)."""
-        return self.units.inverse(self.generative.observation(x).sample(generator))
+        return self.units.inverse(self._observation(x).sample(generator))
+
+    def _observation(self, x: Tensor) -> Observation:
+        """p(y|x) of what is recorded, in the networks' units."""
+        return self.units.recorded(self.generative.observation(x))
 
     def _log_likelihood(self, y: Tensor, observation: Observation) -> Tensor:
-        return observation.log_prob(y) - self.units.log_volume
+        return observation.log_prob(y) - self.units.log_volume(y)
 
 
 def build(
@@ -234,7 +167,13 @@ def build(
     width = networks.output_width(trunks.encoder, event_shape)
     return GaussianMixtureVAE(
         Generative(
-            MixturePrior(config.K, config.latent_dim, config.style_dim, mixture_width),
+            MixturePrior(
+                config.K,
+                config.latent_dim,
+                config.style_dim,
+                mixture_width,
+                learned_weights=config.component_weights == "learned",
+            ),
             DECODERS[family](trunks.decoder, len(event_shape)),
             config.style_dim,
         ),
@@ -242,6 +181,20 @@ def build(
         units,
         config.bound,
     )
+
+
+def _blank_units(
+    event_shape: networks.Shape, family: Family, weights: Mapping[str, Tensor]
+) -> UnitInterval | Standardise:
+    """Units of the kind that the weights are of, with values to be filled in."""
+    if family == "bernoulli":
+        return UnitInterval()
+    shift, scale, rounding = torch.ones(3, *event_shape).double()
+    tails = None
+    if "units.tails.columns" in weights:
+        n_bent = len(weights["units.tails.columns"])
+        tails = HeavyTails(torch.arange(n_bent), *torch.ones(4, n_bent).double())
+    return Standardise(shift, scale, rounding if "units.rounding" in weights else None, tails)
 
 
 class MisfitError(ValueError):
@@ -262,8 +215,7 @@ def rebuild(
         raise MisfitError(f"{len(config.hidden_layer_sizes)} hidden layers cannot come from {len(weights)} tensors")
 
     def built() -> GaussianMixtureVAE:
-        units = UnitInterval() if family == "bernoulli" else Standardise(*torch.ones(2, *event_shape).double())
-        return build(config, event_shape, family, units)
+        return build(config, event_shape, family, _blank_units(event_shape, family, weights))
 
     try:
         with torch.device("meta"):

@@ -142,6 +142,11 @@ def lower_bound(terms: Terms, min_information: float, guidance: Guidance | None 
     return bound + guidance.weight * (target * terms.view_log_posterior).sum(-1).mean()
 
 
+def information(assignment: Tensor) -> Tensor:
+    """I(z; y) = H(mean of q(z|y)) - mean of H(q(z|y)) in nats, for q(z|y) of shape (B, K): what z tells about a row."""
+    return torch.special.entr(assignment.mean(0)).sum() - torch.special.entr(assignment).sum(-1).mean()
+
+
 def log_importance_weights(
     reconstruction: Tensor, q_x: Normal, q_w: Normal, x: Tensor, w: Tensor, mixture: Mixture
 ) -> Tensor:

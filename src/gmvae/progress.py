@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -58,6 +60,17 @@ class Reporter:
     def note(self, sentence: str) -> None:
         """Show a sentence."""
         self.console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        """Show for the block what is being done, and then how long it took."""
+        started = time.perf_counter()
+        task = self.bar.add_task(label, total=None, status="")
+        try:
+            yield
+        finally:
+            self.bar.remove_task(task)
+        self.note(f"{label}: {time.perf_counter() - started:.1f} s")
 
     def track(self, label: str, max_iter: int) -> Callable[[EpochLike], None]:
         """Start to show a run of at most ``max_iter`` epochs; the function returned shows one that has ended."""

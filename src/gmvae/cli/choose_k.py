@@ -23,7 +23,7 @@ _COLUMNS = {
     "K": "n_components",
     "stability": "stability",
     "± error": "stability_error",
-    "modularity": "modularity",
+    "separation": "separation",
     "score": "score",
     "fits agree": "agreement",
     "held-out bound": "lower_bound_mean",

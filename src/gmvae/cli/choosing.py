@@ -134,7 +134,7 @@ def _row(candidate: Candidate) -> dict[str, Any]:
         "n_components": candidate.n_components,
         "stability": evidence and evidence.stability,
         "stability_error": evidence and evidence.stability_error,
-        "modularity": evidence and evidence.modularity,
+        "separation": evidence and evidence.separation,
         "score": evidence and evidence.score,
         "agreement": fits and fits.agreement,
         "lower_bound_mean": fits and fmean(fits.lower_bounds),

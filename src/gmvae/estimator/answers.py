@@ -117,7 +117,8 @@ def draw(
             )
     weight = like(model)
     generator = torch.Generator(weight.device).manual_seed(seed)
-    drawn = torch.randint(K, (n_samples,), generator=generator, device=weight.device)
+    chances = model.generative.mixture.log_weights.softmax(-1)
+    drawn = torch.multinomial(chances, n_samples, replacement=True, generator=generator)
     if component is not None:
         drawn.copy_(torch.from_numpy(np.array(component)))
     w = torch.randn(n_samples, style_dim, generator=generator, device=weight.device, dtype=weight.dtype)

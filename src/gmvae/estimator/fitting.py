@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,8 +20,10 @@ from gmvae.model import GaussianMixtureVAE
 from gmvae.progress import Reporter
 from gmvae.training import (
     DivergedError,
+    Epoch,
     Member,
     Split,
+    StartingClusters,
     State,
     Trainer,
     TrainingWarning,
@@ -35,16 +38,22 @@ from gmvae.training import (
 if TYPE_CHECKING:
     from gmvae.estimator.gmvae import GMVAE
 
-_COINCIDENT = 0.1
-"""Share of log K, the z-term of certain assignments, below which components can hardly be told apart."""
+_LITTLE = 0.3
+"""Share of the entropy of the average assignment below which z tells little about a row."""
+_NOTHING = 0.02
+"""Nats below which z tells nothing; a cluster of one row in 300 tells as much."""
+_DISAGREE = 0.8
+"""Share of rows below which clusters depend on the draw of x and w."""
 _MAX_SCORED = 1000
 """Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
 _MAX_COMPARED = 10_000
 """Rows by whose clusters restarts are compared."""
 
+_log = logging.getLogger("gmvae")
+
 
 class CollapseWarning(UserWarning):
-    """Far fewer clusters are in use than were asked for."""
+    """Clusters tell little or nothing about rows, or other draws of the latents give other clusters."""
 
 
 class Fit(NamedTuple):
@@ -82,11 +91,14 @@ class Task(NamedTuple):
         Checkpoints, history and TensorBoard events go to its folder.
     on_epoch : callable, optional
         Called after every epoch of every restart with the model, in evaluation mode, and the state of its training.
+    on_start : callable, optional
+        Called once with the starting clusters of the first restart, (n,); -1 for rows that were not looked at.
     """
 
     seed: int
     run: Run | None = None
     on_epoch: Callable[[GaussianMixtureVAE, State], None] | None = None
+    on_start: Callable[[np.ndarray], object] | None = None
 
 
 class Attempt(NamedTuple):
@@ -123,13 +135,15 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task], start: Grou
     batch_size = min(config.batch_size, n_train)
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
     config, reasons = decide(config, model, rows.shape[1:], device_for(config.device), n_steps, len(attempts))
+    if isinstance(start, Ground):
+        reasons += start.notes
     at_once = config.restarts_at_once if isinstance(config.restarts_at_once, int) else 1
     outcomes: list[tuple[Trainer, State | DivergedError]] = []
     with Reporter(config.verbose) as reporter:
         for first in range(0, len(attempts), at_once):
-            members = [_member(rows, start, config, each, reporter) for each in attempts[first : first + at_once]]
             while reasons:
                 reporter.note(reasons.pop(0))
+            members = [_member(rows, start, config, each, reporter) for each in attempts[first : first + at_once]]
             try:
                 outcomes += zip([member.trainer for member in members], train_together(members), strict=True)
             finally:
@@ -159,8 +173,8 @@ def adopt(estimator: GMVAE, fit: Fit, rows: np.ndarray, config: Config) -> None:
     estimator.n_components_effective_ = effective_components(estimator.weights_)
     scored = rows[np.sort(fit.held_out[:_MAX_SCORED])]  # in their order on disk
     estimator.held_out_log_likelihoods_ = np.sort(answers.novelty_evidence(fit.model, scored)).astype(np.float64)
-    best_epoch = estimator.history_["lower_bound_held_out"].argmax()
-    warn_if_collapsed(estimator.n_components_effective_, float(estimator.history_["z_prior"][best_epoch]), config)
+    best = estimator.history_.epochs[int(estimator.history_["lower_bound_held_out"].argmax())]
+    warn_if_collapsed(best, config)
     warn_unless_converged(fit.state, config)
 
 
@@ -186,12 +200,20 @@ def _member(
     run, restart = attempt.task.run, attempt.restart
     fabric = make_fabric(config, run and run.tensorboard(restart))
     if isinstance(start, Ground):
-        model, clusters = start.model(config, attempt.seed), start.start(config, attempt.split, attempt.seed)
+        model, clusters = start.model(config, attempt.seed), _started(start, config, attempt, reporter)
     else:
         model, clusters = continued(start, rows, config), None
     continues = not isinstance(start, Ground)
     trainer = Trainer(
-        model, rows_for(rows, fabric.device), attempt.split, config, fabric, attempt.seed, clusters, continues
+        model,
+        rows_for(rows, fabric.device),
+        attempt.split,
+        config,
+        fabric,
+        attempt.seed,
+        clusters,
+        continues,
+        on_teaching=reporter.stage,
     )
     show = reporter.track(attempt.label, trainer.max_iter)
 
@@ -203,6 +225,22 @@ def _member(
             attempt.task.on_epoch(model, state)
 
     return Member(trainer, run and run.state(restart, model), on_epoch)
+
+
+def _started(ground: Ground, config: Config, attempt: Attempt, reporter: Reporter) -> StartingClusters | None:
+    """Find the starting clusters of an attempt, and show them to whoever waits for first labels."""
+    with reporter.stage(f"{attempt.label}: finding starting clusters"):
+        found = ground.start(config, attempt.split, attempt.seed)
+    if found is None:
+        return None
+    _log.info("%s starts on %s", attempt.label, found.reason)
+    reporter.note(f"{attempt.label} starts on {found.reason}")
+    if attempt.restart == 0:
+        if attempt.task.run is not None:
+            attempt.task.run.keep_start(found.labels)
+        if attempt.task.on_start is not None:
+            attempt.task.on_start(found.labels)
+    return found.taught
 
 
 def _best(task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]], rows: np.ndarray) -> Fit:
@@ -229,28 +267,31 @@ def _stability(outcomes: Sequence[tuple[Trainer, State | DivergedError]], rows: 
     return stability([answers.labels(model, compared) for model in models])
 
 
-def warn_if_collapsed(effective: float, z_prior: float, config: Config) -> None:
-    """Warn, with the remedy, when the components coincide or the effective number of clusters is far below K.
+def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
+    """Warn, with the remedy, when clusters tell little about rows or depend on the draw of the latents.
 
-    Where components coincide, every one gets its share of every row: the effective number is K and the z-term is 0.
+    Unequal sizes are no failure: what z tells about a row is compared with the entropy of the average assignment.
     """
-    K = config.K
-    most = math.log(K)
-    coincide = z_prior < _COINCIDENT * most
-    if not coincide and effective >= 1.0 + (K - 1) / 3.0:
+    if config.K == 1 or math.isnan(epoch.information):
         return
-    if coincide:
-        remedy = f"the components coincide: set `min_information` to a share of log K, such as {0.5 * most:.2f}"
-    elif config.bound == "paper":
-        remedy = "a few components took all points: set `bound='exact'`"
+    entropy = math.log(epoch.effective_components)
+    if epoch.information < _NOTHING:
+        what = "clusters tell nothing about rows: one component took all, or components coincide"
+    elif epoch.information < _LITTLE * entropy:
+        what = f"clusters tell little about rows: {epoch.information:.2f} of {entropy:.2f} nats"
+    elif epoch.agreement < _DISAGREE:
+        what = f"only {epoch.agreement:.0%} of rows keep their cluster when the latents are drawn from their posterior"
     else:
-        remedy = "a few components took all points: set `n_init` to several restarts, or take fewer `n_components`"
-    warnings.warn(
-        f"{effective:.1f} effective clusters of {K} are in use, with a z-prior of {z_prior:.2f} of at most {most:.2f} "
-        f"nats; {remedy}.",
-        CollapseWarning,
-        stacklevel=4,
-    )
+        return
+    if config.init == "random":
+        remedy = "set `init='auto'`"
+    elif config.bound == "paper":
+        remedy = "set `bound='exact'`"
+    elif config.component_weights == "uniform":
+        remedy = "set `component_weights='learned'`"
+    else:
+        remedy = "take fewer `n_components`; if that does not help, the rows may have no clusters"
+    warnings.warn(f"With K = {config.K} {what}; {remedy}.", CollapseWarning, stacklevel=4)
 
 
 def warn_unless_converged(state: State, config: Config) -> None:

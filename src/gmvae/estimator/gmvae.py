@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
@@ -27,7 +28,7 @@ class GMVAE(FittedQueries):
     Parameters
     ----------
     n_components : int or "auto", default=10
-        Number of clusters, K. "auto" takes as many, from 2 to 20, as halves of the data agree on; see `n_components_`.
+        Number of clusters, K. "auto" takes as many, from 2 on, as halves of the data agree on; see `n_components_`.
     latent_dim : int, default=10
         Dimension D_x of the latent that carries the mixture.
     style_dim : int, default=4
@@ -64,8 +65,12 @@ class GMVAE(FittedQueries):
         "exact" sums z out; "paper" is the looser bound of the paper.
     n_init : int, default=1
         Restarts; the best held-out bound is kept.
-    init : {"neighbours", "kmeans", "gmm", "random"}, default="neighbours"
-        Clusters of rows, or of the strokes in images, on which the components start; "random" starts anywhere.
+    init : {"auto", "neighbours", "kmeans", "gmm", "random"}, default="auto"
+        Clusters of rows, or of the strokes in images, on which the components start. "auto" lets the graph of nearest
+        neighbours, k-means and a Gaussian mixture compete, of images strokes, pixels and colours too, and takes what
+        the data support best; "random" starts anywhere.
+    component_weights : {"learned", "uniform"}, default="learned"
+        π of p(z): learned, from the shares of the starting clusters on, or 1/K each, as in the paper.
     consistency : float or "auto", default="auto"
         Nats by which an image and a slightly moved copy are drawn to one cluster. "auto" takes 5 from 16x16 pixels on.
     tol : float, default=0.01
@@ -160,7 +165,8 @@ class GMVAE(FittedQueries):
         n_mc_samples: int = 1,
         bound: str = "exact",
         n_init: int = 1,
-        init: str = "neighbours",
+        init: str = "auto",
+        component_weights: str = "learned",
         consistency: float | str = "auto",
         tol: float = 0.01,
         n_iter_no_change: int = 20,
@@ -191,6 +197,7 @@ class GMVAE(FittedQueries):
         self.bound = bound
         self.n_init = n_init
         self.init = init
+        self.component_weights = component_weights
         self.consistency = consistency
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
@@ -211,6 +218,7 @@ class GMVAE(FittedQueries):
         run_dir: str | Path | None = None,
         resume: bool = False,
         on_epoch: Callable[[Self], object] | None = None,
+        on_start: Callable[[np.ndarray], object] | None = None,
     ) -> Self:
         """Learn the model and the clusters of X.
 
@@ -229,6 +237,10 @@ class GMVAE(FittedQueries):
         on_epoch : callable, optional
             Called after every epoch of every restart with an estimator that answers from the weights of that moment and
             has the `history_` so far. It is good until the function returns.
+        on_start : callable, optional
+            Called within seconds, before the training, with the clusters on which the first restart starts: an array
+            (n_samples,) of int, -1 for rows that were not looked at, of which there are some beyond 10,000 rows. They
+            are written to ``start.parquet`` in ``run_dir``, too.
 
         Returns
         -------
@@ -259,7 +271,8 @@ class GMVAE(FittedQueries):
                 go_on = self.warm_start and self.__sklearn_is_fitted__()
                 start = self._model if go_on else Ground(rows, config.likelihood)
                 config = counted(config, start, seed)
-                (fit,) = fit_all(rows, config, [Task(seed, run, watch(self, on_epoch, rows.shape[1:], config))], start)
+                task = Task(seed, run, watch(self, on_epoch, rows.shape[1:], config), on_start)
+                (fit,) = fit_all(rows, config, [task], start)
                 adopt(self, fit, rows, config)
         return self
 

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow
+from pyarrow import parquet
+
 from gmvae import persistence
 from gmvae.atomic import alone, replacing, sweep
 from gmvae.config import Config
@@ -50,6 +54,11 @@ class Run(NamedTuple):
         state.history.to_csv(self.history)
         tensors, text = state.to_tensors()
         persistence.write(self.checkpoint(restart), "checkpoint", tensors, {**text, "data": self.data})
+
+    def keep_start(self, labels: np.ndarray) -> None:
+        """Write the starting cluster of every row; -1 for rows that were not looked at."""
+        with replacing(self.folder / "start.parquet") as temporary:
+            parquet.write_table(pyarrow.table({"label": labels}), temporary)
 
     def state(self, restart: int, model: GaussianMixtureVAE) -> State | None:
         """Where a restart of the run to resume stood; None if it had not ended an epoch.

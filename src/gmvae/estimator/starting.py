@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gmvae.config import Config
+from gmvae.estimator import columns
 from gmvae.estimator.seeds import seeded
 from gmvae.estimator.values import check_units, family_for, top_level
 from gmvae.generative import Family
-from gmvae.initialisation import MAX_COMPONENTS, MAX_ROWS, Evidence, choose, evidence, starting_clusters
-from gmvae.model import GaussianMixtureVAE, MisfitError, UnitInterval, build, rebuild, standardisation
+from gmvae.initialisation import MAX_ROWS, Evidence, count, evidence, starting_clusters
+from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
 from gmvae.progress import Reporter
 from gmvae.training import Split, StartingClusters, as_tensor
+from gmvae.units import Standardise, UnitInterval, standardisation
 
 _ROWS_AT_ONCE = 8192
+UNSEEN = -1
+"""Starting cluster of rows that were not looked at."""
 MAX_CHECKED = 10_000
 """Of the training rows at most so many decide when to stop where none is held out: more tell nothing new."""
+
+_log = logging.getLogger("gmvae")
 
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> Split:
@@ -31,6 +39,24 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> Split:
     if n_held_out == 0 or n_held_out == n_rows:
         return Split(order, order[:MAX_CHECKED], seed)
     return Split(order[n_held_out:], order[:n_held_out], seed)
+
+
+class FoundStart(NamedTuple):
+    """Starting clusters, for the training and for people.
+
+    Attributes
+    ----------
+    taught : StartingClusters
+        Those of training rows.
+    labels : ndarray of int, shape (n,)
+        Starting cluster of every row; -1 for rows that were not looked at.
+    reason : str
+        A sentence on how they were found.
+    """
+
+    taught: StartingClusters
+    labels: np.ndarray
+    reason: str
 
 
 class Ground:
@@ -45,7 +71,16 @@ class Ground:
     def __init__(self, rows: np.ndarray, likelihood: str) -> None:
         self.rows = rows
         self.family: Family = family_for(likelihood, rows)
-        self.units = standardisation(_batches(rows)) if self.family == "gaussian" else UnitInterval(top_level(rows))
+        self.units = _units(rows) if self.family == "gaussian" else UnitInterval(top_level(rows))
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done to which columns, in sentences."""
+        tails = self.units.tails if isinstance(self.units, Standardise) else None
+        if tails is None:
+            return []
+        names = ", ".join(map(str, tails.columns.tolist()))
+        return [f"heavy tails: columns {names} are seen as asinh((y - median) / scale), numbered from 0"]
 
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
         """Build a model on the CPU."""
@@ -54,29 +89,36 @@ class Ground:
 
     def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
         """What halves of the rows say for each number of clusters."""
-        sample = np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:MAX_ROWS])
-        return evidence(self._seen(sample), numbers, seed)
+        return evidence(self._seen(self._sample(seed)), numbers, seed)
 
-    def count(self, seed: int) -> int:
-        """How many clusters halves of the rows agree on, of 2 to 20."""
-        return choose(self.evidence(range(2, MAX_COMPONENTS + 1), seed))
+    def count(self, seed: int) -> tuple[int, str]:
+        """How many clusters halves of the rows agree on, and a sentence that says so."""
+        return count(self._seen(self._sample(seed)), len(self.rows), seed)
 
-    def start(self, config: Config, split: Split, seed: int) -> StartingClusters | None:
-        """Clusters of some of the training rows; None for ``init='random'``.
+    def start(self, config: Config, split: Split, seed: int) -> FoundStart | None:
+        """Clusters of some of the rows; None for ``init='random'``.
 
         Of many rows a share is drawn by ``seed``. Few are clustered with the held-out ones, so that fits start alike
         whichever they hold out.
         """
+        if config.init == "random":
+            return None
         if len(self.rows) <= MAX_ROWS:
             sample = torch.cat([split.train, split.held_out]).unique()
         else:
             drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
             sample = split.train[torch.from_numpy(drawn)].sort().values
-        clusters = starting_clusters(config.init, self._seen(sample.numpy()), config.K, seed)
-        if clusters is None:
-            return None
+        found = starting_clusters(config.init, self._seen(sample.numpy()), config.K, seed)
+        assert found is not None, "only random starts have no clusters"
+        clusters = torch.from_numpy(found.clusters).long()
         taught = torch.isin(sample, split.train)
-        return StartingClusters(sample[taught], torch.from_numpy(clusters).long()[taught])
+        labels = np.full(len(self.rows), UNSEEN)
+        labels[sample.numpy()] = found.clusters
+        return FoundStart(StartingClusters(sample[taught], clusters[taught]), labels, found.reason)
+
+    def _sample(self, seed: int) -> np.ndarray:
+        """Random rows, in their order."""
+        return np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:MAX_ROWS])
 
     def _seen(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, in the model's units."""
@@ -89,9 +131,10 @@ def counted(config: Config, start: Ground | GaussianMixtureVAE, seed: int) -> Co
         return config
     if not isinstance(start, Ground):
         return dataclasses.replace(config, n_components=start.generative.mixture.streams[1])
-    number = start.count(seed)
-    with Reporter(config.verbose) as reporter:
-        reporter.note(f"n_components={number}: so many clusters are found again in other halves of the observations")
+    with Reporter(config.verbose) as reporter, reporter.stage("counting clusters"):
+        number, reason = start.count(seed)
+        reporter.note(reason)
+    _log.info(reason)
     return dataclasses.replace(config, n_components=number)
 
 
@@ -113,6 +156,18 @@ def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) ->
         ) from error
     check_units(rows, model.units)
     return model
+
+
+def _units(rows: np.ndarray) -> Standardise:
+    """Units of Gaussian data; a sample of a table's rows tells which columns were rounded or have heavy tails."""
+    if rows.ndim > 2:
+        return standardisation(_batches(rows))
+    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:MAX_ROWS])
+    sample = np.asarray(rows[drawn], dtype=np.float64)
+    tails = columns.heavy_tails(sample, _batches(rows))
+    if tails is not None:
+        sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid
+    return standardisation(_batches(rows), columns.rounding(sample), tails)
 
 
 def _batches(rows: np.ndarray) -> Iterator[Tensor]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from gmvae.generative import Family
-from gmvae.model import Standardise, UnitInterval
 from gmvae.networks import Shape
+from gmvae.units import Standardise, UnitInterval
 
 MAX_CHANNELS = 4
 LARGEST = 1e150
@@ -87,8 +87,8 @@ def check_units(rows: np.ndarray, units: UnitInterval | Standardise) -> None:
     if isinstance(units, UnitInterval):
         check_bernoulli(rows, float(units.top_level))
         return
-    shift, scale = (each.cpu().numpy() for each in (units.shift, units.scale))
-    first = _first_outside(rows, shift - FARTHEST * scale, shift + FARTHEST * scale)
+    low, high = units.limits(FARTHEST, LARGEST)
+    first = _first_outside(rows, low.cpu().numpy(), high.cpu().numpy())
     if first is not None:
         raise ValueError(
             f"X must lie within {FARTHEST:g} standard deviations of the mean in `fit`; got {_named(rows[first])} at "

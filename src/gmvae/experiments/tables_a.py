@@ -12,8 +12,9 @@ from gmvae.config import Config, PresetName, preset
 from gmvae.experiments.findings import Finding, Table
 from gmvae.experiments.scope import Scope
 from gmvae.generative import Family
-from gmvae.model import GaussianMixtureVAE, Standardise, UnitInterval, build
+from gmvae.model import GaussianMixtureVAE, build
 from gmvae.networks import Shape
+from gmvae.units import Standardise, UnitInterval
 
 TABLES: dict[str, tuple[PresetName, Shape]] = {
     "A.1": ("paper-synthetic", (2,)),

@@ -15,7 +15,7 @@ from gmvae.figures.canvas import new_figure, open_frame
 from gmvae.figures.palette import COLOURS
 
 _HALVES, _FITS, _SCORE, _REFERENCE = COLOURS[0], COLOURS[5], COLOURS[2], "0.4"
-_NEEDED = ("n_components", "stability", "stability_error", "modularity", "score")
+_NEEDED = ("n_components", "stability", "stability_error", "separation", "score")
 
 Columns = dict[str, NDArray[np.float64]]
 
@@ -27,12 +27,12 @@ def choice_of_k(
     *,
     held_out: bool = True,
 ) -> Figure | SubFigure:
-    """Draw stability, modularity and, where there are fits, their bound against the number of clusters.
+    """Draw stability, separation and, where there are fits, their bound against the number of clusters.
 
     Parameters
     ----------
     table : mapping of str to array-like of shape (n_numbers,)
-        Columns ``n_components``, ``stability``, ``stability_error``, ``modularity``, ``score``, and those of fits
+        Columns ``n_components``, ``stability``, ``stability_error``, ``separation``, ``score``, and those of fits
         where there are any: ``agreement``, ``lower_bound_mean``, ``lower_bound_worst`` and ``lower_bound_best``. NaN
         where nothing is known.
     n_components : int, optional
@@ -92,15 +92,17 @@ def _stability(ax: Axes, columns: Columns) -> None:
 
 
 def _score(ax: Axes, columns: Columns) -> None:
-    number, modularity, score = (columns[name] for name in ("n_components", "modularity", "score"))
-    ax.plot(number, modularity, color=_HALVES, label="modularity", **_marks("o"))
-    ax.plot(number, score, color=_SCORE, linestyle="--", label="score: modularity × stability", **_marks("^"))
+    number, separation, score = (columns[name] for name in ("n_components", "separation", "score"))
+    ax.plot(number, separation, color=_HALVES, label="separation", **_marks("o"))
+    ax.plot(
+        number, score, color=_SCORE, linestyle="--", label="score: stability × separation × (1 − 1/K)", **_marks("^")
+    )
     if np.isfinite(score).any():
         best = int(np.nanargmax(score))
-        enough = score[best] - columns["stability_error"][best] * modularity[best]
+        enough = score[best] - columns["stability_error"][best] * separation[best] * (1.0 - 1.0 / number[best])
         ax.axhline(enough, color=_SCORE, linewidth=0.8, zorder=1, label="best score − standard error")
-    ax.set_title("Modularity and score", pad=14)
-    low = np.nanmin(np.concatenate([modularity, score]), initial=0.0)
+    ax.set_title("Separation and score", pad=14)
+    low = np.nanmin(np.concatenate([separation, score]), initial=0.0)
     ax.set_ylim(min(0.0, 1.05 * float(low)), 1.05)
     _legend(ax)
 

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.stats import mode
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.neighbors import NearestNeighbors
 
-from gmvae.initialisation.features import principal_scores
-from gmvae.initialisation.graph import clusters_of, eigenvectors, modularity, neighbour_graph
+from gmvae.initialisation.centres import kmeans_clusters
+from gmvae.initialisation.features import one_cluster, views
+from gmvae.initialisation.graph import (
+    clusters_of,
+    cohesion,
+    distinct_rows,
+    eigenvectors,
+    neighbour_graph,
+)
+from gmvae.initialisation.starts import CLEARER, halves_agree, told_by
 
 MAX_COMPONENTS = 20
-"""Most clusters that ``n_components="auto"`` looks for."""
+"""Clusters up to which ``n_components="auto"`` looks at every number."""
+LARGER_NUMBERS = (25, 30, 40, 50, 70, 100)
+"""Numbers that it looks at next, one after the other, as long as the best is the largest so far."""
+_MIN_ROWS_PER_NUMBER = 50
+"""Rows for each cluster that larger numbers need."""
 _MAX_ROWS = 6000
 _MIN_ROWS_PER_CLUSTER = 10
 """Of a half; fewer say little about whether a cluster is there."""
 _N_SPLITS = 4
-_N_VOTES = 5
+_LEAST_CUT = 1e-3
+"""Share of weight that a boundary through a single cluster cuts at least: some row is always next to it."""
+_NUMBERS_OF_VIEWS = (2, 3, 5, 10)
+"""Numbers of clusters at which views of images are compared."""
 
 
 class Evidence(NamedTuple):
@@ -37,23 +49,33 @@ class Evidence(NamedTuple):
         it by its nearest neighbours: 1 where both halves find the same. The mean over splits into halves.
     stability_error : float
         Standard error of that mean.
-    modularity : float
-        Of the clusters in the graph of nearest neighbours: the more clusters are told apart, the closer to 1.
+    separation : float
+        1 less the share of weight in the graph of nearest neighbours that boundaries cut, as a share of what they cut
+        when one normal distribution with the same covariance is divided in the same way: 1 where nothing is cut, 0
+        where boundaries are no emptier than those through a single cluster. Large and small clusters count alike.
     """
 
     n_components: int
     stability: float
     stability_error: float
-    modularity: float
+    separation: float
 
     @property
     def score(self) -> float:
-        """Stability times modularity: clusters that are found again, and as many as hang together."""
-        return self.stability * self.modularity
+        """Stability times separation times 1 - 1/K: clusters that are found again, apart, and as many as are."""
+        return self.stability * self.separation * (1.0 - 1.0 / self.n_components)
+
+    @property
+    def score_error(self) -> float:
+        """Standard error of the score, from that of the stability."""
+        return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components)
 
 
 def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Evidence]:
-    """What the data say for each number of clusters, by the clusters on which a fit would start.
+    """What the data say for each number of clusters.
+
+    For every number, clusters of the graph of nearest neighbours and k-means' are compared; those of the higher score
+    count.
 
     Parameters
     ----------
@@ -68,27 +90,30 @@ def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Eviden
     evidence : list of Evidence
         Empty with fewer than 40 rows.
     """
-    generator = np.random.default_rng(seed)
-    scores = principal_scores(rows[np.sort(generator.permutation(len(rows))[:_MAX_ROWS])], seed)
-    numbers = [number for number in numbers if 2 * _MIN_ROWS_PER_CLUSTER * number <= len(scores)]
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_ROWS])
+    numbers = [number for number in numbers if 2 * _MIN_ROWS_PER_CLUSTER * number <= len(drawn)]
     if not numbers:
         return []
-    agreements = np.zeros((_N_SPLITS, 2, len(numbers)))
-    modularities = np.zeros_like(agreements)
-    for split in range(_N_SPLITS):
-        halves = np.array_split(generator.permutation(len(scores)), 2)
-        found = [_clusters(scores[half], numbers, seed) for half in halves]
-        for here, there in ((0, 1), (1, 0)):
-            graph, own = found[here]
-            others = NearestNeighbors(n_neighbors=_N_VOTES).fit(scores[halves[there]])
-            nearest = others.kneighbors(scores[halves[here]], return_distance=False)
-            told = [mode(clusters[nearest], axis=1).mode for clusters in found[there][1]]
-            agreements[split, here] = [adjusted_rand_score(*pair) for pair in zip(own, told, strict=True)]
-            modularities[split, here] = [modularity(graph, clusters) for clusters in own]
-    by_split = agreements.mean(axis=1)
-    error = by_split.std(axis=0, ddof=1) / math.sqrt(_N_SPLITS)
-    columns = (by_split.mean(axis=0), error, modularities.mean(axis=(0, 1)))
-    return [Evidence(*each) for each in zip(numbers, *(column.tolist() for column in columns), strict=True)]
+    scores = _clearest(views(rows[drawn], seed), seed)
+    one = one_cluster(rows[drawn], scores, len(drawn) // 2, seed)
+    generator = np.random.default_rng(seed)
+    by_way: dict[str, list[Measured]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for _ in range(_N_SPLITS):
+            halves = [scores[half] for half in np.array_split(generator.permutation(len(scores)), 2)]
+            found = [clusterings(half, numbers, seed) for half in halves]
+            for way in found[0].keys() & found[1].keys():
+                by_way.setdefault(way, []).append(_measured(halves, [each[way] for each in found]))
+        alone = clusterings(one, numbers, seed)
+    within_one = np.max([cohesions(one, clusters) for clusters in alone.values()], axis=0)
+    return [
+        max(
+            (_summary(measured, within_one[index], number, index) for measured in by_way.values()),
+            key=lambda each: each.score,
+        )
+        for index, number in enumerate(numbers)
+    ]
 
 
 def choose(found: Sequence[Evidence]) -> int:
@@ -96,14 +121,100 @@ def choose(found: Sequence[Evidence]) -> int:
     if not found:
         return 2
     best = max(found, key=lambda each: each.score)
-    enough = best.score - best.stability_error * best.modularity
+    enough = best.score - best.score_error
     return min(each.n_components for each in found if each.score >= enough)
 
 
-def _clusters(scores: np.ndarray, numbers: Sequence[int], seed: int) -> tuple[csr_matrix, list[np.ndarray]]:
-    """The graph of nearest neighbours and its clusters for every number."""
-    graph = neighbour_graph(scores)
-    vectors = eigenvectors(graph, 2 * max(numbers), seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return graph, [clusters_of(graph, vectors, number, seed, n_candidates=4, n_init=3) for number in numbers]
+def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
+    """How many clusters the rows support, and a sentence that says so.
+
+    Every number up to 20 is looked at, and larger ones in steps, up to 100 or a fiftieth of the rows, as long as the
+    best is the largest so far.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p) or (n, C, H, W)
+        Standardised observations, or a random part of them.
+    n_rows : int
+        How many there are in all.
+    seed : int
+    """
+    found = evidence(rows, range(2, MAX_COMPONENTS + 1), seed)
+    for number in LARGER_NUMBERS:
+        if not found or choose(found) != found[-1].n_components or number > n_rows // _MIN_ROWS_PER_NUMBER:
+            break
+        found += evidence(rows, [number], seed)
+    number = choose(found)
+    if not found:
+        return number, f"n_components={number}: {len(rows)} rows are too few to tell"
+    chosen = next(each for each in found if each.n_components == number)
+    reason = f"n_components={number}: halves of the observations agree on so many clusters by {chosen.stability:.2f}"
+    if number == found[-1].n_components:
+        reason += f"; {number} is the largest number that was looked at, so there may be more: try a larger one"
+    return number, reason
+
+
+class Measured(NamedTuple):
+    """Agreement of two halves, and the mean cohesion of their clusters, for each number of clusters."""
+
+    agreement: np.ndarray
+    cohesion: np.ndarray
+
+
+def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[str, list[np.ndarray]]:
+    """Clusters of every number, by k-means and by the graph of nearest neighbours, where there are rows enough."""
+    found = {"kmeans": [kmeans_clusters(scores, number, seed, n_init=3) for number in numbers]}
+    distinct = distinct_rows(scores)
+    if len(distinct.scores) >= _MIN_ROWS_PER_CLUSTER * max(numbers):
+        graph = neighbour_graph(distinct.scores, distinct.counts)
+        vectors = eigenvectors(graph, 2 * max(numbers), seed)
+        found["neighbours"] = [
+            clusters_of(graph, vectors, number, seed, n_candidates=4, n_init=3, counts=distinct.counts)[
+                distinct.inverse
+            ]
+            for number in numbers
+        ]
+    return found
+
+
+def cohesions(scores: np.ndarray, found: Sequence[np.ndarray]) -> np.ndarray:
+    """Cohesion of each of several clusterings of the same rows."""
+    distinct = distinct_rows(scores)
+    if len(distinct.scores) < 2:
+        return np.ones(len(found))
+    graph = neighbour_graph(distinct.scores, distinct.counts)
+    first = np.unique(distinct.inverse, return_index=True)[1]
+    return np.array([cohesion(graph, clusters[first]) for clusters in found])
+
+
+def _measured(halves: Sequence[np.ndarray], found: Sequence[Sequence[np.ndarray]]) -> Measured:
+    """Compare the clusters of two halves, for each number."""
+    told = [
+        [told_by(halves[there], clusters, halves[here]) for clusters in found[there]]
+        for here, there in ((0, 1), (1, 0))
+    ]
+    agreement = [
+        [adjusted_rand_score(own, theirs) for own, theirs in zip(found[here], told[here], strict=True)]
+        for here in (0, 1)
+    ]
+    within = [cohesions(half, clusters) for half, clusters in zip(halves, found, strict=True)]
+    return Measured(np.mean(agreement, axis=0), np.mean(within, axis=0))
+
+
+def _summary(measured: Sequence[Measured], within_one: float, number: int, index: int) -> Evidence:
+    """Means over splits and the standard error of the agreement, for one number."""
+    agreement = np.array([each.agreement[index] for each in measured])
+    cut = 1.0 - np.mean([each.cohesion[index] for each in measured])
+    separation = np.clip(1.0 - cut / max(1.0 - within_one, _LEAST_CUT), 0.0, 1.0)
+    error = agreement.std(ddof=1) / math.sqrt(len(agreement))
+    return Evidence(number, float(agreement.mean()), float(error), float(separation))
+
+
+def _clearest(seen: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
+    """The first view, or one whose halves agree far more on clusters of some number."""
+    first, *others = seen
+    if not others:
+        return seen[first]
+    agreement = {name: max(halves_agree(scores, n, seed) for n in _NUMBERS_OF_VIEWS) for name, scores in seen.items()}
+    best = max(others, key=lambda name: agreement[name])
+    return seen[best if agreement[best] > agreement[first] + CLEARER else first]

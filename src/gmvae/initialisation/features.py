@@ -9,18 +9,78 @@ from gmvae.config import LEAST_PICTURE
 
 MAX_DIMS = 30
 """Principal components that are clustered; the rest is mostly noise."""
+_FEW = 0.25
+"""Share of the rows: a column of fewer distinct values repeats itself."""
 _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
 
+def views(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """What may be clustered, by name: of images their strokes, pixels and colours, else the rows.
+
+    Each is the principal components of what the name says. Strokes come first, where images are large enough:
+    neighbours in pixels share their thickness, place and light more than what they show.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p) or (n, C, H, W)
+        Observations in the units that the networks see.
+    seed : int
+
+    Returns
+    -------
+    views : dict of str to ndarray of shape (n, at most 30)
+    """
+    if rows.ndim == 2:
+        return {"rows": principal_scores(evenly_scaled(rows), seed)}
+    pixels = principal_scores(rows.reshape(len(rows), -1), seed)
+    if min(rows.shape[2:]) < LEAST_PICTURE:
+        return {"pixels": pixels}
+    strokes = principal_scores(oriented_gradients(rows), seed)
+    return {"strokes": strokes, "pixels": pixels, "colours": principal_scores(colours(rows), seed)}
+
+
 def principal_scores(rows: np.ndarray, seed: int) -> np.ndarray:
-    """What is clustered: principal components (n, at most 30) of rows, or of images' `oriented_gradients`."""
-    if rows.ndim == 4 and min(rows.shape[2:]) >= LEAST_PICTURE:
-        rows = oriented_gradients(rows)
-    rows = rows.reshape(len(rows), -1)
+    """Principal components (n, at most 30) of rows (n, p)."""
     pca = PCA(min(MAX_DIMS, *rows.shape), random_state=seed)
     with np.errstate(invalid="ignore"):  # rows that are all alike have no variance to explain
         return pca.fit_transform(rows)
+
+
+def one_cluster(rows: np.ndarray, scores: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Scores (n, d) of a single normal cluster with the variances of ``scores``: what data without clusters look like.
+
+    Columns of a table with few distinct values take values that occur in them, so that whole numbers stay whole.
+    """
+    normal = np.random.default_rng(seed).normal(size=(n, scores.shape[1])) * scores.std(0)
+    if rows.ndim > 2:
+        return normal
+    table = evenly_scaled(rows)
+    mean = table.mean(0)
+    axes = np.linalg.lstsq(scores, table - mean, rcond=None)[0]
+    drawn = normal @ axes
+    for column, values in zip(drawn.T, (table - mean).T, strict=True):
+        occurring = np.unique(values)
+        if len(occurring) <= _FEW * len(values):
+            between = (occurring[1:] + occurring[:-1]) / 2.0
+            column[:] = occurring[np.searchsorted(between, column)]
+    return drawn @ axes.T
+
+
+def evenly_scaled(rows: np.ndarray) -> np.ndarray:
+    """Standardised rows (n, p) in which a column of two values is at most 2 wide.
+
+    A rare yes is many standard deviations from a no. Rows with rare answers would look like clusters of their own, of
+    a few rows each, although they differ in one answer only.
+    """
+    low, high = rows.min(0), rows.max(0)
+    two_valued = ((rows == low) | (rows == high)).all(0)
+    return rows / np.where(two_valued, np.maximum(0.5 * (high - low), 1.0), 1.0)
+
+
+def colours(images: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of every channel of images (n, C, H, W), (n, 2 C)."""
+    return np.concatenate([images.mean((2, 3)), images.std((2, 3))], axis=1)
 
 
 def oriented_gradients(images: np.ndarray) -> np.ndarray:

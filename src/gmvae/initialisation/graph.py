@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
+from scipy.spatial.distance import cdist
 from sklearn.manifold import spectral_embedding
 from sklearn.neighbors import NearestNeighbors
 
@@ -15,9 +17,40 @@ from gmvae.initialisation.centres import kmeans_clusters
 
 N_NEIGHBOURS = 15
 _MIN_ROWS_PER_CLUSTER = 5
-"""A graph of fewer has no clusters to show; k-means takes its place."""
+"""A graph of fewer distinct rows has no clusters to show; k-means takes its place."""
 _N_CANDIDATES = 11
 """Numbers of eigenvectors that are tried, from that of the clusters to twice as many."""
+_RESOLUTION = 1e-6
+"""Share of the scores' deviation below which two rows are one: equal rows differ by rounding after a projection."""
+
+
+class DistinctRows(NamedTuple):
+    """Rows without repetition.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (m, p)
+        The distinct rows.
+    counts : ndarray of int, shape (m,)
+        How often each occurs.
+    inverse : ndarray of int, shape (n,)
+        Which of them every row is.
+    """
+
+    scores: np.ndarray
+    counts: np.ndarray
+    inverse: np.ndarray
+
+
+def distinct_rows(scores: np.ndarray) -> DistinctRows:
+    """Merge rows that are equal."""
+    step = _RESOLUTION * scores.std() or 1.0
+    _, first, inverse, counts = np.unique(
+        (scores / step).round(), axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    if len(first) == len(scores):
+        return DistinctRows(scores, np.ones(len(scores), dtype=int), np.arange(len(scores)))
+    return DistinctRows(scores[first], counts, inverse.ravel())
 
 
 def neighbour_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
@@ -27,20 +60,32 @@ def neighbour_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.nda
     enough only where clusters hardly touch, so up to twice as many are tried, and the clusters of the highest
     modularity are taken. A graph that falls into as many parts as there are clusters needs no eigenvectors.
     """
-    if n_clusters == 1 or len(scores) < _MIN_ROWS_PER_CLUSTER * n_clusters:
+    distinct = distinct_rows(scores)
+    if n_clusters == 1 or len(distinct.scores) < _MIN_ROWS_PER_CLUSTER * n_clusters:
         return kmeans_clusters(scores, n_clusters, seed)
-    graph = neighbour_graph(scores)
+    graph = neighbour_graph(distinct.scores, distinct.counts)
     n_parts, parts = csgraph.connected_components(graph, directed=False)
     if n_parts == n_clusters:
-        return parts
-    return clusters_of(graph, eigenvectors(graph, 2 * n_clusters, seed), n_clusters, seed)
+        return parts[distinct.inverse]
+    if n_parts > n_clusters:
+        graph = joined(graph, distinct)
+    vectors = eigenvectors(graph, 2 * n_clusters, seed)
+    return clusters_of(graph, vectors, n_clusters, seed, counts=distinct.counts)[distinct.inverse]
 
 
-def neighbour_graph(scores: np.ndarray) -> sparse.csr_matrix:
-    """Symmetric weights (n, n) in [0, 1] between nearest neighbours (McInnes et al. 2018).
+def neighbour_graph(scores: np.ndarray, counts: np.ndarray | None = None) -> sparse.csr_matrix:
+    """Symmetric weights (m, m) between nearest neighbours among distinct rows (McInnes et al. 2018).
 
     The weight of a neighbour falls exponentially with how much farther it is than the nearest one, at a rate by which
     the weights of a row's neighbours add up to log₂ of their number. Two directions join as independent chances do.
+    Where rows occur several times, a weight counts once for every pair of their copies.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (m, p)
+        Distinct rows: copies at distance 0 would leave no weight for other neighbours.
+    counts : ndarray of int, shape (m,), optional
+        How often each occurs; once by default.
     """
     n = len(scores)
     k = min(N_NEIGHBOURS, n - 1)
@@ -54,11 +99,30 @@ def neighbour_graph(scores: np.ndarray) -> sparse.csr_matrix:
     weights = np.exp(-excess / high).ravel()
     directed = sparse.csr_matrix((weights, neighbours[:, 1:].ravel(), np.arange(n + 1) * k), shape=(n, n))
     both = directed.multiply(directed.T)
-    return (directed + directed.T - both).tocsr()
+    graph = (directed + directed.T - both).tocsr()
+    if counts is None:
+        return graph
+    copies = sparse.diags(counts.astype(np.float64))
+    return (copies @ graph @ copies).tocsr()
+
+
+def joined(graph: sparse.csr_matrix, distinct: DistinctRows) -> sparse.csr_matrix:
+    """Make one graph of its parts: a tree of shortest edges between their means, each between the closest rows."""
+    n_parts, parts = csgraph.connected_components(graph, directed=False)
+    members = [np.flatnonzero(parts == part) for part in range(n_parts)]
+    means = np.stack([distinct.scores[rows].mean(0) for rows in members])
+    tree = csgraph.minimum_spanning_tree(cdist(means, means)).tocoo()
+    bridges = sparse.lil_matrix(graph.shape)
+    for one, other in zip(tree.row, tree.col, strict=True):
+        apart = cdist(distinct.scores[members[one]], distinct.scores[members[other]])
+        nearest = np.unravel_index(apart.argmin(), apart.shape)
+        i, j = members[one][nearest[0]], members[other][nearest[1]]
+        bridges[i, j] = bridges[j, i] = distinct.counts[i] * distinct.counts[j]
+    return (graph + bridges).tocsr()
 
 
 def eigenvectors(graph: sparse.csr_matrix, number: int, seed: int) -> np.ndarray:
-    """Leading eigenvectors (n, number) of a graph's normalised weights; at most n - 1 of them."""
+    """Leading eigenvectors (m, number) of a graph's normalised weights; at most m - 1 of them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Graph is not fully connected")  # its parts are clusters themselves
         warnings.filterwarnings("ignore", "ARPACK has failed")  # the method that takes its place does not
@@ -73,6 +137,7 @@ def clusters_of(
     seed: int,
     n_candidates: int = _N_CANDIDATES,
     n_init: int = 10,
+    counts: np.ndarray | None = None,
 ) -> np.ndarray:
     """Clusters of rows of the eigenvectors: those of the highest modularity among several numbers of eigenvectors."""
     most = min(2 * n_clusters, vectors.shape[1])
@@ -80,14 +145,29 @@ def clusters_of(
     for number in np.unique(np.linspace(n_clusters, most, n_candidates).round().astype(int)):
         lengths = np.linalg.norm(vectors[:, :number], axis=1, keepdims=True)
         rows = vectors[:, :number] / np.where(lengths == 0, 1, lengths)
-        candidates.append(kmeans_clusters(rows, n_clusters, seed, n_init))
+        candidates.append(kmeans_clusters(rows, n_clusters, seed, n_init, counts))
     return max(candidates, key=lambda clusters: modularity(graph, clusters))
 
 
 def modularity(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:
     """Share of the weight within clusters, less what chance would put there (Newman and Girvan 2004)."""
-    members = np.eye(clusters.max() + 1)[clusters]
-    total = graph.sum()
-    within = (members * (graph @ members)).sum(0) / total
-    volume = (np.asarray(graph.sum(1)).ravel() @ members) / total
+    within, volume = _within_and_volume(graph, clusters)
     return float((within - volume**2).sum())
+
+
+def cohesion(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:
+    """Mean over clusters of the share of a cluster's weight that is within it; 1 where the graph falls into them.
+
+    It is 1 less the mean conductance (Shi and Malik 2000). Unlike modularity it does not ask for clusters of equal
+    size.
+    """
+    within, volume = _within_and_volume(graph, clusters)
+    return float(np.divide(within, volume, out=np.zeros_like(within), where=volume > 0.0).sum() / len(volume))
+
+
+def _within_and_volume(graph: sparse.csr_matrix, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of all weight within each cluster, and at each cluster's rows."""
+    members = np.eye(clusters.max() + 1)[clusters]
+    total = graph.sum() or 1.0
+    within = (members * (graph @ members)).sum(0) / total
+    return within, (np.asarray(graph.sum(1)).ravel() @ members) / total

@@ -88,6 +88,9 @@ class Guide:
         """Let the posteriors start as the clusters that were found, before the first epoch."""
         if self.start is None:
             return
+        # One row more for each, so that no share is 0.
+        counts = torch.bincount(self.start.clusters, minlength=self.n_components) + 1.0
+        self.model.generative.mixture.begin_with(counts / counts.sum())
         optimizer = adam(self.model.parameters(), LEARNING_RATE)
         self.model.train()
         for _ in range(N_STEPS):

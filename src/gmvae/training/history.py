@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -32,6 +33,12 @@ class Epoch(NamedTuple):
         At the end of the epoch.
     seconds : float
         Wall time.
+    information : float
+        I(z; y), what a cluster tells about a held-out row, between 0 and log K, with q(z|y) averaged over samples of
+        q(x|y) q(w|y); NaN in files of earlier versions.
+    agreement : float
+        Share of held-out rows whose most probable cluster is the same under that average and in `GMVAE.predict`; NaN
+        in files of earlier versions.
     """
 
     epoch: int
@@ -45,6 +52,8 @@ class Epoch(NamedTuple):
     assignment_entropy: float
     learning_rate: float
     seconds: float
+    information: float = math.nan
+    agreement: float = math.nan
 
 
 class History(Mapping[str, np.ndarray]):
@@ -69,8 +78,9 @@ class History(Mapping[str, np.ndarray]):
         ValueError
             If they are not rows of numbers.
         """
+        lengths = (len(Epoch._fields) - len(Epoch._field_defaults), len(Epoch._fields))
         whole = isinstance(rows, list) and all(
-            isinstance(row, list) and len(row) == len(Epoch._fields) and all(map(is_number, row)) for row in rows
+            isinstance(row, list) and len(row) in lengths and all(map(is_number, row)) for row in rows
         )
         if not whole:
             raise ValueError(f"A history must be rows of {len(Epoch._fields)} numbers.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 
 from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
-from gmvae.objective import Terms, lower_bound
+from gmvae.objective import Terms, information, lower_bound
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.device import compiler_for
 from gmvae.training.guard import REDUCTION, NonFiniteError, back_off
@@ -23,6 +25,17 @@ from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.state import State, snapshot
 from gmvae.training.totals import Totals
+
+_N_DRAWS = 16
+_MAX_ASSIGNED, _ASSIGNED_AT_ONCE = 1000, 128
+"""Draws of the latents, and held-out rows, by which an epoch's assignments are judged: a percent more or less."""
+
+
+class Assignments(NamedTuple):
+    """What clusters tell about held-out rows: columns of `Epoch`."""
+
+    information: float
+    agreement: float
 
 
 class Trainer:
@@ -46,6 +59,8 @@ class Trainer:
         Where the components start; without, anywhere.
     continues : bool
         Whether the model is a solution already, to be left only for a better one.
+    on_teaching : callable
+        Gives the context, named by a few words, in which the starting clusters are taught.
     """
 
     def __init__(
@@ -58,6 +73,7 @@ class Trainer:
         seed: int,
         start: StartingClusters | None = None,
         continues: bool = False,
+        on_teaching: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.model = model
         fabric.setup_module(model)  # moves and converts it; the wrapper returned costs time at every step
@@ -71,6 +87,7 @@ class Trainer:
         self.config = config
         self.fabric = fabric
         self.continues = continues
+        self.on_teaching = on_teaching
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
         self.batch_size = min(config.batch_size, len(split.train))
@@ -107,8 +124,9 @@ class Trainer:
 
     def begin(self, resume: State | None) -> State:
         """Teach a new run its starting clusters, or take up an interrupted one."""
-        if resume is None:
-            self.guide.teach(self.batch_size, self.generator, self.fabric.autocast)
+        if resume is None and self.guide.start is not None:
+            with self.on_teaching("teaching the starting clusters"):
+                self.guide.teach(self.batch_size, self.generator, self.fabric.autocast)
         if resume is not None and len(resume.generator) != len(self.generator.get_state()):
             raise ValueError(
                 f"`device` must be of the kind that the run to resume was on; got {self.fabric.device.type!r}, whose "
@@ -188,6 +206,7 @@ class Trainer:
             lower_bound_held_out=held_out,
             **means._asdict(),
             learning_rate=self.optimizer.param_groups[0]["lr"],
+            **self._assignments()._asdict(),
             seconds=time.perf_counter() - started,
         )
         settling = len(state.history.epochs) / self.max_iter < self.config.warm_up  # what is maximised still changes
@@ -235,14 +254,13 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
 
-    def _noise(self, generator: torch.Generator, n_rows: int) -> Noise:
+    def _noise(self, generator: torch.Generator, n_rows: int, n_samples: int | None = None) -> Noise:
         dtype = next(self.model.parameters()).dtype
+        n_samples = n_samples or self.config.n_mc_samples
         shapes = (self.config.latent_dim, self.config.style_dim)
         return Noise(
             *(
-                torch.randn(
-                    self.config.n_mc_samples, n_rows, dim, generator=generator, dtype=dtype, device=self.fabric.device
-                )
+                torch.randn(n_samples, n_rows, dim, generator=generator, dtype=dtype, device=self.fabric.device)
                 for dim in shapes
             )
         )
@@ -258,6 +276,22 @@ class Trainer:
                 terms = self.model(self.rows.take(indices), self._noise(generator, len(indices)))
             total += terms.evidence_bound.double().sum()
         return total.item() / len(self.held_out)
+
+    @torch.no_grad()
+    def _assignments(self) -> Assignments:
+        """Look at what clusters tell about at most 1,000 held-out rows, with the same noise for all, every epoch."""
+        self.model.eval()
+        generator = torch.Generator(self.fabric.device).manual_seed(self.split.seed)
+        noise = self._noise(generator, 1, _N_DRAWS)
+        drawn, plugged_in = [], []
+        for indices in self.held_out[:_MAX_ASSIGNED].split(_ASSIGNED_AT_ONCE):
+            y = self.rows.take(indices)
+            with self.fabric.autocast():
+                drawn.append(self.model.mean_posterior(y, noise))
+                plugged_in.append(self.model.log_posterior(y))
+        assignment, plug_in = torch.cat(drawn).double(), torch.cat(plugged_in)
+        same = assignment.argmax(-1) == plug_in.argmax(-1)
+        return Assignments(float(information(assignment)), float(same.double().mean()))
 
 
 def converged(state: State, config: Config) -> bool:
