@@ -153,6 +153,37 @@ def test_evidence_is_a_density_in_the_datas_units() -> None:
     assert total == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("direction", [(-1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, -1.0)])
+@torch.no_grad()
+def test_one_outlying_sample_makes_no_peak_of_the_density(direction: tuple[float, float]) -> None:
+    """Beside the exact law: q is too narrow here, and noise that all rows share has one sample 4.5 scales out."""
+    world = LinearGaussianWorld()
+    world.model.recognition.output.bias[2:4] = -1.2
+    noise = _noise(0, 64, 1)
+    noise.x[0, 0] = 4.5 * torch.tensor(direction)
+    axes = [np.linspace(m - 7.0 * s, m + 7.0 * s, 57) for m, s in zip(world.shift, world.scale, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    cell = np.prod([axis[1] - axis[0] for axis in axes])
+    exact, estimate = world.log_evidence(grid), world.model.log_evidence(torch.from_numpy(grid), noise).numpy()
+    # Weights one by one, summed here: all of them, and with the largest brought down to the sum of the others.
+    singles = [
+        world.model.log_evidence(torch.from_numpy(grid), Noise(*(part[s : s + 1] for part in noise))).numpy()
+        for s in range(64)
+    ]
+    weights = np.exp(np.sort(singles, axis=0))
+    plain = np.log(weights.mean(0))
+    others = weights[:-1].sum(0)
+    np.testing.assert_allclose(estimate, np.log((others + np.minimum(weights[-1], others)) / 64), rtol=1e-9, atol=1e-9)
+    assert (plain - exact).max() > 4.0
+    assert (estimate - exact).max() < 1.5
+    assert estimate.max() < exact.max() + 1.0
+    assert np.exp(estimate).sum() * cell < 1.7
+    # The sum itself says that the peak was no property of the model, whose mass is 1.
+    assert np.exp(plain).sum() * cell > (1.5 if direction == (1.0, 0.0) else 3.0)
+    rows = torch.from_numpy(world.observations(500))
+    assert world.model.log_evidence(rows, noise).isfinite().all()
+
+
 @pytest.mark.parametrize("bound", BOUNDS)
 @torch.no_grad()
 def test_terms_of_the_world_in_closed_form(bound: str) -> None:

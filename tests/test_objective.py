@@ -21,6 +21,7 @@ from gmvae.objective import (
     CONDITIONAL_PRIORS,
     Guidance,
     Terms,
+    WeightSum,
     latent_terms,
     log_importance_weights,
     log_mean_exp,
@@ -504,6 +505,32 @@ def test_log_mean_exp_is_scipys() -> None:
     expected = special.logsumexp(values, axis=0, b=1.0 / 50)
     np.testing.assert_allclose(log_mean_exp(torch.from_numpy(values)).numpy(), expected, rtol=1e-12)
     assert log_mean_exp(torch.full((9, 1), -1e6)).item() == pytest.approx(-1e6)
+
+
+def test_the_largest_weight_counts_for_no_more_than_all_others() -> None:
+    """Against sorted weights in plain numbers, however the samples come in parts."""
+    log_weights = np.random.default_rng(0).normal(size=(12, 400)) * 3.0
+    weights = np.sort(np.exp(log_weights), axis=0)
+    others = weights[:-1].sum(0)
+    dominated = weights[-1] > others
+    assert 50 < dominated.sum() < 350
+    nothing = torch.full((400,), -math.inf, dtype=torch.float64)
+    for sizes in ([12], [1] * 12, [5, 7], [11, 1]):
+        total = WeightSum(nothing, nothing)
+        for part in torch.from_numpy(log_weights).split(sizes):
+            total = total.plus(part)
+        np.testing.assert_allclose(total.largest.exp().numpy(), weights[-1], rtol=1e-12)
+        np.testing.assert_allclose(total.others.exp().numpy(), others, rtol=1e-12)
+        expected = np.where(dominated, 2.0 * others, weights.sum(0))
+        np.testing.assert_allclose(total.truncated.exp().numpy(), expected, rtol=1e-12)
+
+
+def test_a_weight_that_dwarfs_the_others_hides_none_of_them() -> None:
+    nothing = torch.full((3,), -math.inf)
+    alike, dwarfed = torch.tensor([-1e4, 0.0, -math.inf]), torch.tensor([-2e4, -200.0, -math.inf])
+    total = WeightSum(nothing, nothing).plus(torch.stack([dwarfed, alike, dwarfed]))
+    expected = dwarfed + math.log(4.0)
+    torch.testing.assert_close(total.truncated, expected)
 
 
 def _weights_in_one_dimension(world: World, n: int, seed: int, y: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -117,19 +117,22 @@ class GaussianMixtureVAE(nn.Module):
     def log_evidence(self, y: Tensor, noise: Noise) -> Tensor:
         """Importance-weighted estimate of log p(y) (Burda et al. 2016), shape (B,), in nats.
 
-        The S samples are taken in chunks, so memory does not grow with S.
+        The S samples are taken in chunks, so memory does not grow with S. Of several, none counts for more than all
+        others together (`objective.WeightSum`).
         """
         y = self.standardised(y)
         q_x, q_w = self.recognition(y)
         n_components, latent_dim = self.generative.mixture.streams[1:]
         per_sample = len(y) * max(2 * n_components * latent_dim, math.prod(y.shape[1:]))
         chunk = max(1, _ELEMENTS_AT_ONCE // per_sample)
-        total = y.new_full((len(y),), -math.inf)
+        nothing = y.new_full((len(y),), -math.inf)
+        weights = objective.WeightSum(nothing, nothing)
         for noise_x, noise_w in zip(noise.x.split(chunk), noise.w.split(chunk), strict=True):
             x, w = reparameterise(q_x, noise_x), reparameterise(q_w, noise_w)
             reconstruction = self._log_likelihood(y, self._observation(x))
             log_weights = objective.log_importance_weights(reconstruction, q_x, q_w, x, w, self.generative.mixture(w))
-            total = torch.logaddexp(total, log_weights.logsumexp(0))
+            weights = weights.plus(log_weights)
+        total = weights.truncated if len(noise.x) > 1 else weights.largest
         return total - math.log(len(noise.x))
 
     def decode(self, x: Tensor) -> Tensor:

@@ -153,7 +153,7 @@ def log_importance_weights(
     """log [p(y|x) p(w) Σ_k π_k p(x|w,z=k) / (q(x|y) q(w|y))] for each sample; shape (S, B).
 
     Its log-mean-exp over samples is the importance-weighted bound on log p(y) (Burda et al. 2016),
-    with z summed out.
+    with z summed out; `WeightSum` says how the model takes it.
     """
     standard = Normal(torch.zeros_like(w[:1, :1]), torch.zeros_like(w[:1, :1]))
     return reconstruction + standard.log_prob(w) + mixture.log_prob(x) - q_x.log_prob(x) - q_w.log_prob(w)
@@ -162,3 +162,33 @@ def log_importance_weights(
 def log_mean_exp(log_weights: Tensor) -> Tensor:
     """log (1/S) Σ_s exp(log_weights_s) over the first axis."""
     return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))
+
+
+class WeightSum(NamedTuple):
+    """A sum of importance weights, apart from its largest term.
+
+    Attributes
+    ----------
+    largest, others : Tensor of shape (B,)
+        Logarithm of the largest weight, and of the sum of all others.
+    """
+
+    largest: Tensor
+    others: Tensor
+
+    def plus(self, log_weights: Tensor) -> WeightSum:
+        """The sum with the weights (S, B) of further samples."""
+        everything = torch.cat([self.largest[None], log_weights])
+        largest, at = everything.max(0)
+        rest = everything.scatter(0, at[None], -math.inf).logsumexp(0)
+        return WeightSum(largest, torch.logaddexp(self.others, rest))
+
+    @property
+    def truncated(self) -> Tensor:
+        """Logarithm of the sum in which the largest weight counts for no more than all others together; shape (B,).
+
+        Weights are unbounded (Ionides 2008): where q(x|y) is far from the posterior, as between and beyond the rows of
+        a fit, one sample in its tail may outweigh all others a thousandfold, and noise that rows share makes this a
+        peak of the density. The truncated sum is never above the plain one, so it is a bound in expectation too.
+        """
+        return torch.logaddexp(self.others, torch.minimum(self.largest, self.others))

@@ -159,7 +159,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         X : array-like
             As in `fit`.
         n_importance_samples : int
-            More samples tighten the estimate, which is a lower bound in expectation.
+            More samples tighten the estimate, which is a lower bound in expectation. Of several, none counts for more
+            than all others of its row together.
         batch_size : int, optional
             As in `predict`; every row counts with all its samples.
 
