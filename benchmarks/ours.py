@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from workloads import Workload
 
 from gmvae import GMVAE
-from gmvae.config import Config, preset
+from gmvae.config import Config
 from gmvae.estimator.seeds import seeded
 from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.objective import lower_bound
+from gmvae.presets import preset
 from gmvae.training import Split, Trainer, as_tensor, make_fabric, rows_for
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.totals import Totals

@@ -23,8 +23,9 @@ from typer.testing import CliRunner
 from gmvae import metrics, persistence
 from gmvae.cli import app, run_folder
 from gmvae.cli.settings import settings, value_of
-from gmvae.config import PRESETS, Config
+from gmvae.config import Config
 from gmvae.estimator import GMVAE
+from gmvae.presets import PRESETS
 
 SMALL = ["--set", "hidden_layer_sizes=16", "--set", "latent_dim=3", "--set", "style_dim=2", "-q"]
 COMMANDS = [
@@ -178,6 +179,7 @@ TYPED = {
     "bound": ("paper", "paper"),
     "n_init": ("3", 3),
     "init": ("random", "random"),
+    "component_weights": ("uniform", "uniform"),
     "consistency": ("2.5", 2.5),
     "tol": ("0", 0.0),
     "n_iter_no_change": ("5", 5),
@@ -276,7 +278,7 @@ def test_a_run_folder_is_whole(folder, run):
     events = {name for name in names if name.startswith("tensorboard/")}
     drawn = ("learning-curves", "cluster-sizes", "latent-space", "confusion", "reliability")
     figures = {f"figures/{name}.png" for name in drawn}
-    files = {"model.safetensors", "config.json", "run.json", "history.csv", "assignments.parquet"}
+    files = {"model.safetensors", "config.json", "run.json", "history.csv", "assignments.parquet", "start.parquet"}
     assert names - events == files | figures
     assert len(events) == 1
     assert not (run / "checkpoints").exists()

@@ -37,7 +37,8 @@ CHOICES = {
     "likelihood": ("auto", "bernoulli", "gaussian"),
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
-    "init": ("neighbours", "kmeans", "gmm", "random"),
+    "init": ("auto", "neighbours", "kmeans", "gmm", "random"),
+    "component_weights": ("learned", "uniform"),
     "precision": ("auto", "32-true", "bf16-mixed", "64-true"),
 }
 NETWORKS = ("auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn")

@@ -372,8 +372,13 @@ def log_joint(fitted: GMVAE, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
     found = []
     for x_row, w_row in zip(x, w, strict=True):
         means, scales = fitted.components(w_row)
-        found.append(stats.norm.logpdf(x_row, means, scales).sum(1) - np.log(len(means)))
+        found.append(stats.norm.logpdf(x_row, means, scales).sum(1) + np.log(weights_of(fitted)))
     return np.array(found)
+
+
+def weights_of(fitted: GMVAE) -> NDArray[Any]:
+    """π of p(z)."""
+    return special.softmax(fitted._model.generative.mixture.log_weights.detach().numpy())
 
 
 def test_proba_is_the_posterior_at_the_means(fitted: GMVAE, X: NDArray[Any]) -> None:
@@ -575,7 +580,7 @@ def test_sample_of_a_style_for_each(fitted: GMVAE) -> None:
 
 def test_components_are_drawn_from_p_of_z(fitted: GMVAE) -> None:
     labels = fitted.sample(6000)[1]
-    assert stats.chisquare(np.bincount(labels, minlength=3)).pvalue > 1e-4
+    assert stats.chisquare(np.bincount(labels, minlength=3), 6000 * weights_of(fitted)).pvalue > 1e-4
 
 
 def test_sample_follows_the_seed() -> None:

@@ -65,10 +65,24 @@ def test_one_style_alone_gives_what_it_gives_among_others() -> None:
     torch.testing.assert_close(prior(w[2, 3]).components.mean, prior(w).components.mean[2, 3])
 
 
-def test_weights_of_the_clusters_are_fixed_but_saved() -> None:
-    prior = MixturePrior(4, 2, 3, width=5)
+@pytest.mark.parametrize("learned", [False, True])
+def test_weights_of_the_clusters_are_saved_and_learned_where_asked_for(learned: bool) -> None:
+    prior = MixturePrior(4, 2, 3, width=5, learned_weights=learned)
     assert prior.state_dict()["log_weights"].tolist() == pytest.approx([-math.log(4)] * 4)
-    assert "log_weights" not in dict(prior.named_parameters())
+    prior(torch.zeros(1, 1, 3)).log_prob(torch.ones(1, 1, 2)).sum().backward()
+    assert (prior.log_weights.grad is not None) == learned
+
+
+def test_a_start_sets_the_weights_and_calms_the_style() -> None:
+    shares = torch.tensor([0.5, 0.25, 0.2, 0.05])
+    w = torch.randn(50, 1, 3)
+    for learned in (False, True):
+        prior = MixturePrior(4, 2, 3, width=5, learned_weights=learned)
+        before = prior(w).components.mean.std(0)
+        prior.begin_with(shares)
+        torch.testing.assert_close(prior(w).components.mean.std(0), 0.1 * before)
+        expected = shares if learned else torch.full((4,), 0.25)
+        torch.testing.assert_close(prior(w).log_weights.exp(), expected)
 
 
 def test_placed_components_lie_where_they_were_put_at_every_style() -> None:

@@ -6,6 +6,7 @@ import copy
 import csv
 import math
 import random
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ import gmvae.objective
 from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, metrics, persistence
 from gmvae.atomic import replacing
 from gmvae.config import Config, Precision
+from gmvae.estimator.fit_warnings import warn_if_collapsed
 from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
@@ -301,9 +303,9 @@ def test_terms_add_up_to_the_bound() -> None:
 
 
 def test_history_is_a_mapping_of_columns() -> None:
-    history = History([Epoch(*range(11)), Epoch(*range(1, 12))])
+    history = History([Epoch(*range(13)), Epoch(*range(1, 14))])
     assert list(history) == list(Epoch._fields)
-    assert len(history) == 11
+    assert len(history) == 13
     assert history["w_prior"].tolist() == [5, 6]
     with pytest.raises(KeyError):
         history["w"]
@@ -1044,28 +1046,37 @@ def test_warm_start_needs_values_of_the_likelihood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("effective", "z_prior", "bound", "remedy"),
+    ("information", "effective", "agreement", "changed", "sentence"),
     [
-        (10.0, 0.0, "exact", "the components coincide: set `min_information` .* such as 1.15"),
-        (10.0, 0.2, "paper", "the components coincide: set `min_information`"),
-        (1.0, 2.3, "paper", "a few components took all points: set `bound='exact'`"),
-        (1.0, 2.3, "exact", "a few components took all points: set `n_init` to several restarts"),
-        (3.9, 2.0, "exact", "a few components took all points"),
-        (4.1, 2.0, "exact", None),
-        (10.0, 0.3, "exact", None),
-        (10.0, 2.3, "paper", None),
+        (0.01, 10.0, 1.0, {}, "clusters tell nothing about rows"),
+        (0.00, 1.0, 1.0, {"init": "random"}, "clusters tell nothing about rows.*set `init='auto'`"),
+        (0.60, 10.0, 1.0, {"bound": "paper"}, "little about rows: 0.60 of 2.30 nats; set `bound='exact'`"),
+        (0.60, 10.0, 1.0, {"component_weights": "uniform"}, "set `component_weights='learned'`"),
+        (0.60, 10.0, 1.0, {}, "take fewer `n_components`"),
+        (2.00, 10.0, 0.5, {}, "only 50% of rows keep their cluster when the latents are drawn"),
+        (2.00, 10.0, 0.9, {}, None),
+        # 95, 3 and 2 percent of the rows: unequal, and certain.
+        (0.22, math.exp(0.23), 1.0, {}, None),
+        (math.nan, 10.0, math.nan, {}, None),
     ],
 )
-def test_collapse_is_named_with_its_remedy(effective: float, z_prior: float, bound: str, remedy: str | None) -> None:
-    config = Config(n_components=10, bound=bound)  # type: ignore[arg-type]
+def test_collapse_is_named_with_its_remedy(
+    information: float, effective: float, agreement: float, changed: dict[str, Any], sentence: str | None
+) -> None:
+    config = Config(n_components=10, **changed)
+    epoch = Epoch(1, 0, 0, 0, 0, 0, 0, effective, 0, 0, 0, information, agreement)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        gmvae.estimator.fitting.warn_if_collapsed(effective, z_prior, config)
-    assert len(caught) == (remedy is not None)
-    if remedy is not None:
-        assert caught[0].category is CollapseWarning
-        with pytest.warns(CollapseWarning, match=remedy):
-            gmvae.estimator.fitting.warn_if_collapsed(effective, z_prior, config)
+        warn_if_collapsed(epoch, config)
+    assert [each.category for each in caught] == [CollapseWarning] * (sentence is not None)
+    if sentence is not None:
+        assert re.search(sentence, str(caught[0].message))
+
+
+def test_more_components_than_distinct_rows_are_told() -> None:
+    X = np.repeat(np.eye(3), 10, axis=0)
+    with pytest.warns(CollapseWarning, match="got 4, but the rows fall into no more than 3"):
+        GMVAE(**{**SMALL, "n_components": 4, "max_iter": 1, "init": "auto"}).fit(X)
 
 
 def test_one_component_is_no_collapse() -> None:
@@ -1087,5 +1098,5 @@ def test_collapsed_fits_are_recognised(failure: str, monkeypatch: pytest.MonkeyP
         return model
 
     monkeypatch.setattr(gmvae.estimator.starting, "build", collapsed)
-    with pytest.warns(CollapseWarning, match=failure):
+    with pytest.warns(CollapseWarning, match="clusters tell nothing about rows"):
         GMVAE(**{**SMALL, "n_components": 4, "max_iter": 1, "learning_rate": 1e-9}).fit(points())

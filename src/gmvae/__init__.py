@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gmvae.config import PRESETS, preset
     from gmvae.data import load
     from gmvae.estimator import GMVAE, CollapseWarning, choose_k, fit_together
     from gmvae.persistence import ModelFileError
+    from gmvae.presets import PRESETS, preset
     from gmvae.training import DivergedError, TrainingWarning
 
 __version__ = "0.1.0"
@@ -19,12 +19,12 @@ _HOMES = {
     "CollapseWarning": "gmvae.estimator",
     "DivergedError": "gmvae.training",
     "ModelFileError": "gmvae.persistence",
-    "PRESETS": "gmvae.config",
+    "PRESETS": "gmvae.presets",
     "TrainingWarning": "gmvae.training",
     "choose_k": "gmvae.estimator",
     "fit_together": "gmvae.estimator",
     "load": "gmvae.data",
-    "preset": "gmvae.config",
+    "preset": "gmvae.presets",
 }
 
 __all__ = [

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
@@ -21,7 +20,6 @@ Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 Schedule = Literal["one-cycle", "constant"]
-PresetName = Literal["paper-synthetic", "paper-mnist", "paper-svhn"]
 
 
 @dataclass(frozen=True)
@@ -256,56 +254,3 @@ def require(name: str, domain: Domain, value: object) -> None:
     """Raise a one-sentence ``ValueError`` unless ``value`` lies in ``domain``."""
     if not domain.holds(value):
         raise ValueError(f"`{name}` must be {domain.says}; got {value!r}.")
-
-
-_PAPER_TRAINING: dict[str, Any] = {
-    "bound": "paper",
-    "learning_rate": 1e-4,
-    "learning_rate_schedule": "constant",
-    "min_information": 0.5,
-    "init": "random",
-    "component_weights": "uniform",
-    "consistency": 0.0,
-    "validation_fraction": 0.0,
-}
-_PAPER_IMAGES: dict[str, Any] = {
-    **_PAPER_TRAINING,
-    "init": "neighbours",
-    "latent_dim": 200,
-    "style_dim": 150,
-    "likelihood": "bernoulli",
-    "batch_size": 50,
-    "max_iter": 100,
-    "n_iter_no_change": 100,
-}
-
-PRESETS: Mapping[PresetName, Mapping[str, Any]] = {
-    "paper-synthetic": {
-        **_PAPER_TRAINING,
-        "network": "paper-synthetic",
-        "n_components": 8,
-        "latent_dim": 2,
-        "style_dim": 2,
-        "likelihood": "gaussian",
-        "batch_size": 200,
-        "max_iter": 500,
-        "n_iter_no_change": 500,
-    },
-    "paper-mnist": {**_PAPER_IMAGES, "network": "paper-mnist", "n_components": 10},
-    "paper-svhn": {**_PAPER_IMAGES, "network": "paper-svhn", "n_components": 10},
-}
-"""Settings of the paper's experiments (section 4 and tables A.1-A.3), as keywords of `Config`: all rows train, for all
-epochs. On images the paper's random start leaves few components; these start on clusters (docs/reproduction.md)."""
-
-
-def preset(name: str) -> dict[str, Any]:
-    """Return the keywords of a named preset, e.g. ``GMVAE(**preset("paper-mnist"))``.
-
-    Raises
-    ------
-    ValueError
-        If no preset has that name.
-    """
-    if name not in PRESETS:
-        raise ValueError(f"`preset` must be one of {', '.join(map(repr, PRESETS))}; got {name!r}.")
-    return dict(PRESETS[cast(PresetName, name)])

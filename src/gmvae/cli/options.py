@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gmvae.config import PRESETS, Config
+from gmvae.config import Config
+from gmvae.presets import PRESETS
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from gmvae.config import Config, preset
+from gmvae.config import Config
+from gmvae.presets import preset
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 _TYPES = get_type_hints(Config)
@@ -22,7 +23,7 @@ def settings(
     Parameters
     ----------
     name_of_preset : str, optional
-        One of `gmvae.config.PRESETS`.
+        One of `gmvae.presets.PRESETS`.
     options : mapping of str to (str, str or None)
         By hyperparameter: the option that sets it, and its value as typed, None where it was left out.
     assignments : sequence of str

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gmvae.estimator.choosing import Choice, choose_k
-    from gmvae.estimator.fitting import CollapseWarning
+    from gmvae.estimator.fit_warnings import CollapseWarning
     from gmvae.estimator.gmvae import GMVAE
     from gmvae.estimator.together import fit_together
 
 _HOMES = {
     "Choice": "choosing",
-    "CollapseWarning": "fitting",
+    "CollapseWarning": "fit_warnings",
     "GMVAE": "gmvae",
     "choose_k": "choosing",
     "fit_together": "together",

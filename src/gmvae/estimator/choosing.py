@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import Config
-from gmvae.estimator.fitting import CollapseWarning
+from gmvae.estimator.fit_warnings import CollapseWarning
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.seeds import draw_seed

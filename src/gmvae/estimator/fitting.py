@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import Config, epochs
 from gmvae.estimator import answers
+from gmvae.estimator.fit_warnings import warn_if_collapsed, warn_if_fewer, warn_unless_converged
 from gmvae.estimator.run import Run
 from gmvae.estimator.starting import Ground, continued, split_rows
 from gmvae.metrics import effective_components, stability
@@ -20,7 +20,6 @@ from gmvae.model import GaussianMixtureVAE
 from gmvae.progress import Reporter
 from gmvae.training import (
     DivergedError,
-    Epoch,
     Member,
     Split,
     StartingClusters,
@@ -38,22 +37,12 @@ from gmvae.training import (
 if TYPE_CHECKING:
     from gmvae.estimator.gmvae import GMVAE
 
-_LITTLE = 0.3
-"""Share of the entropy of the average assignment below which z tells little about a row."""
-_NOTHING = 0.02
-"""Nats below which z tells nothing; a cluster of one row in 300 tells as much."""
-_DISAGREE = 0.8
-"""Share of rows below which clusters depend on the draw of x and w."""
 _MAX_SCORED = 1000
 """Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
 _MAX_COMPARED = 10_000
 """Rows by whose clusters restarts are compared."""
 
 _log = logging.getLogger("gmvae")
-
-
-class CollapseWarning(UserWarning):
-    """Clusters tell little or nothing about rows, or other draws of the latents give other clusters."""
 
 
 class Fit(NamedTuple):
@@ -138,6 +127,9 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task], start: Grou
     if isinstance(start, Ground):
         reasons += start.notes
     at_once = config.restarts_at_once if isinstance(config.restarts_at_once, int) else 1
+    first_run = attempts[0].task.run
+    if first_run is not None:
+        first_run.state(0, model)  # a run of other data is refused before anything is computed
     outcomes: list[tuple[Trainer, State | DivergedError]] = []
     with Reporter(config.verbose) as reporter:
         for first in range(0, len(attempts), at_once):
@@ -229,13 +221,14 @@ def _member(
 
 def _started(ground: Ground, config: Config, attempt: Attempt, reporter: Reporter) -> StartingClusters | None:
     """Find the starting clusters of an attempt, and show them to whoever waits for first labels."""
+    if config.init == "random":
+        return None
     with reporter.stage(f"{attempt.label}: finding starting clusters"):
         found = ground.start(config, attempt.split, attempt.seed)
-    if found is None:
-        return None
     _log.info("%s starts on %s", attempt.label, found.reason)
     reporter.note(f"{attempt.label} starts on {found.reason}")
     if attempt.restart == 0:
+        warn_if_fewer(found.labels, config.K)
         if attempt.task.run is not None:
             attempt.task.run.keep_start(found.labels)
         if attempt.task.on_start is not None:
@@ -265,42 +258,3 @@ def _stability(outcomes: Sequence[tuple[Trainer, State | DivergedError]], rows: 
     split = outcomes[0][0].split
     compared = rows[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
     return stability([answers.labels(model, compared) for model in models])
-
-
-def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
-    """Warn, with the remedy, when clusters tell little about rows or depend on the draw of the latents.
-
-    Unequal sizes are no failure: what z tells about a row is compared with the entropy of the average assignment.
-    """
-    if config.K == 1 or math.isnan(epoch.information):
-        return
-    entropy = math.log(epoch.effective_components)
-    if epoch.information < _NOTHING:
-        what = "clusters tell nothing about rows: one component took all, or components coincide"
-    elif epoch.information < _LITTLE * entropy:
-        what = f"clusters tell little about rows: {epoch.information:.2f} of {entropy:.2f} nats"
-    elif epoch.agreement < _DISAGREE:
-        what = f"only {epoch.agreement:.0%} of rows keep their cluster when the latents are drawn from their posterior"
-    else:
-        return
-    if config.init == "random":
-        remedy = "set `init='auto'`"
-    elif config.bound == "paper":
-        remedy = "set `bound='exact'`"
-    elif config.component_weights == "uniform":
-        remedy = "set `component_weights='learned'`"
-    else:
-        remedy = "take fewer `n_components`; if that does not help, the rows may have no clusters"
-    warnings.warn(f"With K = {config.K} {what}; {remedy}.", CollapseWarning, stacklevel=4)
-
-
-def warn_unless_converged(state: State, config: Config) -> None:
-    """Warn, with the remedy, when training ended before the held-out bound had stopped gaining."""
-    if not converged(state, config):
-        warnings.warn(
-            f"The held-out bound must gain less than `tol` for {config.n_iter_no_change} epochs to have converged; it "
-            f"had for {state.epochs_without_gain} when {len(state.history.epochs)} epochs were over: raise `max_iter`, "
-            "or `tol` to accept it.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )

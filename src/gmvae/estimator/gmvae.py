@@ -238,9 +238,8 @@ class GMVAE(FittedQueries):
             Called after every epoch of every restart with an estimator that answers from the weights of that moment and
             has the `history_` so far. It is good until the function returns.
         on_start : callable, optional
-            Called within seconds, before the training, with the clusters on which the first restart starts: an array
-            (n_samples,) of int, -1 for rows that were not looked at, of which there are some beyond 10,000 rows. They
-            are written to ``start.parquet`` in ``run_dir``, too.
+            Called before the training with the clusters on which the first restart starts, (n_samples,), -1 for rows
+            beyond 10,000 that were not looked at; ``run_dir`` gets them as ``start.parquet``.
 
         Returns
         -------

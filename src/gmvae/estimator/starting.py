@@ -95,21 +95,18 @@ class Ground:
         """How many clusters halves of the rows agree on, and a sentence that says so."""
         return count(self._seen(self._sample(seed)), len(self.rows), seed)
 
-    def start(self, config: Config, split: Split, seed: int) -> FoundStart | None:
-        """Clusters of some of the rows; None for ``init='random'``.
+    def start(self, config: Config, split: Split, seed: int) -> FoundStart:
+        """Clusters of some of the rows, whatever `init` but "random" says.
 
         Of many rows a share is drawn by ``seed``. Few are clustered with the held-out ones, so that fits start alike
         whichever they hold out.
         """
-        if config.init == "random":
-            return None
         if len(self.rows) <= MAX_ROWS:
             sample = torch.cat([split.train, split.held_out]).unique()
         else:
             drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
             sample = split.train[torch.from_numpy(drawn)].sort().values
         found = starting_clusters(config.init, self._seen(sample.numpy()), config.K, seed)
-        assert found is not None, "only random starts have no clusters"
         clusters = torch.from_numpy(found.clusters).long()
         taught = torch.isin(sample, split.train)
         labels = np.full(len(self.rows), UNSEEN)

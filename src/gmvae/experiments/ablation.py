@@ -6,11 +6,11 @@ import math
 from typing import Any, NamedTuple
 
 from gmvae import figures
-from gmvae.config import preset
 from gmvae.experiments import mnist
 from gmvae.experiments.findings import Finding, Table, spread
 from gmvae.experiments.scope import Scale, Scope
 from gmvae.experiments.trials import Outcome, Trial, mean_of, measured
+from gmvae.presets import preset
 
 _K = 10
 _MLP = {"network": "mlp", "hidden_layer_sizes": (500, 500), "n_components": _K, "init": "random"}

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmvae.atomic import replacing
-from gmvae.config import preset
 from gmvae.data import load
 from gmvae.estimator import GMVAE
 from gmvae.experiments.scope import Scale, Scope
 from gmvae.experiments.trials import Material, Outcome, Trial, first_rows
 from gmvae.metrics import evaluate_log_odds
+from gmvae.presets import preset
 
 CURVE = "curve.json"
 """File of a trial's scores on the test rows, epoch by epoch."""

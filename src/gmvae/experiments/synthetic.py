@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae.atomic import replacing
-from gmvae.config import preset
 from gmvae.data import Dataset, arcs
 from gmvae.estimator import GMVAE
 from gmvae.experiments.scope import Scope
 from gmvae.experiments.trials import Material, Outcome, Trial
+from gmvae.presets import preset
 
 
 class Training(NamedTuple):

@@ -103,7 +103,7 @@ def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Eviden
         for _ in range(_N_SPLITS):
             halves = [scores[half] for half in np.array_split(generator.permutation(len(scores)), 2)]
             found = [clusterings(half, numbers, seed) for half in halves]
-            for way in found[0].keys() & found[1].keys():
+            for way in (each for each in found[0] if each in found[1]):
                 by_way.setdefault(way, []).append(_measured(halves, [each[way] for each in found]))
         alone = clusterings(one, numbers, seed)
     within_one = np.max([cohesions(one, clusters) for clusters in alone.values()], axis=0)

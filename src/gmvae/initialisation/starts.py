@@ -80,8 +80,8 @@ class Support(NamedTuple):
         return _GAIN_WEIGHT * math.log(gain) - math.log(1.0 - self.cohesion + _LEAST_CUT)
 
 
-def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int) -> Start | None:
-    """Cluster ``rows``; None for ``init='random'``.
+def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int) -> Start:
+    """Cluster ``rows``.
 
     Under ``init='auto'`` clusters of the graph of nearest neighbours, k-means' and a Gaussian mixture's compete. The
     first follow clusters of any shape but ask for similar sizes, the others know sizes but only round or elliptic
@@ -91,7 +91,7 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
 
     Parameters
     ----------
-    init : {"auto", "neighbours", "kmeans", "gmm", "random"}
+    init : {"auto", "neighbours", "kmeans", "gmm"}
     rows : ndarray of shape (n, p) or (n, C, H, W)
         Standardised observations, or a random part of them.
     n_components : int
@@ -101,10 +101,8 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
 
     Returns
     -------
-    start : Start or None
+    start : Start
     """
-    if init == "random":
-        return None
     n_clusters = min(n_components, len(rows))
     seen = views(rows, seed)
     with warnings.catch_warnings():

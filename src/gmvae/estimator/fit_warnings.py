@@ -1,0 +1,74 @@
+"""What a finished fit warns of: clusters that tell little about rows, training that has not converged."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from gmvae.config import Config
+from gmvae.training import Epoch, State, converged
+
+_LITTLE = 0.3
+"""Share of the entropy of the average assignment below which z tells little about a row."""
+_NOTHING = 0.02
+"""Nats below which z tells nothing; a cluster of one row in 300 tells as much."""
+_DISAGREE = 0.8
+"""Share of rows below which clusters depend on the draw of x and w."""
+
+
+class CollapseWarning(UserWarning):
+    """Clusters tell little or nothing about rows, or other draws of the latents give other clusters."""
+
+
+def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
+    """Warn, with the remedy, when clusters tell little about rows or depend on the draw of the latents.
+
+    Unequal sizes are no failure: what z tells about a row is compared with the entropy of the average assignment.
+    """
+    if config.K == 1 or math.isnan(epoch.information):
+        return
+    entropy = math.log(epoch.effective_components)
+    if epoch.information < _NOTHING:
+        what = "clusters tell nothing about rows: one component took all, or components coincide"
+    elif epoch.information < _LITTLE * entropy:
+        what = f"clusters tell little about rows: {epoch.information:.2f} of {entropy:.2f} nats"
+    elif epoch.agreement < _DISAGREE:
+        what = f"only {epoch.agreement:.0%} of rows keep their cluster when the latents are drawn from their posterior"
+    else:
+        return
+    if config.init == "random":
+        remedy = "set `init='auto'`"
+    elif config.bound == "paper":
+        remedy = "set `bound='exact'`"
+    elif config.component_weights == "uniform":
+        remedy = "set `component_weights='learned'`"
+    else:
+        remedy = "take fewer `n_components`; if that does not help, the rows may have no clusters"
+    warnings.warn(f"With K = {config.K} {what}; {remedy}.", CollapseWarning, stacklevel=4)
+
+
+def warn_if_fewer(labels: np.ndarray, n_components: int) -> None:
+    """Warn when starting clusters, -1 for rows that were not looked at, are fewer than the components."""
+    found = len(np.unique(labels[labels >= 0]))
+    if found < n_components:
+        warnings.warn(
+            f"`n_components` should be at most the number of clusters that can be told apart; got {n_components}, but "
+            f"the rows fall into no more than {found}: take fewer.",
+            CollapseWarning,
+            stacklevel=5,
+        )
+
+
+def warn_unless_converged(state: State, config: Config) -> None:
+    """Warn, with the remedy, when training ended before the held-out bound had stopped gaining."""
+    if not converged(state, config):
+        warnings.warn(
+            f"The held-out bound must gain less than `tol` for {config.n_iter_no_change} epochs to have converged; it "
+            f"had for {state.epochs_without_gain} when {len(state.history.epochs)} epochs were over: raise `max_iter`, "
+            "or `tol` to accept it.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
