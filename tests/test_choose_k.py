@@ -178,7 +178,7 @@ def test_every_panel_holds_its_columns() -> None:
     for ax, line, name in [*drawn, (bound, 0, "lower_bound_mean")]:
         np.testing.assert_array_equal(ax.lines[line].get_xdata(), record["n_components"])
         np.testing.assert_array_equal(ax.lines[line].get_ydata(), record[name])
-    assert score.lines[2].get_ydata() == pytest.approx([0.56 - 0.2 * 0.7 * (1 - 1 / 5)] * 2)
+    assert score.lines[2].get_ydata() == pytest.approx([0.56 - 0.2 * 0.7 * (1 - 1 / 25)] * 2)
     for ax in fig.axes:
         chosen = ax.lines[-1]
         assert (list(chosen.get_xdata()), chosen.get_linestyle()) == ([3, 3], ":")

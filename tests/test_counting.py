@@ -117,8 +117,8 @@ def test_evidence_against_a_slow_reference() -> None:
     numbers = [2, 5, 3]
     for index, each in enumerate(evidence(rows, numbers, seed=7)):
         np.testing.assert_allclose(each[1:], slow_evidence(rows, numbers, index, 7), atol=1e-9)
-        assert each.score == each.stability * each.separation * (1 - 1 / each.n_components)
-        assert each.score_error == each.stability_error * each.separation * (1 - 1 / each.n_components)
+        assert each.score == each.stability * each.separation * (1 - 1 / each.n_components**2)
+        assert each.score_error == each.stability_error * each.separation * (1 - 1 / each.n_components**2)
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 6])
@@ -187,9 +187,9 @@ def test_the_seed_decides_and_the_global_generator_stays() -> None:
         ([], 2),
         ([Evidence(4, 0.9, 0.1, 0.5)], 4),
         ([Evidence(2, 0.5, 0.0, 0.5), Evidence(3, 0.9, 0.0, 0.6), Evidence(4, 0.8, 0.0, 0.7)], 4),
-        # The best, 0.9 x 0.8 x 4/5, is uncertain by 0.1 x 0.8 x 4/5: 0.7 x 3/4 is within that, 0.63 x 2/3 is not.
-        ([Evidence(3, 0.9, 0.5, 0.70), Evidence(4, 1.0, 0.5, 0.70), Evidence(5, 0.9, 0.1, 0.8)], 4),
-        ([Evidence(5, 0.9, 0.1, 0.8), Evidence(4, 1.0, 0.5, 0.70), Evidence(3, 0.9, 0.5, 0.70)], 4),
+        # The best, 0.9 x 0.8 x 24/25, is uncertain by 0.1 x 0.8 x 24/25: 0.66 x 15/16 is within, 0.63 x 8/9 is not.
+        ([Evidence(3, 0.9, 0.5, 0.70), Evidence(4, 1.0, 0.5, 0.66), Evidence(5, 0.9, 0.1, 0.8)], 4),
+        ([Evidence(5, 0.9, 0.1, 0.8), Evidence(4, 1.0, 0.5, 0.66), Evidence(3, 0.9, 0.5, 0.70)], 4),
         ([Evidence(2, 0.0, 0.0, 0.0), Evidence(3, -0.1, 0.0, 0.5)], 2),
     ],
 )

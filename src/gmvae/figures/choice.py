@@ -95,11 +95,11 @@ def _score(ax: Axes, columns: Columns) -> None:
     number, separation, score = (columns[name] for name in ("n_components", "separation", "score"))
     ax.plot(number, separation, color=_HALVES, label="separation", **_marks("o"))
     ax.plot(
-        number, score, color=_SCORE, linestyle="--", label="score: stability × separation × (1 − 1/K)", **_marks("^")
+        number, score, color=_SCORE, linestyle="--", label="score: stability × separation × (1 − 1/K²)", **_marks("^")
     )
     if np.isfinite(score).any():
         best = int(np.nanargmax(score))
-        enough = score[best] - columns["stability_error"][best] * separation[best] * (1.0 - 1.0 / number[best])
+        enough = score[best] - columns["stability_error"][best] * separation[best] * (1.0 - 1.0 / number[best] ** 2)
         ax.axhline(enough, color=_SCORE, linewidth=0.8, zorder=1, label="best score − standard error")
     ax.set_title("Separation and score", pad=14)
     low = np.nanmin(np.concatenate([separation, score]), initial=0.0)

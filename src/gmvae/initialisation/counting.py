@@ -25,7 +25,7 @@ from gmvae.initialisation.starts import CLEARER, halves_agree, told_by
 MAX_COMPONENTS = 20
 """Clusters up to which ``n_components="auto"`` looks at every number."""
 LARGER_NUMBERS = (25, 30, 40, 50, 70, 100)
-"""Numbers that it looks at next, one after the other, as long as the best is the largest so far."""
+"""Numbers that it looks at next, one after the other, as long as the largest is as good as the best."""
 _MIN_ROWS_PER_NUMBER = 50
 """Rows for each cluster that larger numbers need."""
 _MAX_ROWS = 6000
@@ -62,13 +62,16 @@ class Evidence(NamedTuple):
 
     @property
     def score(self) -> float:
-        """Stability times separation times 1 - 1/K: clusters that are found again, apart, and as many as are."""
-        return self.stability * self.separation * (1.0 - 1.0 / self.n_components)
+        """Stability times separation times 1 - 1/K²: clusters that are found again, apart, and as many as are.
+
+        The last factor lets separate clusters win over the same ones merged, which are found again as well.
+        """
+        return self.stability * self.separation * (1.0 - 1.0 / self.n_components**2)
 
     @property
     def score_error(self) -> float:
         """Standard error of the score, from that of the stability."""
-        return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components)
+        return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components**2)
 
 
 def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Evidence]:
@@ -120,16 +123,20 @@ def choose(found: Sequence[Evidence]) -> int:
     """The smallest number of clusters whose score is within a standard error of the highest; 2 without evidence."""
     if not found:
         return 2
+    return min(each.n_components for each in found if each.score >= _enough(found))
+
+
+def _enough(found: Sequence[Evidence]) -> float:
+    """A standard error below the highest score."""
     best = max(found, key=lambda each: each.score)
-    enough = best.score - best.score_error
-    return min(each.n_components for each in found if each.score >= enough)
+    return best.score - best.score_error
 
 
 def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
     """How many clusters the rows support, and a sentence that says so.
 
     Every number up to 20 is looked at, and larger ones in steps, up to 100 or a fiftieth of the rows, as long as the
-    best is the largest so far.
+    largest is as good as the best.
 
     Parameters
     ----------
@@ -141,7 +148,7 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
     """
     found = evidence(rows, range(2, MAX_COMPONENTS + 1), seed)
     for number in LARGER_NUMBERS:
-        if not found or choose(found) != found[-1].n_components or number > n_rows // _MIN_ROWS_PER_NUMBER:
+        if not found or found[-1].score < _enough(found) or number > n_rows // _MIN_ROWS_PER_NUMBER:
             break
         found += evidence(rows, [number], seed)
     number = choose(found)
@@ -149,8 +156,9 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
         return number, f"n_components={number}: {len(rows)} rows are too few to tell"
     chosen = next(each for each in found if each.n_components == number)
     reason = f"n_components={number}: halves of the observations agree on so many clusters by {chosen.stability:.2f}"
-    if number == found[-1].n_components:
-        reason += f"; {number} is the largest number that was looked at, so there may be more: try a larger one"
+    if found[-1].score >= _enough(found):
+        largest = found[-1].n_components
+        reason += f"; {largest}, the largest number that was looked at, is as good: there may be more"
     return number, reason
 
 
@@ -163,13 +171,13 @@ class Measured(NamedTuple):
 
 def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[str, list[np.ndarray]]:
     """Clusters of every number, by k-means and by the graph of nearest neighbours, where there are rows enough."""
-    found = {"kmeans": [kmeans_clusters(scores, number, seed, n_init=3) for number in numbers]}
+    found = {"kmeans": [kmeans_clusters(scores, number, seed, n_init=2) for number in numbers]}
     distinct = distinct_rows(scores)
     if len(distinct.scores) >= _MIN_ROWS_PER_CLUSTER * max(numbers):
         graph = neighbour_graph(distinct.scores, distinct.counts)
         vectors = eigenvectors(graph, 2 * max(numbers), seed)
         found["neighbours"] = [
-            clusters_of(graph, vectors, number, seed, n_candidates=4, n_init=3, counts=distinct.counts)[
+            clusters_of(graph, vectors, number, seed, n_candidates=3, n_init=3, counts=distinct.counts)[
                 distinct.inverse
             ]
             for number in numbers
