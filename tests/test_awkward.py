@@ -134,7 +134,8 @@ def test_default_fits_are_as_good_as_simple_methods(name: str, seed: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["rounded to whole numbers", "ages in whole years", "survey answers", "counts", "three colours"]
+    "name",
+    ["rounded to whole numbers", "ages in whole years", "survey answers", "counts", "one column", "three colours"],
 )
 def test_groups_are_counted(name: str) -> None:
     case = CASES[name]

@@ -70,9 +70,14 @@ def pairs_agree(one: NDArray[Any], other: NDArray[Any]) -> float:
     return (both - chance) / ((first + second) / 2 - chance)
 
 
-def slow_cohesion(graph: Any, clusters: NDArray[Any]) -> float:
+def slow_density(scores: NDArray[Any]) -> NDArray[Any]:
+    """Weights between neighbours that fall with the distance on one scale, the median of those between neighbours."""
+    weights, distances = neighbour_graph(scores).toarray(), cdist(scores, scores)
+    return weights * np.exp(-0.5 * (distances / np.median(distances[weights > 0])) ** 2)
+
+
+def slow_cohesion(weights: NDArray[Any], clusters: NDArray[Any]) -> float:
     """Mean over clusters of the weight that stays within one, pair by pair of rows."""
-    weights = graph.toarray()
     shares = []
     for cluster in np.unique(clusters):
         of_cluster = weights[clusters == cluster]
@@ -83,9 +88,11 @@ def slow_cohesion(graph: Any, clusters: NDArray[Any]) -> float:
 def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int) -> tuple[float, float, float]:
     """The better of two ways to find clusters, by loops over rows, for continuous rows without repetition."""
     scores = views(rows, seed)["rows"]
-    one = one_cluster(rows, scores, len(rows) // 2, seed)
-    graph_of_one = neighbour_graph(one)
-    uncut = max(slow_cohesion(graph_of_one, found[index]) for found in clusterings(one, numbers, seed).values())
+    uncut = []
+    for draw in (seed, seed + 1):
+        one = one_cluster(rows, scores, len(rows) // 2, draw)
+        graph = slow_density(one)
+        uncut.append(max(slow_cohesion(graph, found[index]) for found in clusterings(one, numbers, draw).values()))
     generator = np.random.default_rng(seed)
     agreements: dict[str, list[float]] = {"kmeans": [], "neighbours": []}
     within: dict[str, list[float]] = {"kmeans": [], "neighbours": []}
@@ -100,13 +107,13 @@ def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int)
                 own, theirs = found[here][way][index], found[there][way][index]
                 votes = [Counter(sorted(theirs[five].tolist())).most_common(1)[0][0] for five in nearest]
                 both.append(pairs_agree(own, np.array(votes)))
-                within[way].append(slow_cohesion(neighbour_graph(scores[halves[here]]), own))
+                within[way].append(slow_cohesion(slow_density(scores[halves[here]]), own))
             agreements[way].append(sum(both) / 2)
     results = []
     for way, each in agreements.items():
         mean = sum(each) / 4
         error = math.sqrt(sum((value - mean) ** 2 for value in each) / 3 / 4)
-        separation = min(max(1 - (1 - sum(within[way]) / 8) / (1 - uncut), 0.0), 1.0)
+        separation = min(max(1 - (1 - sum(within[way]) / 8) / (1 - sum(uncut) / 2), 0.0), 1.0)
         results.append((mean * separation, (mean, error, separation)))
     return max(results, key=lambda each: each[0])[1]
 

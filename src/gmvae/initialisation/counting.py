@@ -16,6 +16,7 @@ from gmvae.initialisation.features import one_cluster, views
 from gmvae.initialisation.graph import (
     clusters_of,
     cohesion,
+    denser_where_close,
     distinct_rows,
     eigenvectors,
     neighbour_graph,
@@ -32,6 +33,8 @@ _MAX_ROWS = 6000
 _MIN_ROWS_PER_CLUSTER = 10
 """Of a half; fewer say little about whether a cluster is there."""
 _N_SPLITS = 4
+_N_REFERENCES = 2
+"""Draws of a single normal cluster."""
 _LEAST_CUT = 1e-3
 """Share of weight that a boundary through a single cluster cuts at least: some row is always next to it."""
 _NUMBERS_OF_VIEWS = (2, 3, 5, 10)
@@ -98,7 +101,6 @@ def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Eviden
     if not numbers:
         return []
     scores = _clearest(views(rows[drawn], seed), seed)
-    one = one_cluster(rows[drawn], scores, len(drawn) // 2, seed)
     generator = np.random.default_rng(seed)
     by_way: dict[str, list[Measured]] = {}
     with warnings.catch_warnings():
@@ -108,8 +110,8 @@ def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Eviden
             found = [clusterings(half, numbers, seed) for half in halves]
             for way in (each for each in found[0] if each in found[1]):
                 by_way.setdefault(way, []).append(_measured(halves, [each[way] for each in found]))
-        alone = clusterings(one, numbers, seed)
-    within_one = np.max([cohesions(one, clusters) for clusters in alone.values()], axis=0)
+        uncut = [_uncut_of_one(rows[drawn], scores, numbers, seed + draw) for draw in range(_N_REFERENCES)]
+    within_one = np.mean(uncut, axis=0)
     return [
         max(
             (_summary(measured, within_one[index], number, index) for measured in by_way.values()),
@@ -186,13 +188,19 @@ def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[s
 
 
 def cohesions(scores: np.ndarray, found: Sequence[np.ndarray]) -> np.ndarray:
-    """Cohesion of each of several clusterings of the same rows."""
+    """Cohesion of each of several clusterings of the same rows, in a graph that tells how far neighbours are."""
     distinct = distinct_rows(scores)
     if len(distinct.scores) < 2:
         return np.ones(len(found))
-    graph = neighbour_graph(distinct.scores, distinct.counts)
+    graph = denser_where_close(neighbour_graph(distinct.scores, distinct.counts), distinct.scores)
     first = np.unique(distinct.inverse, return_index=True)[1]
     return np.array([cohesion(graph, clusters[first]) for clusters in found])
+
+
+def _uncut_of_one(rows: np.ndarray, scores: np.ndarray, numbers: Sequence[int], seed: int) -> np.ndarray:
+    """Highest cohesion with which a single normal cluster can be divided, for each number."""
+    one = one_cluster(rows, scores, len(scores) // 2, seed)
+    return np.max([cohesions(one, clusters) for clusters in clusterings(one, numbers, seed).values()], axis=0)
 
 
 def _measured(halves: Sequence[np.ndarray], found: Sequence[Sequence[np.ndarray]]) -> Measured:
