@@ -115,6 +115,8 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "stability": None if math.isnan(estimator.stability_) else estimator.stability_,
         "n_components": estimator.n_components_,
         "n_components_effective": estimator.n_components_effective_,
+        "information": estimator.history_.best.information,
+        "agreement": estimator.history_.best.agreement,
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
         "figures": [str(path) for path in outcome.figures],
@@ -124,6 +126,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 def _show(outcome: Outcome) -> None:
     estimator, run = outcome.estimator, shlex.quote(str(outcome.folder.path))
     scores = {} if outcome.scores is None else outcome.scores._asdict()
+    best = estimator.history_.best
     show(
         [
             ("run folder", outcome.folder.path),
@@ -131,6 +134,11 @@ def _show(outcome: Outcome) -> None:
             ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
             *([("clusters found", estimator.n_components_)] if estimator.n_components == "auto" else []),
             ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components_}"),
+            (
+                "information",
+                f"{best.information:.2f} nats about a row, of at most {math.log(estimator.n_components_):.2f}",
+            ),
+            ("agreement", f"{best.agreement:.1%} of rows keep their cluster when the latents are drawn"),
             *([("stability", f"{estimator.stability_:.3f}")] if not math.isnan(estimator.stability_) else []),
             ("seconds", f"{outcome.seconds:.1f}"),
             *((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in scores.items()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,10 @@ def _epochs(history: Path) -> list[float]:
 
 def _finished(model: Path) -> dict[str, Any]:
     from gmvae.estimator.facts import read_facts
+    from gmvae.training.history import History
 
     fitted = read_facts(model)
+    best = History.from_rows(fitted["history"]).best
     assignments = RunFolder(model.parent).assignments
     n_components = fitted["parameters"]["n_components"]
     return {
@@ -96,6 +99,8 @@ def _finished(model: Path) -> dict[str, Any]:
         "stability": fitted.get("stability"),
         "n_components": n_components,
         "n_components_effective": fitted["n_components_effective"],
+        "information": best.information if math.isfinite(best.information) else None,
+        "agreement": best.agreement if math.isfinite(best.agreement) else None,
         "cluster_sizes": _sizes(assignments, n_components) if assignments.is_file() else None,
         "cluster_shares": fitted["weights"],
         "config": fitted["parameters"],

@@ -165,8 +165,7 @@ def adopt(estimator: GMVAE, fit: Fit, rows: np.ndarray, config: Config) -> None:
     estimator.n_components_effective_ = effective_components(estimator.weights_)
     scored = rows[np.sort(fit.held_out[:_MAX_SCORED])]  # in their order on disk
     estimator.held_out_log_likelihoods_ = np.sort(answers.novelty_evidence(fit.model, scored)).astype(np.float64)
-    best = estimator.history_.epochs[int(estimator.history_["lower_bound_held_out"].argmax())]
-    warn_if_collapsed(best, config)
+    warn_if_collapsed(fit.state.history.best, config)
     warn_unless_converged(fit.state, config)
 
 

@@ -97,6 +97,11 @@ class History(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(Epoch._fields)
 
+    @property
+    def best(self) -> Epoch:
+        """The epoch of the highest held-out bound, the first of several."""
+        return max(self.epochs, key=lambda epoch: epoch.lower_bound_held_out)
+
     def to_csv(self, path: str | Path) -> None:
         """Write one row per epoch."""
         with replacing(path) as temporary, temporary.open("w", newline="") as file:
