@@ -23,7 +23,7 @@ X = np.random.default_rng(0).random((64, 1, 8, 8)).round().astype(np.float32)
 def model_of(family: str, width: int) -> GaussianMixtureVAE:
     units = UnitInterval() if family == "bernoulli" else Standardise(torch.zeros(20).double(), torch.ones(20).double())
     with torch.random.fork_rng():
-        config = Config(hidden_layer_sizes=(width,), network="mlp")
+        config = Config(style_dim=4, hidden_layer_sizes=(width,), network="mlp")
         return build(config, (20,), "bernoulli" if family == "bernoulli" else "gaussian", units)
 
 

@@ -25,7 +25,6 @@ FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 INTEGERS = [
     "latent_dim",
-    "style_dim",
     "batch_size",
     "n_mc_samples",
     "n_init",
@@ -92,6 +91,13 @@ def test_choices(name: str) -> None:
 def test_integers_that_may_be_found(name: str) -> None:
     assert [getattr(Config(**{name: good}), name) for good in (1, "auto", np.int32(9))] == [1, "auto", 9]
     for bad in (0, "many", 1.5, True, None):
+        assert refusal(**{name: bad}) == f"`{name}` must be an integer of at least 1 or 'auto'; got {bad!r}."
+
+
+@pytest.mark.parametrize("name", ["n_components", "style_dim"])
+def test_sizes_are_integers_or_auto(name: str) -> None:
+    assert [getattr(Config(**{name: good}), name) for good in (1, 7, "auto")] == [1, 7, "auto"]
+    for bad in (0, -1, 1.5, "2", None, True):
         assert refusal(**{name: bad}) == f"`{name}` must be an integer of at least 1 or 'auto'; got {bad!r}."
 
 
@@ -180,6 +186,7 @@ def test_compile_is_a_boolean_or_auto() -> None:
 def test_every_field_has_been_tried_above() -> None:
     singles = {
         "n_components",
+        "style_dim",
         "max_iter",
         "max_grad_norm",
         "validation_fraction",

@@ -578,6 +578,18 @@ def test_sample_of_a_style_for_each(fitted: GMVAE) -> None:
     assert np.array_equal(same, fitted.sample(300, component=0, style=[0.3], mean=True)[0])
 
 
+def test_the_style_is_smaller_in_tables() -> None:
+    quick = {"max_iter": 1, "hidden_layer_sizes": (8,), "random_state": 0}
+    images = np.random.default_rng(0).random((30, 4, 4))
+    assert GMVAE(2, **quick).fit(images).style_dim_ == 4
+    table = GMVAE(2, **quick).fit(images.reshape(30, -1))
+    assert (table.style_dim_, table.style_dim, table.transform_style(images.reshape(30, -1)).shape) == (
+        2,
+        "auto",
+        (30, 2),
+    )
+
+
 def test_components_are_drawn_from_p_of_z(fitted: GMVAE) -> None:
     labels = fitted.sample(6000)[1]
     assert stats.chisquare(np.bincount(labels, minlength=3), 6000 * weights_of(fitted)).pvalue > 1e-4

@@ -28,7 +28,7 @@ START = StartingClusters(torch.arange(0, 40, 2), torch.arange(20) % 3)
 
 
 def guide(start: StartingClusters | None = START, consistency: float = 2.0, rows: Tensor = IMAGES) -> Guide:
-    config = Config(n_components=3, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
+    config = Config(n_components=3, style_dim=4, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
         return Guide(build(config, (1, 8, 8), "bernoulli", UnitInterval()), DeviceRows(rows), start, config, N_STEPS)
 

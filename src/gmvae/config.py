@@ -99,7 +99,12 @@ class Config:
         "K",
     )
     latent_dim: int = _field(10, _integer(1), "Dimension of the latent that carries the mixture.", "D_x")
-    style_dim: int = _field(4, _integer(1), "Dimension of the style latent.", "D_w")
+    style_dim: int | Literal["auto"] = _field(
+        "auto",
+        dataclasses.replace(_integer(1), says="an integer of at least 1 or 'auto'", choices=("auto",)),
+        "Dimension of the style latent; 'auto' takes 4 for images and 2 for tables.",
+        "D_w",
+    )
     likelihood: Likelihood = _field(
         "auto",
         _choice(Likelihood),
@@ -217,6 +222,12 @@ class Config:
         """Number of clusters, once it is a number."""
         assert isinstance(self.n_components, int)
         return self.n_components
+
+    @property
+    def D_w(self) -> int:
+        """Dimension of the style, once it is a number."""
+        assert isinstance(self.style_dim, int)
+        return self.style_dim
 
     def _settle(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen once it is made

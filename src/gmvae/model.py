@@ -173,14 +173,14 @@ def build(
             MixturePrior(
                 config.K,
                 config.latent_dim,
-                config.style_dim,
+                config.D_w,
                 mixture_width,
                 learned_weights=config.component_weights == "learned",
             ),
             DECODERS[family](trunks.decoder, len(event_shape)),
-            config.style_dim,
+            config.D_w,
         ),
-        Recognition(trunks.encoder, width, config.latent_dim, config.style_dim),
+        Recognition(trunks.encoder, width, config.latent_dim, config.D_w),
         units,
         config.bound,
     )

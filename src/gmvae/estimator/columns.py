@@ -14,9 +14,9 @@ from gmvae.units import HeavyTails
 
 _OFF_GRID = 1e-3
 """Share of a step by which values may miss a grid: decimals are not exact."""
-_HEAVY = 2.0
+_HEAVY = 3.0
 """Standard deviation over robust scale from which tails are heavy: 1 for a normal column, 1.3 for an exponential one,
-2 for a log-normal one with σ = 1."""
+2 for a log-normal one with σ = 1, 5 with σ = 1.5. A tenth of the rows ten deviations away, a cluster, have less."""
 _NORMAL_QUARTILES = 1.349
 """Distance between the quartiles of a standard normal."""
 
@@ -48,7 +48,7 @@ def rounding(sample: np.ndarray) -> Tensor | None:
 
 
 def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | None:
-    """Columns whose standard deviation is more than twice what their quartiles say, if any.
+    """Columns whose standard deviation is more than three times what their quartiles say, if any.
 
     Where the quartiles are equal, as with mostly zeros, the distinct values take their place; columns of two values
     have no tails.

@@ -37,7 +37,7 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
     """
     parameters = document.get("parameters")
     n_components = parameters.get("n_components") if isinstance(parameters, dict) else None
-    if not (_is_count(n_components) and isinstance(parameters, dict)):
+    if not (_is_count(n_components) and isinstance(parameters, dict) and _is_count(parameters.get("style_dim"))):
         raise broken(path, "model", "`parameters` in it are not those of a fit")
     for name, law in _LAWS.items():
         if name in _OPTIONAL and document.get(name) is None:

@@ -31,8 +31,8 @@ class GMVAE(FittedQueries):
         Number of clusters, K. "auto" takes as many, from 2 on, as halves of the data agree on; see `n_components_`.
     latent_dim : int, default=10
         Dimension D_x of the latent that carries the mixture.
-    style_dim : int, default=4
-        Dimension D_w of the style latent.
+    style_dim : int or "auto", default="auto"
+        Dimension D_w of the style latent. "auto" takes 4 for images and 2 for tables.
     likelihood : {"auto", "bernoulli", "gaussian"}, default="auto"
         p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and grey levels within [0, 1] (rows of which a
         tenth or more of the values are exactly 0 or 1), else "gaussian" with learned mean and scale.
@@ -100,8 +100,8 @@ class GMVAE(FittedQueries):
         Cluster of every row of the X that was fitted; not kept in saved models.
     weights_ : ndarray of shape (n_components,)
         Share of every cluster: the mean of `predict_proba` over the fitted X.
-    n_components_ : int
-        Number of clusters, K: the one asked for, or the one found by "auto".
+    n_components_, style_dim_ : int
+        Number of clusters, K, and dimension of the style, D_w: as asked for, or as found by "auto".
     n_components_effective_ : float
         Effective number of clusters, exp of the entropy of `weights_`.
     lower_bound_ : float
@@ -150,7 +150,7 @@ class GMVAE(FittedQueries):
         n_components: int | str = 10,
         *,
         latent_dim: int = 10,
-        style_dim: int = 4,
+        style_dim: int | str = "auto",
         likelihood: str = "auto",
         network: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (500, 500),

@@ -56,6 +56,11 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return self._config.K
 
     @property
+    def style_dim_(self) -> int:
+        """Dimension of the style: the one asked for, or the one taken by ``style_dim="auto"``."""
+        return self._config.D_w
+
+    @property
     def lower_bounds_(self) -> list[float]:
         """Held-out bound after every epoch of the best restart."""
         return [float(bound) for bound in self.history_["lower_bound_held_out"]]
@@ -258,7 +263,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             w; by default 0, the centre of p(w).
         """
         check_is_fitted(self)
-        style_dim = self._config.style_dim
+        style_dim = self._config.D_w
         w = np.zeros(style_dim) if style is None else np.array(style)
         if w.shape != (style_dim,):
             raise ValueError(f"`style` must have shape ({style_dim},); got shape {w.shape}.")

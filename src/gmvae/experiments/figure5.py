@@ -76,7 +76,7 @@ def _verdict(n_told: int) -> Verdict:
 
 def _found_again(model: GMVAE, component: int) -> float:
     """Share of a component's samples at w = 0 that the model assigns to it."""
-    images, _ = model.sample(_N_ASKED, component=component, style=np.zeros(model.style_dim), mean=True)
+    images, _ = model.sample(_N_ASKED, component=component, style=np.zeros(model.style_dim_), mean=True)
     return float((model.predict(np.rint(255 * images).astype(np.uint8)) == component).mean())
 
 

@@ -87,7 +87,7 @@ def component_images(estimator: GMVAE, X: NDArray[Any], n: int = _SAMPLES_PER_CO
     ndarray of shape (K, n, C, H, W)
     """
     K = estimator.n_components_
-    images, _ = estimator.sample(K * n, np.repeat(np.arange(K), n), np.zeros(estimator.style_dim), mean=True)
+    images, _ = estimator.sample(K * n, np.repeat(np.arange(K), n), np.zeros(estimator.style_dim_), mean=True)
     return shades(images, X).reshape(K, n, *images.shape[1:])
 
 
@@ -170,7 +170,7 @@ def style_images(
     latents = []
     for second in values[::-1] if len(directions) > 1 else np.zeros(1):
         for first in values:
-            style = np.zeros(estimator.style_dim)
+            style = np.zeros(estimator.style_dim_)
             style[directions] = (first, second)[: len(directions)]
             latents.append(estimator.components(style).means[component])
     images = shades(estimator.inverse_transform(np.stack(latents)), X)

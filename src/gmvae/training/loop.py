@@ -257,7 +257,7 @@ class Trainer:
     def _noise(self, generator: torch.Generator, n_rows: int, n_samples: int | None = None) -> Noise:
         dtype = next(self.model.parameters()).dtype
         n_samples = n_samples or self.config.n_mc_samples
-        shapes = (self.config.latent_dim, self.config.style_dim)
+        shapes = (self.config.latent_dim, self.config.D_w)
         return Noise(
             *(
                 torch.randn(n_samples, n_rows, dim, generator=generator, dtype=dtype, device=self.fabric.device)
