@@ -414,7 +414,7 @@ def _small_model(
     family: str, event_shape: tuple[int, ...], network: Any = "mlp", **settings: Any
 ) -> tuple[GaussianMixtureVAE, Tensor]:
     options = {"n_components": 3, "latent_dim": 2, "style_dim": 2, "hidden_layer_sizes": (16,), **settings}
-    config = Config(network=network, style_dim=4, **options)
+    config = Config(**{"network": network, "style_dim": 4, **options})
     generator = torch.Generator().manual_seed(8)
     y = torch.rand(9, *event_shape, generator=generator)
     units = UnitInterval() if family == "bernoulli" else standardisation([5.0 * y])

@@ -1064,7 +1064,7 @@ def test_collapse_is_named_with_its_remedy(
     information: float, effective: float, agreement: float, changed: dict[str, Any], sentence: str | None
 ) -> None:
     config = Config(n_components=10, **changed)
-    epoch = Epoch(1, 0, 0, 0, 0, 0, 0, effective, 0, 0, 0, information, agreement)
+    epoch = Epoch(20, 0, 0, 0, 0, 0, 0, effective, 0, 0, 0, information, agreement)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warn_if_collapsed(epoch, config)

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from gmvae.config import Config
+from gmvae.config import MIN_EPOCHS, Config
 from gmvae.training import Epoch, State, converged
 
 _LITTLE = 0.3
@@ -33,6 +33,8 @@ def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
     entropy = math.log(epoch.effective_components)
     if epoch.information < _NOTHING:
         what = "clusters tell nothing about rows: one component took all, or components coincide"
+    elif epoch.epoch < MIN_EPOCHS:
+        return  # clusters are still being learned
     elif epoch.information < _LITTLE * entropy:
         what = f"clusters tell little about rows: {epoch.information:.2f} of {entropy:.2f} nats"
     elif epoch.agreement < _DISAGREE:

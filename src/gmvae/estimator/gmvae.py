@@ -44,7 +44,7 @@ class GMVAE(FittedQueries):
     hidden_layer_sizes : tuple of int, default=(500, 500)
         Widths of "mlp", mirrored in the decoder; "conv" has one fully connected layer of the last width.
     batch_norm : bool, default=False
-        Batch normalisation after every hidden layer of "mlp" and "conv".
+        Batch normalisation in "mlp" and "conv".
     max_iter : int or "auto", default="auto"
         Epochs at most. "auto" takes enough for 3,000 gradient steps, between 20 and 500 epochs.
     batch_size : int, default=128
@@ -66,9 +66,7 @@ class GMVAE(FittedQueries):
     n_init : int, default=1
         Restarts; the best held-out bound is kept.
     init : {"auto", "neighbours", "kmeans", "gmm", "random"}, default="auto"
-        Clusters of rows, or of the strokes in images, on which the components start. "auto" lets the graph of nearest
-        neighbours, k-means and a Gaussian mixture compete, of images strokes, pixels and colours too, and takes what
-        the data support best; "random" starts anywhere.
+        Clusters on which the components start; "auto" lets the others compete, "random" starts anywhere.
     component_weights : {"learned", "uniform"}, default="learned"
         π of p(z): learned, from the shares of the starting clusters on, or 1/K each, as in the paper.
     consistency : float or "auto", default="auto"
@@ -100,8 +98,10 @@ class GMVAE(FittedQueries):
         Cluster of every row of the X that was fitted; not kept in saved models.
     weights_ : ndarray of shape (n_components,)
         Share of every cluster: the mean of `predict_proba` over the fitted X.
-    n_components_, style_dim_ : int
-        Number of clusters, K, and dimension of the style, D_w: as asked for, or as found by "auto".
+    n_components_ : int
+        Number of clusters, K: the one asked for, or the one found by "auto".
+    style_dim_ : int
+        Dimension of the style.
     n_components_effective_ : float
         Effective number of clusters, exp of the entropy of `weights_`.
     lower_bound_ : float
@@ -130,7 +130,7 @@ class GMVAE(FittedQueries):
 
     References
     ----------
-    Dilokthanakul et al. 2016, "Deep Unsupervised Clustering with Gaussian Mixture VAEs", arXiv:1611.02648.
+    Dilokthanakul et al. 2016, arXiv:1611.02648.
 
     Examples
     --------
@@ -238,8 +238,8 @@ class GMVAE(FittedQueries):
             Called after every epoch of every restart with an estimator that answers from the weights of that moment and
             has the `history_` so far. It is good until the function returns.
         on_start : callable, optional
-            Called before the training with the clusters on which the first restart starts, (n_samples,), -1 for rows
-            beyond 10,000 that were not looked at; ``run_dir`` gets them as ``start.parquet``.
+            Called before the training with the starting clusters (n_samples,) of the first restart, -1 for rows that
+            were not looked at beyond 10,000; ``run_dir`` gets them as ``start.parquet``.
 
         Returns
         -------
