@@ -2,7 +2,7 @@
 
 p(z|x,w) at the means of q(x|y) and q(w|y), beside its average over one set of draws that all rows share, of x and w,
 of w alone and of x alone. Every set is fitted once per seed with complete defaults; fits are kept, so a second run only
-measures. Labels are used for the scores alone.
+measures, and what it does not measure anew stays in the file. Labels are used for the scores alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from assignments_meanings import Meaning, Posterior, agreement, answers, distance, log_loss, weighed
+from assignments_meanings import N_IMPORTANCE, Meaning, Posterior, agreement, answers, distance, log_loss, weighed
 from assignments_sets import SETS, Rows
 from assignments_tables import tables
 from timing import Effort, interleaved
@@ -58,32 +58,30 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    records: list[Record] = []
+    path = arguments.out / "assignments.json"
+    known = json.loads(path.read_text())["records"] if path.is_file() else []
+    records: dict[tuple[int, str], Record] = {(each["seed"], each["set"]): each for each in known}
     for seed in arguments.seeds:
         for name in arguments.sets:
             rows = SETS[name].read(arguments.data)
             estimator, fit = fitted(name, seed, rows.X, arguments.out)
             started = time.perf_counter()
-            records.append({"set": name, "K": SETS[name].K, "seed": seed, "fit": fit, **measured(estimator, rows)})
-            write(arguments.out / "assignments.json", records)
+            about = {"set": name, "K": SETS[name].K, "seed": seed, "fit": fit, "measured": provenance()}
+            records[seed, name] = {**about, **measured(estimator, rows)}
+            write(path, [*records.values()])
             spent = time.perf_counter() - started
             print(f"{name}, seed {seed}: fitted in {fit['seconds']:.0f} s, measured in {spent:.0f} s", flush=True)
-    print("\n".join(["", *tables(records)]))
+    print("\n".join(["", *tables([*records.values()])]))
 
 
 def write(path: Path, records: list[Record]) -> None:
+    """Put all records into one file."""
     about = {
-        **provenance(),
         "threads": torch.get_num_threads(),
         "settings": "GMVAE(K, random_state=seed)",
-        "noise_seeds": {
-            "scored": 0,
-            "number": N_NOISES,
-            "reference": REFERENCE_SEED,
-            "second": SECOND_SEED,
-            "own": OWN_SEED,
-        },
+        "noise_seeds": {"scored": 0, "number": N_NOISES, "reference": REFERENCE_SEED, "second": SECOND_SEED},
         "rows_timed": N_TIMED,
+        "importance_samples": {"number": N_IMPORTANCE, "seed": OWN_SEED, "rows": N_JUDGED},
         "sets": {name: source.words for name, source in SETS.items()},
     }
     with replacing(path) as temporary:

@@ -122,7 +122,7 @@ def _table(read: Callable[[], Any]) -> Callable[[Path], Rows]:
 
 def _digits(data: Path) -> Rows:
     digits = datasets.load_digits()
-    return _all(digits.images / 16, digits.target)
+    return _all(digits.images[:, None] / 16, digits.target)
 
 
 def _pendigits(data: Path) -> Rows:
@@ -133,7 +133,7 @@ def _pendigits(data: Path) -> Rows:
 def _mnist(data: Path) -> Rows:
     images = load("mnist", data_home=data)
     assert images.labels is not None
-    return _all(images.X[:N_MNIST], images.labels[:N_MNIST])
+    return _all(images.X[:N_MNIST, None], images.labels[:N_MNIST])
 
 
 def _horse_colic(data: Path, *, with_labels: bool) -> Rows:

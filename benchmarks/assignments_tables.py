@@ -1,4 +1,4 @@
-"""The tables that `assignments.py` prints."""
+"""The tables that `assignments.py` prints: means over the seeds of a set."""
 
 from __future__ import annotations
 
@@ -8,64 +8,66 @@ from typing import Any
 import numpy as np
 
 PLUG_IN = "plug-in"
-SCORED = (PLUG_IN, "mean-field", "sobol 64, w alone", "sobol 16", "pseudo 256")
-MEASURES = {"accuracy": "accuracy", "log_loss": "log-loss", "calibration_error": "ECE"}
+SCORED = (PLUG_IN, "sobol 16, w alone", "sobol 16", "pseudo 256")
+MEASURES = {"accuracy": "accuracy", "log_loss": "log-loss", "calibration_error": "calibration error"}
+AGREEING = (PLUG_IN, "mean-field", "sobol 16, w alone", "sobol 8", "sobol 16", "sobol 64")
+
+Records = Sequence[dict[str, Any]]
 
 
-def tables(records: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Scores; agreement with the average over the most draws; time; and who comes close to the model's posterior."""
-    yield from _scores(records)
-    yield from _agreement(records)
-    yield from _times(records)
-    yield from _judged(records)
-
-
-def _scores(records: Sequence[dict[str, Any]]) -> Iterator[str]:
-    yield from _head("set, seed", *(f"{title}: {name}" for title in MEASURES.values() for name in SCORED))
+def tables(records: Records) -> Iterator[str]:
+    """Scores, agreement and time of a set; then training and held-out rows apart."""
+    sets: dict[str, list[dict[str, Any]]] = {}
     for record in records:
-        if "accuracy" in record["meanings"][PLUG_IN]:
-            numbers = [record["meanings"][name][measure] for measure in MEASURES for name in SCORED]
-            yield _line(_name(record), *(f"{number + 0.0:.3f}" for number in numbers))
+        sets.setdefault(record["set"], []).append(record)
+    yield f"Scores are those of {'; '.join(SCORED)}. Agreement with the average over the most draws, and time as"
+    yield f"a multiple of the plug-in's, are those of {'; '.join(AGREEING)}."
     yield ""
-
-
-def _agreement(records: Sequence[dict[str, Any]]) -> Iterator[str]:
-    names = [name for name, of in records[0]["meanings"].items() if "agreement" in of]
-    yield from _head("agreement: set, seed", *names, "pseudo 256 anew")
-    for record in records:
-        numbers = [np.mean(record["meanings"][name]["agreement"]) for name in names]
-        again = record["two_references"]["agreement"]
-        yield _line(_name(record), *(f"{number:.3f}" for number in (*numbers, again)))
+    yield from _head("set (K; seeds)", "rows", *MEASURES.values(), "agreement", "time")
+    for name, each in sets.items():
+        yield _line(_title(name, each), str(each[0]["n_scored"]), *_scores(each), _agreement(each), _times(each))
     yield ""
-
-
-def _times(records: Sequence[dict[str, Any]]) -> Iterator[str]:
-    names = [name for name in records[0]["milliseconds"] if name != PLUG_IN]
-    yield from _head("time: set, seed", f"{PLUG_IN}, ms", *(f"{name}, ×" for name in names))
-    for record in records:
-        spent = record["milliseconds"]
-        ratios = [f"{spent[name] / spent[PLUG_IN]:.1f}" for name in names]
-        yield _line(_name(record), f"{spent[PLUG_IN]:.1f}", *ratios)
+    yield "Agreement with the average over the most draws; in brackets agreement with the model's own posterior, and"
+    yield "the distance from it."
     yield ""
+    judged = list(records[0]["parts"]["train"]["meanings"])
+    yield from _head("set (K; seeds), rows", *judged)
+    for name, each in sets.items():
+        for part in ("train", "held_out"):
+            found = [record["parts"][part]["meanings"] for record in each]
+            where = f"{_title(name, each)}, {part.replace('_', ' ')}"
+            yield _line(where, *(_beside([of[meaning] for of in found]) for meaning in judged))
 
 
-def _judged(records: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """On training and held-out rows: agreement with the reference, and distance from the model's own posterior."""
-    names = list(records[0]["parts"]["train"]["meanings"])
-    yield from _head("agreement, own agreement (distance): set, seed, rows", "effective samples", *names)
-    for record in records:
-        for part, found in record["parts"].items():
-            cells = [
-                f"{of['agreement']:.3f}, {of['agreement_own']:.3f} ({of['distance_own']:.3f})"
-                for of in found["meanings"].values()
-            ]
-            where = f"{_name(record)}, {part.replace('_', ' ')}"
-            yield _line(where, f"{found['median_effective_samples']:.0f}", *cells)
-    yield ""
+def _title(name: str, records: Records) -> str:
+    return f"{name} ({records[0]['K']}; {len(records)})"
 
 
-def _name(record: dict[str, Any]) -> str:
-    return f"{record['set']}, {record['seed']}"
+def _scores(records: Records) -> Iterator[str]:
+    for measure in MEASURES:
+        if measure in records[0]["meanings"][PLUG_IN]:
+            yield " / ".join(f"{_mean([r['meanings'][name][measure] for r in records]):.3f}" for name in SCORED)
+        else:
+            yield "–"
+
+
+def _agreement(records: Records) -> str:
+    return " / ".join(f"{_mean([r['meanings'][name]['agreement'] for r in records]):.3f}" for name in AGREEING)
+
+
+def _times(records: Records) -> str:
+    spent = [record["milliseconds"] for record in records]
+    return " / ".join(f"{np.median([each[name] / each[PLUG_IN] for each in spent]):.1f}" for name in AGREEING)
+
+
+def _beside(found: Records) -> str:
+    same, own, apart = (_mean([of[key] for of in found]) for key in ("agreement", "agreement_own", "distance_own"))
+    return f"{same:.3f} ({own:.3f}, {apart:.3f})"
+
+
+def _mean(values: Sequence[Any]) -> float:
+    """Mean over the seeds, and over those of the noise where there are several; 0 without a sign."""
+    return float(np.mean([np.mean(each) for each in values])) + 0.0
 
 
 def _head(*cells: str) -> Iterator[str]:
