@@ -131,7 +131,7 @@ def test_docstring_names_every_parameter_with_its_default() -> None:
 def test_docstring_names_every_attribute() -> None:
     fitted = small().fit(pd.DataFrame(whole_numbers(), columns=list("abcd")))
     public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
-    public |= {"lower_bounds_", "n_components_"}
+    public |= {"lower_bounds_", "n_components_", "style_dim_"}
     section = inspect.getdoc(GMVAE).split("Attributes\n----------\n")[1].split("\n\nReferences")[0]  # type: ignore[union-attr]
     assert set(re.findall(r"^(\w+_) : ", section, flags=re.MULTILINE)) == public
 
