@@ -21,7 +21,7 @@ from gmvae.initialisation.graph import (
     eigenvectors,
     neighbour_graph,
 )
-from gmvae.initialisation.starts import CLEARER, halves_agree, told_by
+from gmvae.initialisation.starts import clearest, halves_agree, told_by
 
 MAX_COMPONENTS = 20
 """Clusters up to which ``n_components="auto"`` looks at every number."""
@@ -193,8 +193,7 @@ def cohesions(scores: np.ndarray, found: Sequence[np.ndarray]) -> np.ndarray:
     if len(distinct.scores) < 2:
         return np.ones(len(found))
     graph = denser_where_close(neighbour_graph(distinct.scores, distinct.counts), distinct.scores)
-    first = np.unique(distinct.inverse, return_index=True)[1]
-    return np.array([cohesion(graph, clusters[first]) for clusters in found])
+    return np.array([cohesion(graph, clusters[distinct.first]) for clusters in found])
 
 
 def _uncut_of_one(rows: np.ndarray, scores: np.ndarray, numbers: Sequence[int], seed: int) -> np.ndarray:
@@ -228,9 +227,7 @@ def _summary(measured: Sequence[Measured], within_one: float, number: int, index
 
 def _clearest(seen: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
     """The first view, or one whose halves agree far more on clusters of some number."""
-    first, *others = seen
-    if not others:
-        return seen[first]
+    if len(seen) == 1:
+        return next(iter(seen.values()))
     agreement = {name: max(halves_agree(scores, n, seed) for n in _NUMBERS_OF_VIEWS) for name, scores in seen.items()}
-    best = max(others, key=lambda name: agreement[name])
-    return seen[best if agreement[best] > agreement[first] + CLEARER else first]
+    return seen[clearest(agreement)]

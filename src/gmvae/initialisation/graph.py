@@ -41,6 +41,11 @@ class DistinctRows(NamedTuple):
     counts: np.ndarray
     inverse: np.ndarray
 
+    @property
+    def first(self) -> np.ndarray:
+        """Index of the first of the equal rows, (m,)."""
+        return np.unique(self.inverse, return_index=True)[1]
+
 
 def distinct_rows(scores: np.ndarray) -> DistinctRows:
     """Merge rows that are equal."""

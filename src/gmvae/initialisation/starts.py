@@ -37,7 +37,7 @@ _MAX_MIXTURE = 2e9
 """Rows times clusters times squared dimensions up to which a Gaussian mixture is tried: half a minute."""
 _ROWS_PER_PARAMETER = 2
 """Rows per cluster and dimension below which a Gaussian mixture fits noise."""
-CLEARER = 0.25
+_CLEARER = 0.25
 """By how much more halves of the data must agree on pixels or colours for them to take the place of strokes."""
 _MAX_ROWS_COMPARED = 4000
 _N_VOTES = 5
@@ -141,10 +141,8 @@ def supported(scores: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, 
     if len(distinct.scores) < 2:
         return {name: Support(1.0, 0.0) for name in found}
     graph = neighbour_graph(distinct.scores, distinct.counts)
-    first = np.zeros(len(distinct.scores), dtype=int)
-    first[distinct.inverse] = np.arange(len(scores))
     return {
-        name: Support(cohesion(graph, clusters[first]), gaussian_gain(scores, clusters))
+        name: Support(cohesion(graph, clusters[distinct.first]), gaussian_gain(scores, clusters))
         for name, clusters in found.items()
     }
 
@@ -155,9 +153,15 @@ def clearest_view(seen: Mapping[str, np.ndarray], n_clusters: int, seed: int) ->
     if not others or n_clusters == 1:
         return first, ""
     agreement = {name: halves_agree(scores, n_clusters, seed) for name, scores in seen.items()}
-    best = max(others, key=lambda name: agreement[name])
-    view = best if agreement[best] > agreement[first] + CLEARER else first
-    return view, "; halves agree on " + ", ".join(f"{name} by {each:.2f}" for name, each in agreement.items())
+    return clearest(agreement), "; halves agree on " + ", ".join(
+        f"{name} by {each:.2f}" for name, each in agreement.items()
+    )
+
+
+def clearest(agreement: Mapping[str, float]) -> str:
+    """The first view, or the one on which halves of the data agree most, if it is by far more."""
+    first, best = next(iter(agreement)), max(agreement, key=lambda name: agreement[name])
+    return best if agreement[best] > agreement[first] + _CLEARER else first
 
 
 def halves_agree(scores: np.ndarray, n_clusters: int, seed: int) -> float:
