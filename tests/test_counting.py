@@ -87,7 +87,7 @@ def slow_cohesion(weights: NDArray[Any], clusters: NDArray[Any]) -> float:
 
 def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int) -> tuple[float, float, float]:
     """The better of two ways to find clusters, by loops over rows, for continuous rows without repetition."""
-    scores = views(rows, seed)["rows"]
+    ((_, scores),) = views(rows, seed)
     uncut = []
     for draw in (seed, seed + 1):
         one = one_cluster(rows, scores, len(rows) // 2, draw)

@@ -19,9 +19,9 @@ from gmvae.atomic import replacing
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT_VERSION = 2
-"""Version 2 has a checksum; files of version 1 are read without one."""
-_READABLE = ("1", str(FORMAT_VERSION))
+FORMAT_VERSION = 3
+"""Version 2 brought a checksum, version 3 units of rounded columns and heavy tails; earlier files are read."""
+_READABLE = ("1", "2", str(FORMAT_VERSION))
 _CHECKSUM = "sha256"
 
 Kind = Literal["model", "checkpoint"]
@@ -102,8 +102,8 @@ def _check(path: Path, kind: Kind, header: Mapping[str, Any], body: memoryview) 
     version = metadata.get("format_version")
     if version not in _READABLE:
         raise ModelFileError(
-            f"`path` must have format version {' or '.join(_READABLE)}; {str(path)!r} has {version!r} (written by "
-            f"gmvae {metadata.get('gmvae_version')}): install a version of gmvae that reads it."
+            f"`path` must have one of the format versions {', '.join(_READABLE)}; {str(path)!r} has {version!r} "
+            f"(written by gmvae {metadata.get('gmvae_version')}): install a version of gmvae that reads it."
         )
     claimed = metadata.get(_CHECKSUM)
     if (claimed is not None or version != "1") and claimed != _checksum(header, body):
