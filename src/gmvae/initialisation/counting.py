@@ -77,6 +77,58 @@ class Evidence(NamedTuple):
         return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components**2)
 
 
+class Looked(NamedTuple):
+    """Rows that are looked at, at most 6,000.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n, p) or (n, C, H, W)
+        Standardised observations.
+    scores : ndarray of shape (n, d)
+        Principal components of the view of them that is clustered.
+    seed : int
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+    seed: int
+
+    @classmethod
+    def at(cls, rows: np.ndarray, seed: int) -> Looked:
+        """Draw rows at random and choose a view."""
+        drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_ROWS])
+        return cls(rows[drawn], _clearest(dict(views(rows[drawn], seed)), seed), seed)
+
+    def evidence(self, numbers: Sequence[int]) -> list[Evidence]:
+        """What the rows say for each number of clusters; see `evidence`."""
+        numbers = [number for number in numbers if 2 * _MIN_ROWS_PER_CLUSTER * number <= len(self.rows)]
+        if not numbers:
+            return []
+        generator = np.random.default_rng(self.seed)
+        by_way: dict[str, list[Measured]] = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            for _ in range(_N_SPLITS):
+                halves = [self.scores[half] for half in np.array_split(generator.permutation(len(self.scores)), 2)]
+                found = [clusterings(half, numbers, self.seed) for half in halves]
+                for way in (each for each in found[0] if each in found[1]):
+                    by_way.setdefault(way, []).append(_measured(halves, [each[way] for each in found]))
+            uncut = [self._uncut_of_one(numbers, self.seed + draw) for draw in range(_N_REFERENCES)]
+        within_one = np.mean(uncut, axis=0)
+        return [
+            max(
+                (_summary(measured, within_one[index], number, index) for measured in by_way.values()),
+                key=lambda each: each.score,
+            )
+            for index, number in enumerate(numbers)
+        ]
+
+    def _uncut_of_one(self, numbers: Sequence[int], seed: int) -> np.ndarray:
+        """Highest cohesion with which a single normal cluster can be divided, for each number."""
+        one = one_cluster(self.rows, self.scores, len(self.scores) // 2, seed)
+        return np.max([cohesions(one, clusters) for clusters in clusterings(one, numbers, seed).values()], axis=0)
+
+
 def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Evidence]:
     """What the data say for each number of clusters.
 
@@ -96,29 +148,7 @@ def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Eviden
     evidence : list of Evidence
         Empty with fewer than 40 rows.
     """
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_ROWS])
-    numbers = [number for number in numbers if 2 * _MIN_ROWS_PER_CLUSTER * number <= len(drawn)]
-    if not numbers:
-        return []
-    scores = _clearest(views(rows[drawn], seed), seed)
-    generator = np.random.default_rng(seed)
-    by_way: dict[str, list[Measured]] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for _ in range(_N_SPLITS):
-            halves = [scores[half] for half in np.array_split(generator.permutation(len(scores)), 2)]
-            found = [clusterings(half, numbers, seed) for half in halves]
-            for way in (each for each in found[0] if each in found[1]):
-                by_way.setdefault(way, []).append(_measured(halves, [each[way] for each in found]))
-        uncut = [_uncut_of_one(rows[drawn], scores, numbers, seed + draw) for draw in range(_N_REFERENCES)]
-    within_one = np.mean(uncut, axis=0)
-    return [
-        max(
-            (_summary(measured, within_one[index], number, index) for measured in by_way.values()),
-            key=lambda each: each.score,
-        )
-        for index, number in enumerate(numbers)
-    ]
+    return Looked.at(rows, seed).evidence(numbers)
 
 
 def choose(found: Sequence[Evidence]) -> int:
@@ -148,11 +178,12 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
         How many there are in all.
     seed : int
     """
-    found = evidence(rows, range(2, MAX_COMPONENTS + 1), seed)
+    looked = Looked.at(rows, seed)
+    found = looked.evidence(range(2, MAX_COMPONENTS + 1))
     for number in LARGER_NUMBERS:
         if not found or found[-1].score < _enough(found) or number > n_rows // _MIN_ROWS_PER_NUMBER:
             break
-        found += evidence(rows, [number], seed)
+        found += looked.evidence([number])
     number = choose(found)
     if not found:
         return number, f"n_components={number}: {len(rows)} rows are too few to tell"
@@ -196,12 +227,6 @@ def cohesions(scores: np.ndarray, found: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([cohesion(graph, clusters[distinct.first]) for clusters in found])
 
 
-def _uncut_of_one(rows: np.ndarray, scores: np.ndarray, numbers: Sequence[int], seed: int) -> np.ndarray:
-    """Highest cohesion with which a single normal cluster can be divided, for each number."""
-    one = one_cluster(rows, scores, len(scores) // 2, seed)
-    return np.max([cohesions(one, clusters) for clusters in clusterings(one, numbers, seed).values()], axis=0)
-
-
 def _measured(halves: Sequence[np.ndarray], found: Sequence[Sequence[np.ndarray]]) -> Measured:
     """Compare the clusters of two halves, for each number."""
     told = [
@@ -227,7 +252,8 @@ def _summary(measured: Sequence[Measured], within_one: float, number: int, index
 
 def _clearest(seen: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
     """The first view, or one whose halves agree far more on clusters of some number."""
-    if len(seen) == 1:
-        return next(iter(seen.values()))
+    first = next(iter(seen.values()))
+    if len(seen) == 1 or len(first) < 2 * _MIN_ROWS_PER_CLUSTER * max(_NUMBERS_OF_VIEWS):
+        return first
     agreement = {name: max(halves_agree(scores, n, seed) for n in _NUMBERS_OF_VIEWS) for name, scores in seen.items()}
     return seen[clearest(agreement)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from sklearn.decomposition import PCA
 
@@ -15,10 +17,10 @@ _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
 
-def views(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """What may be clustered, by name: of images their strokes, pixels and colours, else the rows.
+def views(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """What may be clustered: of images their strokes, pixels and colours, else the rows.
 
-    Each is the principal components of what the name says. Strokes come first, where images are large enough:
+    Each is the principal components of what its name says. Strokes come first, where images are large enough:
     neighbours in pixels share their thickness, place and light more than what they show.
 
     Parameters
@@ -27,17 +29,20 @@ def views(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         Observations in the units that the networks see.
     seed : int
 
-    Returns
-    -------
-    views : dict of str to ndarray of shape (n, at most 30)
+    Yields
+    ------
+    name : str
+    scores : ndarray of shape (n, at most 30)
     """
     if rows.ndim == 2:
-        return {"rows": principal_scores(evenly_scaled(rows), seed)}
-    pixels = principal_scores(rows.reshape(len(rows), -1), seed)
-    if min(rows.shape[2:]) < LEAST_PICTURE:
-        return {"pixels": pixels}
-    strokes = principal_scores(oriented_gradients(rows), seed)
-    return {"strokes": strokes, "pixels": pixels, "colours": principal_scores(colours(rows), seed)}
+        yield "rows", principal_scores(evenly_scaled(rows), seed)
+        return
+    large = min(rows.shape[2:]) >= LEAST_PICTURE
+    if large:
+        yield "strokes", principal_scores(oriented_gradients(rows), seed)
+    yield "pixels", principal_scores(rows.reshape(len(rows), -1), seed)
+    if large:
+        yield "colours", principal_scores(colours(rows), seed)
 
 
 def principal_scores(rows: np.ndarray, seed: int) -> np.ndarray:

@@ -104,13 +104,13 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
     start : Start
     """
     n_clusters = min(n_components, len(rows))
-    seen = views(rows, seed)
     with warnings.catch_warnings():
         # A start need not converge, and users would take the warning for one about their own fit.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if init != "auto":
-            view, scores = next(iter(seen.items()))
+            view, scores = next(views(rows, seed))
             return Start(CLUSTERINGS[init](scores, n_clusters, seed), init, f"clusters of {view}")
+        seen = dict(views(rows, seed))
         view, of_view = clearest_view(seen, n_clusters, seed)
         found = candidates(seen[view], n_clusters, seed)
     if len(found) == 1:
