@@ -262,6 +262,25 @@ def test_the_posterior_over_clusters_takes_the_style_of_each_row() -> None:
     assert (at_zero - model.log_posterior(y)).abs().max() > 0.01
 
 
+@torch.no_grad()
+def test_views_are_judged_at_samples_of_both_latents() -> None:
+    """The view's log p(z|x,w), sample by sample, by scipy's densities."""
+    model, y = _small_model("gaussian", (3,), n_components=4)
+    model, y = model.double(), y.double()
+    noise = model.noise(3, len(y), torch.Generator().manual_seed(5))
+    view = model.standardised(y.flip(0))
+    q_x, q_w = model.recognition(view)
+    expected = np.zeros((len(y), 4))
+    for sample in range(3):
+        x, w = (q.mean + q.log_scale.exp() * n[sample] for q, n in ((q_x, noise.x), (q_w, noise.w)))
+        components = model.generative.mixture(w).components
+        scales = components.log_scale.exp().numpy()
+        densities = stats.norm(components.mean.numpy(), scales).pdf(x[:, None].numpy()).prod(-1)
+        expected += np.log(densities / densities.sum(-1, keepdims=True)) / 3
+    np.testing.assert_allclose(model(y, noise, view).view_log_posterior.numpy(), expected, rtol=1e-6)
+    assert np.abs(model.plug_in(model.recognition(view)).numpy() - expected).max() > 0.01
+
+
 # ---------------------------------------------------------------- chunks and units
 
 

@@ -59,8 +59,8 @@ class GaussianMixtureVAE(nn.Module):
     def forward(self, y: Tensor, noise: Noise, view: Tensor | None = None) -> Terms:
         """The four terms of the bound for observations y (B, *event), with S samples each.
 
-        With a ``view`` of each (B, *event), as `standardised` gives it, the posteriors of the components for both come
-        with them.
+        With a ``view`` of each (B, *event), as `standardised` gives it, posteriors of the components come with them:
+        the observations' at the means of q(x|y) and q(w|y), the views' at samples, as the terms see them.
         """
         y = self.standardised(y)
         q_x, q_w = self.recognition(y)
@@ -71,8 +71,15 @@ class GaussianMixtureVAE(nn.Module):
         if view is None:
             return terms
         return terms._replace(
-            log_posterior=self.plug_in(Posterior(q_x, q_w)), view_log_posterior=self.plug_in(self.recognition(view))
+            log_posterior=self.plug_in(Posterior(q_x, q_w)), view_log_posterior=self.mean_log_posterior(view, noise)
         )
+
+    def noise(self, n_samples: int, n_rows: int, generator: torch.Generator) -> Noise:
+        """Draw noise of the model's type, on the generator's device."""
+        _, _, latent_dim = self.generative.mixture.streams
+        dtype, device = self.generative.mixture.output.weight.dtype, generator.device
+        shapes = ((n_samples, n_rows, dim) for dim in (latent_dim, self.generative.style_dim))
+        return Noise(*(torch.randn(shape, generator=generator, dtype=dtype, device=device) for shape in shapes))
 
     def standardised(self, y: Tensor) -> Tensor:
         """What the networks see of observations y."""
@@ -100,6 +107,12 @@ class GaussianMixtureVAE(nn.Module):
         q = self.recognition(self.standardised(y))
         mixture = self.generative.mixture(reparameterise(q.w, noise.w))
         return mixture.log_posterior(reparameterise(q.x, noise.x)).exp().mean(0)
+
+    def mean_log_posterior(self, view: Tensor, noise: Noise) -> Tensor:
+        """E[log p(z|x,w)] over samples of q(x|y) q(w|y), for what `standardised` gives; shape (B, K)."""
+        q = self.recognition(view)
+        mixture = self.generative.mixture(reparameterise(q.w, noise.w))
+        return mixture.log_posterior(reparameterise(q.x, noise.x)).mean(0)
 
     def plug_in(self, q: Posterior) -> Tensor:
         """log p(z|x, w) at the means of q(x|y) and q(w|y), shape (B, K)."""

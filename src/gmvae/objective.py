@@ -32,9 +32,10 @@ class Terms(NamedTuple):
     assignment : Tensor of shape (B, K)
         p(z|x,w) averaged over the samples.
     log_posterior : Tensor of shape (V, K)
-        log p(z|y) at the means of q(x|y) and q(w|y), where views were shown besides; V = 0 without.
+        log p(z|x,w) at the means of q(x|y) and q(w|y), where views were shown besides; V = 0 without.
     view_log_posterior : Tensor of shape (V, K)
-        The same for the views.
+        log p(z|x,w) of the views averaged over samples: of a view that is drawn to a cluster every sample is, so that
+        the style cannot take over what tells clusters apart.
     """
 
     reconstruction: Tensor

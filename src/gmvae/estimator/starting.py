@@ -97,11 +97,11 @@ class Ground:
 
     def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
         """What halves of the rows say for each number of clusters."""
-        return evidence(self._seen(self._sample(seed)), numbers, seed)
+        return evidence(self.seen(self._sample(seed)), numbers, seed)
 
     def count(self, seed: int) -> tuple[int, str]:
         """How many clusters halves of the rows agree on, and a sentence that says so."""
-        return count(self._seen(self._sample(seed)), len(self.rows), seed)
+        return count(self.seen(self._sample(seed)), len(self.rows), seed)
 
     def start(self, config: Config, split: Split, seed: int) -> FoundStart:
         """Clusters of some of the rows, whatever `init` but "random" says.
@@ -114,7 +114,7 @@ class Ground:
         else:
             drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
             sample = split.train[torch.from_numpy(drawn)].sort().values
-        found = starting_clusters(config.init, self._seen(sample.numpy()), config.K, seed)
+        found = starting_clusters(config.init, self.seen(sample.numpy()), config.K, seed)
         clusters = torch.from_numpy(found.clusters).long()
         taught = torch.isin(sample, split.train)
         labels = np.full(len(self.rows), UNSEEN)
@@ -125,7 +125,7 @@ class Ground:
         """Random rows, in their order."""
         return np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:MAX_ROWS])
 
-    def _seen(self, sample: np.ndarray) -> np.ndarray:
+    def seen(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, in the model's units."""
         return self.units(as_tensor(self.rows[sample])).numpy().astype(np.float64)
 

@@ -96,7 +96,7 @@ class Guide:
         for _ in range(N_STEPS):
             view, target = self._drawn(self.start, batch_size, generator)
             with autocast():
-                log_posterior = self.model.plug_in(self.model.recognition(view))
+                log_posterior = self.model.mean_log_posterior(view, self.model.noise(1, len(view), generator))
             optimizer.zero_grad()
             (-(target * log_posterior).sum(-1).mean()).backward()
             optimizer.step()

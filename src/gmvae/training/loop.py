@@ -149,7 +149,7 @@ class Trainer:
         for step, indices in enumerate(batches, len(state.history.epochs) * self.steps_per_epoch):
             progress = step / self.guide.n_steps
             y = self.rows.take(indices)
-            noise = self._noise(self.generator, len(indices))
+            noise = self.model.noise(self.config.n_mc_samples, len(indices), self.generator)
             view, guidance = self.guide.view(y, step, self.generator)
             warmth = warmed(progress, self.config.warm_up)
             yield Minibatch(y, noise, view, guidance, warmth, peak * self.schedule(progress))
@@ -254,17 +254,6 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
 
-    def _noise(self, generator: torch.Generator, n_rows: int, n_samples: int | None = None) -> Noise:
-        dtype = next(self.model.parameters()).dtype
-        n_samples = n_samples or self.config.n_mc_samples
-        shapes = (self.config.latent_dim, self.config.D_w)
-        return Noise(
-            *(
-                torch.randn(n_samples, n_rows, dim, generator=generator, dtype=dtype, device=self.fabric.device)
-                for dim in shapes
-            )
-        )
-
     @torch.no_grad()
     def _held_out_bound(self) -> float:
         """Unmodified bound on the held-out rows, with the same noise every epoch."""
@@ -273,7 +262,9 @@ class Trainer:
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
         for indices in self.held_out.split(self.config.batch_size):
             with self.fabric.autocast():
-                terms = self.model(self.rows.take(indices), self._noise(generator, len(indices)))
+                terms = self.model(
+                    self.rows.take(indices), self.model.noise(self.config.n_mc_samples, len(indices), generator)
+                )
             total += terms.evidence_bound.double().sum()
         return total.item() / len(self.held_out)
 
@@ -282,7 +273,7 @@ class Trainer:
         """Look at what clusters tell about at most 1,000 held-out rows, with the same noise for all, every epoch."""
         self.model.eval()
         generator = torch.Generator(self.fabric.device).manual_seed(self.split.seed)
-        noise = self._noise(generator, 1, _N_DRAWS)
+        noise = self.model.noise(_N_DRAWS, 1, generator)
         drawn, plugged_in = [], []
         for indices in self.held_out[:_MAX_ASSIGNED].split(_ASSIGNED_AT_ONCE):
             y = self.rows.take(indices)
