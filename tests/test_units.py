@@ -88,6 +88,21 @@ def test_tails_are_told_from_modes_and_rare_answers() -> None:
     assert heavy_tails(rows[:, [1, 3, 4]], []) is None
 
 
+def test_log_normal_columns_are_seen_as_their_logarithms() -> None:
+    rng = np.random.default_rng(4)
+    normal = rng.normal(size=3000)
+    moved = np.where(rng.random(3000) < 0.03, 28.0, 20.0) + normal
+    columns = [np.exp(0.7 * normal), 20.0 + normal, -np.exp(normal), np.exp(normal) * (rng.random(3000) < 0.9), moved]
+    rows = np.column_stack(columns)
+    found = heavy_tails(rows, [torch.from_numpy(rows)])
+    assert found is not None
+    assert found.columns.tolist() == [0]
+    bent = found(torch.from_numpy(rows))[:, 0].numpy()
+    upper = normal > stats.norm.ppf(0.25)
+    assert np.polyfit(normal[upper], bent[upper], 1)[0] == pytest.approx(0.7, rel=0.02)
+    assert abs(stats.skew(bent)) < 0.15
+
+
 def test_bent_columns_may_be_as_far_as_numbers_go() -> None:
     units = Standardise(torch.zeros(2).double(), torch.ones(2).double(), tails=tails([1]))
     low, high = units.limits(10.0, 1e150)

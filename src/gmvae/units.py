@@ -44,7 +44,7 @@ class UnitInterval(nn.Module):
 
 
 class HeavyTails(nn.Module):
-    """Columns with heavy tails, bent by asinh: linear around the median, logarithmic far from it.
+    """Columns with heavy tails, bent by asinh: linear around the centre, logarithmic far from it.
 
     Without it a sentinel such as -999 or a few large incomes own the standard deviation of a column, and all other
     values become one. The density in the data's own units stays a density: `log_slope` pays for the bend.
@@ -54,7 +54,8 @@ class HeavyTails(nn.Module):
     columns : Tensor of int, shape (m,)
         Which columns.
     centre, spread : Tensor of shape (m,), float64
-        Median and robust scale of each.
+        Where each is linear, and how far around: median and robust scale; or 0 and a quarter of the lower quartile, so
+        that the bend of a log-normal column is a logarithm.
     low, high : Tensor of shape (m,), float64
         Bent values beyond which `inverse` does not go: the range of the fit, a factor of e farther.
     """

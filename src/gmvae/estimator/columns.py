@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from scipy.stats import skew
 from torch import Tensor
 
 from gmvae.distributions import LOG_SCALE_BOUNDS
@@ -19,6 +20,10 @@ _HEAVY = 3.0
 2 for a log-normal one with σ = 1, 5 with σ = 1.5. A tenth of the rows ten deviations away, a cluster, have less."""
 _NORMAL_QUARTILES = 1.349
 """Distance between the quartiles of a standard normal."""
+_SKEW = 1.0
+"""Skewness from which positive values are tried on the scale of logarithms; that of an exponential column is 2."""
+_STRAIGHT = 4.0
+"""Lower quartile over the value from which a bent column is logarithmic: asinh(4) is log(8) but for 0.015."""
 
 
 def rounding(sample: np.ndarray) -> Tensor | None:
@@ -48,10 +53,11 @@ def rounding(sample: np.ndarray) -> Tensor | None:
 
 
 def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | None:
-    """Columns whose standard deviation is more than three times what their quartiles say, if any.
+    """Columns whose standard deviation is more than three times what their quartiles say, or that are log-normal.
 
-    Where the quartiles are equal, as with mostly zeros, the distinct values take their place; columns of two values
-    have no tails.
+    Log-normal are positive columns whose logarithms are less than half as skewed; for them the bend is a logarithm.
+    Where the quartiles are equal, as with mostly zeros, the distinct values take their place; columns of two values have
+    no tails.
 
     Parameters
     ----------
@@ -62,6 +68,11 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     """
     columns, centres, spreads = [], [], []
     for index, column in enumerate(sample.astype(np.float64).T):
+        if _is_log_normal(column):
+            columns.append(index)
+            centres.append(0.0)
+            spreads.append(np.quantile(column, 0.25) / _STRAIGHT)
+            continue
         low, centre, high = np.quantile(column, (0.25, 0.5, 0.75))
         if low == high:
             distinct = np.unique(column)
@@ -80,3 +91,11 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     ranges = torch.stack([torch.stack(torch.aminmax(batch[:, where].double(), dim=0)) for batch in batches])
     low, high = (torch.asinh((each - centre) / spread) for each in (ranges[:, 0].amin(0), ranges[:, 1].amax(0)))
     return HeavyTails(where, centre, spread, low - 1.0, high + 1.0)
+
+
+def _is_log_normal(column: np.ndarray) -> bool:
+    """Whether values are positive, skewed to the right, and far less so on the scale of logarithms."""
+    if column.min() <= 0.0 or len(np.unique(column)) <= 2:
+        return False
+    skewness = skew(column)
+    return bool(skewness > _SKEW and abs(skew(np.log(column))) < 0.5 * skewness)

@@ -88,7 +88,7 @@ class Ground:
         if tails is None:
             return []
         names = ", ".join(map(str, tails.columns.tolist()))
-        return [f"heavy tails: columns {names} are seen as asinh((y - median) / scale), numbered from 0"]
+        return [f"skewed or heavy tails: columns {names} are seen as asinh((y - centre) / scale), numbered from 0"]
 
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
         """Build a model on the CPU."""

@@ -13,7 +13,10 @@ _SMALL = 1e5
 """Restarts of a mixture, and rows times clusters times squared dimensions up to which thirty take a second: the
 likelihood of few rows has many peaks."""
 _FLOOR = 1e-3
-"""Share of the mean variance that every covariance has at least."""
+"""Share of the mean variance that every covariance of a mixture has at least."""
+_GAIN_FLOOR = 1e-2
+"""The same where gains are compared: with a narrower one, rows that share a value, such as an income of 0, count for
+more than all else."""
 
 
 def kmeans_clusters(
@@ -43,7 +46,7 @@ def gaussian_gain(scores: np.ndarray, clusters: np.ndarray) -> float:
     """
     order = np.random.default_rng(0).permutation(len(scores))
     halves = order[::2], order[1::2]
-    floor = _FLOOR * scores.var(0).mean() or _MIN_COVARIANCE
+    floor = _GAIN_FLOOR * scores.var(0).mean() or _MIN_COVARIANCE
     total = 0.0
     for seen, unseen in (halves, halves[::-1]):
         densities = [

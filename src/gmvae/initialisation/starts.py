@@ -28,7 +28,7 @@ CLUSTERINGS: Mapping[str, Clustering] = {
     "gmm": gmm_clusters,
 }
 
-_GAIN_WEIGHT = 2.0
+_GAIN_WEIGHT = 1.25
 _LEAST_CUT = 0.005
 """Share of cut weight below which cuts count as equal; it is that of a few rows in thousands."""
 _LEAST_GAIN = 1e-3
@@ -75,7 +75,7 @@ class Support(NamedTuple):
     gain: float
 
     def score(self, best_gain: float) -> float:
-        """Rises by 0.7 where half as much is cut, or where the gain is 1.4 times as high."""
+        """Rises by 0.7 where half as much is cut, or where the gain is 1.7 times as high."""
         gain = max(self.gain / best_gain, _LEAST_GAIN) if best_gain > 0.0 else 1.0
         return _GAIN_WEIGHT * math.log(gain) - math.log(1.0 - self.cohesion + _LEAST_CUT)
 
