@@ -56,7 +56,7 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     """Columns whose standard deviation is more than three times what their quartiles say, or that are log-normal.
 
     Log-normal are positive columns whose logarithms are less than half as skewed; for them the bend is a logarithm.
-    Where the quartiles are equal, as with mostly zeros, the distinct values take their place; columns of two values have
+    Where the quartiles are equal, as with mostly zeros, the distinct values take their place; two-valued columns have
     no tails.
 
     Parameters
