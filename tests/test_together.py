@@ -53,6 +53,16 @@ def test_restarts_of_one_fit_are_stacked_when_small(monkeypatch: pytest.MonkeyPa
     assert np.array_equal(stacked.labels_, alone.labels_)
 
 
+def test_stacked_fits_see_heavy_tails_and_rounding_as_single_ones_do() -> None:
+    rng = np.random.default_rng(1)
+    table = np.column_stack([X[:, :2], np.exp(2.0 * rng.normal(size=90)), 5.0 * rng.normal(size=90).round()])
+    stacked, alone = (
+        GMVAE(**SMALL, n_init=2, restarts_at_once=at_once, random_state=0).fit(table) for at_once in (2, 1)
+    )
+    np.testing.assert_allclose(stacked.restart_bounds_, alone.restart_bounds_, rtol=1e-7)
+    np.testing.assert_allclose(stacked.score_samples(table), alone.score_samples(table), rtol=1e-7)
+
+
 def test_a_stacked_run_resumes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def estimator() -> GMVAE:
         return GMVAE(**SMALL, n_init=3, random_state=0)

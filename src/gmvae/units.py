@@ -76,21 +76,19 @@ class HeavyTails(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """Bend the columns of ``y`` (..., p)."""
-        bent = y.to(self.centre.dtype, copy=True)
-        bent[..., self.columns] = torch.asinh((bent[..., self.columns] - self.centre) / self.spread)
-        return bent
+        y = y.to(self.centre.dtype)
+        where = self.columns.expand(*y.shape[:-1], -1)
+        return y.scatter(-1, where, torch.asinh((y.gather(-1, where) - self.centre) / self.spread))
 
     def inverse(self, bent: Tensor) -> Tensor:
         """Undo the bend of values (..., p), within the range of the fit."""
-        y = bent.clone()
-        y[..., self.columns] = (
-            torch.sinh(bent[..., self.columns].clamp(self.low, self.high)) * self.spread + self.centre
-        )
-        return y
+        where = self.columns.expand(*bent.shape[:-1], -1)
+        straight = torch.sinh(bent.gather(-1, where).clamp(self.low, self.high)) * self.spread + self.centre
+        return bent.scatter(-1, where, straight.to(bent.dtype))
 
     def log_slope(self, bent: Tensor) -> Tensor:
         """Sum of log |dy / d bent y| over the columns, shape (...)."""
-        within = bent[..., self.columns]
+        within = bent.gather(-1, self.columns.expand(*bent.shape[:-1], -1))
         return (self.spread.log() + within.abs() + torch.log1p(torch.exp(-2.0 * within.abs())) - math.log(2.0)).sum(-1)
 
 
