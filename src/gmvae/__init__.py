@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gmvae.data import load
-    from gmvae.estimator import GMVAE, CollapseWarning, choose_k, fit_together
+    from gmvae.estimator import GMVAE, choose_k, fit_together
+    from gmvae.fitting.warn import CollapseWarning
     from gmvae.persistence import ModelFileError
     from gmvae.presets import PRESETS, preset
     from gmvae.training import DivergedError, TrainingWarning
@@ -16,7 +17,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "GMVAE": "gmvae.estimator",
-    "CollapseWarning": "gmvae.estimator",
+    "CollapseWarning": "gmvae.fitting.warn",
     "DivergedError": "gmvae.training",
     "ModelFileError": "gmvae.persistence",
     "PRESETS": "gmvae.presets",

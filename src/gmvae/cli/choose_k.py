@@ -16,7 +16,7 @@ from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show
 
 if TYPE_CHECKING:
     from gmvae.cli.choosing import Outcome
-    from gmvae.estimator.choosing import Candidate, Choice
+    from gmvae.fitting.choice_of_k import Candidate, Choice
 
 _MISSING = "–"
 _COLUMNS = {

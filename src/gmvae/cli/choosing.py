@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from gmvae.atomic import replacing
 from gmvae.cli.run_folder import name_of, read_json
 from gmvae.data import load
-from gmvae.estimator import GMVAE
-from gmvae.estimator.choosing import Candidate, Choice, Fits, choose_k
-from gmvae.estimator.values import checksum
+from gmvae.estimator import GMVAE, choose_k
 from gmvae.figures import choice_of_k, save
+from gmvae.fitting.choice_of_k import Candidate, Choice, Fits
 from gmvae.initialisation import Evidence
+from gmvae.observations import Observations
 
 _NAME = "choose-k"
 _LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
@@ -101,7 +101,7 @@ def choose(plan: Plan, tell: Callable[[Choice, Candidate | None], object]) -> Ou
         "source": plan.source,
         "labels": plan.labels,
         "shape": list(data.X.shape),
-        "checksum": checksum(data.X),
+        "checksum": Observations(data.X).checksum(),
         "seed": seed,
         "fits": plan.n_fits,
         "settings": {name: value for name, value in parameters.items() if name not in _FREE},

@@ -34,20 +34,19 @@ def evaluate(
 ) -> None:
     """Score clusters against true classes."""
     from gmvae.cli.fitted import load_for, open_fitted
-    from gmvae.estimator import answers
 
-    fitted = open_fitted(run, device)
-    data = load_for(fitted, source, labels, data_home)
+    asked = open_fitted(run, device)
+    data = load_for(asked, source, labels, data_home)
     if data.labels is None and not likelihood:
         raise ValueError(f"`--labels` must be given for {data.name}, which brings none: a file or a column.")
-    rows = fitted.rows(data)
+    rows = asked.fitted.rows(data.X)
     document: dict[str, Any] = {"n": len(rows)}
     if data.labels is not None:
         from gmvae import metrics
 
-        document |= metrics.evaluate_log_odds(data.labels, answers.log_odds(fitted.model, rows))._asdict()
+        document |= metrics.evaluate_log_odds(data.labels, asked.fitted.log_odds(rows))._asdict()
     if likelihood:
-        document["log_likelihood"] = float(answers.log_evidence(fitted.model, rows).mean())
+        document["log_likelihood"] = float(asked.fitted.log_evidence(rows).mean())
     if as_json:
         show_json(document)
     else:

@@ -7,35 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from gmvae.cli.run_folder import Record, RunFolder, model_file
-from gmvae.config import Config
 from gmvae.data import DataError, Dataset, load
-from gmvae.estimator import document
-from gmvae.estimator.values import file_rows
-from gmvae.model import GaussianMixtureVAE
-from gmvae.networks import Shape
+from gmvae.fitted.fitted import Fitted
 
 _ROWS_AT_ONCE = 16384
 """Rows per block of results: large enough for the model's batches, small enough for any memory."""
 
 
-class Fitted(NamedTuple):
-    """A fitted model, its held-out densities and, if it lies in a run folder of `gmvae fit`, the record of its data."""
+class Asked(NamedTuple):
+    """A fitted model and, if it lies in a run folder of `gmvae fit`, the record of its data."""
 
-    model: GaussianMixtureVAE
-    config: Config
-    event_shape: Shape
-    held_out: np.ndarray
+    fitted: Fitted
     record: Record | None
 
-    def rows(self, data: Dataset) -> np.ndarray:
-        """The observations as rows (n, *event_shape) that the model can take."""
-        return file_rows(data.X, self.event_shape, self.model.units)
 
-
-def open_fitted(run: Path, device: str) -> Fitted:
+def open_fitted(run: Path, device: str) -> Asked:
     """Load the model of a run folder, or a model file.
 
     Raises
@@ -44,12 +31,10 @@ def open_fitted(run: Path, device: str) -> Fitted:
         If there is none, or it cannot be read.
     """
     path = model_file(run)
-    stored = document.read(path, device=device)
-    held_out = document.held_out_log_likelihoods(stored.document)
-    return Fitted(stored.model, stored.config, stored.event_shape, held_out, RunFolder(path.parent).read_record())
+    return Asked(Fitted.load(path, device=device), RunFolder(path.parent).read_record())
 
 
-def load_for(fitted: Fitted, source: str, labels: str | None, data_home: Path | None) -> Dataset:
+def load_for(asked: Asked, source: str, labels: str | None, data_home: Path | None) -> Dataset:
     """Load data for a fitted model; columns of a table are put in the order of the training.
 
     The source of the training keeps the labels it had then, unless others are given.
@@ -59,7 +44,7 @@ def load_for(fitted: Fitted, source: str, labels: str | None, data_home: Path | 
     DataError
         If the data cannot be loaded, or a column of the training is missing.
     """
-    record = fitted.record
+    record = asked.record
     if labels is None and record is not None and source == record.source:
         labels = record.labels
     data = load(source, labels=labels, data_home=data_home)

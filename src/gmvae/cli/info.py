@@ -83,10 +83,10 @@ def _epochs(history: Path) -> list[float]:
 
 
 def _finished(model: Path) -> dict[str, Any]:
-    from gmvae.estimator.facts import read_facts
+    from gmvae.fitted.document import read_document
     from gmvae.training.history import History
 
-    fitted = read_facts(model)
+    fitted = read_document(model)
     best = History.from_rows(fitted["history"]).best
     assignments = RunFolder(model.parent).assignments
     n_components = fitted["parameters"]["n_components"]

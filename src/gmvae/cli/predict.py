@@ -13,7 +13,7 @@ from gmvae.cli.options import DataHome, Device, RunArgument, Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gmvae.cli.fitted import Fitted
+    from gmvae.fitted.fitted import Fitted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -84,8 +84,9 @@ def predict(
     wanted = Wanted(proba, embedding, ambiguous, novel)
     if suffix == ".npy" and sum(each is not None and each is not False for each in wanted) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
-    fitted = open_fitted(run, device)
-    rows = fitted.rows(load_for(fitted, source, labels, data_home))
+    asked = open_fitted(run, device)
+    fitted = asked.fitted
+    rows = fitted.rows(load_for(asked, source, labels, data_home).X)
     blocks = _blocks(fitted, rows, wanted, batch_size)
     if out is not None and suffix == ".npy":
         write_array(out, len(rows), (block[-1] for block in blocks))
@@ -112,19 +113,18 @@ class Wanted(NamedTuple):
 def _blocks(fitted: Fitted, rows: NDArray[Any], wanted: Wanted, batch_size: int | None) -> Iterator[list[NDArray[Any]]]:
     """Labels (n,), then what is wanted: probabilities (n, K), embedding (n, D_x), flags (n,); block by block."""
     from gmvae.cli.fitted import blocks_of
-    from gmvae.estimator import answers
+    from gmvae.fitted.fitted import ambiguous
 
-    model = fitted.model
     for block in blocks_of(len(rows)):
         part = rows[block]
-        chances = answers.proba(model, part, batch_size)
+        chances = fitted.proba(part, batch_size)
         found = [chances.argmax(axis=1)]
         if wanted.proba:
             found.append(chances)
         if wanted.embedding:
-            found.append(answers.embedding(model, part, batch_size))
+            found.append(fitted.embedding(part, batch_size))
         if wanted.ambiguous is not None:
-            found.append(answers.ambiguous(chances, wanted.ambiguous).astype("u1"))
+            found.append(ambiguous(chances, wanted.ambiguous).astype("u1"))
         if wanted.novel is not None:
-            found.append(answers.novel(model, part, fitted.held_out, wanted.novel, batch_size).astype("u1"))
+            found.append(fitted.novel(part, wanted.novel, batch_size).astype("u1"))
         yield found

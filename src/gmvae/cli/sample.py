@@ -53,11 +53,10 @@ def sample(
     """Draw new observations."""
     from gmvae.cli.fitted import open_fitted
     from gmvae.cli.tables import check_target, write_array, write_table
-    from gmvae.estimator import answers
-    from gmvae.estimator.seeds import draw_seed
+    from gmvae.seeds import draw_seed
 
-    fitted = open_fitted(run, device)
-    draw = partial(answers.draw, fitted.model, mean=mean, seed=draw_seed(seed))
+    fitted, record = open_fitted(run, device)
+    draw = partial(fitted.draw, mean=mean, seed=draw_seed(seed))
     images = len(fitted.event_shape) == 3
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
@@ -69,7 +68,6 @@ def sample(
     if out is not None and suffix == ".npy":
         write_array(out, n, [observations])
         return
-    record = fitted.record
     names = record.feature_names if record is not None and record.feature_names is not None else None
     columns = names or [f"y_{d}" for d in range(observations.shape[1])]
     write_table(out, ["cluster", *columns], [[clusters, *observations.T]])

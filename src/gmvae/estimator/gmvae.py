@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
-from gmvae.estimator import document
-from gmvae.estimator.inputs import fit_rows
+from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.queries import FittedQueries
-from gmvae.estimator.seeds import draw_seed
-from gmvae.estimator.undoing import undone_unless_finished
-from gmvae.estimator.values import checksum
-from gmvae.estimator.watching import watch
+from gmvae.estimator.transaction import restored_unless_finished
+from gmvae.fitted.fitted import Fitted
+from gmvae.fitting.fit import Task, fit
+from gmvae.runs.run import Run, opened
+from gmvae.seeds import draw_seed
 
 
 class GMVAE(FittedQueries):
@@ -256,29 +257,18 @@ class GMVAE(FittedQueries):
         -----
         A fit that fails or is interrupted leaves the estimator as it was.
         """
-        from gmvae.estimator.fitting import Task, adopt, fit_all  # brings what a fitted model answers without
-        from gmvae.estimator.run import Run, opened
-        from gmvae.estimator.starting import Ground, counted
-
         config = Config(**self.get_params(deep=False))
         if resume and run_dir is None:
             raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
-        with undone_unless_finished([self]):
-            rows = fit_rows(self, X, config.n_components)
-            run = None if run_dir is None else Run(Path(run_dir), resume, checksum(rows))
+        with restored_unless_finished([self]):
+            observations = fit_observations(self, X, config.n_components)
+            run = None if run_dir is None else Run(Path(run_dir), resume, observations.checksum())
             with opened(run, config, draw_seed(config.random_state)) as seed:
-                go_on = self.warm_start and self.__sklearn_is_fitted__()
-                start = self._model if go_on else Ground(rows, config.likelihood)
-                config = counted(config, start, seed)
-                task = Task(seed, run, watch(self, on_epoch, rows.shape[1:], config), on_start)
-                (fit,) = fit_all(rows, config, [task], start)
-                adopt(self, fit, rows, config)
+                previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
+                task = Task(seed, run, self._shown(on_epoch), on_start)
+                (found,) = fit(observations, config, [task], previous)
+            self._adopt(found)
         return self
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model to one safetensors file; no pickle is involved."""
-        check_is_fitted(self)
-        document.save(self, path)
 
     @classmethod
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
@@ -297,4 +287,10 @@ class GMVAE(FittedQueries):
         ModelFileError
             If the file cannot be read as a model.
         """
-        return document.load(cls, path, network, device)
+        fitted = Fitted.load(path, network=network, device=device)
+        estimator = cls(**{field.name: getattr(fitted.config, field.name) for field in fields(fitted.config)})
+        estimator._fitted = fitted
+        estimator.n_features_in_ = math.prod(fitted.event_shape)
+        if fitted.feature_names is not None:
+            estimator.feature_names_in_ = np.array(fitted.feature_names, dtype=object)
+        return estimator

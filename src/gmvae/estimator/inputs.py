@@ -12,12 +12,12 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from gmvae.estimator.values import FARTHEST, check_finite, image_shape, image_shape_as_fitted
 from gmvae.networks import Shape
+from gmvae.observations import FARTHEST, Observations, check_finite, image_shape, image_shape_as_fitted
 
 
-def fit_rows(estimator: BaseEstimator, X: Any, n_components: int | str) -> np.ndarray:
-    """Validate X for fitting and return rows (n, *event), where event is (p,) or (C, H, W).
+def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) -> Observations:
+    """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W).
 
     Raises
     ------
@@ -37,7 +37,8 @@ def fit_rows(estimator: BaseEstimator, X: Any, n_components: int | str) -> np.nd
             f"`n_components` must be at most the number of rows; got {n_components} for {len(rows)} rows: "
             "take fewer components."
         )
-    return rows
+    names = getattr(estimator, "feature_names_in_", None)
+    return Observations(rows, None if names is None else names.tolist())
 
 
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarray:

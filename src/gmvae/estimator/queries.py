@@ -3,67 +3,103 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from gmvae.config import Config
-from gmvae.estimator import answers
 from gmvae.estimator.inputs import latent_rows, query_rows
-from gmvae.estimator.seeds import draw_seed
-from gmvae.estimator.values import check_units
+from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Components, Fitted, ambiguous
+from gmvae.fitting.fit import Fit
 from gmvae.generative import Family
-from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
+from gmvae.seeds import draw_seed
 from gmvae.training import History
-
-
-class Components(NamedTuple):
-    """Normal components in the latent space.
-
-    Attributes
-    ----------
-    means, scales : ndarray of shape (n_components, latent_dim)
-        Means and standard deviations.
-    """
-
-    means: np.ndarray
-    scales: np.ndarray
 
 
 class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator, ABC):
     """The methods of `GMVAE` that need a fitted model."""
 
     random_state: Any
-    event_shape_: Shape
-    held_out_log_likelihoods_: np.ndarray
-    history_: History
-    n_iter_: int
-    _config: Config
-    _model: GaussianMixtureVAE
+    labels_: np.ndarray
+    _fitted: Fitted
 
     @property
     def likelihood_(self) -> Family:
         """The likelihood that was taken: "bernoulli" or "gaussian"."""
-        return self._model.family
+        return self._outcome.likelihood
+
+    @property
+    def event_shape_(self) -> Shape:
+        """Shape of one row."""
+        return self._outcome.event_shape
 
     @property
     def n_components_(self) -> int:
         """Number of clusters, K: the one asked for, or the one found by ``n_components="auto"``."""
-        return self._config.K
+        return self._outcome.config.K
 
     @property
     def style_dim_(self) -> int:
         """Dimension of the style: the one asked for, or the one taken by ``style_dim="auto"``."""
-        return self._config.D_w
+        return self._outcome.config.D_w
+
+    @property
+    def history_(self) -> History:
+        """Terms of the bound, clusters in use, learning rate and time, per epoch."""
+        return self._outcome.history
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs run."""
+        return self._outcome.n_epochs
+
+    @property
+    def converged_(self) -> bool:
+        """Whether the held-out bound had stopped improving."""
+        return self._outcome.converged
+
+    @property
+    def lower_bound_(self) -> float:
+        """Evidence bound on the held-out rows, in nats per row in the data's units."""
+        return self._outcome.lower_bound
 
     @property
     def lower_bounds_(self) -> list[float]:
         """Held-out bound after every epoch of the best restart."""
         return [float(bound) for bound in self.history_["lower_bound_held_out"]]
+
+    @property
+    def restart_bounds_(self) -> list[float]:
+        """Held-out bound of every restart; NaN for one that diverged."""
+        return self._outcome.restart_bounds
+
+    @property
+    def stability_(self) -> float:
+        """Mean adjusted Rand index between the clusters of restarts; NaN with one restart."""
+        return self._outcome.stability
+
+    @property
+    def weights_(self) -> np.ndarray:
+        """Share of every cluster: the mean of `predict_proba` over the fitted X."""
+        return self._outcome.weights
+
+    @property
+    def n_components_effective_(self) -> float:
+        """Effective number of clusters, exp of the entropy of `weights_`."""
+        return self._outcome.n_components_effective
+
+    @property
+    def held_out_log_likelihoods_(self) -> np.ndarray:
+        """Log-density of at most 1,000 held-out rows in rising order, by which `is_novel` judges."""
+        return self._outcome.held_out_log_likelihoods
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to one safetensors file; no pickle is involved."""
+        self._outcome.save(path)
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Most probable cluster of every row.
@@ -80,8 +116,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         labels : ndarray of shape (n_samples,), int
         """
-        rows = self._rows(X)
-        return answers.labels(self._model, rows, batch_size)
+        return self._outcome.labels(self._rows(X), batch_size)
 
     def predict_proba(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Probability of every cluster, p(z|y), with the means of q(x|y) and q(w|y) plugged in.
@@ -93,8 +128,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         proba : ndarray of shape (n_samples, n_components)
             Rows sum to 1.
         """
-        rows = self._rows(X)
-        return answers.proba(self._model, rows, batch_size)
+        return self._outcome.proba(self._rows(X), batch_size)
 
     def predict_log_odds(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Log-odds of every cluster, log [p(z=k|y) / (1 − p(z=k|y))].
@@ -107,8 +141,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         log_odds : ndarray of shape (n_samples, n_components)
             `predict_proba` is their logistic function.
         """
-        rows = self._rows(X)
-        return answers.log_odds(self._model, rows, batch_size)
+        return self._outcome.log_odds(self._rows(X), batch_size)
 
     def transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Embed X: the mean of q(x|y). Parameters are those of `predict`.
@@ -117,8 +150,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         embedding : ndarray of shape (n_samples, latent_dim)
         """
-        rows = self._rows(X)
-        return answers.embedding(self._model, rows, batch_size)
+        return self._outcome.embedding(self._rows(X), batch_size)
 
     def transform_style(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Style of X: the mean of q(w|y). Parameters are those of `predict`.
@@ -129,8 +161,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         style : ndarray of shape (n_samples, style_dim)
         """
-        rows = self._rows(X)
-        return answers.style(self._model, rows, batch_size)
+        return self._outcome.style(self._rows(X), batch_size)
 
     def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Mean of the data given latents.
@@ -147,15 +178,14 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         observations : ndarray of shape (n, n_features) or (n, C, H, W)
             In the data's units; uint8 images come back as values in [0, 1].
         """
-        check_is_fitted(self)
-        return answers.observations(self._model, latent_rows(X, self._config.latent_dim), batch_size)
+        return self._outcome.observations(latent_rows(X, self._n_features_out), batch_size)
 
     def reconstruct(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Observations after a passage through the latent space; shape as `inverse_transform`'s."""
         return self.inverse_transform(self.transform(X, batch_size=batch_size), batch_size=batch_size)
 
     def score_samples(
-        self, X: Any, *, n_importance_samples: int = answers.N_IMPORTANCE_SAMPLES, batch_size: int | None = None
+        self, X: Any, *, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
     ) -> np.ndarray:
         """Importance-weighted estimate of log p(y) of every row (Burda et al. 2016).
 
@@ -174,16 +204,13 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         log_likelihood : ndarray of shape (n_samples,)
             In nats, in the data's units.
         """
-        rows = self._rows(X)
-        return answers.log_evidence(self._model, rows, n_importance_samples, batch_size)
+        return self._outcome.log_evidence(self._rows(X), n_importance_samples, batch_size)
 
     def score(self, X: Any, y: Any = None, *, batch_size: int | None = None) -> float:
         """Mean of `score_samples`, in nats per row."""
         return float(self.score_samples(X, batch_size=batch_size).mean())
 
-    def is_ambiguous(
-        self, X: Any, above: float = answers.AMBIGUOUS_ABOVE, *, batch_size: int | None = None
-    ) -> np.ndarray:
+    def is_ambiguous(self, X: Any, above: float = AMBIGUOUS_ABOVE, *, batch_size: int | None = None) -> np.ndarray:
         """Whether a row lies between clusters: the entropy of its `predict_proba` is above a threshold.
 
         Parameters
@@ -200,9 +227,9 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         ambiguous : ndarray of shape (n_samples,), bool
         """
-        return answers.ambiguous(self.predict_proba(X, batch_size=batch_size), above)
+        return ambiguous(self.predict_proba(X, batch_size=batch_size), above)
 
-    def is_novel(self, X: Any, below: float = answers.NOVEL_BELOW, *, batch_size: int | None = None) -> np.ndarray:
+    def is_novel(self, X: Any, below: float = NOVEL_BELOW, *, batch_size: int | None = None) -> np.ndarray:
         """Whether a row is unlike those of the fit: its density is below a percentile of the held-out rows' densities.
 
         Densities are those of `score_samples` with 16 importance samples, which takes far longer than `predict`.
@@ -225,8 +252,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         ValueError
             If the model has no held-out densities, as one from a file of an earlier version.
         """
-        rows = self._rows(X)
-        return answers.novel(self._model, rows, self.held_out_log_likelihoods_, below, batch_size)
+        return self._outcome.novel(self._rows(X), below, batch_size)
 
     def sample(
         self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
@@ -250,10 +276,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         labels : ndarray of shape (n_samples,)
             The cluster of every observation.
         """
-        check_is_fitted(self)
-        return answers.draw(self._model, n_samples, component, style, mean=mean, seed=draw_seed(self.random_state))
+        return self._outcome.draw(n_samples, component, style, mean=mean, seed=draw_seed(self.random_state))
 
-    @torch.inference_mode()
     def components(self, style: Any = None) -> Components:
         """Components of the latent mixture p(x|w) at one style.
 
@@ -262,24 +286,43 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         style : array-like of shape (style_dim,), optional
             w; by default 0, the centre of p(w).
         """
+        return self._outcome.components(style)
+
+    @property
+    def _outcome(self) -> Fitted:
+        """What was fitted, or scikit-learn's NotFittedError."""
         check_is_fitted(self)
-        style_dim = self._config.D_w
-        w = np.zeros(style_dim) if style is None else np.array(style)
-        if w.shape != (style_dim,):
-            raise ValueError(f"`style` must have shape ({style_dim},); got shape {w.shape}.")
-        answers.check_style(w)
-        parts = self._model.generative.mixture(torch.from_numpy(w).to(answers.like(self._model))).components
-        return Components(parts.mean.cpu().numpy(), parts.log_scale.exp().cpu().numpy())
+        return self._fitted
 
     def _rows(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        rows = query_rows(self, X, self.event_shape_)
-        check_units(rows, self._model.units)
+        outcome = self._outcome
+        rows = query_rows(self, X, outcome.event_shape)
+        outcome.check(rows)
         return rows
+
+    def _adopt(self, found: Fit) -> None:
+        """Take over what a fit has found."""
+        self._fitted = found.fitted
+        self.labels_ = found.proba.argmax(1)
+
+    def _shown(self, on_epoch: Callable[[Self], object] | None) -> Callable[[Fitted], object] | None:
+        """Make of a function of estimators one of fits that go on."""
+        if on_epoch is None:
+            return None
+        shown = clone(self)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(shown, name, getattr(self, name))
+
+        def show(so_far: Fitted) -> None:
+            shown._fitted = so_far
+            on_epoch(shown)
+
+        return show
 
     @property
     def _n_features_out(self) -> int:
-        return self._config.latent_dim
+        return self._outcome.config.latent_dim
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_model")
+        return hasattr(self, "_fitted")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gmvae.config import Config
-from gmvae.estimator.fitting import Task, adopt, fit_all
 from gmvae.estimator.gmvae import GMVAE
-from gmvae.estimator.inputs import fit_rows
-from gmvae.estimator.seeds import draw_seed
-from gmvae.estimator.starting import Ground, counted
-from gmvae.estimator.undoing import undone_unless_finished
-from gmvae.estimator.watching import watch
+from gmvae.estimator.inputs import fit_observations
+from gmvae.estimator.transaction import restored_unless_finished
+from gmvae.fitting.fit import Task, fit
+from gmvae.seeds import draw_seed
 
 _OWN = {"random_state", "warm_start"}
 
@@ -68,21 +66,15 @@ def fit_together(
                     "fit them one by one."
                 )
     config = Config(**shared)
-    with undone_unless_finished(estimators):
-        rows = fit_rows(estimators[0], X, config.n_components)
+    with restored_unless_finished(estimators):
+        observations = fit_observations(estimators[0], X, config.n_components)
         for estimator in estimators[1:]:
-            fit_rows(estimator, X, config.n_components)  # it takes note of X's features
-        seeds = [draw_seed(estimator.random_state) for estimator in estimators]
-        ground = Ground(rows, config.likelihood)
-        config = counted(config, ground, seeds[0])
-        tasks = [
-            Task(seed, on_epoch=watch(estimator, on_epoch, rows.shape[1:], config))
-            for estimator, seed in zip(estimators, seeds, strict=True)
-        ]
-        fits = fit_all(rows, config, tasks, ground)
-        for estimator, fit in zip(estimators, fits, strict=True):
-            own = Config(**estimator.get_params(deep=False))
-            adopt(estimator, fit, rows, dataclasses.replace(own, n_components=config.n_components))
+            fit_observations(estimator, X, config.n_components)  # it takes note of X's features
+        tasks = [Task(draw_seed(each.random_state), on_epoch=each._shown(on_epoch)) for each in estimators]
+        for estimator, found in zip(estimators, fit(observations, config, tasks), strict=True):
+            own = {name: getattr(estimator, name) for name in _OWN}
+            fitted = replace(found.fitted, config=replace(found.fitted.config, **own))
+            estimator._adopt(found._replace(fitted=fitted))
     return list(estimators)
 
 

@@ -20,8 +20,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.atomic import replacing
 from gmvae.data import Dataset
-from gmvae.estimator import GMVAE, CollapseWarning, fit_together
+from gmvae.estimator import GMVAE, fit_together
 from gmvae.experiments.provenance import provenance
+from gmvae.fitting.warn import CollapseWarning
 from gmvae.metrics import evaluate_log_odds
 
 _KEY_LENGTH = 16
@@ -180,7 +181,7 @@ def _spread(model: GMVAE, spread: float, X: NDArray[Any]) -> None:
         model.set_params(max_iter=1, verbose=0).fit(X[: model.batch_size])
     generator = torch.Generator().manual_seed(model.random_state)
     means = spread * torch.randn(model.n_components_, model.latent_dim, generator=generator)
-    model._model.generative.mixture.place(means, torch.ones_like(means))
+    model._fitted.model.generative.mixture.place(means, torch.ones_like(means))
     model.set_params(max_iter=epochs, verbose=1, warm_start=True)
 
 

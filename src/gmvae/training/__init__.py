@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gmvae.training.history import Epoch, History
     from gmvae.training.loop import Trainer, converged
     from gmvae.training.minibatches import Split
-    from gmvae.training.rows import Rows, as_tensor, rows_for
     from gmvae.training.stack import Member, train_together
     from gmvae.training.state import State
 
@@ -26,18 +25,15 @@ _HOMES = {
     "Epoch": "history",
     "History": "history",
     "Member": "stack",
-    "Rows": "rows",
     "Split": "minibatches",
     "StartingClusters": "guide",
     "State": "state",
     "Trainer": "loop",
     "TrainingWarning": "guard",
-    "as_tensor": "rows",
     "converged": "loop",
     "decide": "choices",
     "device_for": "device",
     "make_fabric": "fabric",
-    "rows_for": "rows",
     "train_together": "stack",
 }
 
@@ -46,18 +42,15 @@ __all__ = [
     "Epoch",
     "History",
     "Member",
-    "Rows",
     "Split",
     "StartingClusters",
     "State",
     "Trainer",
     "TrainingWarning",
-    "as_tensor",
     "converged",
     "decide",
     "device_for",
     "make_fabric",
-    "rows_for",
     "train_together",
 ]
 

@@ -14,8 +14,8 @@ from torch.nn import functional
 from gmvae.config import Config
 from gmvae.model import GaussianMixtureVAE
 from gmvae.objective import Guidance
+from gmvae.observations import Observations
 from gmvae.training.adam import adam
-from gmvae.training.rows import Rows
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps that teach the starting clusters before the first epoch, and Adam's step size in them."""
@@ -49,7 +49,7 @@ class Guide:
     Parameters
     ----------
     model : GaussianMixtureVAE
-    rows : Rows
+    rows : Observations
     start : StartingClusters or None
         Without them the components start anywhere.
     config : Config
@@ -59,7 +59,12 @@ class Guide:
     """
 
     def __init__(
-        self, model: GaussianMixtureVAE, rows: Rows, start: StartingClusters | None, config: Config, n_steps: int
+        self,
+        model: GaussianMixtureVAE,
+        rows: Observations,
+        start: StartingClusters | None,
+        config: Config,
+        n_steps: int,
     ) -> None:
         self.model = model
         self.rows = rows
@@ -104,7 +109,7 @@ class Guide:
     def _drawn(self, start: StartingClusters, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Views of random rows of the start, and their clusters as probabilities (n, K)."""
         drawn = torch.randint(len(start.rows), (n,), generator=generator, device=generator.device).to(self.rows.home)
-        seen = self.model.standardised(self.rows.take(start.rows[drawn]))
+        seen = self.model.standardised(self.rows.take(start.rows[drawn]).y)
         target = functional.one_hot(start.clusters[drawn].to(seen.device), self.n_components)
         return augmented(seen, generator) if self.consistency else seen, target
 

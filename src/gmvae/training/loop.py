@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from gmvae.config import Config, epochs
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import Terms, information, lower_bound
+from gmvae.observations import Observations
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.device import compiler_for
 from gmvae.training.guard import REDUCTION, NonFiniteError, back_off
 from gmvae.training.guide import Guide, StartingClusters
 from gmvae.training.history import Epoch, History
 from gmvae.training.minibatches import Minibatch, Split
-from gmvae.training.rows import Rows
 from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.state import State, snapshot
 from gmvae.training.totals import Totals
@@ -45,7 +45,7 @@ class Trainer:
     ----------
     model : GaussianMixtureVAE
         Trained in place; it ends with the weights of the best held-out bound.
-    rows : Rows
+    rows : Observations
         All observations.
     split : Split
         Which rows train and which decide when to stop.
@@ -66,7 +66,7 @@ class Trainer:
     def __init__(
         self,
         model: GaussianMixtureVAE,
-        rows: Rows,
+        rows: Observations,
         split: Split,
         config: Config,
         fabric: Fabric,
@@ -148,7 +148,7 @@ class Trainer:
         peak = self.config.learning_rate * REDUCTION**state.reductions
         for step, indices in enumerate(batches, len(state.history.epochs) * self.steps_per_epoch):
             progress = step / self.guide.n_steps
-            y = self.rows.take(indices)
+            y = self.rows.take(indices).y
             noise = self.model.noise(self.config.n_mc_samples, len(indices), self.generator)
             view, guidance = self.guide.view(y, step, self.generator)
             warmth = warmed(progress, self.config.warm_up)
@@ -263,7 +263,7 @@ class Trainer:
         for indices in self.held_out.split(self.config.batch_size):
             with self.fabric.autocast():
                 terms = self.model(
-                    self.rows.take(indices), self.model.noise(self.config.n_mc_samples, len(indices), generator)
+                    self.rows.take(indices).y, self.model.noise(self.config.n_mc_samples, len(indices), generator)
                 )
             total += terms.evidence_bound.double().sum()
         return total.item() / len(self.held_out)
@@ -276,7 +276,7 @@ class Trainer:
         noise = self.model.noise(_N_DRAWS, 1, generator)
         drawn, plugged_in = [], []
         for indices in self.held_out[:_MAX_ASSIGNED].split(_ASSIGNED_AT_ONCE):
-            y = self.rows.take(indices)
+            y = self.rows.take(indices).y
             with self.fabric.autocast():
                 drawn.append(self.model.mean_posterior(y, noise))
                 plugged_in.append(self.model.log_posterior(y))

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from gmvae import persistence
 from gmvae.atomic import alone, replacing, sweep
 from gmvae.config import Config
-from gmvae.estimator.document import parameters
+from gmvae.fitted.document import parameters
 from gmvae.model import GaussianMixtureVAE
 from gmvae.persistence import broken
 from gmvae.training import State
@@ -54,6 +54,10 @@ class Run(NamedTuple):
         state.history.to_csv(self.history)
         tensors, text = state.to_tensors()
         persistence.write(self.checkpoint(restart), "checkpoint", tensors, {**text, "data": self.data})
+
+    def keep_best(self, state: State) -> None:
+        """Write the history of the best restart."""
+        state.history.to_csv(self.history)
 
     def keep_start(self, labels: np.ndarray) -> None:
         """Write the starting cluster of every row; -1 for rows that were not looked at."""

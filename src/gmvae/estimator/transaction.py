@@ -11,7 +11,7 @@ import torch
 
 
 @contextmanager
-def undone_unless_finished(estimators: Sequence[object]) -> Iterator[None]:
+def restored_unless_finished(estimators: Sequence[object]) -> Iterator[None]:
     """Leave estimators as they were if the block fails or is interrupted: unfitted, or with their earlier fit.
 
     So it does with what is kept for the whole process: an interruption at the edge of `no_grad`, `errstate` or

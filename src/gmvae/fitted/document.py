@@ -1,4 +1,4 @@
-"""What a model file says of its fit, held to what can be true: files come from anywhere.
+"""The document of a model file: what it says of its fit, held to what can be true, because files come from anywhere.
 
 Nothing here needs PyTorch.
 """
@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gmvae import persistence
 from gmvae.config import Config
@@ -20,7 +23,17 @@ CUSTOM_NETWORK = "custom"
 Law = Callable[[Any], bool]
 
 
-def read_facts(path: str | Path) -> dict[str, Any]:
+def parameters(config: Config) -> dict[str, Any]:
+    """Hyperparameters as JSON values; modules and generators, which have none, by name or as null."""
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    if not isinstance(config.network, str):
+        values["network"] = CUSTOM_NETWORK
+    if isinstance(config.random_state, np.random.RandomState):
+        values["random_state"] = None
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def read_document(path: str | Path) -> dict[str, Any]:
     """Read and check the document of a model file, without its weights."""
     document = persistence.read_document(path, "model")
     check(path, document)
@@ -72,6 +85,12 @@ def config_of(path: str | Path, parameters: Mapping[str, Any], network: Any) -> 
         return Config(**chosen)
     except (TypeError, ValueError, OverflowError) as error:
         raise broken(path, "model", f"its parameters are refused: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_count(value: Any) -> bool:

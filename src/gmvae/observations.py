@@ -1,16 +1,18 @@
-"""Arrays of rows: their shape, whether a model can take their values, and what those say about the likelihood.
+"""What a fit or a query reads: observations by index and by block, and whether their values can be reckoned with.
 
-Nothing here needs scikit-learn; see `gmvae.estimator.answers`. Arrays may be larger than memory.
+Arrays may be larger than memory: all here look at a few megabytes at a time.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from gmvae.generative import Family
 from gmvae.networks import Shape
@@ -24,6 +26,87 @@ FARTHEST = 1e12
 MIN_BLACK_OR_WHITE = 0.1
 """Share of zeros and ones from which flat rows within [0, 1] count as images; those of digits and clothes have half."""
 _BLOCK_BYTES = 2**24
+_FLOAT32_IS_EXACT = ("bool", "int8", "int16", "uint16", "float16", "float32")
+_SHARE_OF_FREE_MEMORY = 0.5
+_HOST = torch.device("cpu")
+
+
+class Rows(NamedTuple):
+    """Some observations on the device where they are computed with.
+
+    Attributes
+    ----------
+    y : Tensor of shape (n, *event), uint8, float32 or float64
+    """
+
+    y: Tensor
+
+
+class Observations:
+    """Rows of an array, in memory or memory-mapped from disk; only those asked for are read.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n, *event)
+        Numbers that have been checked.
+    names : sequence of str, optional
+        Of the columns of a table.
+    device : torch.device
+        Where `take` brings rows. A GPU holds all of them where they fit into half of its free memory.
+
+    Attributes
+    ----------
+    home : torch.device
+        Where indices are wanted.
+    """
+
+    def __init__(self, y: np.ndarray, names: Sequence[str] | None = None, device: torch.device = _HOST) -> None:
+        self.y = y
+        self.names = None if names is None else list(names)
+        self.device = device
+        self._resident: Tensor | None = None
+        if device.type == "cuda":
+            n_bytes = y.size * as_tensor(y[:1]).element_size()
+            if n_bytes < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
+                self._resident = as_tensor(np.array(y)).to(device)
+        self.home = _HOST if self._resident is None else device
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def event_shape(self) -> Shape:
+        """Shape of one observation."""
+        return self.y.shape[1:]
+
+    def take(self, indices: Tensor) -> Rows:
+        """Observations at ``indices``, in their order."""
+        if self._resident is not None:
+            return Rows(self._resident[indices])
+        return Rows(as_tensor(self.y[indices.numpy()]).to(self.device))
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Consecutive rows, a few megabytes at once."""
+        return _blocks(self.y)
+
+    def checksum(self) -> str:
+        """CRC-32 of the values in order."""
+        total = zlib.crc32(f"{self.y.dtype.str} {self.y.shape}".encode())
+        for block in self.blocks():
+            total = zlib.crc32(np.ascontiguousarray(block).data, total)
+        return f"{total:08x}"
+
+    def on(self, device: torch.device) -> Observations:
+        """The same, brought to a device."""
+        return Observations(self.y, self.names, device)
+
+
+def as_tensor(batch: np.ndarray) -> Tensor:
+    """Tensor of the smallest of uint8, float32, float64 that holds the values exactly enough."""
+    if batch.dtype != np.uint8:
+        batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
+    # In one order, because sums depend on it in their last bits: the same values give the same fit.
+    return torch.from_numpy(np.ascontiguousarray(batch))
 
 
 def file_rows(X: np.ndarray, event_shape: Shape, units: UnitInterval | Standardise) -> np.ndarray:
@@ -141,14 +224,6 @@ def image_shape_as_fitted(X: Any, event_shape: Shape) -> Shape | None:
             f"X must have observations of shape {event_shape} as in `fit`; got {shape}: resize or reshape the images."
         )
     return shape
-
-
-def checksum(rows: np.ndarray) -> str:
-    """CRC-32 of the values in order."""
-    total = zlib.crc32(f"{rows.dtype.str} {rows.shape}".encode())
-    for block in _blocks(rows):
-        total = zlib.crc32(np.ascontiguousarray(block).data, total)
-    return f"{total:08x}"
 
 
 def _first_outside(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, ...] | None:

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from gmvae.config import Config
-from gmvae.estimator import columns
-from gmvae.estimator.seeds import seeded
-from gmvae.estimator.values import check_units, family_for, top_level
+from gmvae.fitting import columns
 from gmvae.generative import Family
 from gmvae.initialisation import MAX_ROWS, Evidence, count, evidence, starting_clusters
 from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
+from gmvae.observations import Observations, as_tensor, check_units, family_for, top_level
 from gmvae.progress import Reporter
-from gmvae.training import Split, StartingClusters, as_tensor
+from gmvae.seeds import seeded
+from gmvae.training import Split, StartingClusters
 from gmvae.units import Standardise, UnitInterval, standardisation
 
 _ROWS_AT_ONCE = 8192
@@ -67,19 +67,20 @@ class Ground:
 
     Parameters
     ----------
-    rows : ndarray of shape (n, *event)
+    observations : Observations
     likelihood : {"auto", "bernoulli", "gaussian"}
     """
 
-    def __init__(self, rows: np.ndarray, likelihood: str) -> None:
-        self.rows = rows
+    def __init__(self, observations: Observations, likelihood: str) -> None:
+        self.observations = observations
+        rows = observations.y
         self.family: Family = family_for(likelihood, rows)
         self.units = _units(rows) if self.family == "gaussian" else UnitInterval(top_level(rows))
 
     @property
     def style_dim(self) -> int:
         """Dimension of the style where none is asked for."""
-        return _STYLE_OF_TABLES if self.rows.ndim == 2 else _STYLE_OF_IMAGES
+        return _STYLE_OF_TABLES if len(self.observations.event_shape) == 1 else _STYLE_OF_IMAGES
 
     @property
     def notes(self) -> list[str]:
@@ -93,7 +94,7 @@ class Ground:
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
         """Build a model on the CPU."""
         with seeded(seed):
-            return build(config, self.rows.shape[1:], self.family, copy.deepcopy(self.units))
+            return build(config, self.observations.event_shape, self.family, copy.deepcopy(self.units))
 
     def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
         """What halves of the rows say for each number of clusters."""
@@ -101,7 +102,7 @@ class Ground:
 
     def count(self, seed: int) -> tuple[int, str]:
         """How many clusters halves of the rows agree on, and a sentence that says so."""
-        return count(self.seen(self._sample(seed)), len(self.rows), seed)
+        return count(self.seen(self._sample(seed)), len(self.observations), seed)
 
     def start(self, config: Config, split: Split, seed: int) -> FoundStart:
         """Clusters of some of the rows, whatever `init` but "random" says.
@@ -109,7 +110,7 @@ class Ground:
         Of many rows a share is drawn by ``seed``. Few are clustered with the held-out ones, so that fits start alike
         whichever they hold out.
         """
-        if len(self.rows) <= MAX_ROWS:
+        if len(self.observations) <= MAX_ROWS:
             sample = torch.cat([split.train, split.held_out]).unique()
         else:
             drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
@@ -117,17 +118,17 @@ class Ground:
         found = starting_clusters(config.init, self.seen(sample.numpy()), config.K, seed)
         clusters = torch.from_numpy(found.clusters).long()
         taught = torch.isin(sample, split.train)
-        labels = np.full(len(self.rows), UNSEEN)
+        labels = np.full(len(self.observations), UNSEEN)
         labels[sample.numpy()] = found.clusters
         return FoundStart(StartingClusters(sample[taught], clusters[taught]), labels, found.reason)
 
     def _sample(self, seed: int) -> np.ndarray:
         """Random rows, in their order."""
-        return np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:MAX_ROWS])
+        return np.sort(np.random.default_rng(seed).permutation(len(self.observations))[:MAX_ROWS])
 
     def seen(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, in the model's units."""
-        return self.units(as_tensor(self.rows[sample])).numpy().astype(np.float64)
+        return self.units(self.observations.take(torch.from_numpy(sample)).y).numpy().astype(np.float64)
 
 
 def counted(config: Config, start: Ground | GaussianMixtureVAE, seed: int) -> Config:
@@ -146,7 +147,7 @@ def counted(config: Config, start: Ground | GaussianMixtureVAE, seed: int) -> Co
     return dataclasses.replace(config, n_components=number)
 
 
-def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) -> GaussianMixtureVAE:
+def continued(previous: GaussianMixtureVAE, observations: Observations, config: Config) -> GaussianMixtureVAE:
     """A copy of the previous solution for ``config``, in the units of its first fit."""
     family = previous.family
     if config.likelihood not in ("auto", family):
@@ -156,13 +157,13 @@ def continued(previous: GaussianMixtureVAE, rows: np.ndarray, config: Config) ->
         )
     try:
         with seeded(0):
-            model = rebuild(config, rows.shape[1:], family, previous.state_dict())
+            model = rebuild(config, observations.event_shape, family, previous.state_dict())
     except MisfitError as error:
         raise ValueError(
             "X and the parameters that shape the model, such as `n_components`, must be as in the previous fit under "
             "`warm_start`; got others: set them back or fit with `warm_start=False`."
         ) from error
-    check_units(rows, model.units)
+    check_units(observations.y, model.units)
     return model
 
 

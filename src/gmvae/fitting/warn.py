@@ -49,7 +49,7 @@ def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
         remedy = "set `component_weights='learned'`"
     else:
         remedy = "take fewer `n_components`; if that does not help, the rows may have no clusters"
-    warnings.warn(f"With K = {config.K} {what}; {remedy}.", CollapseWarning, stacklevel=4)
+    warnings.warn(f"With K = {config.K} {what}; {remedy}.", CollapseWarning, stacklevel=5)
 
 
 def warn_if_fewer(labels: np.ndarray, n_components: int) -> None:
@@ -60,7 +60,7 @@ def warn_if_fewer(labels: np.ndarray, n_components: int) -> None:
             f"`n_components` should be at most the number of clusters that can be told apart; got {n_components}, but "
             f"the rows fall into no more than {found}: take fewer.",
             CollapseWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
 
 
@@ -72,5 +72,5 @@ def warn_unless_converged(state: State, config: Config) -> None:
             f"had for {state.epochs_without_gain} when {len(state.history.epochs)} epochs were over: raise `max_iter`, "
             "or `tol` to accept it.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

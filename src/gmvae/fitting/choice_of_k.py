@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import Config
-from gmvae.estimator.fit_warnings import CollapseWarning
-from gmvae.estimator.gmvae import GMVAE
-from gmvae.estimator.inputs import fit_rows
-from gmvae.estimator.seeds import draw_seed
-from gmvae.estimator.starting import Ground
-from gmvae.estimator.together import fit_together
-from gmvae.initialisation import MAX_COMPONENTS, Evidence, choose
+from gmvae.fitting.fit import Task, fit
+from gmvae.fitting.starts import Ground
+from gmvae.fitting.warn import CollapseWarning
+from gmvae.initialisation import Evidence, choose
 from gmvae.metrics import stability
+from gmvae.observations import Observations
+from gmvae.seeds import draw_seed
 
 
 class Fits(NamedTuple):
@@ -82,66 +81,31 @@ class Choice(NamedTuple):
 
 
 def choose_k(
-    estimator: GMVAE,
-    X: Any,
-    numbers: Sequence[int] = range(2, MAX_COMPONENTS + 1),
+    observations: Observations,
+    config: Config,
+    numbers: Sequence[int],
     *,
-    n_fits: int = 2,
+    n_fits: int,
     known: Sequence[Candidate] = (),
     on_step: Callable[[Choice, Candidate | None], object] | None = None,
 ) -> Choice:
-    """Compare numbers of clusters by the halves of the data, and by fits with several seeds.
-
-    Parameters
-    ----------
-    estimator : GMVAE
-        Its parameters are those of the fits, whatever its `n_components`; their seeds count up from its
-        `random_state`.
-    X : array-like
-        As in `GMVAE.fit`.
-    numbers : sequence of int
-        Each from 2 on.
-    n_fits : int
-        Fits for each number; 0 leaves them out.
-    known : sequence of Candidate
-        Of an earlier call with the same estimator, X and ``n_fits``; what they say is not computed again.
-    on_step : callable, optional
-        Called with the choice so far: once the halves are compared, and with the candidate whose fits have ended.
-
-    Returns
-    -------
-    choice : Choice
-
-    Raises
-    ------
-    ValueError
-        If a number is below 2 or above that of the rows, or as `GMVAE.fit` does.
-    DivergedError
-        If training stays non-finite although the learning rate was lowered.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gmvae import GMVAE, choose_k
-    >>> X = np.random.default_rng(0).normal(size=(90, 3)) + 9.0 * np.eye(3)[np.arange(90) % 3]
-    >>> choice = choose_k(GMVAE(random_state=0), X, range(2, 5), n_fits=0)
-    >>> choice.n_components, choice.candidates[1].evidence.stability
-    (3, 1.0)
-    """
+    """Compare numbers of clusters; see `gmvae.choose_k`."""
     numbers = sorted({_number(each) for each in numbers})
     if not numbers:
         raise ValueError("`numbers` must hold at least one; got none.")
     if not isinstance(n_fits, Integral) or n_fits < 0:
         raise ValueError(f"`n_fits` must be an integer of at least 0; got {n_fits!r}.")
+    if numbers[-1] > len(observations):
+        raise ValueError(
+            f"`numbers` must be at most the number of rows; got {numbers[-1]} for {len(observations)} rows: compare "
+            "smaller ones."
+        )
     before = {each.n_components: each for each in known}
-    estimator = clone(estimator).set_params(n_components=numbers[-1])
-    config = Config(**estimator.get_params(deep=False))
-    rows = fit_rows(estimator, X, numbers[-1])
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):
         evidence = {number: before[number].evidence for number in numbers}
     else:
-        found = Ground(rows, config.likelihood).evidence(numbers, draw_seed(first))
+        found = Ground(observations, config.likelihood).evidence(numbers, draw_seed(first))
         evidence = {each.n_components: each for each in found}
     fits = {number: before[number].fits for number in numbers if number in before}
 
@@ -152,25 +116,26 @@ def choose_k(
         on_step(so_far(), None)
     for number in numbers if n_fits else ():
         if fits.get(number) is None:
-            seeds = range(first, first + n_fits)
-            fits[number] = _fits([clone(estimator).set_params(n_components=number, random_state=s) for s in seeds], X)
+            tasks = [Task(draw_seed(seed)) for seed in range(first, first + n_fits)]
+            fits[number] = _fits(observations, replace(config, n_components=number), tasks)
             if on_step is not None:
                 on_step(so_far(), Candidate(number, evidence.get(number), fits[number]))
     return so_far()
 
 
-def _fits(estimators: Sequence[GMVAE], X: Any) -> Fits:
+def _fits(observations: Observations, config: Config, tasks: Sequence[Task]) -> Fits:
     started = time.perf_counter()
     with warnings.catch_warnings():
         # What is returned tells of both, number by number.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", CollapseWarning)
-        fit_together(estimators, X)
+        found = fit(observations, config, tasks)
+    fits = [each.fitted for each in found]
     return Fits(
-        lower_bounds=[each.lower_bound_ for each in estimators],
-        agreement=stability([each.labels_ for each in estimators]) if len(estimators) > 1 else None,
-        n_components_effective=[each.n_components_effective_ for each in estimators],
-        n_converged=sum(each.converged_ for each in estimators),
+        lower_bounds=[each.lower_bound for each in fits],
+        agreement=stability([each.proba.argmax(1) for each in found]) if len(found) > 1 else None,
+        n_components_effective=[each.n_components_effective for each in fits],
+        n_converged=sum(each.converged for each in fits),
         seconds=time.perf_counter() - started,
     )
 

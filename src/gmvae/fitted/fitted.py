@@ -1,0 +1,289 @@
+"""The outcome of a fit, and what it answers about rows that have been checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae import persistence
+from gmvae.config import Config, Domain, require
+from gmvae.fitted import document
+from gmvae.fitted.batches import map_rows
+from gmvae.generative import Family
+from gmvae.model import GaussianMixtureVAE, Noise, rebuild
+from gmvae.networks import Shape
+from gmvae.observations import FARTHEST, check_units, file_rows
+from gmvae.persistence import ModelFileError, broken
+from gmvae.seeds import seeded
+from gmvae.training import History, device_for
+
+N_IMPORTANCE_SAMPLES = 64
+N_NOVELTY_SAMPLES = 16
+"""As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
+AMBIGUOUS_ABOVE = 0.5
+"""Nats of entropy: 80 to 20 between two clusters."""
+NOVEL_BELOW = 1.0
+"""Percent of the rows held out of a fit."""
+
+
+class Components(NamedTuple):
+    """Normal components in the latent space.
+
+    Attributes
+    ----------
+    means, scales : ndarray of shape (n_components, latent_dim)
+        Means and standard deviations.
+    """
+
+    means: np.ndarray
+    scales: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fitted:
+    """The outcome of a fit, without scikit-learn.
+
+    Attributes
+    ----------
+    model : GaussianMixtureVAE
+        In evaluation mode.
+    config : Config
+        With a number of components and of style dimensions.
+    event_shape : tuple of int
+        Shape of one row.
+    history : History
+        Of the best restart.
+    feature_names : list of str, optional
+        Columns of the data, where they had names.
+    converged : bool
+        Whether the held-out bound had stopped improving.
+    lower_bound : float
+        Held-out bound in nats per row.
+    restart_bounds : list of float
+        That of every restart; NaN for one that diverged.
+    stability : float
+        Mean adjusted Rand index between the clusters of restarts; NaN with fewer than two.
+    weights : ndarray of shape (K,)
+        Share of every cluster among the rows of the fit.
+    n_components_effective : float
+        exp of the entropy of ``weights``.
+    held_out_log_likelihoods : ndarray
+        Densities of rows held out of the fit, in rising order. Like all facts after ``history`` they are not known
+        while a fit goes on.
+    """
+
+    model: GaussianMixtureVAE
+    config: Config
+    event_shape: Shape
+    history: History
+    feature_names: list[str] | None = None
+    converged: bool = False
+    lower_bound: float = math.nan
+    restart_bounds: list[float] = field(default_factory=list)
+    stability: float = math.nan
+    weights: np.ndarray = field(default_factory=lambda: np.empty(0))
+    n_components_effective: float = math.nan
+    held_out_log_likelihoods: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def likelihood(self) -> Family:
+        """Name of the likelihood."""
+        return self.model.family
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs run."""
+        return len(self.history.epochs)
+
+    def rows(self, X: np.ndarray) -> np.ndarray:
+        """Check an array from a file and return rows (n, *event_shape); flat rows of images pass too.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another than in the fit, or the values are not numeric, not finite or in other units.
+        """
+        return file_rows(X, self.event_shape, self.model.units)
+
+    def check(self, rows: np.ndarray) -> None:
+        """Raise ValueError unless rows (n, *event_shape) are in the units of the fit."""
+        check_units(rows, self.model.units)
+
+    def labels(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """Most probable component of every row, (n,)."""
+        return self._map(lambda y: self.model.log_posterior(y).argmax(-1), rows, batch_size)
+
+    def proba(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """p(z|y) of every row, (n, K), at the means of q(x|y) and q(w|y); float64, so that rows sum to 1."""
+        return self._map(lambda y: self.model.log_posterior(y).double().softmax(-1), rows, batch_size)
+
+    def log_odds(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """log [p(z=k|y) / (1 − p(z=k|y))] of every row, (n, K), in float64."""
+        return self._map(self.model.log_odds, rows, batch_size)
+
+    def embedding(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """Mean of q(x|y) of every row, (n, D_x)."""
+        return self._map(self.model.embed, rows, batch_size)
+
+    def style(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """Mean of q(w|y) of every row, (n, D_w)."""
+        return self._map(self.model.embed_style, rows, batch_size)
+
+    def observations(self, latents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """Mean of p(y|x), (n, *event), for latents (n, D_x)."""
+        dtype = self._weight.dtype
+        return self._map(lambda x: self.model.decode(x.to(dtype)), latents, batch_size)
+
+    def log_evidence(
+        self, rows: np.ndarray, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
+    ) -> np.ndarray:
+        """Importance-weighted estimate of log p(y) of every row, (n,), in nats; all rows share the same noise."""
+        _require_count("n_importance_samples", n_importance_samples)
+        generator = torch.Generator().manual_seed(0)
+        dims = (self.config.latent_dim, self.config.D_w)
+        noise = Noise(
+            *(torch.randn(n_importance_samples, 1, dim, generator=generator).to(self._weight) for dim in dims)
+        )
+        return self._map(lambda y: self.model.log_evidence(y, noise), rows, batch_size)
+
+    def novelty_evidence(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """The estimate of log p(y) by which rows are novel or not, (n,)."""
+        return self.log_evidence(rows, N_NOVELTY_SAMPLES, batch_size)
+
+    def novel(self, rows: np.ndarray, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
+        """Whether the density of every row is below a percentile of those of held-out rows, (n,)."""
+        require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
+        if not len(self.held_out_log_likelihoods):
+            raise ValueError(
+                "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
+                "being fitted or in a file of an earlier version: fit it anew."
+            )
+        return self.novelty_evidence(rows, batch_size) < np.percentile(self.held_out_log_likelihoods, below)
+
+    @torch.inference_mode()
+    def draw(
+        self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
+        _require_count("n_samples", n_samples)
+        K, style_dim = self.config.K, self.config.D_w
+        generator = torch.Generator(self._weight.device).manual_seed(seed)
+        chances = self.model.generative.mixture.log_weights.softmax(-1)
+        drawn = torch.multinomial(chances, n_samples, replacement=True, generator=generator)
+        if component is not None:
+            component = np.asarray(component)
+            fits = component.shape in {(), (n_samples,)} and np.issubdtype(component.dtype, np.integer)
+            if not fits or component.min() < 0 or component.max() >= K:
+                raise ValueError(
+                    f"`component` must be None, or one integer in 0..{K - 1} or {n_samples} of them; got "
+                    f"{component.tolist()!r}."
+                )
+            drawn.copy_(torch.from_numpy(np.array(component)))
+        w = torch.randn(n_samples, style_dim, generator=generator, device=drawn.device, dtype=self._weight.dtype)
+        if style is not None:
+            shapes = ((style_dim,), (n_samples, style_dim))
+            w = torch.from_numpy(_checked_style(style, *shapes)).to(w).expand_as(w)
+        x = self.model.generative.sample_latent(drawn, w, generator)
+        y = self.model.decode(x) if mean else self.model.sample_observation(x, generator)
+        return y.cpu().numpy(), drawn.cpu().numpy()
+
+    @torch.inference_mode()
+    def components(self, style: Any = None) -> Components:
+        """Components of p(x|w) at one style (D_w,), by default 0."""
+        w = _checked_style(np.zeros(self.config.D_w) if style is None else style, (self.config.D_w,))
+        parts = self.model.generative.mixture(torch.from_numpy(w).to(self._weight)).components
+        return Components(parts.mean.cpu().numpy(), parts.log_scale.exp().cpu().numpy())
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one safetensors file; no pickle is involved."""
+        content = {
+            "parameters": document.parameters(self.config),
+            "likelihood": self.likelihood,
+            "event_shape": list(self.event_shape),
+            "n_features_in": math.prod(self.event_shape),
+            "feature_names_in": self.feature_names,
+            "history": self.history.epochs,
+            "converged": self.converged,
+            "lower_bound": self.lower_bound,
+            "restart_bounds": self.restart_bounds,
+            "stability": None if math.isnan(self.stability) else self.stability,
+            "weights": self.weights.tolist(),
+            "n_components_effective": self.n_components_effective,
+            "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
+        }
+        persistence.write(path, "model", self.model.state_dict(), content)
+
+    @classmethod
+    def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
+        """Read what `save` wrote; see `GMVAE.load`.
+
+        Raises
+        ------
+        ModelFileError
+            If the file cannot be read as a model.
+        """
+        place = device_for(Config(device=device).device)
+        tensors, content = persistence.read(path, "model")
+        document.check(path, content)
+        config = document.config_of(path, content["parameters"], network)
+        event_shape = tuple(content["event_shape"])
+        try:
+            with seeded(0):
+                model = rebuild(config, event_shape, content["likelihood"], tensors)
+        except ValueError as error:
+            raise ModelFileError(
+                f"`path` must hold the weights of its own network; {str(path)!r} does not: {str(error).rstrip('.')}."
+            ) from error
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise broken(path, "model", "its weights are not all finite")
+        stability = content.get("stability")
+        return cls(
+            model=model.eval().to(place),
+            config=replace(config, device=device),
+            event_shape=event_shape,
+            history=History.from_rows(content["history"]),
+            feature_names=content.get("feature_names_in"),
+            converged=content["converged"],
+            lower_bound=content["lower_bound"],
+            restart_bounds=content["restart_bounds"],
+            stability=math.nan if stability is None else stability,
+            weights=np.array(content["weights"]),
+            n_components_effective=content["n_components_effective"],
+            held_out_log_likelihoods=np.array(content.get("held_out_log_likelihoods") or []),
+        )
+
+    @property
+    def _weight(self) -> Tensor:
+        """A tensor of the model's device and floating-point type."""
+        return self.model.generative.mixture.output.weight
+
+    def _map(self, function: Callable[[Tensor], Tensor], rows: np.ndarray, batch_size: int | None) -> np.ndarray:
+        return map_rows(function, rows, self._weight.device, batch_size)
+
+
+def ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
+    """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
+    require("above", Domain("a number of nats of at least 0", low=0.0), above)
+    return -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1) > above
+
+
+def _checked_style(style: Any, *shapes: tuple[int, ...]) -> np.ndarray:
+    """A copy of a style of one of the shapes: torch takes no negative strides."""
+    style = np.array(style)
+    if style.shape not in shapes:
+        said = " or ".join(map(str, shapes))
+        raise ValueError(f"`style` must have shape {said}; got shape {style.shape}.")
+    if style.dtype.kind not in "biuf" or not (np.abs(style) <= FARTHEST).all():
+        raise ValueError(f"`style` must hold finite numbers of at most {FARTHEST:g}; got {style.tolist()!r}.")
+    return style
+
+
+def _require_count(name: str, value: object) -> None:
+    require(name, Domain("an integer of at least 1", low=1, integral=True), value)
