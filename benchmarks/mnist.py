@@ -17,7 +17,7 @@ from typing import Any
 from speed import machine
 
 from gmvae import GMVAE, load
-from gmvae.estimator import starting
+from gmvae.fitting import starts
 from gmvae.metrics import accuracy_hungarian, nmi
 from gmvae.training import guide
 
@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     images, test = load("mnist"), load("mnist:test")
     taken: dict[str, float] = {}
-    _timed(starting, "starting_clusters", taken)
+    _timed(starts, "starting_clusters", taken)
     _timed(guide.Guide, "teach", taken)
     model = GMVAE(
         10,

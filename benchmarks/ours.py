@@ -18,10 +18,10 @@ from workloads import Workload
 
 from gmvae import GMVAE
 from gmvae.config import Config
-from gmvae.estimator.seeds import seeded
 from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.objective import lower_bound
 from gmvae.presets import preset
+from gmvae.seeds import seeded
 from gmvae.training import Split, Trainer, as_tensor, make_fabric, rows_for
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.totals import Totals
@@ -142,7 +142,7 @@ def epoch_seconds(X: np.ndarray, keywords: dict[str, object], epochs: int) -> li
 
 def encoder_pass(estimator: GMVAE, X: np.ndarray, rows_at_once: int) -> Callable[[], object]:
     """Forward pass of the recognition network alone, over rows that lie ready in its units."""
-    model = estimator._model.eval()
+    model = estimator._fitted.model.eval()
     parts = model.standardised(as_tensor(X)).split(rows_at_once)
 
     @torch.no_grad()

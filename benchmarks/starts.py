@@ -22,11 +22,12 @@ from sklearn.exceptions import ConvergenceWarning
 from gmvae.atomic import replacing
 from gmvae.data import DataError
 from gmvae.data.home import resolve_home
-from gmvae.estimator.starting import Ground
 from gmvae.experiments.provenance import provenance
+from gmvae.fitting.starts import Ground
 from gmvae.initialisation.features import views
 from gmvae.initialisation.starts import Support, candidates, starting_clusters, supported
 from gmvae.metrics import ari
+from gmvae.observations import Observations
 
 SEED = 0
 N_ROWS = 10_000
@@ -73,7 +74,7 @@ def measured(name: str, given: Labelled) -> dict[str, Any]:
     """ARI and scores of every candidate, and what a default fit starts on."""
     drawn = np.sort(np.random.default_rng(SEED).permutation(len(given.X))[:N_ROWS])
     X = given.X[:, None] if given.X.ndim == 3 else given.X
-    ground = Ground(X, "auto")
+    ground = Ground(Observations(X), "auto")
     rows = ground.seen(drawn)
     y, scored = given.y[drawn], given.scored[drawn]
     found = []

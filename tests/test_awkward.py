@@ -20,9 +20,10 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from gmvae import GMVAE, CollapseWarning
-from gmvae.estimator.starting import Ground
+from gmvae.fitting.starts import Ground
 from gmvae.initialisation import count, starting_clusters
 from gmvae.metrics import ari
+from gmvae.observations import Observations
 
 MARK = -999.0
 
@@ -91,7 +92,7 @@ CASES = {case.name: case for case in cases()}
 
 def seen(case: Case) -> NDArray[np.float64]:
     rows = case.X[:, None] if case.X.ndim == 3 else case.X
-    return Ground(rows, "auto").seen(np.arange(len(rows)))
+    return Ground(Observations(rows), "auto").seen(np.arange(len(rows)))
 
 
 def best_of_simple_methods(case: Case) -> float:
@@ -153,10 +154,10 @@ def test_the_ceiling_is_said_and_passed() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(1800) % 30
     X = 12.0 * rng.normal(size=(30, 5))[y] + rng.normal(size=(1800, 5))
-    number, reason = count(Ground(X, "auto").seen(np.arange(1800)), 3000, 0)
+    number, reason = count(Ground(Observations(X), "auto").seen(np.arange(1800)), 3000, 0)
     assert number == 30
     assert "the largest number that was looked at" not in reason
-    _, reason = count(Ground(X, "auto").seen(np.arange(1800)), 999, 0)
+    _, reason = count(Ground(Observations(X), "auto").seen(np.arange(1800)), 999, 0)
     assert "20, the largest number that was looked at, is as good: there may be more" in reason
 
 

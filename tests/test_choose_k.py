@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from gmvae import GMVAE, choose_k, figures
 from gmvae.cli import app
 from gmvae.cli.choose_k import numbers_of
-from gmvae.estimator import choosing
-from gmvae.estimator.choosing import Candidate, Choice, Fits
+from gmvae.fitting import choice_of_k
+from gmvae.fitting.choice_of_k import Candidate, Choice, Fits
 from gmvae.initialisation import Evidence
 
 SMALL: dict[str, Any] = {
@@ -119,7 +119,7 @@ def test_what_is_known_is_not_found_again(monkeypatch: pytest.MonkeyPatch) -> No
     steps: list[int | None] = []
     known = choose_k(estimator(), blobs(), [2, 3], n_fits=1, on_step=lambda _, done: steps.append(done and done[0]))
     assert steps == [None, 2, 3]
-    monkeypatch.setattr(choosing, "fit_together", no_fits)
+    monkeypatch.setattr(choice_of_k, "fit", no_fits)
     assert choose_k(estimator(), blobs(), [3, 2], n_fits=1, known=known.candidates) == known
     part = choose_k(estimator(), blobs(), [2, 3], n_fits=0, known=known.candidates[:1])
     assert part.candidates[0].fits == known.candidates[0].fits
@@ -299,7 +299,7 @@ def test_labels_stay_out_and_a_complete_folder_is_only_shown(
     first = json.loads(gmvae(*command).stdout)
     whole = json.loads((home / "whole" / "choose-k.json").read_text())
     assert [each["evidence"] for each in first["candidates"]] == [each["evidence"] for each in whole["candidates"]]
-    monkeypatch.setattr(choosing, "fit_together", no_fits)
+    monkeypatch.setattr(choice_of_k, "fit", no_fits)
     again = gmvae(*command, "-q")
     assert json.loads(again.stdout) == first
     assert again.stderr == ""
@@ -308,17 +308,17 @@ def test_labels_stay_out_and_a_complete_folder_is_only_shown(
 
 
 def test_an_interrupted_comparison_goes_on(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit_together, fitted = choosing.fit_together, []
+    fit, fitted = choice_of_k.fit, []
     monkeypatch.chdir(tmp_path)
 
-    def interrupting(estimators: Any, X: Any) -> Any:
+    def interrupting(observations: Any, config: Any, tasks: Any) -> Any:
         if len(fitted) == 1:
             fitted.append(None)
             raise KeyboardInterrupt
-        fitted.append(estimators[0].n_components)
-        return fit_together(estimators, X)
+        fitted.append(config.n_components)
+        return fit(observations, config, tasks)
 
-    monkeypatch.setattr(choosing, "fit_together", interrupting)
+    monkeypatch.setattr(choice_of_k, "fit", interrupting)
     cut = gmvae("choose-k", home / "X.npy", "--k", "2:4", *SET, code=130)
     assert cut.stderr.endswith("Interrupted; the same command goes on from here.\n")
     half = json.loads(Path("runs/X-choose-k/choose-k.json").read_text())

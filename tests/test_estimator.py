@@ -23,15 +23,16 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
-import gmvae.estimator.starting
+import gmvae.fitting.starts
 from gmvae import GMVAE, ModelFileError, persistence
 from gmvae.config import Config
 from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
-from gmvae.estimator import answers, fitting
 from gmvae.estimator.inputs import query_rows
-from gmvae.estimator.values import family_for, file_rows
+from gmvae.fitted.fitted import ambiguous
+from gmvae.fitting import fit as fitting
 from gmvae.metrics import accuracy_hungarian, ari
+from gmvae.observations import family_for, file_rows
 from gmvae.training import Trainer
 from gmvae.units import Standardise, UnitInterval
 
@@ -131,7 +132,8 @@ def test_docstring_names_every_parameter_with_its_default() -> None:
 def test_docstring_names_every_attribute() -> None:
     fitted = small().fit(pd.DataFrame(whole_numbers(), columns=list("abcd")))
     public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
-    public |= {"lower_bounds_", "n_components_", "style_dim_"}
+    public |= {name for name, kind in inspect.getmembers(GMVAE) if isinstance(kind, property) and name.endswith("_")}
+    public.discard("_repr_html_")
     section = inspect.getdoc(GMVAE).split("Attributes\n----------\n")[1].split("\n\nReferences")[0]  # type: ignore[union-attr]
     assert set(re.findall(r"^(\w+_) : ", section, flags=re.MULTILINE)) == public
 
@@ -185,7 +187,7 @@ def test_every_kind_of_array_gives_the_same_fit(kind: str) -> None:
     X = whole_numbers()
     expected, same = small(max_iter=1).fit(X), KINDS[kind](X)
     fitted = small(max_iter=1).fit(same)
-    assert_same_weights(weights(fitted._model), weights(expected._model))
+    assert_same_weights(weights(fitted._fitted.model), weights(expected._fitted.model))
     assert np.array_equal(fitted.predict_proba(same), expected.predict_proba(X))
     assert np.array_equal(fitted.score_samples(same), expected.score_samples(X))
     assert not hasattr(fitted, "feature_names_in_")
@@ -207,8 +209,8 @@ def test_frames_keep_their_column_names(frame: Any) -> None:
 def test_booleans() -> None:
     X = whole_numbers() > 4
     fitted = small().fit(X)
-    assert isinstance(fitted._model.units, UnitInterval)
-    assert_same_weights(weights(fitted._model), weights(small().fit(X.astype(float))._model))
+    assert isinstance(fitted._fitted.model.units, UnitInterval)
+    assert_same_weights(weights(fitted._fitted.model), weights(small().fit(X.astype(float))._fitted.model))
     assert np.array_equal(fitted.predict(X), fitted.predict(X.astype(int)))
 
 
@@ -217,7 +219,7 @@ def test_grey_levels_are_scaled() -> None:
     levels = grey()
     shares = levels.astype(np.float32) / 255
     fitted, expected = small().fit(levels), small().fit(shares)
-    ours, theirs = weights(fitted._model), weights(expected._model)
+    ours, theirs = weights(fitted._fitted.model), weights(expected._fitted.model)
     assert (ours.pop("units.top_level"), theirs.pop("units.top_level")) == (255.0, 1.0)
     assert_same_weights(ours, theirs)
     assert np.array_equal(fitted.predict_proba(levels), expected.predict_proba(shares))
@@ -230,7 +232,7 @@ def test_grey_levels_are_scaled() -> None:
 def test_uint8_of_zeros_and_ones_is_not_scaled() -> None:
     X = (grey() > 127).astype(np.uint8)
     fitted = small().fit(X)
-    assert float(fitted._model.units.top_level) == 1.0
+    assert float(fitted._fitted.model.units.top_level) == 1.0
     assert np.array_equal(fitted.predict_proba(X), fitted.predict_proba(X.astype(float)))
     with pytest.raises(
         ValueError, match=r"X must lie in \[0, 1\] for a Bernoulli likelihood; got values from 0 to 255"
@@ -333,7 +335,7 @@ def test_automatic_likelihood(X: NDArray[Any], family: str) -> None:
     assert family_for("auto", X) == family
     assert family_for("gaussian", X) == "gaussian"
     fitted = small(max_iter=1, n_components=1).fit(X)
-    assert isinstance(fitted._model.units, UnitInterval if family == "bernoulli" else Standardise)
+    assert isinstance(fitted._fitted.model.units, UnitInterval if family == "bernoulli" else Standardise)
 
 
 def test_bernoulli_by_name_needs_its_values() -> None:
@@ -360,10 +362,10 @@ def X() -> NDArray[Any]:
 
 def posteriors(fitted: GMVAE, X: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Means and scales of q(x|y) and q(w|y), from the recognition network alone."""
-    units = fitted._model.units
+    units = fitted._fitted.model.units
     standard = (X - units.shift.numpy()) / units.scale.numpy()
     with torch.no_grad():
-        q_x, q_w = fitted._model.recognition(torch.from_numpy(standard))
+        q_x, q_w = fitted._fitted.model.recognition(torch.from_numpy(standard))
     return tuple(each.numpy() for each in (q_x.mean, q_x.log_scale.exp(), q_w.mean, q_w.log_scale.exp()))
 
 
@@ -378,7 +380,7 @@ def log_joint(fitted: GMVAE, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
 
 def weights_of(fitted: GMVAE) -> NDArray[Any]:
     """π of p(z)."""
-    return special.softmax(fitted._model.generative.mixture.log_weights.detach().numpy())
+    return special.softmax(fitted._fitted.model.generative.mixture.log_weights.detach().numpy())
 
 
 def test_proba_is_the_posterior_at_the_means(fitted: GMVAE, X: NDArray[Any]) -> None:
@@ -403,9 +405,9 @@ def test_transform_is_the_mean(fitted: GMVAE, X: NDArray[Any]) -> None:
 
 def decoded(fitted: GMVAE, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Mean and scale of p(y|x) in the data's units."""
-    units = fitted._model.units
+    units = fitted._fitted.model.units
     with torch.no_grad():
-        p_y = fitted._model.generative.observation(torch.from_numpy(x))
+        p_y = fitted._fitted.model.generative.observation(torch.from_numpy(x))
     scale = units.scale.numpy()
     return p_y.mean.numpy() * scale + units.shift.numpy(), p_y.log_scale.exp().numpy() * scale
 
@@ -491,7 +493,7 @@ def test_ambiguous_is_entropy_above_a_threshold(fitted: GMVAE, X: NDArray[Any]) 
         assert np.array_equal(fitted.is_ambiguous(X, above), entropy > above)
     assert np.array_equal(fitted.is_ambiguous(X), entropy > 0.5)
     certain, torn, torn_less = np.eye(3)[:1], np.array([[0.79, 0.21, 0.0]]), np.array([[0.81, 0.19, 0.0]])
-    found = [answers.ambiguous(chances).tolist() for chances in (certain, torn, torn_less)]
+    found = [ambiguous(chances).tolist() for chances in (certain, torn, torn_less)]
     assert found == [[False], [True], [False]], "the default lies between 79 and 81 percent"
 
 
@@ -649,7 +651,7 @@ def test_each_sample_of_its_own_component(fitted: GMVAE) -> None:
 
 
 def test_components_against_the_network(fitted: GMVAE) -> None:
-    mixture = fitted._model.generative.mixture
+    mixture = fitted._fitted.model.generative.mixture
     hidden = np.tanh(mixture.hidden[0].weight.detach().numpy() @ [0.4] + mixture.hidden[0].bias.detach().numpy())
     output = mixture.output.weight.detach().numpy() @ hidden + mixture.output.bias.detach().numpy()
     means, raw = output.reshape(2, 3, 2)
@@ -693,9 +695,11 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
     fitted = small(max_iter=1, hidden_layer_sizes=(4,)).fit(X[:500])
     sizes: list[int] = []
     for name in ("log_posterior", "embed", "log_evidence"):
-        function = getattr(fitted._model, name)
+        function = getattr(fitted._fitted.model, name)
         monkeypatch.setattr(
-            fitted._model, name, lambda y, *rest, function=function: (sizes.append(len(y)), function(y, *rest))[1]
+            fitted._fitted.model,
+            name,
+            lambda y, *rest, function=function: (sizes.append(len(y)), function(y, *rest))[1],
         )
     for method, arguments in [("predict_proba", {}), ("transform", {}), ("score_samples", {"n_importance_samples": 1})]:
         tracemalloc.start()
@@ -738,7 +742,7 @@ def test_saved_model_answers_alike(case: str, tmp_path: Path) -> None:
     fitted.save(tmp_path / "deep" / "model.safetensors")
     loaded = GMVAE.load(tmp_path / "deep" / "model.safetensors", network=changed.get("network"), device="cpu")
     assert_same_answers(fitted, loaded, X)
-    assert_same_weights(weights(fitted._model), weights(loaded._model))
+    assert_same_weights(weights(fitted._fitted.model), weights(loaded._fitted.model))
     missing = {"labels_"}
     for name in vars(fitted):
         if name.endswith("_") and name not in missing:
@@ -764,7 +768,7 @@ def test_loaded_model_can_be_fitted_again(tmp_path: Path) -> None:
     fitted = small().fit(X)
     fitted.save(tmp_path / "model")
     loaded = GMVAE.load(tmp_path / "model").fit(X)
-    assert_same_weights(weights(fitted._model), weights(loaded._model))
+    assert_same_weights(weights(fitted._fitted.model), weights(loaded._fitted.model))
 
 
 def test_a_generator_is_not_kept(tmp_path: Path) -> None:
@@ -813,7 +817,7 @@ def test_own_trunks_stay_as_they_are(tmp_path: Path) -> None:
         assert all(parameter.grad is None for parameter in module.parameters())
     assert [module.training for module in pair] == [False, True]
     assert fitted.network is pair
-    ours = weights(fitted._model.recognition.encoder)
+    ours = weights(fitted._fitted.model.recognition.encoder)
     assert not torch.equal(ours["layer.weight"], before[0]["layer.weight"]), "the copy has learnt"
 
 
@@ -854,18 +858,18 @@ def test_frozen_trunks_stay_frozen() -> None:
     pair = own_pair()
     pair[0].layer.requires_grad_(False)
     fitted = small(network=pair).fit(whole_numbers())
-    assert torch.equal(fitted._model.recognition.encoder.layer.weight, pair[0].layer.weight)
+    assert torch.equal(fitted._fitted.model.recognition.encoder.layer.weight, pair[0].layer.weight)
 
 
 def test_threads_do_not_share_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Layers start from PyTorch's one global generator, seeded for each build and put back after it."""
-    X, build = whole_numbers(), gmvae.estimator.starting.build
+    X, build = whole_numbers(), gmvae.fitting.starts.build
 
     def slow_build(*args: Any) -> Any:
         time.sleep(0.02)  # time for another thread to seed the generator
         return build(*args)
 
-    monkeypatch.setattr(gmvae.estimator.starting, "build", slow_build)
+    monkeypatch.setattr(gmvae.fitting.starts, "build", slow_build)
     before = torch.get_rng_state()
     expected = [small(random_state=seed, max_iter=1).fit(X).lower_bound_ for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -919,8 +923,8 @@ def test_a_batch_is_what_the_widest_layer_fits_into_three_megabytes(
 ) -> None:
     fitted = small(hidden_layer_sizes=(hidden,), precision=precision, max_iter=1).fit(whole_numbers())
     sizes: list[int] = []
-    embed = fitted._model.embed
-    monkeypatch.setattr(fitted._model, "embed", lambda y: (sizes.append(len(y)), embed(y))[1])
+    embed = fitted._fitted.model.embed
+    monkeypatch.setattr(fitted._fitted.model, "embed", lambda y: (sizes.append(len(y)), embed(y))[1])
     X = whole_numbers(9000)
     with caplog.at_level("DEBUG", logger="gmvae"):
         fitted.transform(X)
@@ -959,7 +963,7 @@ def test_layers_that_work_in_place_leave_the_rows_alone() -> None:
 def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
     fitted = small(max_iter=1).fit(X)
     for same in (X, X.reshape(len(X), -1), X[::2]):
-        rows = file_rows(same, fitted.event_shape_, fitted._model.units)
+        rows = file_rows(same, fitted.event_shape_, fitted._fitted.model.units)
         expected = query_rows(fitted, same, fitted.event_shape_)
         assert (rows.shape, rows.dtype) == (expected.shape, expected.dtype)
         assert np.array_equal(rows, expected)

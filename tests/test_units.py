@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from gmvae.distributions import Normal
-from gmvae.estimator.columns import heavy_tails, rounding
+from gmvae.fitting.columns import heavy_tails, rounding
 from gmvae.units import HeavyTails, Standardise, UnitInterval, standardisation
 
 

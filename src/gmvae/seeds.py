@@ -19,12 +19,8 @@ def draw_seed(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, Integral):
-        generator = np.random.RandomState(int(random_state))  # as scikit-learn does, which the command line leaves out
-    else:
-        from sklearn.utils import check_random_state
-
-        generator = check_random_state(random_state)
-    return int(generator.randint(np.iinfo(np.int32).max))
+        random_state = np.random.RandomState(int(random_state))  # as scikit-learn does
+    return int(random_state.randint(np.iinfo(np.int32).max))
 
 
 @contextmanager

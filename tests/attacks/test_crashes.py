@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from gmvae import GMVAE, persistence
 from gmvae.atomic import alone
 from gmvae.cli import app, fitting
-from gmvae.estimator.run import Run
+from gmvae.runs.run import Run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills and forks processes")
 PATIENCE = 120
@@ -37,7 +37,7 @@ def start() -> Callable[..., BaseProcess]:
     """Start a function of `victim` in a process of its own, forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
     # Names that are found without this folder on the path, which the server does not have.
-    context.set_forkserver_preload(["gmvae.cli.fitting", "gmvae.estimator.fitting", "gmvae.estimator.run"])
+    context.set_forkserver_preload(["gmvae.cli.fitting", "gmvae.fitting.fit", "gmvae.runs.run"])
 
     def started(function: Callable[..., None], *arguments: object) -> BaseProcess:
         process = context.Process(target=function, args=arguments)
@@ -278,7 +278,7 @@ def test_nothing_is_removed_after_training(
 
 @pytest.mark.parametrize(
     ("place", "left"),
-    [("gmvae.estimator.starting.starting_clusters", False), ("gmvae.experiments.portraits.figures.save", True)],
+    [("gmvae.fitting.starts.starting_clusters", False), ("gmvae.experiments.portraits.figures.save", True)],
 )
 def test_a_signal_outside_the_epochs(
     place: str, left: bool, start: Callable[..., BaseProcess], table: Path, tmp_path: Path

@@ -232,9 +232,9 @@ def refusal(path: Path) -> str:
 
 
 def gmvae_document(path: Path) -> object:
-    from gmvae.estimator import document
+    from gmvae.fitted.fitted import Fitted
 
-    return document.read(path)
+    return Fitted.load(path)
 
 
 JUNK: list[Any] = [
@@ -359,13 +359,14 @@ LIES: dict[str, dict[str, Any]] = {
 
 LIMITED = """
 import resource, sys
-import torch, gmvae.estimator.document as document
+import torch
+from gmvae.fitted.fitted import Fitted
 from gmvae import ModelFileError
 soft = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + 2**27
 resource.setrlimit(resource.RLIMIT_AS, (soft, soft))
 for path in sys.argv[1:]:
     try:
-        document.read(path, device="cpu")
+        Fitted.load(path, device="cpu")
     except ModelFileError as error:
         print(str(error)[:300])
     else:
@@ -407,7 +408,7 @@ def test_a_file_that_lies_about_sizes_takes_no_memory(tmp_path: Path, tally: Any
 
 def test_a_limit_on_memory_is_felt(tmp_path: Path) -> None:
     """The test above could fail: 512 MiB are refused under its limit."""
-    code = LIMITED.replace('document.read(path, device="cpu")', "torch.ones(2**27)")
+    code = LIMITED.replace('Fitted.load(path, device="cpu")', "torch.ones(2**27)")
     result = subprocess.run([sys.executable, "-c", code, "f"], capture_output=True, text=True, timeout=120)
     assert result.returncode != 0
     assert "allocate memory" in result.stderr

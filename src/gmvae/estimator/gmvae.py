@@ -103,6 +103,8 @@ class GMVAE(FittedQueries):
         Number of clusters, K: the one asked for, or the one found by "auto".
     style_dim_ : int
         Dimension of the style.
+    likelihood_ : {"bernoulli", "gaussian"}
+        The likelihood that was taken.
     n_components_effective_ : float
         Effective number of clusters, exp of the entropy of `weights_`.
     lower_bound_ : float

@@ -8,94 +8,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
+from gmvae.estimator.attributes import FittedAttributes
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Components, Fitted, ambiguous
 from gmvae.fitting.fit import Fit
-from gmvae.generative import Family
-from gmvae.networks import Shape
 from gmvae.seeds import draw_seed
-from gmvae.training import History
 
 
-class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator, ABC):
+class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedAttributes, ABC):
     """The methods of `GMVAE` that need a fitted model."""
-
-    random_state: Any
-    labels_: np.ndarray
-    _fitted: Fitted
-
-    @property
-    def likelihood_(self) -> Family:
-        """The likelihood that was taken: "bernoulli" or "gaussian"."""
-        return self._outcome.likelihood
-
-    @property
-    def event_shape_(self) -> Shape:
-        """Shape of one row."""
-        return self._outcome.event_shape
-
-    @property
-    def n_components_(self) -> int:
-        """Number of clusters, K: the one asked for, or the one found by ``n_components="auto"``."""
-        return self._outcome.config.K
-
-    @property
-    def style_dim_(self) -> int:
-        """Dimension of the style: the one asked for, or the one taken by ``style_dim="auto"``."""
-        return self._outcome.config.D_w
-
-    @property
-    def history_(self) -> History:
-        """Terms of the bound, clusters in use, learning rate and time, per epoch."""
-        return self._outcome.history
-
-    @property
-    def n_iter_(self) -> int:
-        """Epochs run."""
-        return self._outcome.n_epochs
-
-    @property
-    def converged_(self) -> bool:
-        """Whether the held-out bound had stopped improving."""
-        return self._outcome.converged
-
-    @property
-    def lower_bound_(self) -> float:
-        """Evidence bound on the held-out rows, in nats per row in the data's units."""
-        return self._outcome.lower_bound
-
-    @property
-    def lower_bounds_(self) -> list[float]:
-        """Held-out bound after every epoch of the best restart."""
-        return [float(bound) for bound in self.history_["lower_bound_held_out"]]
-
-    @property
-    def restart_bounds_(self) -> list[float]:
-        """Held-out bound of every restart; NaN for one that diverged."""
-        return self._outcome.restart_bounds
-
-    @property
-    def stability_(self) -> float:
-        """Mean adjusted Rand index between the clusters of restarts; NaN with one restart."""
-        return self._outcome.stability
-
-    @property
-    def weights_(self) -> np.ndarray:
-        """Share of every cluster: the mean of `predict_proba` over the fitted X."""
-        return self._outcome.weights
-
-    @property
-    def n_components_effective_(self) -> float:
-        """Effective number of clusters, exp of the entropy of `weights_`."""
-        return self._outcome.n_components_effective
-
-    @property
-    def held_out_log_likelihoods_(self) -> np.ndarray:
-        """Log-density of at most 1,000 held-out rows in rising order, by which `is_novel` judges."""
-        return self._outcome.held_out_log_likelihoods
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file; no pickle is involved."""
@@ -288,12 +211,6 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         return self._outcome.components(style)
 
-    @property
-    def _outcome(self) -> Fitted:
-        """What was fitted, or scikit-learn's NotFittedError."""
-        check_is_fitted(self)
-        return self._fitted
-
     def _rows(self, X: Any) -> np.ndarray:
         outcome = self._outcome
         rows = query_rows(self, X, outcome.event_shape)
@@ -323,6 +240,3 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     @property
     def _n_features_out(self) -> int:
         return self._outcome.config.latent_dim
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_fitted")

@@ -97,8 +97,8 @@ def choose_k(
         raise ValueError(f"`n_fits` must be an integer of at least 0; got {n_fits!r}.")
     if numbers[-1] > len(observations):
         raise ValueError(
-            f"`numbers` must be at most the number of rows; got {numbers[-1]} for {len(observations)} rows: compare "
-            "smaller ones."
+            f"`n_components` must be at most the number of rows; got {numbers[-1]} for {len(observations)} rows: "
+            "take fewer components."
         )
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)

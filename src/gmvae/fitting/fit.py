@@ -31,7 +31,6 @@ from gmvae.training import (
     converged,
     decide,
     device_for,
-    make_fabric,
     train_together,
 )
 
@@ -191,6 +190,8 @@ def _member(
     reporter: Reporter,
 ) -> Member:
     """Build the model of an attempt on its start, and its trainer."""
+    from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
+
     storage, restart = attempt.task.storage, attempt.restart
     fabric = make_fabric(training, None if storage is None else storage.tensorboard(restart))
     if isinstance(start, Ground):

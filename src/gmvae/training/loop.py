@@ -6,10 +6,9 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gmvae.config import Config, epochs
@@ -25,6 +24,9 @@ from gmvae.training.minibatches import Minibatch, Split
 from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.state import State, snapshot
 from gmvae.training.totals import Totals
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _N_DRAWS = 16
 _MAX_ASSIGNED, _ASSIGNED_AT_ONCE = 1000, 128
