@@ -7,57 +7,15 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gmvae.atomic import TEMPORARY, alone, replacing
+from gmvae.runs.record import Record, read_record
 
 _LOCK = ".run.lock"
-
-
-@dataclass(frozen=True)
-class Record:
-    """Where a run's data came from, kept as ``run.json`` beside the ``config.json`` of its hyperparameters.
-
-    Attributes
-    ----------
-    source, labels, data_home : str
-        As given; labels and data home may be None.
-    seed : int, optional
-        As given, before the estimator resolved it.
-    shape : list of int
-        Shape of the data.
-    feature_names : list of str, optional
-        Columns of a table.
-    versions : dict of str to str
-        Of the libraries that trained it.
-    """
-
-    source: str
-    labels: str | None
-    data_home: str | None
-    seed: int | None
-    shape: list[int]
-    feature_names: list[str] | None
-    versions: dict[str, str]
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
-_LAWS: dict[str, Callable[[Any], bool]] = {
-    "source": lambda value: isinstance(value, str),
-    "labels": lambda value: value is None or isinstance(value, str),
-    "data_home": lambda value: value is None or isinstance(value, str),
-    "seed": lambda value: value is None or isinstance(value, int),
-    "shape": lambda value: isinstance(value, list) and all(isinstance(size, int) for size in value),
-    "feature_names": lambda value: value is None or _are_texts(value),
-    "versions": lambda value: isinstance(value, dict) and _are_texts(list(value.values())),
-}
 
 
 @dataclass(frozen=True)
@@ -73,13 +31,18 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """Hyperparameters, written by the estimator."""
+        """Hyperparameters that the run began with."""
         return self.path / "config.json"
 
     @property
     def history(self) -> Path:
-        """One row per epoch, written by the estimator."""
+        """One row per epoch of the restart at work, at last of the best; there once an epoch has ended."""
         return self.path / "history.csv"
+
+    @property
+    def start(self) -> Path:
+        """Starting cluster of every observation."""
+        return self.path / "start.parquet"
 
     @property
     def assignments(self) -> Path:
@@ -93,8 +56,13 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the checkpoints, until the run is complete."""
+        """Folder of the checkpoints, one for each restart, until the run is complete."""
         return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard events, one for each restart."""
+        return self.path / "tensorboard"
 
     @property
     def resume_command(self) -> str:
@@ -143,29 +111,7 @@ class RunFolder:
             If it is not what `write_record` wrote.
         """
         path = self.path / "run.json"
-        if not path.is_file():
-            return None
-        document = read_json(path)
-        if document.keys() != _LAWS.keys() or not all(law(document[name]) for name, law in _LAWS.items()):
-            raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.")
-        return Record(**document)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    ValueError
-        If the file holds something else.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} must be a JSON file; got: {error}.") from error
-    if not isinstance(document, dict):
-        raise ValueError(f"{path} must hold a JSON object; got {type(document).__name__}.")
-    return document
+        return read_record(path) if path.is_file() else None
 
 
 def model_file(run: Path) -> Path:

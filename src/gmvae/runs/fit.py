@@ -1,23 +1,26 @@
-"""From a plan to a complete run folder: a new run, or an interrupted one that goes on."""
+"""From observations to a fit in a run folder, and from a source to a complete run: a new one, or one that goes on."""
 
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
-from platform import python_version
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gmvae.atomic import sweep
-from gmvae.cli.run_folder import Record, RunFolder, new_run, read_json
-from gmvae.cli.settings import FIELDS
-from gmvae.cli.speech import interrupted, note
-from gmvae.cli.tables import write_table
 from gmvae.config import Config
 from gmvae.data import Dataset, load
-from gmvae.estimator import GMVAE
-from gmvae.experiments.portraits import draw_run
+from gmvae.data.tables import write_table
+from gmvae.fitted.fitted import Fitted
+from gmvae.fitting.fit import Fit, Task, fit
 from gmvae.metrics import Scores, evaluate
+from gmvae.observations import Observations
+from gmvae.report.figures import draw_run
+from gmvae.runs.checkpoints import Checkpoints, begin, go_on
+from gmvae.runs.folder import RunFolder, new_run
+from gmvae.runs.record import Record, read_json, versions
 
 _SEED = 0
 """A seed by default, so that a run can be repeated."""
