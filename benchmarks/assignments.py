@@ -27,9 +27,9 @@ from gmvae.atomic import replacing
 from gmvae.estimator.batches import map_rows
 from gmvae.estimator.seeds import draw_seed
 from gmvae.estimator.starting import split_rows
-from gmvae.experiments.provenance import provenance
 from gmvae.metrics import accuracy_hungarian, calibration_error
 from gmvae.model import GaussianMixtureVAE
+from gmvae.paper.provenance import provenance
 
 PLUG_IN, MEAN_FIELD, REFERENCE = Meaning("none"), Meaning("closed"), Meaning("pseudo", 256)
 W_ALONE, X_ALONE = Meaning("sobol", 64, "w"), Meaning("sobol", 64, "x")

@@ -29,9 +29,9 @@ from gmvae.atomic import replacing
 from gmvae.data import DataError
 from gmvae.data.home import resolve_home
 from gmvae.estimator.batches import map_rows
-from gmvae.experiments.provenance import provenance
 from gmvae.metrics import ari
 from gmvae.model import Noise
+from gmvae.paper.provenance import provenance
 from gmvae.training import DivergedError
 
 Record = dict[str, Any]

@@ -23,10 +23,10 @@ from gmvae.atomic import replacing
 from gmvae.data import DataError
 from gmvae.data.home import resolve_home
 from gmvae.estimator.starting import Ground
-from gmvae.experiments.provenance import provenance
 from gmvae.initialisation.features import views
 from gmvae.initialisation.starts import Support, candidates, starting_clusters, supported
 from gmvae.metrics import ari
+from gmvae.paper.provenance import provenance
 
 SEED = 0
 N_ROWS = 10_000

@@ -16,8 +16,8 @@ from gmvae.cli.tables import write_table
 from gmvae.config import Config
 from gmvae.data import Dataset, load
 from gmvae.estimator import GMVAE
-from gmvae.experiments.portraits import draw_run
 from gmvae.metrics import Scores, evaluate
+from gmvae.paper.portraits import draw_run
 
 _SEED = 0
 """A seed by default, so that a run can be repeated."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from gmvae import figures
-from gmvae.experiments import synthetic
-from gmvae.experiments.figure2 import training_table
-from gmvae.experiments.findings import Finding, spread
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Outcome
+from gmvae.paper import synthetic
+from gmvae.paper.figure2 import training_table
+from gmvae.paper.findings import Finding, spread
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Outcome
 
 _MERGED = 0.1
 """Share of log K below which the z-term says that components coincide."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gmvae.experiments import mnist, others
-from gmvae.experiments.findings import Finding, Table, Verdict, spread
-from gmvae.experiments.mnist import Cell
-from gmvae.experiments.paper import OTHERS, TABLE_1, Quoted
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Outcome
+from gmvae.paper import mnist, others
+from gmvae.paper.findings import Finding, Table, Verdict, spread
+from gmvae.paper.mnist import Cell
+from gmvae.paper.quoted import OTHERS, TABLE_1, Quoted
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Outcome
 
 _MEASURES = {
     "Hungarian": "accuracy_hungarian",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmvae.atomic import replacing
-from gmvae.experiments.findings import FOLDER, Finding, Table, read
+from gmvae.paper.findings import FOLDER, Finding, Table, read
 
 PAGE = "reproduction.md"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gmvae import figures
-from gmvae.experiments.findings import Finding
-from gmvae.experiments.scope import Scope
 from gmvae.figures import Edge, Node
+from gmvae.paper.findings import Finding
+from gmvae.paper.scope import Scope
 
 GENERATIVE = (
     {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gmvae.experiments.mnist import Cell
+from gmvae.paper.mnist import Cell
 
 
 class Quoted(NamedTuple):

@@ -9,12 +9,12 @@ import numpy as np
 
 from gmvae import figures
 from gmvae.estimator import GMVAE
-from gmvae.experiments import synthetic
-from gmvae.experiments.baselines import gaussian_mixture
-from gmvae.experiments.findings import Finding, Table, Verdict, spread
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.synthetic import Training
-from gmvae.experiments.trials import Material, Outcome, mean_of, measured
+from gmvae.paper import synthetic
+from gmvae.paper.baselines import gaussian_mixture
+from gmvae.paper.findings import Finding, Table, Verdict, spread
+from gmvae.paper.scope import Scope
+from gmvae.paper.synthetic import Training
+from gmvae.paper.trials import Material, Outcome, mean_of, measured
 
 _GOOD_ARI = 0.95
 _MOST_SEEDS = 0.9

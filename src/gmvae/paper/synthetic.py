@@ -11,8 +11,8 @@ import numpy as np
 from gmvae.atomic import replacing
 from gmvae.data import Dataset, arcs
 from gmvae.estimator import GMVAE
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Material, Outcome, Trial
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Material, Outcome, Trial
 from gmvae.presets import preset
 
 

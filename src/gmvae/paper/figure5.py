@@ -8,12 +8,12 @@ import numpy as np
 
 from gmvae import figures
 from gmvae.estimator import GMVAE
-from gmvae.experiments import mnist
-from gmvae.experiments.findings import Finding, Table, Verdict
-from gmvae.experiments.portraits import component_images, name_directions, style_directions, style_images
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Material
 from gmvae.metrics import match
+from gmvae.paper import mnist
+from gmvae.paper.findings import Finding, Table, Verdict
+from gmvae.paper.portraits import component_images, name_directions, style_directions, style_images
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Material
 
 _STYLES = np.linspace(-2.5, 2.5, 7)
 _N_STYLED = 4

@@ -6,10 +6,10 @@ import math
 from typing import Any, NamedTuple
 
 from gmvae import figures
-from gmvae.experiments import mnist
-from gmvae.experiments.findings import Finding, Table, spread
-from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Outcome, Trial, mean_of, measured
+from gmvae.paper import mnist
+from gmvae.paper.findings import Finding, Table, spread
+from gmvae.paper.scope import Scale, Scope
+from gmvae.paper.trials import Outcome, Trial, mean_of, measured
 from gmvae.presets import preset
 
 _K = 10

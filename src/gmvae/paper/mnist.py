@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from gmvae.atomic import replacing
 from gmvae.data import load
 from gmvae.estimator import GMVAE
-from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Material, Outcome, Trial, first_rows
 from gmvae.metrics import evaluate_log_odds
+from gmvae.paper.scope import Scale, Scope
+from gmvae.paper.trials import Material, Outcome, Trial, first_rows
 from gmvae.presets import preset
 
 CURVE = "curve.json"

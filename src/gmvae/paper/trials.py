@@ -21,8 +21,8 @@ from sklearn.exceptions import ConvergenceWarning
 from gmvae.atomic import replacing
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE, CollapseWarning, fit_together
-from gmvae.experiments.provenance import provenance
 from gmvae.metrics import evaluate_log_odds
+from gmvae.paper.provenance import provenance
 
 _KEY_LENGTH = 16
 

@@ -11,11 +11,11 @@ import numpy as np
 from gmvae import figures
 from gmvae.data import Dataset, catalogue, load
 from gmvae.data.home import resolve_home
-from gmvae.experiments import mnist
-from gmvae.experiments.findings import Finding, Table, Verdict
-from gmvae.experiments.portraits import component_images
-from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Material, Outcome, Trial, first_rows
+from gmvae.paper import mnist
+from gmvae.paper.findings import Finding, Table, Verdict
+from gmvae.paper.portraits import component_images
+from gmvae.paper.scope import Scale, Scope
+from gmvae.paper.trials import Material, Outcome, Trial, first_rows
 from gmvae.presets import preset
 
 _GREY, _CROPS = "svhn_test_recrop_grey32.npz", "svhn_train_first1083_rgb32.npz"

@@ -18,9 +18,9 @@ from gmvae import figures
 from gmvae.atomic import replacing
 from gmvae.data import Dataset, arcs, load
 from gmvae.estimator import GMVAE, fit_together
-from gmvae.experiments.baselines import gaussian_mixture, kmeans
-from gmvae.experiments.portraits import IMPORTANCE_SAMPLES, draw_run
 from gmvae.metrics import accuracy_hungarian, ari, nmi
+from gmvae.paper.baselines import gaussian_mixture, kmeans
+from gmvae.paper.portraits import IMPORTANCE_SAMPLES, draw_run
 
 SEEDS = (0, 1, 2)
 SETTINGS: dict[str, dict[str, Any]] = {
