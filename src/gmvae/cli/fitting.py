@@ -17,7 +17,7 @@ from gmvae.config import Config
 from gmvae.data import Dataset, load
 from gmvae.estimator import GMVAE
 from gmvae.metrics import Scores, evaluate
-from gmvae.paper.portraits import draw_run
+from gmvae.paper.model_figures import draw_run
 
 _SEED = 0
 """A seed by default, so that a run can be repeated."""

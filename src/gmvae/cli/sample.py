@@ -80,7 +80,7 @@ def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:
     import numpy as np
 
     from gmvae import figures
-    from gmvae.paper.portraits import shades
+    from gmvae.figures import shades
 
     if component is None:
         per_row = math.ceil(n / K)

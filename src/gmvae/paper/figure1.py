@@ -56,11 +56,12 @@ def run(scope: Scope) -> Finding:
     )
     figure = figures.new_figure(9.0, 4.0)
     titles = ("Generative model", "Variational family")
-    for letter, title, graph, panel in zip("ab", titles, (GENERATIVE, RECOGNITION), figure.subplots(1, 2), strict=True):
+    panels = figure.subplots(1, 2)
+    for title, graph, panel in zip(titles, (GENERATIVE, RECOGNITION), panels, strict=True):
         figures.graphical_model(*graph, panel, plate="$N$")
         panel.set_xlim(*_SPAN)
         panel.set_title(title)
-        panel.set_title(f"({letter})", loc="left", fontweight="bold")
+    figures.letter_panels(panels)
     finding.draw(
         scope.out,
         "fig1",

@@ -11,7 +11,7 @@ from gmvae.estimator import GMVAE
 from gmvae.metrics import match
 from gmvae.paper import mnist
 from gmvae.paper.findings import Finding, Table, Verdict
-from gmvae.paper.portraits import component_images, name_directions, style_directions, style_images
+from gmvae.paper.model_figures import component_images, name_directions, style_directions, style_images
 from gmvae.paper.scope import Scope
 from gmvae.paper.trials import Material
 
