@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.config import Domain, require
+from gmvae.domains import Domain, require
 from gmvae.estimator.batches import map_rows
 from gmvae.estimator.values import FARTHEST
 from gmvae.model import GaussianMixtureVAE, Noise

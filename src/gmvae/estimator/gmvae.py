@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gmvae.config import Config
 from gmvae.estimator import document
+from gmvae.estimator.docstring import with_parameters
 from gmvae.estimator.inputs import fit_rows
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.seeds import draw_seed
@@ -19,6 +20,7 @@ from gmvae.estimator.values import checksum
 from gmvae.estimator.watching import watch
 
 
+@with_parameters
 class GMVAE(FittedQueries):
     """Clustering with a Gaussian Mixture Variational Autoencoder (Dilokthanakul et al. 2016).
 
@@ -27,70 +29,7 @@ class GMVAE(FittedQueries):
 
     Parameters
     ----------
-    n_components : int or "auto", default=10
-        Number of clusters, K. "auto" takes as many, from 2 on, as halves of the data agree on; see `n_components_`.
-    latent_dim : int, default=10
-        Dimension D_x of the latent that carries the mixture.
-    style_dim : int or "auto", default="auto"
-        Dimension D_w of the style latent. "auto" takes 4 for images and 2 for tables.
-    likelihood : {"auto", "bernoulli", "gaussian"}, default="auto"
-        p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and grey levels within [0, 1] (rows of which a
-        tenth or more of the values are exactly 0 or 1), else "gaussian" with learned mean and scale.
-    network : {"auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"} or pair of modules, default="auto"
-        Hidden layers. "auto" takes "conv" for images of at least 8x8 pixels, else "mlp". A pair
-        (encoder, decoder) of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to
-        (n, 1, *event) logits for "bernoulli" or (n, 2, *event) means and log-scales for "gaussian". The modules are
-        copied: every restart begins with the weights they have.
-    hidden_layer_sizes : tuple of int, default=(500, 500)
-        Widths of "mlp", mirrored in the decoder; "conv" has one fully connected layer of the last width.
-    batch_norm : bool, default=False
-        Batch normalisation in "mlp" and "conv".
-    max_iter : int or "auto", default="auto"
-        Epochs at most. "auto" takes enough for 3,000 gradient steps, between 20 and 500 epochs.
-    batch_size : int, default=128
-        Rows per gradient step.
-    learning_rate : float, default=1e-3
-        Adam's step size; its peak under "one-cycle".
-    learning_rate_schedule : {"one-cycle", "constant"}, default="one-cycle"
-        "one-cycle" rises over a tenth of the epochs and falls to zero along a cosine.
-    max_grad_norm : float or None, default=None
-        Clip the gradient's norm to this.
-    min_information : float, default=0.0
-        The paper's λ in nats: the z-term costs nothing while its minibatch mean is below it.
-    warm_up : float, default=0.0
-        Share of the epochs over which the x- and w-terms rise to their full weight.
-    n_mc_samples : int, default=1
-        Monte Carlo samples per row, M.
-    bound : {"exact", "paper"}, default="exact"
-        "exact" sums z out; "paper" is the looser bound of the paper.
-    n_init : int, default=1
-        Restarts; the best held-out bound is kept.
-    init : {"auto", "neighbours", "kmeans", "gmm", "random"}, default="auto"
-        Clusters on which the components start; "auto" lets the others compete, "random" starts anywhere.
-    component_weights : {"learned", "uniform"}, default="learned"
-        π of p(z): learned, from the shares of the starting clusters on, or 1/K each, as in the paper.
-    consistency : float or "auto", default="auto"
-        Nats by which an image and a slightly moved copy are drawn to one cluster. "auto" takes 5 from 16x16 pixels on.
-    tol : float, default=0.01
-        Least gain in the held-out bound that counts, in nats per row.
-    n_iter_no_change : int, default=20
-        Training stops after so many epochs without a gain of `tol`.
-    validation_fraction : float, default=0.1
-        Share of the rows held out to decide when to stop; 0 uses training rows, at most 10,000.
-    restarts_at_once : int or "auto", default="auto"
-        Restarts trained as one stacked model. "auto" takes all on a GPU and for small networks.
-    precision : {"auto", "32-true", "bf16-mixed", "64-true"}, default="auto"
-        "auto" takes matrix products in bfloat16 for Bernoulli data on a device that has them, else 32 bits.
-    compile : bool or "auto", default="auto"
-        Compile the model with `torch.compile`. "auto" does on a GPU for long runs; on a CPU it gains next to nothing.
-    device : str, default="auto"
-        "cpu", "cuda", "cuda:N", or "auto" for a GPU where there is one.
-    random_state : int, RandomState or None, default=None
-        Seed; None takes a fresh one. The same seed gives the same result on the same machine, on a CPU bit for bit.
-    warm_start : bool, default=False
-        Go on from the previous solution, without restarts, when `fit` is called again.
-    verbose : int, default=0
-        1 reports every epoch on standard error.
+    {parameters}
 
     Attributes
     ----------
