@@ -24,11 +24,11 @@ from timing import Effort, interleaved
 
 from gmvae import GMVAE
 from gmvae.atomic import replacing
-from gmvae.experiments.provenance import provenance
 from gmvae.fitted.batches import map_rows
 from gmvae.fitting.starts import split_rows
 from gmvae.metrics import accuracy_hungarian, calibration_error
 from gmvae.model import GaussianMixtureVAE
+from gmvae.paper.provenance import provenance
 from gmvae.seeds import draw_seed
 
 PLUG_IN, MEAN_FIELD, REFERENCE = Meaning("none"), Meaning("closed"), Meaning("pseudo", 256)
@@ -112,7 +112,7 @@ def fitted(name: str, seed: int, X: np.ndarray, out: Path) -> tuple[GMVAE, Recor
 
 def measured(estimator: GMVAE, rows: Rows) -> Record:
     """Scores, agreement and time of every meaning, and where the rows lie that the draws move."""
-    model = estimator._fitted.model
+    model = estimator.fitted_.model
     reference, second = (answers(model, REFERENCE, rows.X_scored, seed) for seed in (REFERENCE_SEED, SECOND_SEED))
     meanings = {REFERENCE.name: scores(rows.y_scored, reference)}
     for meaning in MEANINGS:
@@ -164,7 +164,7 @@ def parts(estimator: GMVAE, rows: Rows) -> Record:
 
     A fit without held-out rows has some of the training rows in their place.
     """
-    model = estimator._fitted.model
+    model = estimator.fitted_.model
     seeds = np.random.SeedSequence(draw_seed(estimator.random_state)).generate_state(estimator.n_init + 1, np.uint32)
     split = split_rows(len(rows.X), estimator.validation_fraction, int(seeds[0]))
     found = {}

@@ -28,10 +28,10 @@ from gmvae import GMVAE
 from gmvae.atomic import replacing
 from gmvae.data import DataError
 from gmvae.data.home import resolve_home
-from gmvae.experiments.provenance import provenance
 from gmvae.fitted.batches import map_rows
 from gmvae.metrics import ari
 from gmvae.model import Noise
+from gmvae.paper.provenance import provenance
 from gmvae.training import DivergedError
 
 Record = dict[str, Any]
@@ -162,7 +162,7 @@ def _ours(rows: Rows, K: int | str, seed: int) -> Found:
 
 def _agreement(model: GMVAE, X: np.ndarray) -> float:
     """Share of rows whose cluster in `predict` is that of p(z|x,w) averaged over draws, which all rows share."""
-    inner, generator = model._fitted.model, torch.Generator().manual_seed(0)
+    inner, generator = model.fitted_.model, torch.Generator().manual_seed(0)
     dims = (inner.generative.mixture.streams[-1], inner.generative.style_dim)
     noise = Noise(*(torch.randn(N_DRAWS, 1, dim, generator=generator) for dim in dims))
     averaged = map_rows(lambda y: inner.mean_posterior(y, noise).argmax(-1), X, torch.device("cpu"))

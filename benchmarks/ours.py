@@ -142,7 +142,7 @@ def epoch_seconds(X: np.ndarray, keywords: dict[str, object], epochs: int) -> li
 
 def encoder_pass(estimator: GMVAE, X: np.ndarray, rows_at_once: int) -> Callable[[], object]:
     """Forward pass of the recognition network alone, over rows that lie ready in its units."""
-    model = estimator._fitted.model.eval()
+    model = estimator.fitted_.model.eval()
     parts = model.standardised(as_tensor(X)).split(rows_at_once)
 
     @torch.no_grad()

@@ -21,8 +21,8 @@ import torch
 from gmvae import GMVAE, generative, preset
 from gmvae.atomic import replacing
 from gmvae.data import load
-from gmvae.experiments.provenance import provenance
 from gmvae.metrics import evaluate_log_odds
+from gmvae.paper.provenance import provenance
 
 
 class Cell(NamedTuple):

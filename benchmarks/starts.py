@@ -22,12 +22,12 @@ from sklearn.exceptions import ConvergenceWarning
 from gmvae.atomic import replacing
 from gmvae.data import DataError
 from gmvae.data.home import resolve_home
-from gmvae.experiments.provenance import provenance
 from gmvae.fitting.starts import Ground
 from gmvae.initialisation.features import views
 from gmvae.initialisation.starts import Support, candidates, starting_clusters, supported
 from gmvae.metrics import ari
 from gmvae.observations import Observations
+from gmvae.paper.provenance import provenance
 
 SEED = 0
 N_ROWS = 10_000

@@ -141,7 +141,7 @@ def test_the_sets_are_listed(data_home):
 
 
 def test_the_demo_goes_where_it_is_told_and_prints_means_over_seeds(monkeypatch, tmp_path):
-    from gmvae.experiments.demo import Demo, Row
+    from gmvae.paper.demo import Demo, Row
 
     rows = [Row("digits", "GMVAE", seed, 0.8 + 0.1 * seed, 0.5, 0.5, None, 1.0) for seed in range(3)]
     seen = []
@@ -151,7 +151,7 @@ def test_the_demo_goes_where_it_is_told_and_prints_means_over_seeds(monkeypatch,
         on_row(rows[0])
         return Demo(rows, [out / "digits" / "samples.png"])
 
-    monkeypatch.setattr("gmvae.experiments.demo.run", run)
+    monkeypatch.setattr("gmvae.paper.demo.run", run)
     result = gmvae("demo", "--out", tmp_path)
     assert seen == [tmp_path]
     assert "0.900 ± 0.100" in result.stdout

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import subprocess
 import sys
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from gmvae import PRESETS, preset
+from gmvae import PRESETS, domains, preset
 from gmvae.config import MAX_EPOCHS, MIN_EPOCHS, MIN_STEPS, Config, epochs
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
@@ -203,6 +204,25 @@ def test_every_field_has_been_tried_above() -> None:
 def test_every_field_has_help() -> None:
     for field in FIELDS.values():
         assert field.metadata["help"].endswith("."), field.name
+
+
+def test_the_estimators_docstring_gives_the_help_and_the_symbol_of_every_field() -> None:
+    from gmvae import GMVAE
+
+    section = str(GMVAE.__doc__).split("Attributes\n")[0]
+    entries = re.split(r"^    (?=\w+ : )", section, flags=re.MULTILINE)[1:]
+    texts = {entry.split(" : ")[0]: " ".join(entry.split()) for entry in entries}
+    assert list(texts) == list(FIELDS)
+    for name, field in FIELDS.items():
+        assert " ".join(field.metadata["help"].split()) in texts[name]
+        assert field.metadata["symbol"] in texts[name]
+
+
+def test_types_are_named_as_numpydoc_does() -> None:
+    assert domains.integer(1).or_auto().type_name == 'int or "auto"'
+    assert domains.POSITIVE.or_none().type_name == "float or None"
+    assert domains.choice(Literal["a", "b"]).type_name == '{"a", "b"}'
+    assert all(field.metadata["domain"].type_name for field in FIELDS.values())
 
 
 def test_numbers_become_pythons_own() -> None:

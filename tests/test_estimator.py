@@ -187,7 +187,7 @@ def test_every_kind_of_array_gives_the_same_fit(kind: str) -> None:
     X = whole_numbers()
     expected, same = small(max_iter=1).fit(X), KINDS[kind](X)
     fitted = small(max_iter=1).fit(same)
-    assert_same_weights(weights(fitted._fitted.model), weights(expected._fitted.model))
+    assert_same_weights(weights(fitted.fitted_.model), weights(expected.fitted_.model))
     assert np.array_equal(fitted.predict_proba(same), expected.predict_proba(X))
     assert np.array_equal(fitted.score_samples(same), expected.score_samples(X))
     assert not hasattr(fitted, "feature_names_in_")
@@ -209,8 +209,8 @@ def test_frames_keep_their_column_names(frame: Any) -> None:
 def test_booleans() -> None:
     X = whole_numbers() > 4
     fitted = small().fit(X)
-    assert isinstance(fitted._fitted.model.units, UnitInterval)
-    assert_same_weights(weights(fitted._fitted.model), weights(small().fit(X.astype(float))._fitted.model))
+    assert isinstance(fitted.fitted_.model.units, UnitInterval)
+    assert_same_weights(weights(fitted.fitted_.model), weights(small().fit(X.astype(float)).fitted_.model))
     assert np.array_equal(fitted.predict(X), fitted.predict(X.astype(int)))
 
 
@@ -219,7 +219,7 @@ def test_grey_levels_are_scaled() -> None:
     levels = grey()
     shares = levels.astype(np.float32) / 255
     fitted, expected = small().fit(levels), small().fit(shares)
-    ours, theirs = weights(fitted._fitted.model), weights(expected._fitted.model)
+    ours, theirs = weights(fitted.fitted_.model), weights(expected.fitted_.model)
     assert (ours.pop("units.top_level"), theirs.pop("units.top_level")) == (255.0, 1.0)
     assert_same_weights(ours, theirs)
     assert np.array_equal(fitted.predict_proba(levels), expected.predict_proba(shares))
@@ -232,7 +232,7 @@ def test_grey_levels_are_scaled() -> None:
 def test_uint8_of_zeros_and_ones_is_not_scaled() -> None:
     X = (grey() > 127).astype(np.uint8)
     fitted = small().fit(X)
-    assert float(fitted._fitted.model.units.top_level) == 1.0
+    assert float(fitted.fitted_.model.units.top_level) == 1.0
     assert np.array_equal(fitted.predict_proba(X), fitted.predict_proba(X.astype(float)))
     with pytest.raises(
         ValueError, match=r"X must lie in \[0, 1\] for a Bernoulli likelihood; got values from 0 to 255"
@@ -335,7 +335,7 @@ def test_automatic_likelihood(X: NDArray[Any], family: str) -> None:
     assert family_for("auto", X) == family
     assert family_for("gaussian", X) == "gaussian"
     fitted = small(max_iter=1, n_components=1).fit(X)
-    assert isinstance(fitted._fitted.model.units, UnitInterval if family == "bernoulli" else Standardise)
+    assert isinstance(fitted.fitted_.model.units, UnitInterval if family == "bernoulli" else Standardise)
 
 
 def test_bernoulli_by_name_needs_its_values() -> None:
@@ -362,10 +362,10 @@ def X() -> NDArray[Any]:
 
 def posteriors(fitted: GMVAE, X: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Means and scales of q(x|y) and q(w|y), from the recognition network alone."""
-    units = fitted._fitted.model.units
+    units = fitted.fitted_.model.units
     standard = (X - units.shift.numpy()) / units.scale.numpy()
     with torch.no_grad():
-        q_x, q_w = fitted._fitted.model.recognition(torch.from_numpy(standard))
+        q_x, q_w = fitted.fitted_.model.recognition(torch.from_numpy(standard))
     return tuple(each.numpy() for each in (q_x.mean, q_x.log_scale.exp(), q_w.mean, q_w.log_scale.exp()))
 
 
@@ -380,7 +380,7 @@ def log_joint(fitted: GMVAE, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
 
 def weights_of(fitted: GMVAE) -> NDArray[Any]:
     """π of p(z)."""
-    return special.softmax(fitted._fitted.model.generative.mixture.log_weights.detach().numpy())
+    return special.softmax(fitted.fitted_.model.generative.mixture.log_weights.detach().numpy())
 
 
 def test_proba_is_the_posterior_at_the_means(fitted: GMVAE, X: NDArray[Any]) -> None:
@@ -405,9 +405,9 @@ def test_transform_is_the_mean(fitted: GMVAE, X: NDArray[Any]) -> None:
 
 def decoded(fitted: GMVAE, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Mean and scale of p(y|x) in the data's units."""
-    units = fitted._fitted.model.units
+    units = fitted.fitted_.model.units
     with torch.no_grad():
-        p_y = fitted._fitted.model.generative.observation(torch.from_numpy(x))
+        p_y = fitted.fitted_.model.generative.observation(torch.from_numpy(x))
     scale = units.scale.numpy()
     return p_y.mean.numpy() * scale + units.shift.numpy(), p_y.log_scale.exp().numpy() * scale
 
@@ -651,7 +651,7 @@ def test_each_sample_of_its_own_component(fitted: GMVAE) -> None:
 
 
 def test_components_against_the_network(fitted: GMVAE) -> None:
-    mixture = fitted._fitted.model.generative.mixture
+    mixture = fitted.fitted_.model.generative.mixture
     hidden = np.tanh(mixture.hidden[0].weight.detach().numpy() @ [0.4] + mixture.hidden[0].bias.detach().numpy())
     output = mixture.output.weight.detach().numpy() @ hidden + mixture.output.bias.detach().numpy()
     means, raw = output.reshape(2, 3, 2)
@@ -695,9 +695,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
     fitted = small(max_iter=1, hidden_layer_sizes=(4,)).fit(X[:500])
     sizes: list[int] = []
     for name in ("log_posterior", "embed", "log_evidence"):
-        function = getattr(fitted._fitted.model, name)
+        function = getattr(fitted.fitted_.model, name)
         monkeypatch.setattr(
-            fitted._fitted.model,
+            fitted.fitted_.model,
             name,
             lambda y, *rest, function=function: (sizes.append(len(y)), function(y, *rest))[1],
         )
@@ -742,7 +742,7 @@ def test_saved_model_answers_alike(case: str, tmp_path: Path) -> None:
     fitted.save(tmp_path / "deep" / "model.safetensors")
     loaded = GMVAE.load(tmp_path / "deep" / "model.safetensors", network=changed.get("network"), device="cpu")
     assert_same_answers(fitted, loaded, X)
-    assert_same_weights(weights(fitted._fitted.model), weights(loaded._fitted.model))
+    assert_same_weights(weights(fitted.fitted_.model), weights(loaded.fitted_.model))
     missing = {"labels_"}
     for name in vars(fitted):
         if name.endswith("_") and name not in missing:
@@ -768,7 +768,7 @@ def test_loaded_model_can_be_fitted_again(tmp_path: Path) -> None:
     fitted = small().fit(X)
     fitted.save(tmp_path / "model")
     loaded = GMVAE.load(tmp_path / "model").fit(X)
-    assert_same_weights(weights(fitted._fitted.model), weights(loaded._fitted.model))
+    assert_same_weights(weights(fitted.fitted_.model), weights(loaded.fitted_.model))
 
 
 def test_a_generator_is_not_kept(tmp_path: Path) -> None:
@@ -817,7 +817,7 @@ def test_own_trunks_stay_as_they_are(tmp_path: Path) -> None:
         assert all(parameter.grad is None for parameter in module.parameters())
     assert [module.training for module in pair] == [False, True]
     assert fitted.network is pair
-    ours = weights(fitted._fitted.model.recognition.encoder)
+    ours = weights(fitted.fitted_.model.recognition.encoder)
     assert not torch.equal(ours["layer.weight"], before[0]["layer.weight"]), "the copy has learnt"
 
 
@@ -858,7 +858,7 @@ def test_frozen_trunks_stay_frozen() -> None:
     pair = own_pair()
     pair[0].layer.requires_grad_(False)
     fitted = small(network=pair).fit(whole_numbers())
-    assert torch.equal(fitted._fitted.model.recognition.encoder.layer.weight, pair[0].layer.weight)
+    assert torch.equal(fitted.fitted_.model.recognition.encoder.layer.weight, pair[0].layer.weight)
 
 
 def test_threads_do_not_share_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -923,8 +923,8 @@ def test_a_batch_is_what_the_widest_layer_fits_into_three_megabytes(
 ) -> None:
     fitted = small(hidden_layer_sizes=(hidden,), precision=precision, max_iter=1).fit(whole_numbers())
     sizes: list[int] = []
-    embed = fitted._fitted.model.embed
-    monkeypatch.setattr(fitted._fitted.model, "embed", lambda y: (sizes.append(len(y)), embed(y))[1])
+    embed = fitted.fitted_.model.embed
+    monkeypatch.setattr(fitted.fitted_.model, "embed", lambda y: (sizes.append(len(y)), embed(y))[1])
     X = whole_numbers(9000)
     with caplog.at_level("DEBUG", logger="gmvae"):
         fitted.transform(X)
@@ -963,7 +963,7 @@ def test_layers_that_work_in_place_leave_the_rows_alone() -> None:
 def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
     fitted = small(max_iter=1).fit(X)
     for same in (X, X.reshape(len(X), -1), X[::2]):
-        rows = file_rows(same, fitted.event_shape_, fitted._fitted.model.units)
+        rows = file_rows(same, fitted.event_shape_, fitted.fitted_.model.units)
         expected = query_rows(fitted, same, fitted.event_shape_)
         assert (rows.shape, rows.dtype) == (expected.shape, expected.dtype)
         assert np.array_equal(rows, expected)

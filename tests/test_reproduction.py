@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from gmvae.cli import app
 from gmvae.cli.reproduce import ITEMS as NAMES
-from gmvae.experiments import paper, tables_a
-from gmvae.experiments.findings import FOLDER, Finding, Table, read, spread
-from gmvae.experiments.page import PAGE, page, write_page
-from gmvae.experiments.reproduction import ITEMS, reproduce
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Trial, distinct_clusters
+from gmvae.paper import quoted, tables_a
+from gmvae.paper.findings import FOLDER, Finding, Table, read, spread
+from gmvae.paper.page import PAGE, page, write_page
+from gmvae.paper.reproduction import ITEMS, reproduce
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Trial, distinct_clusters
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DRAWN = {"fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "ablation"}
@@ -56,7 +56,7 @@ def test_every_item_runs_quickly_and_leaves_its_files(item: str, quick: Path, da
 def test_a_finished_fit_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scope = Scope(tmp_path, "quick", seeds=(3,))
     (first,) = reproduce(["fig3"], scope)
-    monkeypatch.setattr("gmvae.experiments.trials._fit_together", lambda *arguments: pytest.fail("fitted again"))
+    monkeypatch.setattr("gmvae.paper.trials._fit_together", lambda *arguments: pytest.fail("fitted again"))
     (second,) = reproduce(["fig3"], scope)
     assert first == second
     assert first.run["seeds"] == [3]
@@ -65,7 +65,7 @@ def test_a_finished_fit_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_interrupted_fit_goes_on(tmp_path: Path, data_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gmvae.experiments import figure6
+    from gmvae.paper import figure6
 
     size = figure6.Size(60, 12, 3, 4, 2, 1)
     monkeypatch.setattr(figure6, "_SIZES", {"quick": size})
@@ -77,7 +77,7 @@ def test_an_interrupted_fit_goes_on(tmp_path: Path, data_home: Path, monkeypatch
 
     interrupted = Scope(tmp_path / "interrupted", "quick", data_home=data_home)
     with monkeypatch.context() as patch:
-        patch.setattr("gmvae.experiments.trials._keep", lambda *arguments: stop(""))
+        patch.setattr("gmvae.paper.trials._keep", lambda *arguments: stop(""))
         with pytest.raises(KeyboardInterrupt):
             reproduce(["fig6"], interrupted)
     reproduce(["fig6"], interrupted)
@@ -145,8 +145,8 @@ def test_tables_of_networks_are_the_papers() -> None:
 
 
 def test_the_quoted_table_is_whole() -> None:
-    assert {(cell.K, cell.M) for cell in paper.TABLE_1} == {(K, M) for K in (10, 16, 30) for M in (1, 10)}
-    assert all(quoted.best > quoted.mean for quoted in paper.TABLE_1.values() if quoted.best and quoted.mean)
+    assert {(cell.K, cell.M) for cell in quoted.TABLE_1} == {(K, M) for K in (10, 16, 30) for M in (1, 10)}
+    assert all(quoted.best > quoted.mean for quoted in quoted.TABLE_1.values() if quoted.best and quoted.mean)
 
 
 def test_the_page_of_the_docs_is_made_from_its_json() -> None:

@@ -97,7 +97,7 @@ def assert_same_history(one: History, other: History) -> None:
 
 def same_fit(one: GMVAE, other: GMVAE) -> None:
     """Two fits are equal bit for bit."""
-    assert_same_weights(weights(one._fitted.model), weights(other._fitted.model))
+    assert_same_weights(weights(one.fitted_.model), weights(other.fitted_.model))
     assert_same_history(one.history_, other.history_)
     assert np.array_equal(one.labels_, other.labels_)
     assert np.array_equal(one.weights_, other.weights_)
@@ -455,7 +455,7 @@ def test_without_held_out_rows_the_training_rows_decide() -> None:
 def test_batches_beyond_the_rows_are_the_rows() -> None:
     many = GMVAE(**{**SMALL, "batch_size": 10**6}).fit(points(50))
     same_weights = GMVAE(**{**SMALL, "batch_size": 45}).fit(points(50))
-    assert_same_weights(weights(many._fitted.model), weights(same_weights._fitted.model))
+    assert_same_weights(weights(many.fitted_.model), weights(same_weights.fitted_.model))
 
 
 def test_single_rows_as_batches() -> None:
@@ -475,7 +475,7 @@ def test_stability_compares_the_clusters_of_restarts(tmp_path: Path) -> None:
     for restart in range(3):
         checkpoint = persistence.read(tmp_path / "checkpoints" / f"restart-{restart}.safetensors", "checkpoint")
         model = copy.deepcopy(fitted)
-        model._fitted.model.load_state_dict(State.from_tensors(*checkpoint).best)
+        model.fitted_.model.load_state_dict(State.from_tensors(*checkpoint).best)
         clusters.append(model.predict(X))
     pairs = [metrics.ari(one, other) for one, other in combinations(clusters, 2)]
     assert fitted.stability_ == pytest.approx(np.mean(pairs))
@@ -499,7 +499,7 @@ def test_best_restart_is_kept_whole(tmp_path: Path, network: str) -> None:
         winners.add(best)
         checkpoint = persistence.read(folder / "checkpoints" / f"restart-{best}.safetensors", "checkpoint")
         state = State.from_tensors(*checkpoint)
-        assert_same_weights(weights(fitted._fitted.model), state.best)
+        assert_same_weights(weights(fitted.fitted_.model), state.best)
         assert_same_history(fitted.history_, state.history)
         assert fitted.lower_bounds_ == state.history["lower_bound_held_out"].tolist()
     assert winners != {2}, "the last restart always won, so this tests nothing"
@@ -610,11 +610,11 @@ def test_guard_sees_the_held_out_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_failed_fit_leaves_the_earlier_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     X = points()
     fitted = GMVAE(**SMALL, warm_start=True).fit(X)
-    before, proba = weights(fitted._fitted.model), fitted.predict_proba(X)
+    before, proba = weights(fitted.fitted_.model), fitted.predict_proba(X)
     poisoned(monkeypatch, "z_prior", lambda step: step > 5)
     with pytest.warns(TrainingWarning), pytest.raises(DivergedError):
         fitted.fit(X)
-    assert_same_weights(weights(fitted._fitted.model), before)
+    assert_same_weights(weights(fitted.fitted_.model), before)
     assert np.array_equal(fitted.predict_proba(X), proba)
 
 
@@ -711,7 +711,7 @@ def test_memory_mapped_rows_give_the_same_fit(tmp_path: Path, dtype: str) -> Non
 def test_precisions(precision: Precision, dtype: torch.dtype, init: str) -> None:
     X = points()
     fitted = GMVAE(**{**SMALL, "precision": precision, "init": init, "max_iter": 3}).fit(X)
-    assert {parameter.dtype for parameter in fitted._fitted.model.parameters()} == {dtype}
+    assert {parameter.dtype for parameter in fitted.fitted_.model.parameters()} == {dtype}
     assert all(np.isfinite(fitted.history_[name]).all() for name in Epoch._fields)
     assert np.isfinite(fitted.score_samples(X)).all()
     assert fitted.predict_proba(X).dtype == np.float64
@@ -940,12 +940,12 @@ def test_resume_needs_a_run(tmp_path: Path) -> None:
 def test_warm_start_goes_on_from_the_weights() -> None:
     X = points()
     fitted = GMVAE(**SMALL).fit(X)
-    before, first = weights(fitted._fitted.model), fitted._fitted.model
+    before, first = weights(fitted.fitted_.model), fitted.fitted_.model
     fitted.set_params(warm_start=True, learning_rate=1e-30, max_iter=1).fit(X)
-    assert fitted._fitted.model is not first, "the previous solution stays as it is"
-    assert_same_weights(weights(fitted._fitted.model), before)
+    assert fitted.fitted_.model is not first, "the previous solution stays as it is"
+    assert_same_weights(weights(fitted.fitted_.model), before)
     fitted.set_params(learning_rate=1e-2, max_iter=3).fit(X)
-    assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(fitted._fitted.model).items())
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(fitted.fitted_.model).items())
     assert_same_weights(weights(first), before)
     assert fitted.n_iter_ == 3
 
@@ -961,7 +961,7 @@ def test_warm_start_never_ends_worse() -> None:
     again = copy.deepcopy(first).set_params(warm_start=True, learning_rate=3.0, max_iter=1).fit(X)
     assert (again.history_["lower_bound_held_out"] < first.lower_bound_).all()
     assert again.lower_bound_ == pytest.approx(first.lower_bound_, abs=1e-6)
-    assert_same_weights(weights(again._fitted.model), weights(first._fitted.model))
+    assert_same_weights(weights(again.fitted_.model), weights(first.fitted_.model))
 
 
 def test_a_restart_that_diverges_is_given_up_and_the_others_stand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1003,17 +1003,17 @@ def test_warm_start_makes_no_restarts() -> None:
 def test_warm_start_takes_a_changed_objective_and_precision() -> None:
     X = points()
     fitted = GMVAE(**SMALL).fit(X).set_params(warm_start=True, bound="paper", precision="64-true", max_iter=1).fit(X)
-    assert fitted._fitted.model.conditional_prior is gmvae.objective.paper_conditional_prior
-    assert {parameter.dtype for parameter in fitted._fitted.model.parameters()} == {torch.float64}
+    assert fitted.fitted_.model.conditional_prior is gmvae.objective.paper_conditional_prior
+    assert {parameter.dtype for parameter in fitted.fitted_.model.parameters()} == {torch.float64}
     fitted.set_params(precision="32-true").fit(X)
-    assert {parameter.dtype for parameter in fitted._fitted.model.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in fitted.fitted_.model.parameters()} == {torch.float32}
 
 
 def test_warm_start_keeps_the_first_units() -> None:
     X = points()
     fitted = GMVAE(**SMALL).fit(X)
     fitted.set_params(warm_start=True, learning_rate=1e-30, max_iter=1).fit(3 * X + 5)
-    units = fitted._fitted.model.units
+    units = fitted.fitted_.model.units
     np.testing.assert_allclose(units.shift.numpy(), X.mean(0), rtol=1e-12)
     np.testing.assert_allclose(units.scale.numpy(), X.std(0), rtol=1e-12)
 
@@ -1031,10 +1031,10 @@ def test_warm_start_keeps_the_first_units() -> None:
 )
 def test_warm_start_needs_the_same_model(changed: dict[str, Any], X: NDArray[Any], sentence: str) -> None:
     fitted = GMVAE(**SMALL, warm_start=True).fit(points())
-    before = weights(fitted._fitted.model)
+    before = weights(fitted.fitted_.model)
     with pytest.raises(ValueError, match=sentence):
         fitted.set_params(**changed).fit(X)
-    assert_same_weights(weights(fitted._fitted.model), before)
+    assert_same_weights(weights(fitted.fitted_.model), before)
 
 
 def test_warm_start_needs_values_of_the_likelihood() -> None:

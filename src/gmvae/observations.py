@@ -79,6 +79,16 @@ class Observations:
         """Shape of one observation."""
         return self.y.shape[1:]
 
+    def check_size(self, n_components: int | str) -> None:
+        """Raise ValueError unless there are two rows, and one for each component."""
+        if len(self) < 2:
+            raise ValueError(f"X must have at least 2 rows to fit; got {len(self)}: add some.")
+        if isinstance(n_components, int) and len(self) < n_components:
+            raise ValueError(
+                f"`n_components` must be at most the number of rows; got {n_components} for {len(self)} rows: "
+                "take fewer components."
+            )
+
     def take(self, indices: Tensor) -> Rows:
         """Observations at ``indices``, in their order."""
         if self._resident is not None:
@@ -107,6 +117,23 @@ def as_tensor(batch: np.ndarray) -> Tensor:
         batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
     # In one order, because sums depend on it in their last bits: the same values give the same fit.
     return torch.from_numpy(np.ascontiguousarray(batch))
+
+
+def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None = None) -> Observations:
+    """Check an array for a fit: rows (n, p), or images (n, H, W) or (n, C, H, W).
+
+    Raises
+    ------
+    ValueError
+        If X is not numeric, not finite, of another shape, or of too few rows for the components.
+    """
+    shape = image_shape(X) or X.shape[1:]
+    if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
+        raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
+    check_finite(X)
+    observations = Observations(X.reshape(len(X), *shape), names)
+    observations.check_size(n_components)
+    return observations
 
 
 def file_rows(X: np.ndarray, event_shape: Shape, units: UnitInterval | Standardise) -> np.ndarray:

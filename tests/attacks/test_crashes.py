@@ -278,7 +278,7 @@ def test_nothing_is_removed_after_training(
 
 @pytest.mark.parametrize(
     ("place", "left"),
-    [("gmvae.fitting.starts.starting_clusters", False), ("gmvae.experiments.portraits.figures.save", True)],
+    [("gmvae.fitting.starts.starting_clusters", False), ("gmvae.report.figures.figures.save", True)],
 )
 def test_a_signal_outside_the_epochs(
     place: str, left: bool, start: Callable[..., BaseProcess], table: Path, tmp_path: Path

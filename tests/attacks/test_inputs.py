@@ -194,7 +194,7 @@ def test_rows_too_far_away_are_refused(fitted: GMVAE, value: float, column: int)
 @pytest.mark.parametrize("value", [1e3, -1e7, 9e11])
 def test_rows_far_away_are_answered(fitted: GMVAE, value: float) -> None:
     rows = np.zeros((5, 4))
-    rows[2, 0], rows[3, 3] = value * fitted._fitted.model.units.scale[0].item(), value
+    rows[2, 0], rows[3, 3] = value * fitted.fitted_.model.units.scale[0].item(), value
     assert_answers(fitted, rows, 5)
     assert np.isfinite(fitted.reconstruct(rows)).all()
     assert fitted.is_novel(rows)[2]
@@ -268,8 +268,8 @@ def test_any_question_is_answered_or_refused(fitted: GMVAE, n: int, tally: Count
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
             near = (
-                np.abs(rows - fitted._fitted.model.units.shift.numpy())
-                <= 1e12 * fitted._fitted.model.units.scale.numpy()
+                np.abs(rows - fitted.fitted_.model.units.shift.numpy())
+                <= 1e12 * fitted.fitted_.model.units.scale.numpy()
             ).all()
             with nullcontext() if near else pytest.raises(ValueError, match=r"^X must (hold finite|lie within)"):
                 assert_answers(fitted, rows, len(rows))

@@ -203,7 +203,7 @@ def few_rows(family: str, seed: int) -> NDArray[Any]:
 @torch.no_grad()
 def exact_log_evidence(fitted: GMVAE, X: NDArray[Any], n_x: int = 151, n_w: int = 41) -> NDArray[Any]:
     """log ∫∫ p(w) Σ_k p(x|w,z=k)/K p(y|x) dx dw of every row, summed over a grid; in nats, in the data's units."""
-    model = copy.deepcopy(fitted._fitted.model).double()
+    model = copy.deepcopy(fitted.fitted_.model).double()
     ws, dw = np.linspace(-6.0, 6.0, n_w, retstep=True)
     ts, dt = np.linspace(-7.0, 7.0, n_x, retstep=True)  # x in standard deviations of its component
     log_p = np.full(len(X), -np.inf)
@@ -232,7 +232,7 @@ def standard_error(fitted: GMVAE, X: NDArray[Any]) -> float:
     y = torch.from_numpy(X)
     repeats = torch.stack(
         [
-            fitted._fitted.model(
+            fitted.fitted_.model(
                 y, Noise(*(torch.randn(1, len(X), 1, generator=generator) for _ in range(2)))
             ).evidence_bound
             for _ in range(64)

@@ -15,8 +15,8 @@ from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
 
 if TYPE_CHECKING:
-    from gmvae.cli.choosing import Outcome
     from gmvae.fitting.choice_of_k import Candidate, Choice
+    from gmvae.runs.choice_of_k import Comparison
 
 _MISSING = "–"
 _COLUMNS = {
@@ -90,11 +90,11 @@ def choose_k(
     }
     chosen = settings(preset, options, assignments or ())
 
-    from gmvae.cli.choosing import Plan, choose
+    from gmvae.runs.choice_of_k import ComparisonRequest, choose
 
     clock = _Clock(n_fits, note if not quiet else lambda _: None)
     try:
-        outcome = choose(Plan(source, labels, data_home, out, asked, n_fits, chosen), clock.tell)
+        outcome = choose(ComparisonRequest(source, labels, data_home, out, asked, n_fits, chosen), clock.tell)
     except KeyboardInterrupt as signal:
         interrupted(signal, "Interrupted; the same command goes on from here.")
     show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits)
@@ -159,7 +159,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _show(outcome: Outcome, n_fits: int) -> None:
+def _show(outcome: Comparison, n_fits: int) -> None:
     columns = list(_COLUMNS.items())[: None if n_fits else _N_EVIDENCE]
     if n_fits == 1:
         columns = [(title, name) for title, name in columns if name not in ("agreement", "lower_bound_worst")]

@@ -12,7 +12,7 @@ import typer
 from gmvae.cli.speech import note, show_table
 
 if TYPE_CHECKING:
-    from gmvae.experiments.demo import Row
+    from gmvae.paper.demo import Row
 
 _COLUMNS = {
     "Hungarian accuracy": "accuracy",
@@ -35,7 +35,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the results.")] = Path("demo"),
 ) -> None:
     """Run the demonstration."""
-    from gmvae.experiments.demo import run
+    from gmvae.paper.demo import run
 
     note("Fitting digits and synthetic arcs with three seeds each; this takes two or three minutes on two cores.")
     result = run(out, lambda row: note(f"  {row.data}, {row.method}, seed {row.seed}: {row.seconds:.1f} s"))

@@ -22,12 +22,12 @@ from gmvae.cli.options import (
     Set,
     help_of,
 )
-from gmvae.cli.run_folder import RunFolder
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
+from gmvae.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from gmvae.cli.fitting import Outcome
+    from gmvae.runs.fit import FinishedRun
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,13 +83,18 @@ def fit(
         _say_complete(out, as_json)
         return
 
-    from gmvae.cli.fitting import Plan, fit_anew, go_on
+    from gmvae.runs.fit import FitRequest, fit_anew, go_on
 
-    plan = Plan(source, labels, data_home, out, chosen)
+    request = FitRequest(source, labels, data_home, out, chosen)
     try:
-        outcome = go_on(plan) if resume else fit_anew(plan)
+        outcome = go_on(request) if resume else fit_anew(request)
     except KeyboardInterrupt as signal:
-        interrupted(signal, "Interrupted before the first epoch had ended; there is nothing to go on from.")
+        (said,) = getattr(signal, "__notes__", ["there is nothing to go on from: no epoch had ended"])
+        interrupted(signal, f"Interrupted; {said}")
+    except OSError as error:
+        for said in getattr(error, "__notes__", []):
+            note(f"The epochs so far are kept; {said}")
+        raise
     show_json(_document(outcome)) if as_json else _show(outcome)
 
 
@@ -101,52 +106,52 @@ def _say_complete(out: Path, as_json: bool) -> None:
         show_json(describe(out))
 
 
-def _document(outcome: Outcome) -> dict[str, Any]:
-    estimator = outcome.estimator
+def _document(outcome: FinishedRun) -> dict[str, Any]:
+    fitted = outcome.fitted
     return {
         "run": str(outcome.folder.path),
         "model": str(outcome.folder.model),
         "n": len(outcome.data.X),
         "shape": list(outcome.data.X.shape),
-        "epochs": estimator.n_iter_,
-        "converged": estimator.converged_,
-        "lower_bound_held_out": estimator.lower_bound_,
-        "restart_bounds": estimator.restart_bounds_,
-        "stability": None if math.isnan(estimator.stability_) else estimator.stability_,
-        "n_components": estimator.n_components_,
-        "n_components_effective": estimator.n_components_effective_,
-        "information": estimator.history_.best.information,
-        "agreement": estimator.history_.best.agreement,
+        "epochs": fitted.n_epochs,
+        "converged": fitted.converged,
+        "lower_bound_held_out": fitted.lower_bound,
+        "restart_bounds": fitted.restart_bounds,
+        "stability": None if math.isnan(fitted.stability) else fitted.stability,
+        "n_components": fitted.config.K,
+        "n_components_effective": fitted.n_components_effective,
+        "information": fitted.history.best.information,
+        "agreement": fitted.history.best.agreement,
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
         "figures": [str(path) for path in outcome.figures],
     }
 
 
-def _show(outcome: Outcome) -> None:
-    estimator, run = outcome.estimator, shlex.quote(str(outcome.folder.path))
+def _show(outcome: FinishedRun) -> None:
+    fitted, run = outcome.fitted, shlex.quote(str(outcome.folder.path))
     scores = {} if outcome.scores is None else outcome.scores._asdict()
-    best = estimator.history_.best
+    best = fitted.history.best
     show(
         [
             ("run folder", outcome.folder.path),
-            ("epochs", f"{estimator.n_iter_}, {'converged' if estimator.converged_ else 'not converged'}"),
-            ("held-out bound", f"{estimator.lower_bound_:.3f} nats per observation"),
-            *([("clusters found", estimator.n_components_)] if estimator.n_components == "auto" else []),
-            ("effective clusters", f"{estimator.n_components_effective_:.1f} of {estimator.n_components_}"),
+            ("epochs", f"{fitted.n_epochs}, {'converged' if fitted.converged else 'not converged'}"),
+            ("held-out bound", f"{fitted.lower_bound:.3f} nats per observation"),
+            *([("clusters found", fitted.config.K)] if outcome.config.n_components == "auto" else []),
+            ("effective clusters", f"{fitted.n_components_effective:.1f} of {fitted.config.K}"),
             (
                 "information",
-                f"{best.information:.2f} nats about a row, of at most {math.log(estimator.n_components_):.2f}",
+                f"{best.information:.2f} nats about a row, of at most {math.log(fitted.config.K):.2f}",
             ),
             ("agreement", f"{best.agreement:.1%} of rows keep their cluster when the latents are drawn"),
-            *([("stability", f"{estimator.stability_:.3f}")] if not math.isnan(estimator.stability_) else []),
+            *([("stability", f"{fitted.stability:.3f}")] if not math.isnan(fitted.stability) else []),
             ("seconds", f"{outcome.seconds:.1f}"),
             *((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in scores.items()),
         ]
     )
     if scores:
         note("The labels are used for evaluation only; they never reach the training.")
-    images = len(estimator.event_shape_) == 3
+    images = len(fitted.event_shape) == 3
     show_next(
         [
             f"gmvae info {run}",

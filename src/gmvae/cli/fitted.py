@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from gmvae.cli.run_folder import Record, RunFolder, model_file
 from gmvae.data import DataError, Dataset, load
 from gmvae.fitted.fitted import Fitted
+from gmvae.runs.folder import RunFolder, model_file
+from gmvae.runs.record import Record
 
 _ROWS_AT_ONCE = 16384
 """Rows per block of results: large enough for the model's batches, small enough for any memory."""

@@ -10,8 +10,9 @@ from typing import Any
 import typer
 
 from gmvae.cli.options import Json, RunArgument
-from gmvae.cli.run_folder import RunFolder, model_file, read_json
 from gmvae.cli.speech import show, show_json
+from gmvae.runs.folder import RunFolder, model_file
+from gmvae.runs.record import read_json
 
 
 def add_to(app: typer.Typer) -> None:

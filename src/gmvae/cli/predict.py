@@ -78,7 +78,7 @@ def predict(
 ) -> None:
     """Write the cluster of every observation."""
     from gmvae.cli.fitted import load_for, open_fitted
-    from gmvae.cli.tables import check_target, write_array, write_table
+    from gmvae.data.writers import check_target, write_array, write_table
 
     suffix = None if out is None else check_target(out, (".csv", ".parquet", ".npy"))
     wanted = Wanted(proba, embedding, ambiguous, novel)

@@ -11,7 +11,7 @@ from gmvae.cli.options import DataHome
 from gmvae.cli.speech import interrupted, note, show
 
 ITEMS = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "table1", "tableA", "ablation")
-"""Named here because the experiments, which take long to import, are not needed for ``--help``."""
+"""Named here because the items, which take long to import, are not needed for ``--help``."""
 _ALL = "all"
 
 
@@ -44,9 +44,9 @@ def reproduce(
         raise ValueError("`--quick` and `--full` must not be given together: leave one out.")
     chosen = None if seeds is None else _seeds(seeds)
 
-    from gmvae.experiments.page import PAGE
-    from gmvae.experiments.reproduction import reproduce as run
-    from gmvae.experiments.scope import Scope
+    from gmvae.paper.page import PAGE
+    from gmvae.paper.reproduction import reproduce as run
+    from gmvae.paper.scope import Scope
 
     scope = Scope(out, "quick" if quick else "full" if full else "laptop", chosen, data_home, note)
     try:

@@ -52,7 +52,7 @@ def sample(
 ) -> None:
     """Draw new observations."""
     from gmvae.cli.fitted import open_fitted
-    from gmvae.cli.tables import check_target, write_array, write_table
+    from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.seeds import draw_seed
 
     fitted, record = open_fitted(run, device)
@@ -78,7 +78,7 @@ def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:
     import numpy as np
 
     from gmvae import figures
-    from gmvae.experiments.portraits import shades
+    from gmvae.figures import shades
 
     if component is None:
         per_row = math.ceil(n / K)

@@ -11,15 +11,18 @@ from typing import Any, Self
 import numpy as np
 
 from gmvae.config import Config
+from gmvae.estimator.docstring import with_parameters
 from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import Task, fit
-from gmvae.runs.run import Run, opened
+from gmvae.runs.fit import fit_into
+from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
 
 
+@with_parameters
 class GMVAE(FittedQueries):
     """Clustering with a Gaussian Mixture Variational Autoencoder (Dilokthanakul et al. 2016).
 
@@ -28,70 +31,7 @@ class GMVAE(FittedQueries):
 
     Parameters
     ----------
-    n_components : int or "auto", default=10
-        Number of clusters, K. "auto" takes as many, from 2 on, as halves of the data agree on; see `n_components_`.
-    latent_dim : int, default=10
-        Dimension D_x of the latent that carries the mixture.
-    style_dim : int or "auto", default="auto"
-        Dimension D_w of the style latent. "auto" takes 4 for images and 2 for tables.
-    likelihood : {"auto", "bernoulli", "gaussian"}, default="auto"
-        p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and grey levels within [0, 1] (rows of which a
-        tenth or more of the values are exactly 0 or 1), else "gaussian" with learned mean and scale.
-    network : {"auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"} or pair of modules, default="auto"
-        Hidden layers. "auto" takes "conv" for images of at least 8x8 pixels, else "mlp". A pair
-        (encoder, decoder) of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to
-        (n, 1, *event) logits for "bernoulli" or (n, 2, *event) means and log-scales for "gaussian". The modules are
-        copied: every restart begins with the weights they have.
-    hidden_layer_sizes : tuple of int, default=(500, 500)
-        Widths of "mlp", mirrored in the decoder; "conv" has one fully connected layer of the last width.
-    batch_norm : bool, default=False
-        Batch normalisation in "mlp" and "conv".
-    max_iter : int or "auto", default="auto"
-        Epochs at most. "auto" takes enough for 3,000 gradient steps, between 20 and 500 epochs.
-    batch_size : int, default=128
-        Rows per gradient step.
-    learning_rate : float, default=1e-3
-        Adam's step size; its peak under "one-cycle".
-    learning_rate_schedule : {"one-cycle", "constant"}, default="one-cycle"
-        "one-cycle" rises over a tenth of the epochs and falls to zero along a cosine.
-    max_grad_norm : float or None, default=None
-        Clip the gradient's norm to this.
-    min_information : float, default=0.0
-        The paper's λ in nats: the z-term costs nothing while its minibatch mean is below it.
-    warm_up : float, default=0.0
-        Share of the epochs over which the x- and w-terms rise to their full weight.
-    n_mc_samples : int, default=1
-        Monte Carlo samples per row, M.
-    bound : {"exact", "paper"}, default="exact"
-        "exact" sums z out; "paper" is the looser bound of the paper.
-    n_init : int, default=1
-        Restarts; the best held-out bound is kept.
-    init : {"auto", "neighbours", "kmeans", "gmm", "random"}, default="auto"
-        Clusters on which the components start; "auto" lets the others compete, "random" starts anywhere.
-    component_weights : {"learned", "uniform"}, default="learned"
-        π of p(z): learned, from the shares of the starting clusters on, or 1/K each, as in the paper.
-    consistency : float or "auto", default="auto"
-        Nats by which an image and a slightly moved copy are drawn to one cluster. "auto" takes 5 from 16x16 pixels on.
-    tol : float, default=0.01
-        Least gain in the held-out bound that counts, in nats per row.
-    n_iter_no_change : int, default=20
-        Training stops after so many epochs without a gain of `tol`.
-    validation_fraction : float, default=0.1
-        Share of the rows held out to decide when to stop; 0 uses training rows, at most 10,000.
-    restarts_at_once : int or "auto", default="auto"
-        Restarts trained as one stacked model. "auto" takes all on a GPU and for small networks.
-    precision : {"auto", "32-true", "bf16-mixed", "64-true"}, default="auto"
-        "auto" takes matrix products in bfloat16 for Bernoulli data on a device that has them, else 32 bits.
-    compile : bool or "auto", default="auto"
-        Compile the model with `torch.compile`. "auto" does on a GPU for long runs; on a CPU it gains next to nothing.
-    device : str, default="auto"
-        "cpu", "cuda", "cuda:N", or "auto" for a GPU where there is one.
-    random_state : int, RandomState or None, default=None
-        Seed; None takes a fresh one. The same seed gives the same result on the same machine, on a CPU bit for bit.
-    warm_start : bool, default=False
-        Go on from the previous solution, without restarts, when `fit` is called again.
-    verbose : int, default=0
-        1 reports every epoch on standard error.
+    {parameters}
 
     Attributes
     ----------
@@ -113,6 +53,8 @@ class GMVAE(FittedQueries):
         The same after every epoch of the best restart.
     restart_bounds_ : list of float
         The same for every restart; NaN for one that diverged.
+    fitted_ : Fitted
+        The record of the fit, with the model as a torch module: what is known, answered and written to files.
     held_out_log_likelihoods_ : ndarray of shape (n_held_out,)
         Log-density of at most 1,000 held-out rows in rising order, by which `is_novel` judges; empty in models from
         files of earlier versions.
@@ -264,11 +206,23 @@ class GMVAE(FittedQueries):
             raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
         with restored_unless_finished([self]):
             observations = fit_observations(self, X, config.n_components)
-            run = None if run_dir is None else Run(Path(run_dir), resume, observations.checksum())
-            with opened(run, config, draw_seed(config.random_state)) as seed:
-                previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
-                task = Task(seed, run, self._shown(on_epoch), on_start)
+            previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
+            shown = self._shown(on_epoch)
+            if run_dir is None:
+                task = Task(draw_seed(config.random_state), None, shown, on_start)
                 (found,) = fit(observations, config, [task], previous)
+            else:
+                folder = RunFolder(Path(run_dir))
+                with folder.alone():
+                    found = fit_into(
+                        folder,
+                        observations,
+                        config,
+                        resume=resume,
+                        previous=previous,
+                        on_epoch=shown,
+                        on_start=on_start,
+                    )
             self._adopt(found)
         return self
 

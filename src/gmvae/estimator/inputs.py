@@ -32,13 +32,10 @@ def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) 
         rows = _images(estimator, X, event_shape, min_samples=2)
         estimator.n_features_in_ = math.prod(event_shape)
         vars(estimator).pop("feature_names_in_", None)
-    if isinstance(n_components, int) and len(rows) < n_components:
-        raise ValueError(
-            f"`n_components` must be at most the number of rows; got {n_components} for {len(rows)} rows: "
-            "take fewer components."
-        )
     names = getattr(estimator, "feature_names_in_", None)
-    return Observations(rows, None if names is None else names.tolist())
+    observations = Observations(rows, None if names is None else names.tolist())
+    observations.check_size(n_components)
+    return observations
 
 
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarray:

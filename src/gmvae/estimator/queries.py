@@ -22,7 +22,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file; no pickle is involved."""
-        self._outcome.save(path)
+        self.fitted_.save(path)
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Most probable cluster of every row.
@@ -39,7 +39,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         labels : ndarray of shape (n_samples,), int
         """
-        return self._outcome.labels(self._rows(X), batch_size)
+        return self.fitted_.labels(self._rows(X), batch_size)
 
     def predict_proba(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Probability of every cluster, p(z|y), with the means of q(x|y) and q(w|y) plugged in.
@@ -51,7 +51,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         proba : ndarray of shape (n_samples, n_components)
             Rows sum to 1.
         """
-        return self._outcome.proba(self._rows(X), batch_size)
+        return self.fitted_.proba(self._rows(X), batch_size)
 
     def predict_log_odds(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Log-odds of every cluster, log [p(z=k|y) / (1 − p(z=k|y))].
@@ -64,7 +64,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         log_odds : ndarray of shape (n_samples, n_components)
             `predict_proba` is their logistic function.
         """
-        return self._outcome.log_odds(self._rows(X), batch_size)
+        return self.fitted_.log_odds(self._rows(X), batch_size)
 
     def transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Embed X: the mean of q(x|y). Parameters are those of `predict`.
@@ -73,7 +73,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         embedding : ndarray of shape (n_samples, latent_dim)
         """
-        return self._outcome.embedding(self._rows(X), batch_size)
+        return self.fitted_.embedding(self._rows(X), batch_size)
 
     def transform_style(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Style of X: the mean of q(w|y). Parameters are those of `predict`.
@@ -84,7 +84,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         style : ndarray of shape (n_samples, style_dim)
         """
-        return self._outcome.style(self._rows(X), batch_size)
+        return self.fitted_.style(self._rows(X), batch_size)
 
     def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Mean of the data given latents.
@@ -101,7 +101,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         observations : ndarray of shape (n, n_features) or (n, C, H, W)
             In the data's units; uint8 images come back as values in [0, 1].
         """
-        return self._outcome.observations(latent_rows(X, self._n_features_out), batch_size)
+        return self.fitted_.observations(latent_rows(X, self._n_features_out), batch_size)
 
     def reconstruct(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Observations after a passage through the latent space; shape as `inverse_transform`'s."""
@@ -127,7 +127,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         log_likelihood : ndarray of shape (n_samples,)
             In nats, in the data's units.
         """
-        return self._outcome.log_evidence(self._rows(X), n_importance_samples, batch_size)
+        return self.fitted_.log_evidence(self._rows(X), n_importance_samples, batch_size)
 
     def score(self, X: Any, y: Any = None, *, batch_size: int | None = None) -> float:
         """Mean of `score_samples`, in nats per row."""
@@ -175,7 +175,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         ValueError
             If the model has no held-out densities, as one from a file of an earlier version.
         """
-        return self._outcome.novel(self._rows(X), below, batch_size)
+        return self.fitted_.novel(self._rows(X), below, batch_size)
 
     def sample(
         self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
@@ -199,7 +199,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         labels : ndarray of shape (n_samples,)
             The cluster of every observation.
         """
-        return self._outcome.draw(n_samples, component, style, mean=mean, seed=draw_seed(self.random_state))
+        return self.fitted_.draw(n_samples, component, style, mean=mean, seed=draw_seed(self.random_state))
 
     def components(self, style: Any = None) -> Components:
         """Components of the latent mixture p(x|w) at one style.
@@ -209,12 +209,12 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         style : array-like of shape (style_dim,), optional
             w; by default 0, the centre of p(w).
         """
-        return self._outcome.components(style)
+        return self.fitted_.components(style)
 
     def _rows(self, X: Any) -> np.ndarray:
-        outcome = self._outcome
-        rows = query_rows(self, X, outcome.event_shape)
-        outcome.check(rows)
+        fitted = self.fitted_
+        rows = query_rows(self, X, fitted.event_shape)
+        fitted.check(rows)
         return rows
 
     def _adopt(self, found: Fit) -> None:
@@ -239,4 +239,4 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     @property
     def _n_features_out(self) -> int:
-        return self._outcome.config.latent_dim
+        return self.fitted_.config.latent_dim

@@ -4,13 +4,13 @@ Nothing here touches pyplot or the global settings of matplotlib. Every function
 Axes it is given, or into a new figure; component k has the same colour in all of them.
 """
 
-from gmvae.figures.canvas import new_figure, save
+from gmvae.figures.canvas import letter_panels, new_figure, save
 from gmvae.figures.choice import choice_of_k
 from gmvae.figures.clusters import cluster_sizes, confusion
 from gmvae.figures.curves import accuracy_curves, learning_curves, z_prior_curve
 from gmvae.figures.density import density_2d
 from gmvae.figures.graph import Edge, Node, graphical_model
-from gmvae.figures.images import component_samples, style_grid
+from gmvae.figures.images import component_samples, shades, style_grid
 from gmvae.figures.latent import latent_space
 from gmvae.figures.points import scatter_clusters
 from gmvae.figures.reliability import reliability_diagram
@@ -30,10 +30,12 @@ __all__ = [
     "labelled_points",
     "latent_space",
     "learning_curves",
+    "letter_panels",
     "new_figure",
     "reliability_diagram",
     "save",
     "scatter_clusters",
+    "shades",
     "strip_plot",
     "style_grid",
     "z_prior_curve",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -27,6 +28,12 @@ def axes_or_new(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axe
 def open_frame(ax: Axes) -> None:
     """Leave only the two spines that carry a scale."""
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def letter_panels(panels: Iterable[Axes]) -> None:
+    """Write (a), (b), … at the upper left of panels."""
+    for letter, panel in zip("abcdefghijklmnopqrstuvwxyz", panels, strict=False):
+        panel.set_title(f"({letter})", loc="left", fontweight="bold")
 
 
 def save(figure: Figure | SubFigure | Axes, path: str | os.PathLike[str]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -93,6 +94,24 @@ def style_grid(
     whose = "" if component is None else f" of component {component}"
     panel.set(title=f"Style{whose}", xlabel="$w_1$", ylabel="$w_2$")
     return panel
+
+
+def shades(images: NDArray[Any], data: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    """Images of any units as shades within [0, 1]: probabilities as they are, others scaled to a range.
+
+    Parameters
+    ----------
+    images : ndarray of any shape
+        Generated images; all of them share one scale.
+    data : ndarray, optional
+        Data whose range becomes black and white; by default that of the images.
+    """
+    low, high = min(float(images.min()), 0.0), float(images.max())
+    if low == 0.0 and high <= 1.0:
+        return images.astype(np.float64)
+    if data is not None:
+        low, high = float(data.min()), float(data.max())
+    return np.clip((images - low) / ((high - low) or 1.0), 0.0, 1.0)
 
 
 def _pixels(images: ArrayLike) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from gmvae.config import Domain, require
+from gmvae.domains import Domain, require
 from gmvae.observations import as_tensor
 
 ACTIVATION_BYTES = {"cpu": 3 * 2**20, "cuda": 2**26}

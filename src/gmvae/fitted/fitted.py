@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gmvae import persistence
-from gmvae.config import Config, Domain, require
+from gmvae.config import Config
+from gmvae.domains import Domain, require
 from gmvae.fitted import document
 from gmvae.fitted.batches import map_rows
 from gmvae.generative import Family

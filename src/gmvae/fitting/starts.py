@@ -88,8 +88,10 @@ class Ground:
         tails = self.units.tails if isinstance(self.units, Standardise) else None
         if tails is None:
             return []
-        names = ", ".join(map(str, tails.columns.tolist()))
-        return [f"skewed or heavy tails: columns {names} are seen as asinh((y - centre) / scale), numbered from 0"]
+        known = self.observations.names
+        said = [str(index) if known is None else known[index] for index in tails.columns.tolist()]
+        counted = "" if known is not None else ", numbered from 0"
+        return [f"skewed or heavy tails: columns {', '.join(said)} are seen as asinh((y - centre) / scale){counted}"]
 
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
         """Build a model on the CPU."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn.decomposition import PCA
 
-from gmvae.config import LEAST_PICTURE
+from gmvae.config import MIN_AUGMENTED_SIZE
 
 MAX_DIMS = 30
 """Principal components that are clustered; the rest is mostly noise."""
@@ -37,7 +37,7 @@ def views(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     if rows.ndim == 2:
         yield "rows", principal_scores(evenly_scaled(rows), seed)
         return
-    large = min(rows.shape[2:]) >= LEAST_PICTURE
+    large = min(rows.shape[2:]) >= MIN_AUGMENTED_SIZE
     if large:
         yield "strokes", principal_scores(oriented_gradients(rows), seed)
     yield "pixels", principal_scores(rows.reshape(len(rows), -1), seed)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmvae.config import Domain, require
+from gmvae.domains import Domain, require
 from gmvae.metrics.agreement import matched
 from gmvae.metrics.given import distribution, encode
 

@@ -86,8 +86,8 @@ class Checkpoints(NamedTuple):
         )
         if text.get("data") != self.data or shapes != now:
             raise ValueError(
-                f"X and `network` must be as in the run to resume; got others than {str(self.folder.path)!r} was started "
-                "with: give the same or start anew."
+                f"X and `network` must be as in the run to resume; got others than {str(self.folder.path)!r} was "
+                "started with: give the same or start anew."
             )
         if best != now or not state.history.epochs:
             raise broken(path, "checkpoint", "the state of the training in it is not that of the end of an epoch")
@@ -115,7 +115,7 @@ def begin(folder: RunFolder, config: Config) -> int:
     return seed
 
 
-def go_on(folder: RunFolder, config: Config) -> int:
+def go_on_with(folder: RunFolder, config: Config) -> int:
     """Hold the parameters to those that a run began with and return its seed.
 
     Raises

@@ -5,30 +5,29 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from gmvae.atomic import replacing
-from gmvae.cli.run_folder import name_of, read_json
+from gmvae.config import Config
 from gmvae.data import load
-from gmvae.estimator import GMVAE, choose_k
 from gmvae.figures import choice_of_k, save
-from gmvae.fitting.choice_of_k import Candidate, Choice, Fits
+from gmvae.fitted.document import parameters
+from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
 from gmvae.initialisation import Evidence
-from gmvae.observations import Observations
+from gmvae.observations import checked
+from gmvae.runs.folder import name_of
+from gmvae.runs.record import read_json, versions
 
 _NAME = "choose-k"
-_LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
 _FREE = {"n_components", "random_state", "device", "verbose"}
 """Settings that decide nothing, or that have a place of their own."""
 
 Table = dict[str, list[Any]]
 
 
-class Plan(NamedTuple):
+class ComparisonRequest(NamedTuple):
     """What the user asked for."""
 
     source: str
@@ -40,7 +39,7 @@ class Plan(NamedTuple):
     chosen: dict[str, Any]
 
 
-class Outcome(NamedTuple):
+class Comparison(NamedTuple):
     """What came of it, and where it lies."""
 
     path: Path
@@ -83,7 +82,7 @@ class Outcome(NamedTuple):
         save(choice_of_k(columns, self.choice.n_components, held_out=held_out), self.png)
 
 
-def choose(plan: Plan, tell: Callable[[Choice, Candidate | None], object]) -> Outcome:
+def choose(request: ComparisonRequest, tell: Callable[[Choice, Candidate | None], object]) -> Comparison:
     """Find the evidence that the folder does not hold yet, and write it down after each step.
 
     Raises
@@ -92,34 +91,35 @@ def choose(plan: Plan, tell: Callable[[Choice, Candidate | None], object]) -> Ou
         If the source, the folder or a hyperparameter cannot be used, or the folder's evidence is of other data or
         settings.
     """
-    path = plan.out or Path("runs") / f"{name_of(plan.source)}-{_NAME}"
-    data = load(plan.source, labels=plan.labels, data_home=plan.data_home)
-    estimator = GMVAE(**plan.chosen)
-    seed = plan.chosen["random_state"]
-    parameters = json.loads(json.dumps(estimator.get_params()))
+    path = request.out or Path("runs") / f"{name_of(request.source)}-{_NAME}"
+    data = load(request.source, labels=request.labels, data_home=request.data_home)
+    config = Config(**request.chosen)
+    observations = checked(data.X, "auto", data.feature_names)
+    seed = request.chosen["random_state"]
+    settings = json.loads(json.dumps(parameters(config)))
     conditions = {
-        "source": plan.source,
-        "labels": plan.labels,
+        "source": request.source,
+        "labels": request.labels,
         "shape": list(data.X.shape),
-        "checksum": Observations(data.X).checksum(),
+        "checksum": observations.checksum(),
         "seed": seed,
-        "fits": plan.n_fits,
-        "settings": {name: value for name, value in parameters.items() if name not in _FREE},
+        "fits": request.n_fits,
+        "settings": {name: value for name, value in settings.items() if name not in _FREE},
     }
     known = _known(path, conditions)
     about = {
         **conditions,
-        "seeds": list(range(seed, seed + plan.n_fits)),
-        "versions": {"python": python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "seeds": list(range(seed, seed + request.n_fits)),
+        "versions": versions(),
     }
 
     def step(choice: Choice, done: Candidate | None) -> None:
-        Outcome(path, choice, {**about, **_found(choice)}).write()
+        Comparison(path, choice, {**about, **_found(choice)}).write()
         tell(choice, done)
 
-    numbers = sorted({*plan.numbers, *(each.n_components for each in known)})
-    choice = choose_k(estimator, data.X, numbers, n_fits=plan.n_fits, known=known, on_step=step)
-    return Outcome(path, choice, {**about, **_found(choice)})
+    numbers = sorted({*request.numbers, *(each.n_components for each in known)})
+    choice = choose_k(observations, config, numbers, n_fits=request.n_fits, known=known, on_step=step)
+    return Comparison(path, choice, {**about, **_found(choice)})
 
 
 def table_of(choice: Choice) -> Table:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gmvae.config import LEAST_PICTURE, Config
+from gmvae.config import MIN_AUGMENTED_SIZE, Config
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
 
@@ -86,7 +86,7 @@ def decide(
 def _consistency(event_shape: Shape) -> Choice:
     if len(event_shape) == 1:
         return Choice(0.0, "rows that are no images cannot be moved")
-    if min(event_shape[1:]) < LEAST_PICTURE:
+    if min(event_shape[1:]) < MIN_AUGMENTED_SIZE:
         return Choice(0.0, "images of so few pixels lose what they show when they are moved by a part of one")
     return Choice(_CONSISTENCY, "an image that is moved a little stays what it is")
 

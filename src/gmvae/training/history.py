@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from gmvae.atomic import replacing
+from gmvae.atomic import write_csv
 
 
 class Epoch(NamedTuple):
@@ -104,10 +103,7 @@ class History(Mapping[str, np.ndarray]):
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row per epoch."""
-        with replacing(path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(Epoch._fields)
-            writer.writerows(self.epochs)
+        write_csv(path, Epoch._fields, self.epochs)
 
 
 def is_number(value: object) -> bool:

@@ -7,33 +7,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmvae.atomic import replacing
+from gmvae.atomic import write_text
 from gmvae.data import load
 from gmvae.estimator import GMVAE
-from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Material, Outcome, Trial, first_rows
 from gmvae.metrics import evaluate_log_odds
+from gmvae.paper.quoted import TABLE_1, Cell
+from gmvae.paper.scope import Scale, Scope
+from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, first_rows
 from gmvae.presets import preset
 
 CURVE = "curve.json"
 """File of a trial's scores on the test rows, epoch by epoch."""
 
 
-class Cell(NamedTuple):
-    """A setting of Table 1: K components and M samples."""
-
-    K: int
-    M: int
-
-
 FIRST = Cell(10, 1)
 PAPER: Mapping[str, Any] = {"init": "random"}
+"""The paper's training as it is."""
 PAPER_STARTED: Mapping[str, Any] = {"init": "neighbours"}
+"""The same from starting clusters, whose weight falls to 0 over the epochs."""
 PAPER_ANNEALED: Mapping[str, Any] = {"learning_rate_schedule": "one-cycle", **PAPER_STARTED}
+"""The same, with a learning rate that falls to 0 too."""
 STARTED: Mapping[str, Any] = {"bound": "exact", "learning_rate": 1e-3, **PAPER_STARTED}
 EXACT: Mapping[str, Any] = {**STARTED, **PAPER}
-"""The paper's training, as it is, from starting clusters, which fade over the epochs, and with a learning rate that
-falls to nothing too; and what keeps most clusters alive in the ablation, from starting clusters and without."""
+"""The changes under which most clusters survive in the ablation, from starting clusters and without."""
 
 
 class Size(NamedTuple):
@@ -48,11 +44,10 @@ class Size(NamedTuple):
     cells: Sequence[Cell]
 
 
-ALL_CELLS = tuple(Cell(K, M) for K in (10, 16, 30) for M in (1, 10))
 SIZES: dict[Scale, Size] = {
-    "quick": Size(500, 200, 20, 4, 1, 1, (Cell(10, 1),)),
-    "laptop": Size(60_000, 10_000, 1000, 64, 3, 1, tuple(cell for cell in ALL_CELLS if cell.M == 1)),
-    "full": Size(60_000, 10_000, 1000, 64, 100, 10, ALL_CELLS),
+    "quick": Size(500, 200, 20, 4, 1, 1, (FIRST,)),
+    "laptop": Size(60_000, 10_000, 1000, 64, 3, 1, tuple(cell for cell in TABLE_1 if cell.M == 1)),
+    "full": Size(60_000, 10_000, 1000, 64, 100, 10, tuple(TABLE_1)),
 }
 
 
@@ -64,23 +59,22 @@ def material(scope: Scope) -> Material:
         for name, n in (("mnist", size.n_train), ("mnist:test", size.n_test))
     )
 
-    def watch(model: GMVAE, home: Path) -> None:
-        labels, path = test.labels, home / CURVE
+    def add_to_curve(model: GMVAE, folder: Path) -> None:
+        labels, path = test.labels, folder / CURVE
         assert labels is not None
         scores = evaluate_log_odds(labels, model.predict_log_odds(test.X))
         earlier = [] if model.n_iter_ == 1 else json.loads(path.read_text(encoding="utf-8"))
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]), encoding="utf-8")
+        write_text(path, json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]))
 
-    return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, watch)
+    return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, add_to_curve)
 
 
 def trials(scope: Scope, cells: Iterable[Cell], changes: Mapping[str, Any]) -> list[Trial]:
     """Every seed of the given settings."""
     size = SIZES[scope.scale]
-    length = {"max_iter": size.epochs, "n_iter_no_change": size.epochs}
+    settings = {**preset("paper-mnist"), **all_epochs(size.epochs), **changes}
     return [
-        Trial(f"mnist[:{size.n_train}]", {**preset("paper-mnist"), **length, **_parameters(cell), **changes}, seed)
+        Trial(f"mnist[:{size.n_train}]", settings | _parameters(cell), seed)
         for cell in cells
         for seed in scope.seeds_or(size.n_seeds)
     ]

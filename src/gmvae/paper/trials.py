@@ -1,4 +1,4 @@
-"""Fits that are kept: each has a folder named by what decides its outcome, and is never run twice."""
+"""Fits that are kept: each has a folder named by a hash of what decides its outcome, and is not run twice."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from gmvae.atomic import replacing
+from gmvae.atomic import write_text
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE, fit_together
-from gmvae.experiments.provenance import provenance
 from gmvae.fitting.warn import CollapseWarning
 from gmvae.metrics import evaluate_log_odds
+from gmvae.paper.findings import spread
+from gmvae.paper.provenance import provenance
 
 _KEY_LENGTH = 16
 
 
 def key_of(description: Mapping[str, Any]) -> str:
-    """A name for what JSON values describe, whatever their order."""
+    """Hash of JSON values by name, independent of their order."""
     text = json.dumps(description, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
 
@@ -46,7 +47,7 @@ class Trial:
         Keywords of `GMVAE`, all but the seed.
     seed : int
     spread : float, optional
-        Standard deviation of the component means at first, in place of what the network's random weights give.
+        Initial standard deviation of the component means; by default they follow from the network's random weights.
     """
 
     data: str
@@ -56,12 +57,12 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """A name that no other trial has."""
+        """Name of its folder."""
         return key_of(asdict(self))
 
 
 class Material(NamedTuple):
-    """What trials are fitted to and measured on.
+    """Data that trials are fitted to and measured on.
 
     Attributes
     ----------
@@ -70,10 +71,10 @@ class Material(NamedTuple):
         Labels serve the measures alone.
     together : bool
         Whether seeds are fitted as one stacked model, which is faster for small networks; else each is a run of its
-        own that survives an interruption.
+        own that can be resumed.
     n_scored, n_importance_samples : int
         Test rows, and samples for each, of the estimate of log p(y).
-    watch : callable
+    on_epoch : callable
         Called after every epoch with the estimator of that moment and the folder of its trial.
     """
 
@@ -83,20 +84,11 @@ class Material(NamedTuple):
     together: bool
     n_scored: int
     n_importance_samples: int
-    watch: Callable[[GMVAE, Path], object]
+    on_epoch: Callable[[GMVAE, Path], object] = lambda model, folder: None
 
 
 class Outcome(NamedTuple):
-    """A finished trial.
-
-    Attributes
-    ----------
-    trial : Trial
-    folder : Path
-        Holds the model and whatever was noted while it was trained.
-    record : dict
-        History, measures on the test rows, seconds and provenance.
-    """
+    """A finished trial, its folder, and its record: history, measures on the test rows, seconds and provenance."""
 
     trial: Trial
     folder: Path
@@ -112,14 +104,24 @@ class Outcome(NamedTuple):
         return GMVAE.load(self.folder / "model.safetensors")
 
 
+def all_epochs(epochs: int) -> dict[str, Any]:
+    """Settings under which training does not stop before its last epoch."""
+    return {"max_iter": epochs, "n_iter_no_change": epochs}
+
+
 def measured(outcomes: Iterable[Outcome], measure: str) -> list[float]:
-    """One of the measures, of every outcome."""
+    """One measure of every outcome."""
     return [outcome.measures[measure] for outcome in outcomes]
 
 
 def mean_of(outcomes: Iterable[Outcome], measure: str) -> float:
     """Mean of a measure over outcomes."""
     return fmean(measured(outcomes, measure))
+
+
+def spreads(outcomes: Sequence[Outcome], measures: Iterable[str]) -> list[str]:
+    """Mean and standard deviation of each measure over outcomes."""
+    return [spread(measured(outcomes, measure)) for measure in measures]
 
 
 def first_rows(data: Dataset, n: int) -> Dataset:
@@ -138,16 +140,17 @@ def run_trials(
             settings = json.dumps(dict(trial.settings), sort_keys=True)
             groups.setdefault(settings if material.together else trial.key, []).append(trial)
     for number, group in enumerate(groups.values(), 1):
+        settings = ", ".join(f"{name}={value}" for name, value in group[0].settings.items())
         seeds = ", ".join(str(trial.seed) for trial in group)
-        note(f"{material.name}: fit {number} of {len(groups)}, {_words(group[0].settings)}; seed {seeds}")
+        note(f"{material.name}: fit {number} of {len(groups)}, {settings}; seed {seeds}")
         with warnings.catch_warnings():
-            # The findings tell of both, with numbers.
+            # The findings report both, with numbers.
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", CollapseWarning)
             if material.together:
                 _fit_together(group, material, folder)
             else:
-                _fit_alone(group[0], material, folder)
+                _fit_resumably(group[0], material, folder)
     return [Outcome(trial, folder / trial.key, json.loads(_record(folder, trial).read_text())) for trial in trials]
 
 
@@ -155,38 +158,38 @@ def _fit_together(trials: Sequence[Trial], material: Material, folder: Path) -> 
     started = time.perf_counter()
     models = [GMVAE(**trial.settings, random_state=trial.seed) for trial in trials]
     folders = {trial.seed: folder / trial.key for trial in trials}
-    fit_together(models, material.train.X, on_epoch=lambda model: material.watch(model, folders[model.random_state]))
+    fit_together(models, material.train.X, on_epoch=lambda model: material.on_epoch(model, folders[model.random_state]))
     seconds = (time.perf_counter() - started) / len(models)
     for trial, model in zip(trials, models, strict=True):
         _keep(trial, model, material, folder, seconds)
 
 
-def _fit_alone(trial: Trial, material: Material, folder: Path) -> None:
+def _fit_resumably(trial: Trial, material: Material, folder: Path) -> None:
     home = folder / trial.key
     run_dir = home / "training"
     model = GMVAE(**trial.settings, random_state=trial.seed, verbose=1)
     if trial.spread is not None:
-        _spread(model, trial.spread, material.train.X)
+        _spread_means(model, trial.spread, material.train.X)
     resume = (run_dir / "config.json").is_file()
-    model.fit(material.train.X, run_dir=run_dir, resume=resume, on_epoch=lambda model: material.watch(model, home))
+    model.fit(material.train.X, run_dir=run_dir, resume=resume, on_epoch=lambda model: material.on_epoch(model, home))
     _keep(trial, model, material, folder, float(model.history_["seconds"].sum()))
     shutil.rmtree(run_dir)
 
 
-def _spread(model: GMVAE, spread: float, X: NDArray[Any]) -> None:
-    """Let the fit start from components with unit scales around means drawn from N(0, spread²)."""
+def _spread_means(model: GMVAE, scale: float, X: NDArray[Any]) -> None:
+    """Let the fit start from components with unit scales around means drawn from N(0, scale²)."""
     epochs = model.max_iter
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.set_params(max_iter=1, verbose=0).fit(X[: model.batch_size])
     generator = torch.Generator().manual_seed(model.random_state)
-    means = spread * torch.randn(model.n_components_, model.latent_dim, generator=generator)
-    model._fitted.model.generative.mixture.place(means, torch.ones_like(means))
+    means = scale * torch.randn(model.n_components_, model.latent_dim, generator=generator)
+    model.fitted_.model.generative.mixture.place(means, torch.ones_like(means))
     model.set_params(max_iter=epochs, verbose=1, warm_start=True)
 
 
 def _keep(trial: Trial, model: GMVAE, material: Material, folder: Path, seconds: float) -> None:
-    """Write the model and then, last of all, the record, by which a trial counts as finished."""
+    """Write the model and then, last of all, the record: a trial that has one is finished."""
     model.save(folder / trial.key / "model.safetensors")
     record = {
         "trial": asdict(trial),
@@ -195,19 +198,18 @@ def _keep(trial: Trial, model: GMVAE, material: Material, folder: Path, seconds:
         "seconds": seconds,
         **provenance(),
     }
-    with replacing(_record(folder, trial)) as temporary:
-        temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    write_text(_record(folder, trial), json.dumps(record) + "\n")
 
 
 def measure(model: GMVAE, material: Material) -> dict[str, float]:
-    """Scores on the test rows, the estimate of log p(y), and what training ended with."""
+    """Scores on the test rows, the estimate of log p(y), and the terms of the last epoch."""
     test, history = material.test, model.history_
     assert test.labels is not None
     scores = evaluate_log_odds(test.labels, model.predict_log_odds(test.X))
-    evidence = model.score_samples(test.X[: material.n_scored], n_importance_samples=material.n_importance_samples)
+    densities = model.score_samples(test.X[: material.n_scored], n_importance_samples=material.n_importance_samples)
     return {
         **scores._asdict(),
-        "log_likelihood": float(evidence.mean()),
+        "log_likelihood": float(densities.mean()),
         "bound": float(history["lower_bound"][-1]),
         "z_prior": float(history["z_prior"][-1]),
         "w_prior": float(history["w_prior"][-1]),
@@ -216,7 +218,7 @@ def measure(model: GMVAE, material: Material) -> dict[str, float]:
 
 
 def distinct_clusters(history: Mapping[str, Any]) -> float:
-    """Exponential of the information, in nats, that an assignment carries about its observation, at the last epoch.
+    """Exponential of I(z; y) in nats, the information that an assignment carries, at the last epoch.
 
     Unlike the effective number of components it is 1, not K, where all components coincide.
     """
@@ -225,7 +227,3 @@ def distinct_clusters(history: Mapping[str, Any]) -> float:
 
 def _record(folder: Path, trial: Trial) -> Path:
     return folder / trial.key / "record.json"
-
-
-def _words(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in settings.items())

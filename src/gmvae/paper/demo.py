@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 import warnings
 from collections.abc import Callable
@@ -15,12 +14,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
 from gmvae import figures
-from gmvae.atomic import replacing
+from gmvae.atomic import write_csv
 from gmvae.data import Dataset, arcs, load
 from gmvae.estimator import GMVAE, fit_together
-from gmvae.experiments.baselines import gaussian_mixture, kmeans
-from gmvae.experiments.portraits import IMPORTANCE_SAMPLES, draw_run
 from gmvae.metrics import accuracy_hungarian, ari, nmi
+from gmvae.paper.baselines import gaussian_mixture, kmeans
+from gmvae.report.figures import IMPORTANCE_SAMPLES, draw_run
 
 SEEDS = (0, 1, 2)
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -33,7 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "max_iter": 100,
     },
 }
-"""What differs from the defaults: the number of clusters; for points in the plane a plane of latents, the paper's
+"""What differs from the defaults: the number of clusters; for points in the plane two-dimensional latents, the paper's
 narrower network, and more of its cheap epochs."""
 
 _N_HELD_OUT = 2000
@@ -43,16 +42,8 @@ _GRID = np.linspace(-3.0, 3.0, 120)
 class Row(NamedTuple):
     """One line of the table: a method on a data set with one seed.
 
-    Attributes
-    ----------
-    data, method : str
-    seed : int
-    accuracy, nmi, ari : float
-        Hungarian accuracy, normalised mutual information and adjusted Rand index against the true classes.
-    held_out : float or None
-        Mean log-likelihood of held-out points in nats, where the methods' densities compare.
-    seconds : float
-        Wall time of the fit; where seeds are fitted together, an equal share of it.
+    Scores are against the true classes. ``held_out`` is the mean log-likelihood of held-out points in nats, where the
+    methods' densities compare; ``seconds`` the wall time of the fit, of seeds fitted together an equal share.
     """
 
     data: str
@@ -66,19 +57,15 @@ class Row(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """What the demonstration found.
-
-    Attributes
-    ----------
-    rows : list of Row
-    pictures : list of Path
-    """
+    """Lines of the table, and files of the figures."""
 
     rows: list[Row]
     pictures: list[Path]
 
 
 class _Task(NamedTuple):
+    """The fits that one process makes."""
+
     data: str
     method: str
     seeds: tuple[int, ...]
@@ -94,44 +81,38 @@ def run(out: Path, on_row: Callable[[Row], None] = lambda row: None) -> Demo:
     on_row : callable
         Called with every line of the table as it is ready.
     """
-    # A task is one process's. The arcs' small networks are trained faster as one, those of the digits in two processes.
+    # The arcs' small networks train faster as one stacked model, those of the digits in two processes.
     tasks = [
         _Task("synthetic", "GMVAE", SEEDS),
         *(_Task("digits", "GMVAE", (seed,)) for seed in SEEDS),
         *(_Task(data, "baselines", SEEDS) for data in SETTINGS),
     ]
-    rows: list[Row] = []
-    pictures: list[Path] = []
-    for new_rows, new_pictures in Parallel(n_jobs=2, return_as="generator")(delayed(_do)(task, out) for task in tasks):
-        rows += new_rows
-        pictures += new_pictures
-        for row in new_rows:
+    found = Demo([], [])
+    for rows, pictures in Parallel(n_jobs=2, return_as="generator")(delayed(_do)(task, out) for task in tasks):
+        found.rows.extend(rows)
+        found.pictures.extend(pictures)
+        for row in rows:
             on_row(row)
-    with replacing(out / "results.csv") as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(Row._fields)
-        writer.writerows(rows)
-    return Demo(rows, pictures)
+    write_csv(out / "results.csv", Row._fields, found.rows)
+    return found
 
 
-def _do(task: _Task, out: Path) -> tuple[list[Row], list[Path]]:
+def _do(task: _Task, out: Path) -> Demo:
     dataset = load(task.data)
     held_out = arcs(_N_HELD_OUT, seed=1).X if task.data == "synthetic" else None
     if task.method == "baselines":
-        return _baselines(task, dataset, held_out), []
+        return Demo(_baselines(task, dataset, held_out), [])
     started = time.perf_counter()
     models = [GMVAE(**SETTINGS[task.data], random_state=seed, device="cpu") for seed in task.seeds]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fit_together(models, dataset.X)
     seconds = (time.perf_counter() - started) / len(models)
-    rows, pictures = [], []
-    for seed, model in zip(task.seeds, models, strict=True):
-        score = None if held_out is None else model.score(held_out)
-        rows.append(_row(task.data, "GMVAE", seed, dataset, model.labels_, score, seconds))
-        if seed == SEEDS[0]:
-            pictures = _draw(model, dataset, out / task.data)
-    return rows, pictures
+    rows = [
+        _row(task, "GMVAE", seed, dataset, model.labels_, None if held_out is None else model.score(held_out), seconds)
+        for seed, model in zip(task.seeds, models, strict=True)
+    ]
+    return Demo(rows, _draw(models[0], dataset, out / task.data) if task.seeds[0] == SEEDS[0] else [])
 
 
 def _baselines(task: _Task, dataset: Dataset, held_out: NDArray[Any] | None) -> list[Row]:
@@ -146,14 +127,14 @@ def _baselines(task: _Task, dataset: Dataset, held_out: NDArray[Any] | None) -> 
         ended = time.perf_counter()
         score = None if held_out is None else float(mixture.score(held_out))
         rows += [
-            _row(task.data, "k-means", seed, dataset, means.labels_, None, between - started),
-            _row(task.data, "GaussianMixture", seed, dataset, mixture.predict(X), score, ended - between),
+            _row(task, "k-means", seed, dataset, means.labels_, None, between - started),
+            _row(task, "GaussianMixture", seed, dataset, mixture.predict(X), score, ended - between),
         ]
     return rows
 
 
 def _row(
-    data: str,
+    task: _Task,
     method: str,
     seed: int,
     dataset: Dataset,
@@ -162,13 +143,14 @@ def _row(
     seconds: float,
 ) -> Row:
     assert dataset.labels is not None
-    y = dataset.labels
-    scores = (accuracy_hungarian(y, clusters), nmi(y, clusters), ari(y, clusters))
-    return Row(data, method, seed, *scores, held_out, seconds)
+    accuracy, mutual, rand = (score(dataset.labels, clusters) for score in (accuracy_hungarian, nmi, ari))
+    return Row(task.data, method, seed, accuracy, mutual, rand, held_out, seconds)
 
 
 def _draw(model: GMVAE, dataset: Dataset, folder: Path) -> list[Path]:
-    pictures = draw_run(model, dataset.X, model.predict_proba(dataset.X), folder, dataset.labels)
+    fitted = model.fitted_
+    rows = fitted.rows(dataset.X)
+    pictures = draw_run(fitted, rows, fitted.proba(rows), folder, dataset.labels)
     if dataset.name.startswith("synthetic"):
         pictures.append(_densities(model, dataset.X, folder / "densities.png"))
     return pictures

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gmvae.experiments import ablation, figure1, figure2, figure3, figure4, figure5, figure6, table1, tables_a
-from gmvae.experiments.findings import Finding
-from gmvae.experiments.page import write_page
-from gmvae.experiments.scope import Scope
+from gmvae.paper import ablation, figure1, figure2, figure3, figure4, figure5, figure6, table1, tables_a
+from gmvae.paper.findings import Finding
+from gmvae.paper.page import write_page
+from gmvae.paper.scope import Scope
 
 ITEMS: Mapping[str, Callable[[Scope], Finding]] = {
     "fig1": figure1.run,

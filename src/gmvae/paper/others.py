@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.atomic import replacing
-from gmvae.experiments.baselines import gaussian_mixture, kmeans
-from gmvae.experiments.findings import FOLDER, Table, spread
-from gmvae.experiments.mnist import PAPER, SIZES, Cell, trials
-from gmvae.experiments.provenance import provenance
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Material, key_of
+from gmvae.atomic import write_text
 from gmvae.metrics import accuracy_hungarian, accuracy_majority, ari, nmi
+from gmvae.paper.baselines import gaussian_mixture, kmeans
+from gmvae.paper.findings import FOLDER, Table, spread
+from gmvae.paper.mnist import PAPER, SIZES, trials
+from gmvae.paper.provenance import provenance
+from gmvae.paper.quoted import Cell
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Material, key_of
 
 _K = 10
 _CLUSTPY_EPOCHS = {"quick": (1, 1), "laptop": (10, 10), "full": (100, 150)}
@@ -74,8 +75,7 @@ def _remembered(
         **description,
         **provenance(),
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(record) + "\n")
     return record
 
 

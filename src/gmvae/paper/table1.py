@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from gmvae.paper import mnist, others
+from gmvae.paper.findings import Finding, Table, Verdict, spread
+from gmvae.paper.quoted import OTHERS, TABLE_1, Cell
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Outcome, mean_of, measured, spreads
 
-from gmvae.experiments import mnist, others
-from gmvae.experiments.findings import Finding, Table, Verdict, spread
-from gmvae.experiments.mnist import Cell
-from gmvae.experiments.paper import OTHERS, TABLE_1, Quoted
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Outcome
-
-_MEASURES = {
-    "Hungarian": "accuracy_hungarian",
-    "majority": "accuracy_majority",
-    "NMI": "nmi",
-    "ARI": "ari",
+_RUNS: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "table1": (
+        "GMVAE, the paper's training from starting clusters, accuracies of the test images in per cent",
+        mnist.PAPER_STARTED,
+    ),
+    "table1-annealed": (
+        "The same with a learning rate that rises to the paper's and falls to nothing (one-cycle)",
+        mnist.PAPER_ANNEALED,
+    ),
+    "table1-random": ("The paper's training from a random start, as published", mnist.PAPER),
+    "table1-exact": (
+        "The same network under the exact bound, with learning rate 1e-3, from starting clusters",
+        mnist.STARTED,
+    ),
+    "table1-exact-random": ("The same from a random start", mnist.EXACT),
 }
-
-_TITLES = {
-    "table1": "GMVAE, the paper's training from starting clusters, accuracies of the test images in per cent",
-    "table1-annealed": "The same with a learning rate that rises to the paper's and falls to nothing (one-cycle)",
-    "table1-random": "The paper's training from a random start, as published",
-    "table1-exact": "The same network under the exact bound, with learning rate 1e-3, from starting clusters",
-    "table1-exact-random": "The same from a random start",
-}
+"""Title and changes of the training, by the name of the table. The last is of the first setting alone."""
 
 
 def run(scope: Scope) -> Finding:
     """Fit the settings of the table that the scale allows, and the methods beside them."""
     size, material = mnist.SIZES[scope.scale], mnist.material(scope)
     fitted = {
-        "table1": scope.outcomes(mnist.trials(scope, size.cells, mnist.PAPER_STARTED), material),
-        "table1-annealed": scope.outcomes(mnist.trials(scope, size.cells, mnist.PAPER_ANNEALED), material),
-        "table1-random": scope.outcomes(mnist.trials(scope, size.cells, mnist.PAPER), material),
-        "table1-exact": scope.outcomes(mnist.trials(scope, size.cells, mnist.STARTED), material),
-        "table1-exact-random": scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.EXACT), material),
+        name: scope.outcomes(
+            mnist.trials(scope, [mnist.FIRST] if name == "table1-exact-random" else size.cells, changes), material
+        )
+        for name, (_, changes) in _RUNS.items()
     }
     groups = {
         name: {cell: found for cell in size.cells if (found := mnist.of_cell(outcomes, cell))}
         for name, outcomes in fitted.items()
     }
     means = {
-        name: {cell: 100 * float(np.mean(_exemplar(found))) for cell, found in group.items()}
+        name: {cell: 100 * mean_of(found, "accuracy_exemplar") for cell, found in group.items()}
         for name, group in groups.items()
     }
     return Finding(
         item="table1",
         title="Table 1: accuracy on MNIST, exemplar protocol",
-        paper="; ".join(f"K = {cell.K}, M = {cell.M}: {_quoted(TABLE_1[cell])}" for cell in size.cells) + " (quoted).",
+        paper="; ".join(
+            f"K = {cell.K}, M = {cell.M}: {TABLE_1[cell].spread}, best {TABLE_1[cell].best:.2f}" for cell in size.cells
+        )
+        + " (quoted).",
         ours="; ".join(
             f"K = {cell.K}, M = {cell.M}: {mean:.2f} ({mean - (TABLE_1[cell].mean or 0):+.2f})"
             for cell, mean in means["table1"].items()
@@ -81,41 +83,29 @@ def run(scope: Scope) -> Finding:
     )
 
 
-def _exemplar(outcomes: Sequence[Outcome]) -> list[float]:
-    return [outcome.measures["accuracy_exemplar"] for outcome in outcomes]
-
-
 def _verdict(means: dict[Cell, float]) -> Verdict:
     reached = [mean >= (TABLE_1[cell].mean or 0) for cell, mean in means.items()]
     return "better" if all(reached) and len(reached) == len(TABLE_1) else "in part" if any(reached) else "not reached"
 
 
-def _quoted(value: Quoted) -> str:
-    return f"{value.mean:.2f} ± {value.deviation:.2f}, best {value.best:.2f}"
-
-
 def _ours(by_cell: dict[Cell, list[Outcome]], name: str) -> Table:
-    ours = ("best", "mean", *_MEASURES, "bound", "log p(y)", "z-prior", "used")
+    ours = ("best", "mean", "Hungarian", "majority", "NMI", "ARI", "bound", "log p(y)", "z-prior", "used")
     columns = ("K", "M", "runs", "paper: best, mean", *ours)
     rows: list[list[Any]] = []
     for cell, outcomes in by_cell.items():
-        quoted, exemplar = TABLE_1[cell], [100 * value for value in _exemplar(outcomes)]
-
-        def over(name: str, factor: float = 1.0, outcomes: list[Outcome] = outcomes) -> str:
-            return spread([factor * outcome.measures[name] for outcome in outcomes])
-
-        rows.append(
-            [cell.K, cell.M, len(outcomes), f"{quoted.best:.2f}, {quoted.mean:.2f} ± {quoted.deviation:.2f}"]
-            + [f"{max(exemplar):.2f}", spread(exemplar)]
-            + [over(name, 100.0 if title in ("Hungarian", "majority") else 1.0) for title, name in _MEASURES.items()]
-            + [over("bound"), over("log_likelihood"), over("z_prior"), over("n_components_used")]
+        quoted = TABLE_1[cell]
+        exemplar, *accuracies = (
+            [100 * value for value in measured(outcomes, name)]
+            for name in ("accuracy_exemplar", "accuracy_hungarian", "accuracy_majority")
         )
-    return Table(name, _TITLES[name], columns, rows)
+        rows.append(
+            [cell.K, cell.M, len(outcomes), f"{quoted.best:.2f}, {quoted.spread}", f"{max(exemplar):.2f}"]
+            + [spread(values) for values in (exemplar, *accuracies)]
+            + spreads(outcomes, ("nmi", "ari", "bound", "log_likelihood", "z_prior", "n_components_used"))
+        )
+    return Table(name, _RUNS[name][0], columns, rows)
 
 
 def _quotes() -> Table:
-    rows = [
-        [name, quoted.best, None if quoted.mean is None else f"{quoted.mean:.2f} ± {quoted.deviation:.2f}"]
-        for name, quoted in OTHERS.items()
-    ]
+    rows = [[name, quoted.best, quoted.spread] for name, quoted in OTHERS.items()]
     return Table("table1-quoted", "What the paper quotes of others, in per cent", ("method", "best", "mean"), rows)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from gmvae import figures
-from gmvae.experiments import synthetic
-from gmvae.experiments.figure2 import training_table
-from gmvae.experiments.findings import Finding, spread
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Outcome
+from gmvae.paper import synthetic
+from gmvae.paper.findings import Finding, spread
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Outcome
 
 _MERGED = 0.1
 """Share of log K below which the z-term says that components coincide."""
@@ -24,7 +23,7 @@ _HELD = 0.9
 def run(scope: Scope) -> Finding:
     """Fit and draw."""
     material = synthetic.material(scope)
-    outcomes = scope.outcomes(synthetic.trials(scope), material)
+    outcomes = synthetic.outcomes(scope)
     by_training = synthetic.by_training(outcomes)
     shown = [synthetic.PLAIN, synthetic.CONSTRAINED]
     plain, constrained = (_z_priors(by_training[training]) for training in shown)
@@ -44,7 +43,7 @@ def run(scope: Scope) -> Finding:
         verdict="reproduced"
         if merged == len(plain) and held == len(constrained)
         else ("in part" if merged or held else "not reached"),
-        tables=[training_table(by_training, "fig3-trainings")],
+        tables=[synthetic.training_table(by_training, "fig3-trainings")],
         notes=[synthetic.length(outcomes)],
         run=scope.run(outcomes),
     )
@@ -65,8 +64,9 @@ def _z_priors(outcomes: Sequence[Outcome]) -> np.ndarray:
 
 def _draw(steps: np.ndarray, curves: Sequence[tuple[float, np.ndarray]], K: int) -> Any:
     figure = figures.new_figure(10.0, 3.8)
-    for letter, panel, (value, z_priors) in zip("ab", figure.subplots(1, 2, sharey=True), curves, strict=True):
+    panels = figure.subplots(1, 2, sharey=True)
+    for panel, (value, z_priors) in zip(panels, curves, strict=True):
         figures.z_prior_curve(steps, z_priors, panel, min_information=value, n_components=K, step_name="step")
         panel.set_title("Without the constraint" if value == 0 else f"With the constraint λ = {value:g} and a warm-up")
-        panel.set_title(f"({letter})", loc="left", fontweight="bold")
+    figures.letter_panels(panels)
     return figure

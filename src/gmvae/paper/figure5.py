@@ -8,12 +8,12 @@ import numpy as np
 
 from gmvae import figures
 from gmvae.estimator import GMVAE
-from gmvae.experiments import mnist
-from gmvae.experiments.findings import Finding, Table, Verdict
-from gmvae.experiments.portraits import component_images, name_directions, style_directions, style_images
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.trials import Material
 from gmvae.metrics import match
+from gmvae.paper import mnist
+from gmvae.paper.findings import Finding, Table, Verdict
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Material
+from gmvae.report.figures import component_images, name_directions, style_directions, style_images
 
 _STYLES = np.linspace(-2.5, 2.5, 7)
 _N_STYLED = 4
@@ -103,13 +103,13 @@ def _portraits(model: GMVAE, material: Material) -> tuple[list[int], list[list[A
 def _draw(model: GMVAE, material: Material, components: list[int], rows: list[list[Any]]) -> Any:
     figure = figures.new_figure(13.0, 0.55 * max(len(components), 8) + 1.0)
     samples, styles = figure.subfigures(1, 2, width_ratios=(1.0, 1.25), squeeze=False)[0]
-    images = component_images(model, material.train.X)[components]
+    images = component_images(model.fitted_, material.train.X)[components]
     panel = figures.component_samples(images, samples.add_subplot(), names=[str(row[0]) for row in rows])
     panel.set_title("Samples of the components at w = 0")
-    directions = style_directions(model, material.test.X)
+    directions = style_directions(model.fitted_, material.test.X)
     chosen = components[:: max(1, len(components) // _N_STYLED)]
     for component, ax in zip(chosen, styles.subplots(2, 2).flat, strict=False):
-        sheet = style_images(model, material.train.X, component, directions, _STYLES)
+        sheet = style_images(model.fitted_, material.train.X, component, directions, _STYLES)
         figures.style_grid(sheet, ax, component=component)
         name_directions(ax, directions)
     return figure

@@ -11,12 +11,12 @@ import numpy as np
 from gmvae import figures
 from gmvae.data import Dataset, catalogue, load
 from gmvae.data.home import resolve_home
-from gmvae.experiments import mnist
-from gmvae.experiments.findings import Finding, Table, Verdict
-from gmvae.experiments.portraits import component_images
-from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Material, Outcome, Trial, first_rows
+from gmvae.paper import mnist
+from gmvae.paper.findings import Finding, Table, Verdict
+from gmvae.paper.scope import Scale, Scope
+from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, first_rows
 from gmvae.presets import preset
+from gmvae.report.figures import component_images
 
 _GREY, _CROPS = "svhn_test_recrop_grey32.npz", "svhn_train_first1083_rgb32.npz"
 _MIN_VISIBLE = 0.9 * 255
@@ -109,7 +109,7 @@ def run(scope: Scope) -> Finding:
     )
     for edition, outcomes in found:
         model = outcomes[-1].model()
-        images = component_images(model, edition.train.X, _SAMPLES)
+        images = component_images(model.fitted_, edition.train.X, _SAMPLES)
         shares = np.bincount(model.predict(edition.train.X), minlength=len(images)) / len(edition.train.X)
         panel = figures.component_samples(images, shares=shares)
         panel.set_title(edition.words.partition(" (")[0])
@@ -129,7 +129,7 @@ def _verdict(found: Sequence[tuple[Edition, Sequence[Outcome]]]) -> Verdict:
 def _fit(scope: Scope, edition: Edition, size: Size) -> list[Outcome]:
     settings = preset("paper-svhn")
     epochs = min(size.max_epochs, max(1, size.steps * settings["batch_size"] // len(edition.train.X)))
-    settings |= {"max_iter": epochs, "n_iter_no_change": epochs}
+    settings |= all_epochs(epochs)
     material = Material(
         f"svhn, {edition.name}",
         edition.train,
@@ -137,7 +137,6 @@ def _fit(scope: Scope, edition: Edition, size: Size) -> list[Outcome]:
         together=False,
         n_scored=size.n_scored,
         n_importance_samples=size.n_importance_samples,
-        watch=lambda model, home: None,
     )
     data, seed = f"svhn-{edition.name}[:{len(edition.train.X)}]", scope.seeds_or(1)[0]
     changes = [*_TRAININGS.values()][: size.n_trainings]

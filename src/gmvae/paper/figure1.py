@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gmvae import figures
-from gmvae.experiments.findings import Finding
-from gmvae.experiments.scope import Scope
 from gmvae.figures import Edge, Node
+from gmvae.paper.findings import Finding
+from gmvae.paper.scope import Scope
 
 GENERATIVE = (
     {
@@ -56,11 +56,12 @@ def run(scope: Scope) -> Finding:
     )
     figure = figures.new_figure(9.0, 4.0)
     titles = ("Generative model", "Variational family")
-    for letter, title, graph, panel in zip("ab", titles, (GENERATIVE, RECOGNITION), figure.subplots(1, 2), strict=True):
+    panels = figure.subplots(1, 2)
+    for title, graph, panel in zip(titles, (GENERATIVE, RECOGNITION), panels, strict=True):
         figures.graphical_model(*graph, panel, plate="$N$")
         panel.set_xlim(*_SPAN)
         panel.set_title(title)
-        panel.set_title(f"({letter})", loc="left", fontweight="bold")
+    figures.letter_panels(panels)
     finding.draw(
         scope.out,
         "fig1",

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gmvae.experiments.mnist import Cell
+
+class Cell(NamedTuple):
+    """A setting of Table 1: K components and M samples."""
+
+    K: int
+    M: int
 
 
 class Quoted(NamedTuple):
@@ -17,6 +22,11 @@ class Quoted(NamedTuple):
     best: float | None
     mean: float | None
     deviation: float | None
+
+    @property
+    def spread(self) -> str | None:
+        """Mean and deviation, if they are reported."""
+        return None if self.mean is None else f"{self.mean:.2f} ± {self.deviation:.2f}"
 
 
 TABLE_1: dict[Cell, Quoted] = {

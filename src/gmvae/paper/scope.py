@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from gmvae.experiments.findings import FOLDER
-from gmvae.experiments.provenance import provenance
-from gmvae.experiments.trials import Material, Outcome, Trial, run_trials
+from gmvae.paper.findings import FOLDER
+from gmvae.paper.provenance import provenance
+from gmvae.paper.trials import Material, Outcome, Trial, run_trials
 from gmvae.training import device_for
 
 Scale = Literal["quick", "laptop", "full"]

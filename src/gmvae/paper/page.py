@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmvae.atomic import replacing
-from gmvae.experiments.findings import FOLDER, Finding, Table, read
+from gmvae.atomic import write_text
+from gmvae.paper.findings import FOLDER, Finding, Table, read
 
 PAGE = "reproduction.md"
 
@@ -25,8 +25,7 @@ def write_page(out: Path, order: Sequence[str]) -> Path:
     """Write the page of all items that have a JSON file below ``out``, in a given order."""
     paths = [out / FOLDER / f"{item}.json" for item in order]
     findings = [read(path) for path in paths if path.is_file()]
-    with replacing(out / PAGE) as temporary:
-        temporary.write_text(page(findings), encoding="utf-8")
+    write_text(out / PAGE, page(findings))
     return out / PAGE
 
 

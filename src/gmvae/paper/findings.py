@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any, Literal, NamedTuple
 
 from gmvae import figures
-from gmvae.atomic import replacing
+from gmvae.atomic import write_csv, write_text
 
 Verdict = Literal["reproduced", "better", "in part", "not reached", "not run"]
 FOLDER = "reproduction"
@@ -71,13 +70,9 @@ class Finding:
         """Write ``<item>.json`` and a CSV file per table below ``out``."""
         folder = out / FOLDER
         for table in self.tables:
-            with replacing(folder / f"{table.name}.csv") as temporary, temporary.open("w", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(table.columns)
-                writer.writerows(table.rows)
+            write_csv(folder / f"{table.name}.csv", table.columns, table.rows)
         document = asdict(self) | {"tables": [table._asdict() for table in self.tables]}
-        with replacing(folder / f"{self.item}.json") as temporary:
-            temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(folder / f"{self.item}.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
     def draw(self, out: Path, name: str, figure: Any, caption: str) -> None:
         """Save a figure as PNG and PDF below ``out``, and remember it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gmvae import figures
-from gmvae.experiments import mnist
-from gmvae.experiments.findings import Finding, Table
-from gmvae.experiments.scope import Scope
+from gmvae.paper import mnist
+from gmvae.paper.findings import Finding, Table
+from gmvae.paper.scope import Scope
 
 _STARTED, _RANDOM = "starting clusters", "random start"
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from gmvae.config import Config
-from gmvae.experiments.findings import Finding, Table
-from gmvae.experiments.scope import Scope
 from gmvae.generative import Family
 from gmvae.model import GaussianMixtureVAE, build
 from gmvae.networks import Shape
+from gmvae.paper.findings import Finding, Table
+from gmvae.paper.scope import Scope
 from gmvae.presets import PresetName, preset
 from gmvae.units import Standardise, UnitInterval
 

@@ -6,10 +6,10 @@ import math
 from typing import Any, NamedTuple
 
 from gmvae import figures
-from gmvae.experiments import mnist
-from gmvae.experiments.findings import Finding, Table, spread
-from gmvae.experiments.scope import Scale, Scope
-from gmvae.experiments.trials import Outcome, Trial, mean_of, measured
+from gmvae.paper import mnist
+from gmvae.paper.findings import Finding, Table
+from gmvae.paper.scope import Scale, Scope
+from gmvae.paper.trials import Outcome, Trial, all_epochs, mean_of, spreads
 from gmvae.presets import preset
 
 _K = 10
@@ -89,10 +89,7 @@ def run(scope: Scope) -> Finding:
                 "ablation",
                 f"MNIST test images, K = {_K}, each row one change to the paper's training",
                 ("change", *_MEASURES),
-                [
-                    [name, *(spread(measured(found, key)) for key in _MEASURES.values())]
-                    for name, found in outcomes.items()
-                ],
+                [[name, *spreads(found, _MEASURES.values())] for name, found in outcomes.items()],
             )
         ],
         notes=[
@@ -118,8 +115,7 @@ def run(scope: Scope) -> Finding:
 
 
 def _fit(scope: Scope, changes: dict[str, Any], size: Size) -> list[Outcome]:
-    settings = preset("paper-mnist") | _MLP | changes
-    settings |= {"max_iter": size.epochs, "n_iter_no_change": size.epochs}
+    settings = preset("paper-mnist") | _MLP | all_epochs(size.epochs) | changes
     spread = settings.pop("spread", None)
     material = mnist.material(scope)
     name = f"mnist[:{len(material.train.X)}]"

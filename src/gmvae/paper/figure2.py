@@ -9,18 +9,14 @@ import numpy as np
 
 from gmvae import figures
 from gmvae.estimator import GMVAE
-from gmvae.experiments import synthetic
-from gmvae.experiments.baselines import gaussian_mixture
-from gmvae.experiments.findings import Finding, Table, Verdict, spread
-from gmvae.experiments.scope import Scope
-from gmvae.experiments.synthetic import Training
-from gmvae.experiments.trials import Material, Outcome, mean_of, measured
+from gmvae.paper import synthetic
+from gmvae.paper.baselines import gaussian_mixture
+from gmvae.paper.findings import Finding, Table, Verdict, spread
+from gmvae.paper.scope import Scope
+from gmvae.paper.trials import Material, Outcome, mean_of, measured
 
-_GOOD_ARI = 0.95
 _MOST_SEEDS = 0.9
-"""Share of the seeds that must reach it."""
-_GRID_POINTS = {"quick": 60, "laptop": 160, "full": 160}
-_IMPORTANCE_SAMPLES = {"quick": 64, "laptop": 512, "full": 512}
+"""Share of the seeds that must find the arcs."""
 _REACH = 2.9
 """Half the width of the plots of the plane, which the arcs nearly fill."""
 
@@ -35,7 +31,7 @@ class _Likelihoods(NamedTuple):
 def run(scope: Scope) -> Finding:
     """Fit, compare and draw."""
     material = synthetic.material(scope)
-    outcomes = scope.outcomes(synthetic.trials(scope), material)
+    outcomes = synthetic.outcomes(scope)
     by_training = synthetic.by_training(outcomes)
     constrained, plain = by_training[synthetic.CONSTRAINED], by_training[synthetic.PLAIN]
     K = constrained[0].trial.settings["n_components"]
@@ -50,7 +46,7 @@ def run(scope: Scope) -> Finding:
         "over-regularised; the constraint lets clusters spread and at convergence merges the excess ones.",
         ours=_ours(constrained, plain, likelihoods),
         verdict=_verdict(constrained, plain, likelihoods),
-        tables=[_likelihood_table(constrained, likelihoods), training_table(by_training, "fig2-trainings")],
+        tables=[_likelihood_table(constrained, likelihoods), synthetic.training_table(by_training, "fig2-trainings")],
         notes=[
             "Distinct clusters: exp of the information an assignment carries about its point. Where all components "
             "coincide it is 1, although each is used alike.",
@@ -71,13 +67,9 @@ _CAPTION = (
 )
 
 
-def _good(outcomes: Sequence[Outcome]) -> int:
-    return sum(value >= _GOOD_ARI for value in measured(outcomes, "ari"))
-
-
 def _verdict(constrained: Sequence[Outcome], plain: Sequence[Outcome], likelihoods: _Likelihoods) -> Verdict:
     denser = all(ours > mixture for ours, mixture in zip(*likelihoods, strict=True))
-    found = _good(constrained) >= _MOST_SEEDS * len(constrained)
+    found = synthetic.n_good(constrained) >= _MOST_SEEDS * len(constrained)
     cured = mean_of(constrained, "distinct_clusters") > mean_of(plain, "distinct_clusters")
     reached = (denser, found, cured)
     return "reproduced" if all(reached) else "in part" if any(reached) else "not reached"
@@ -92,8 +84,8 @@ def _ours(constrained: Sequence[Outcome], plain: Sequence[Outcome], likelihoods:
         f"{mean_of(constrained, 'distinct_clusters'):.1f} distinct clusters with the constraint λ = "
         f"{settings['min_information']:g} and a warm-up over {settings['warm_up']:.0%} of the epochs, "
         f"{mean_of(plain, 'distinct_clusters'):.1f} without either. ARI {spread(measured(constrained, 'ari'))} "
-        f"with them, at least {_GOOD_ARI} on {_good(constrained)} of {n} seeds: the excess components share out an arc "
-        "instead of lying on one another."
+        f"with them, at least {synthetic.GOOD_ARI} on {synthetic.n_good(constrained)} of {n} seeds: the excess "
+        "components share out an arc instead of lying on one another."
     )
 
 
@@ -104,28 +96,6 @@ def _likelihood_table(constrained: Sequence[Outcome], likelihoods: _Likelihoods)
     ]
     title = "Held-out log-likelihood in nats per point"
     return Table("fig2-likelihood", title, ("seed", "GMVAE", "Gaussian mixture", "difference"), rows)
-
-
-def training_table(by_training: dict[Training, list[Outcome]], name: str) -> Table:
-    """What each threshold λ and warm-up come to, over seeds."""
-    columns = {
-        "z-prior": "z_prior",
-        "distinct clusters": "distinct_clusters",
-        "bound": "bound",
-        "log-likelihood": "log_likelihood",
-        "ARI": "ari",
-    }
-    rows = [
-        (
-            f"{training.min_information:g}",
-            f"{training.warm_up:.0%}",
-            *(spread(measured(outcomes, measure)) for measure in columns.values()),
-            f"{_good(outcomes)} of {len(outcomes)}",
-        )
-        for training, outcomes in by_training.items()
-    ]
-    title = "With and without the constraint and a warm-up, mean ± standard deviation over seeds"
-    return Table(name, title, ("λ", "warm-up", *columns, f"ARI ≥ {_GOOD_ARI}"), rows)
 
 
 def _draw(
@@ -160,15 +130,15 @@ def _draw(
     for panel, title in zip((data, samples, ours, theirs), titles, strict=True):
         panel.set_title(title)
         panel.set(xlim=(-_REACH, _REACH), ylim=(-_REACH, _REACH), adjustable="box")
-    for letter, panel in zip("abcdefgh", figure.axes[:8], strict=True):
-        panel.set_title(f"({letter})", loc="left", fontweight="bold")
+    figures.letter_panels(figure.axes[:8])
     return figure
 
 
 def _densities(scope: Scope, model: GMVAE, mixture: Any, ours: Any, theirs: Any) -> None:
     """Both densities on one colour scale."""
-    axis = np.linspace(-_REACH, _REACH, _GRID_POINTS[scope.scale])
+    size = synthetic.SIZES[scope.scale]
+    axis = np.linspace(-_REACH, _REACH, size.grid)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    density = model.score_samples(grid, n_importance_samples=_IMPORTANCE_SAMPLES[scope.scale])
+    density = model.score_samples(grid, n_importance_samples=size.n_importance_samples)
     for heights, panel in ((density, ours), (mixture.score_samples(grid), theirs)):
         figures.density_2d(axis, axis, heights.reshape(len(axis), -1), panel, peak=float(density.max()))

@@ -1,0 +1,141 @@
+"""Domains: which values a parameter may take, in a sentence that an error can quote."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, cast, get_args
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that a parameter may take: an interval of numbers, words, or whatever a predicate holds of.
+
+    Attributes
+    ----------
+    says : str
+        The end of the sentence "`name` must be …".
+    low, high : float
+        Bounds of a number; they belong to the domain unless open.
+    low_open, high_open : bool
+    integral : bool
+        Whether a number must be an integer.
+    choices : tuple of str
+        Words that are allowed, in place of a number or beside it.
+    numeric : bool
+        Whether numbers are allowed.
+    optional : bool
+        Whether None is allowed.
+    predicate : callable, optional
+        Decides in place of all this.
+    type_name : str
+        Type for a docstring; derived unless given.
+    """
+
+    says: str
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    integral: bool = False
+    choices: tuple[str, ...] = ()
+    numeric: bool = True
+    optional: bool = False
+    predicate: Callable[[object], bool] | None = None
+    type_name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.type_name:
+            words = ", ".join(f'"{choice}"' for choice in self.choices)
+            alternatives = [("int" if self.integral else "float"), words, "None"]
+            chosen = [self.numeric, bool(words), self.optional]
+            name = " or ".join(each for each, holds in zip(alternatives, chosen, strict=True) if holds)
+            object.__setattr__(self, "type_name", name if self.numeric else f"{{{words}}}")
+
+    def holds(self, value: object) -> bool:
+        """Whether ``value`` lies in the domain."""
+        if self.predicate is not None:
+            return self.predicate(value)
+        if value is None:
+            return self.optional
+        if isinstance(value, str):
+            return value in self.choices
+        kind = Integral if self.integral else Real
+        if not self.numeric or isinstance(value, bool) or not isinstance(value, kind):
+            return False
+        number = cast(Any, value)
+        above = number > self.low if self.low_open else number >= self.low
+        below = number < self.high if self.high_open else number <= self.high
+        return above and below
+
+    def or_auto(self) -> Domain:
+        """The domain and the word 'auto'."""
+        return dataclasses.replace(self, says=f"{self.says} or 'auto'", choices=("auto",), type_name="")
+
+    def or_none(self) -> Domain:
+        """The domain and None."""
+        return dataclasses.replace(self, says=f"{self.says} or None", optional=True, type_name="")
+
+
+def require(name: str, domain: Domain, value: object) -> None:
+    """Raise a one-sentence ``ValueError`` unless ``value`` lies in ``domain``."""
+    if not domain.holds(value):
+        raise ValueError(f"`{name}` must be {domain.says}; got {value!r}.")
+
+
+def integer(low: int) -> Domain:
+    """Integers from ``low`` on."""
+    return Domain(f"an integer of at least {low}", low=low, integral=True)
+
+
+def choice(alias: Any) -> Domain:
+    """The words of a ``Literal``."""
+    choices = get_args(alias)
+    return Domain("one of " + ", ".join(map(repr, choices)), choices=choices, numeric=False)
+
+
+POSITIVE = Domain("a positive number", low=0.0, low_open=True, high_open=True)
+NON_NEGATIVE = Domain("a number of at least 0", low=0.0, high_open=True)
+SHARE = Domain("a number in [0, 1]", low=0.0, high=1.0)
+SHARE_BELOW_ONE = Domain("a number in [0, 1)", low=0.0, high=1.0, high_open=True)
+TRUTH = Domain("True or False", predicate=lambda value: isinstance(value, bool), type_name="bool")
+TRUTH_OR_AUTO = Domain(
+    "True, False or 'auto'",
+    predicate=lambda value: isinstance(value, bool) or (isinstance(value, str) and value == "auto"),
+    type_name='bool or "auto"',
+)
+DEVICE = Domain(
+    "'auto', 'cpu', 'cuda' or 'cuda:N'",
+    predicate=lambda value: isinstance(value, str) and bool(re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", value)),
+    type_name="str",
+)
+_SEED = Domain("an integer in [0, 2**32)", low=0, high=2**32 - 1, integral=True, optional=True)
+SEED = Domain(
+    "None, an integer in [0, 2**32) or a numpy RandomState",
+    # A RandomState has `randint`; numpy is not imported here to ask it by type.
+    predicate=lambda value: _SEED.holds(value) or hasattr(value, "randint"),
+    type_name="int, RandomState or None",
+)
+WIDTHS = Domain(
+    "a non-empty tuple of integers of at least 1",
+    predicate=lambda value: (
+        isinstance(value, tuple | list) and bool(value) and all(integer(1).holds(width) for width in value)
+    ),
+    type_name="tuple of int",
+)
+
+
+def pair_of_modules(value: object) -> bool:
+    """Whether a value is a pair of torch modules; torch is not imported here to ask it by type."""
+    return isinstance(value, tuple) and len(value) == 2 and all(hasattr(part, "state_dict") for part in value)
+
+
+def builtin(value: object) -> Any:
+    """Numbers of other types, such as numpy's, as Python's own: theirs overflow in arithmetic on sizes."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)

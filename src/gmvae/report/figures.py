@@ -1,0 +1,165 @@
+"""The figures of one fitted model: those that its data and its labels allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae import figures
+from gmvae.figures import shades
+from gmvae.fitted.fitted import Fitted
+from gmvae.metrics import match, reliability
+from gmvae.seeds import draw_seed
+
+_EMBEDDED_ROWS = 5000
+"""As many points as the figures draw."""
+
+_SAMPLES_PER_COMPONENT = 10
+_STYLES = np.linspace(-2.0, 2.0, 9)
+_USED_STYLE = 0.1
+"""Nats of the w-prior below which the style carries next to no information about an observation."""
+
+_GRID = 100
+_MARGIN = 0.1
+"""How far the grid of the density reaches beyond the data, as a share of their range."""
+
+IMPORTANCE_SAMPLES = 256
+"""Enough for a picture without specks: all points of the grid share the samples' noise."""
+
+
+def draw_run(
+    fitted: Fitted, X: NDArray[Any], proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None = None
+) -> list[Path]:
+    """Draw every figure that fits the data into a folder.
+
+    Always learning curves, cluster sizes and the latent space; for images samples of every component and a grid
+    over the style; for two-dimensional data the clusters and, if the model has one, the density; with labels the
+    confusion of classes and clusters, and the reliability of the probabilities.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Of the observations.
+    X : ndarray of shape (n, *event)
+        The observations.
+    proba : ndarray of shape (n, K)
+        What `predict_proba` gives for them.
+    folder : Path
+        Where the PNG files go; it is made if it is missing.
+    labels : ndarray of shape (n,), optional
+        True classes.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order in which they are best looked at.
+    """
+    K, clusters = fitted.config.K, proba.argmax(axis=1)
+    sizes = np.bincount(clusters, minlength=K)
+    rows, components = _some_rows(X), fitted.components()
+    drawn: list[tuple[str, Any]] = [
+        (
+            "learning-curves",
+            figures.learning_curves(fitted.history, min_information=fitted.config.min_information, n_components=K),
+        ),
+        ("cluster-sizes", figures.cluster_sizes(sizes)),
+        (
+            "latent-space",
+            figures.latent_space(
+                fitted.embedding(X[rows]), clusters[rows], means=components.means, scales=components.scales
+            ),
+        ),
+    ]
+    if len(fitted.event_shape) == 3:
+        drawn.append(("samples", figures.component_samples(component_images(fitted, X), shares=sizes / sizes.sum())))
+        drawn.append(("style", _style_grid(fitted, X, int(sizes.argmax()))))
+    if fitted.event_shape == (2,):
+        drawn.append(("clusters", figures.scatter_clusters(X, clusters)))
+        # A Bernoulli likelihood gives points of the plane a probability, not a density.
+        if fitted.likelihood == "gaussian":
+            drawn.append(("density", _density(fitted, X)))
+    if labels is not None:
+        drawn.append(("confusion", figures.confusion(match(labels, clusters))))
+        drawn.append(("reliability", figures.reliability_diagram(reliability(labels, proba))))
+    return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn]
+
+
+def component_images(fitted: Fitted, X: NDArray[Any], n: int = _SAMPLES_PER_COMPONENT) -> NDArray[np.float64]:
+    """Mean images of n latents of every component at w = 0, as shades (K, n, C, H, W) on the scale of the images X."""
+    K = fitted.config.K
+    seed = draw_seed(fitted.config.random_state)
+    images, _ = fitted.draw(K * n, np.repeat(np.arange(K), n), np.zeros(fitted.config.D_w), mean=True, seed=seed)
+    return shades(images, X).reshape(K, n, *images.shape[1:])
+
+
+def style_directions(fitted: Fitted, X: NDArray[Any]) -> NDArray[np.int64]:
+    """The two style coordinates that vary most over rows of X, or the only one there is."""
+    return np.argsort(-fitted.style(fitted.rows(X[_some_rows(X)])).var(axis=0), kind="stable")[:2]
+
+
+def style_images(
+    fitted: Fitted, X: NDArray[Any], component: int, directions: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Images of one component's mean over one or two style coordinates; the others stay 0.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        A model fitted to images.
+    X : ndarray
+        The images; see `shades`.
+    component : int
+    directions : ndarray of int of shape (1,) or (2,)
+        The coordinates: the first runs from left to right, the second from bottom to top.
+    values : ndarray of shape (n,)
+        What each coordinate takes.
+
+    Returns
+    -------
+    ndarray of shape (n, n, C, H, W), or (1, n, C, H, W) for one coordinate
+    """
+    latents = []
+    for second in values[::-1] if len(directions) > 1 else np.zeros(1):
+        for first in values:
+            style = np.zeros(fitted.config.D_w)
+            style[directions] = (first, second)[: len(directions)]
+            latents.append(fitted.components(style).means[component])
+    images = shades(fitted.observations(np.stack(latents)), X)
+    return images.reshape(-1, len(values), *images.shape[1:])
+
+
+def name_directions(panel: Any, directions: NDArray[np.int64]) -> None:
+    """Label the axes of a style grid by its style coordinates."""
+    panel.set(**{f"{axis}label": f"$w_{{{k + 1}}}$" for axis, k in zip("xy", directions, strict=False)})
+
+
+def _some_rows(X: NDArray[Any]) -> NDArray[np.int64]:
+    """The same random rows each time, in their order."""
+    return np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
+
+
+def _style_grid(fitted: Fitted, X: NDArray[Any], component: int) -> Any:
+    directions = style_directions(fitted, X)
+    sheet = style_images(fitted, X, component, directions, _STYLES)
+    upwards = _STYLES[::-1].tolist() if len(sheet) > 1 else [0.0]
+    panel = figures.style_grid(sheet, component=component, values=(upwards, _STYLES.tolist()))
+    name_directions(panel, directions)
+    if len(sheet) == 1:
+        panel.set(ylabel="", yticks=[])
+    w_prior = fitted.history["w_prior"][-1]
+    if w_prior < _USED_STYLE:
+        panel.set_title(f"Style of component {component}: not used (w-prior {w_prior:.3f} nats)")
+    return panel
+
+
+def _density(fitted: Fitted, X: NDArray[Any]) -> Any:
+    low, high = X.min(axis=0), X.max(axis=0)
+    margin = _MARGIN * np.where(high > low, high - low, 1)
+    across, up = np.linspace(low - margin, high + margin, _GRID).T
+    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    heights = fitted.log_evidence(grid, n_importance_samples=IMPORTANCE_SAMPLES)
+    peak = float(fitted.log_evidence(X[_some_rows(X)], n_importance_samples=IMPORTANCE_SAMPLES).max())
+    return figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X, peak=peak)
