@@ -25,8 +25,10 @@ from typer.testing import CliRunner
 
 from gmvae import GMVAE, persistence
 from gmvae.atomic import alone
-from gmvae.cli import app, fitting
-from gmvae.runs.run import Run
+from gmvae.cli import app
+from gmvae.fitted.fitted import Fitted
+from gmvae.runs import fit as fitting
+from gmvae.runs.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills and forks processes")
 PATIENCE = 120
@@ -37,7 +39,7 @@ def start() -> Callable[..., BaseProcess]:
     """Start a function of `victim` in a process of its own, forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
     # Names that are found without this folder on the path, which the server does not have.
-    context.set_forkserver_preload(["gmvae.cli.fitting", "gmvae.fitting.fit", "gmvae.runs.run"])
+    context.set_forkserver_preload(["gmvae.runs.fit", "gmvae.fitting.fit", "gmvae.runs.checkpoints"])
 
     def started(function: Callable[..., None], *arguments: object) -> BaseProcess:
         process = context.Process(target=function, args=arguments)
@@ -256,7 +258,7 @@ def test_a_command_asked_to_end_says_how_to_go_on(
     tally(f"commands asked to end by {number.name}, or just before it ended", n)
 
 
-@pytest.mark.parametrize("place", ["predict_proba", "write_table", "draw_run", "evaluate"])
+@pytest.mark.parametrize("place", ["save", "write_table", "draw_run", "evaluate"])
 @pytest.mark.parametrize("by", [KeyboardInterrupt, ValueError])
 def test_nothing_is_removed_after_training(
     place: str, by: type[BaseException], table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -268,7 +270,7 @@ def test_nothing_is_removed_after_training(
         raise by("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(GMVAE if place == "predict_proba" else fitting, place, fail)
+        patch.setattr(Fitted if place == "save" else fitting, place, fail)
         said = CliRunner().invoke(app, ["fit", str(table), "-o", str(run), *SETTINGS, "-q"])
     assert said.exit_code == (130 if by is KeyboardInterrupt else 2)
     assert list(run.glob("checkpoints/*.safetensors"))
@@ -345,7 +347,7 @@ def test_events_that_find_no_room_say_so(small_disk: Path) -> None:
     run, running = small_disk / "run", set(threading.enumerate())
     model = victim.estimator(1).set_params(max_iter=40, n_iter_no_change=40)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "keep", lambda *_: fill(small_disk, 0))
+        patch.setattr(Checkpoints, "keep", lambda *_: fill(small_disk, 0))
         with pytest.raises(OSError, match="No space left on device") as caught:
             model.fit(victim.rows(), run_dir=run)
     assert Path(caught.value.filename) == run / "tensorboard" / "restart-0"

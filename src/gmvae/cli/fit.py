@@ -89,8 +89,9 @@ def fit(
     try:
         outcome = go_on(request) if resume else fit_anew(request)
     except KeyboardInterrupt as signal:
-        (said,) = getattr(signal, "__notes__", ["there is nothing to go on from: no epoch had ended"])
-        interrupted(signal, f"Interrupted; {said}")
+        for said in getattr(signal, "__notes__", []):
+            interrupted(signal, f"Interrupted; {said}")
+        interrupted(signal, "Interrupted before the first epoch had ended; there is nothing to go on from.")
     except OSError as error:
         for said in getattr(error, "__notes__", []):
             note(f"The epochs so far are kept; {said}")
