@@ -30,10 +30,10 @@ from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator import answers, fitting
 from gmvae.estimator.inputs import query_rows
-from gmvae.estimator.values import family_for, file_rows
+from gmvae.estimator.values import file_rows
+from gmvae.likelihoods import BernoulliLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.training import Trainer
-from gmvae.units import Standardise, UnitInterval
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -207,7 +207,7 @@ def test_frames_keep_their_column_names(frame: Any) -> None:
 def test_booleans() -> None:
     X = whole_numbers() > 4
     fitted = small().fit(X)
-    assert isinstance(fitted._model.units, UnitInterval)
+    assert fitted.likelihood_ == "bernoulli"
     assert_same_weights(weights(fitted._model), weights(small().fit(X.astype(float))._model))
     assert np.array_equal(fitted.predict(X), fitted.predict(X.astype(int)))
 
@@ -330,14 +330,14 @@ FAMILIES = [
 
 @pytest.mark.parametrize(("X", "family"), FAMILIES)
 def test_automatic_likelihood(X: NDArray[Any], family: str) -> None:
-    assert family_for("auto", X) == family
-    assert family_for("gaussian", X) == "gaussian"
+    assert likelihood_for("auto", X).name == family
+    assert likelihood_for("gaussian", X).name == "gaussian"
     fitted = small(max_iter=1, n_components=1).fit(X)
-    assert isinstance(fitted._model.units, UnitInterval if family == "bernoulli" else Standardise)
+    assert fitted.likelihood_ == family
 
 
 def test_bernoulli_by_name_needs_its_values() -> None:
-    assert family_for("bernoulli", np.array([[0, 255]], dtype=np.uint8)) == "bernoulli"
+    assert likelihood_for("bernoulli", np.array([[0, 255]], dtype=np.uint8)).name == "bernoulli"
     with pytest.raises(ValueError, match=r"X must lie in \[0, 1\] .* got values from 0\.0 to 8\.0: rescale"):
         small(likelihood="bernoulli").fit(whole_numbers())
 
@@ -405,7 +405,7 @@ def decoded(fitted: GMVAE, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]
     """Mean and scale of p(y|x) in the data's units."""
     units = fitted._model.units
     with torch.no_grad():
-        p_y = fitted._model.generative.observation(torch.from_numpy(x))
+        p_y = fitted._model.observation(torch.from_numpy(x))
     scale = units.scale.numpy()
     return p_y.mean.numpy() * scale + units.shift.numpy(), p_y.log_scale.exp().numpy() * scale
 
@@ -959,7 +959,7 @@ def test_layers_that_work_in_place_leave_the_rows_alone() -> None:
 def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
     fitted = small(max_iter=1).fit(X)
     for same in (X, X.reshape(len(X), -1), X[::2]):
-        rows = file_rows(same, fitted.event_shape_, fitted._model.units)
+        rows = file_rows(same, fitted.event_shape_, fitted._model.likelihood)
         expected = query_rows(fitted, same, fitted.event_shape_)
         assert (rows.shape, rows.dtype) == (expected.shape, expected.dtype)
         assert np.array_equal(rows, expected)
@@ -981,4 +981,4 @@ def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
 )
 def test_unfit_files(X: NDArray[Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        file_rows(X, (4,), UnitInterval())
+        file_rows(X, (4,), BernoulliLikelihood())

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from gmvae.config import Config
+from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.model import build
 from gmvae.objective import Guidance
 from gmvae.training import StartingClusters
 from gmvae.training import guide as room
 from gmvae.training.guide import START_WEIGHT, Guide, augmented
 from gmvae.training.rows import DeviceRows
-from gmvae.units import UnitInterval
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 N_STEPS = 1000
@@ -30,7 +30,7 @@ START = StartingClusters(torch.arange(0, 40, 2), torch.arange(20) % 3)
 def guide(start: StartingClusters | None = START, consistency: float = 2.0, rows: Tensor = IMAGES) -> Guide:
     config = Config(n_components=3, style_dim=4, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
-        return Guide(build(config, (1, 8, 8), "bernoulli", UnitInterval()), DeviceRows(rows), start, config, N_STEPS)
+        return Guide(build(config, (1, 8, 8), BernoulliLikelihood()), DeviceRows(rows), start, config, N_STEPS)
 
 
 def generator(seed: int = 0) -> torch.Generator:

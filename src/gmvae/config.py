@@ -14,7 +14,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
 
 Bound = Literal["exact", "paper"]
-Likelihood = Literal["auto", "bernoulli", "gaussian"]
+LikelihoodName = Literal["auto", "bernoulli", "gaussian"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
@@ -105,9 +105,9 @@ class Config:
         "Dimension of the style latent; 'auto' takes 4 for images and 2 for tables.",
         "D_w",
     )
-    likelihood: Likelihood = _field(
+    likelihood: LikelihoodName = _field(
         "auto",
-        _choice(Likelihood),
+        _choice(LikelihoodName),
         "Distribution of the data given the latent; 'auto' takes 'bernoulli' for booleans, uint8 images and grey "
         "levels within [0, 1], else 'gaussian'.",
         "p(y|x)",

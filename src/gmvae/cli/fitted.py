@@ -32,7 +32,7 @@ class Fitted(NamedTuple):
 
     def rows(self, data: Dataset) -> np.ndarray:
         """The observations as rows (n, *event_shape) that the model can take."""
-        return file_rows(data.X, self.event_shape, self.model.units)
+        return file_rows(data.X, self.event_shape, self.model.likelihood)
 
 
 def open_fitted(run: Path, device: str) -> Fitted:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from gmvae.config import Domain, require
 from gmvae.estimator.batches import map_rows
-from gmvae.estimator.values import FARTHEST
 from gmvae.model import GaussianMixtureVAE, Noise
+from gmvae.observations import FARTHEST
 
 N_IMPORTANCE_SAMPLES = 64
 N_NOVELTY_SAMPLES = 16

@@ -41,7 +41,7 @@ def save(estimator: GMVAE, path: str | Path) -> None:
         model.state_dict(),
         {
             "parameters": parameters(estimator._config),
-            "likelihood": model.family,
+            "likelihood": model.likelihood.name,
             "event_shape": list(estimator.event_shape_),
             "n_features_in": estimator.n_features_in_,
             "feature_names_in": _feature_names(estimator),

@@ -125,7 +125,7 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task], start: Grou
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
     config, reasons = decide(config, model, rows.shape[1:], device_for(config.device), n_steps, len(attempts))
     if isinstance(start, Ground):
-        reasons += start.notes
+        reasons += start.likelihood.notes
     at_once = config.restarts_at_once if isinstance(config.restarts_at_once, int) else 1
     first_run = attempts[0].task.run
     if first_run is not None:

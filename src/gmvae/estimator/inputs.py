@@ -12,8 +12,9 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from gmvae.estimator.values import FARTHEST, check_finite, image_shape, image_shape_as_fitted
+from gmvae.estimator.values import check_finite, image_shape, image_shape_as_fitted
 from gmvae.networks import Shape
+from gmvae.observations import FARTHEST
 
 
 def fit_rows(estimator: BaseEstimator, X: Any, n_components: int | str) -> np.ndarray:

@@ -14,8 +14,6 @@ from gmvae.config import Config
 from gmvae.estimator import answers
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.estimator.seeds import draw_seed
-from gmvae.estimator.values import check_units
-from gmvae.generative import Family
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
 from gmvae.training import History
@@ -46,9 +44,9 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     _model: GaussianMixtureVAE
 
     @property
-    def likelihood_(self) -> Family:
-        """The likelihood that was taken: "bernoulli" or "gaussian"."""
-        return self._model.family
+    def likelihood_(self) -> str:
+        """The likelihood that was taken, such as "bernoulli" or "gaussian"."""
+        return self._model.likelihood.name
 
     @property
     def n_components_(self) -> int:
@@ -274,7 +272,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         rows = query_rows(self, X, self.event_shape_)
-        check_units(rows, self._model.units)
+        self._model.likelihood.check(rows)
         return rows
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmvae import figures
 from gmvae.estimator import GMVAE
+from gmvae.likelihoods import LIKELIHOODS
 from gmvae.metrics import match, reliability
 
 _EMBEDDED_ROWS = 5000
@@ -195,8 +196,7 @@ def _plane(estimator: GMVAE, X: NDArray[Any], clusters: NDArray[np.int64]) -> It
     if estimator.event_shape_ != (2,):
         return
     yield "clusters", figures.scatter_clusters(X, clusters)
-    # A Bernoulli likelihood gives points of the plane a probability, not a density.
-    if estimator.likelihood_ == "gaussian":
+    if LIKELIHOODS[estimator.likelihood_].continuous:
         low, high = X.min(axis=0), X.max(axis=0)
         margin = _MARGIN * np.where(high > low, high - low, 1)
         across, up = np.linspace(low - margin, high + margin, _GRID).T

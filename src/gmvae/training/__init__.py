@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gmvae.training.history import Epoch, History
     from gmvae.training.loop import Trainer, converged
     from gmvae.training.minibatches import Split
-    from gmvae.training.rows import Rows, as_tensor, rows_for
+    from gmvae.training.rows import Rows, rows_for
     from gmvae.training.stack import Member, train_together
     from gmvae.training.state import State
 
@@ -32,7 +32,6 @@ _HOMES = {
     "State": "state",
     "Trainer": "loop",
     "TrainingWarning": "guard",
-    "as_tensor": "rows",
     "converged": "loop",
     "decide": "choices",
     "device_for": "device",
@@ -52,7 +51,6 @@ __all__ = [
     "State",
     "Trainer",
     "TrainingWarning",
-    "as_tensor",
     "converged",
     "decide",
     "device_for",

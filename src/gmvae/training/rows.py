@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_FLOAT32_IS_EXACT = ("bool", "int8", "int16", "uint16", "float16", "float32")
+from gmvae.observations import as_tensor
+
 _SHARE_OF_FREE_MEMORY = 0.5
 
 
@@ -75,11 +76,3 @@ def rows_for(array: np.ndarray, device: torch.device) -> Rows:
         if n_bytes < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
             return DeviceRows(as_tensor(np.array(array)).to(device))
     return HostRows(array, device)
-
-
-def as_tensor(batch: np.ndarray) -> Tensor:
-    """Tensor of the smallest of uint8, float32, float64 that holds the values exactly enough."""
-    if batch.dtype != np.uint8:
-        batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
-    # In one order, because sums depend on it in their last bits: the same values give the same fit.
-    return torch.from_numpy(np.ascontiguousarray(batch))
