@@ -14,7 +14,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
 
 Bound = Literal["exact", "paper"]
-LikelihoodName = Literal["auto", "bernoulli", "gaussian"]
+LikelihoodName = Literal["auto", "bernoulli", "gaussian", "poisson"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]

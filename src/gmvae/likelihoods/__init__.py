@@ -9,8 +9,11 @@ import numpy as np
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.likelihoods.poisson import PoissonLikelihood
 
-LIKELIHOODS: Mapping[str, type[Likelihood]] = {each.name: each for each in (BernoulliLikelihood, GaussianLikelihood)}
+LIKELIHOODS: Mapping[str, type[Likelihood]] = {
+    each.name: each for each in (BernoulliLikelihood, GaussianLikelihood, PoissonLikelihood)
+}
 """By name; "auto" takes the first that suits the rows. `gmvae.config` has the same names."""
 
 
@@ -38,5 +41,6 @@ __all__ = [
     "GaussianLikelihood",
     "Likelihood",
     "Observation",
+    "PoissonLikelihood",
     "likelihood_for",
 ]
