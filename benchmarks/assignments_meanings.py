@@ -124,13 +124,13 @@ def weighed(model: GaussianMixtureVAE, X: np.ndarray, seed: int) -> Weighed:
     noise = Noise(*(torch.randn(N_IMPORTANCE, 1, dim, generator=generator) for dim in dimensions(model)))
 
     def both(y: Tensor) -> Tensor:
-        y = model.standardised(y)
-        q_x, q_w = model.recognition(y)
+        seen = model.standardised(y)
+        q_x, q_w = model.recognition(seen)
         log_weights, log_posteriors = [], []
         for noise_x, noise_w in zip(noise.x.split(AT_ONCE), noise.w.split(AT_ONCE), strict=True):
             x, w = reparameterise(q_x, noise_x), reparameterise(q_w, noise_w)
             mixture = model.generative.mixture(w)
-            likelihood = model._log_likelihood(y, model._observation(x))
+            likelihood = model.log_likelihood(x, y, seen)
             log_weights.append(log_importance_weights(likelihood, q_x, q_w, x, w, mixture).double())
             log_posteriors.append(mixture.log_posterior(x).double())
         log_shares = torch.cat(log_weights).log_softmax(0)

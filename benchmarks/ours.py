@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from workloads import Workload
 
 from gmvae import GMVAE
+from gmvae.arrays import as_tensor
 from gmvae.config import Config
+from gmvae.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.objective import lower_bound
+from gmvae.observations import Observations
 from gmvae.presets import preset
 from gmvae.seeds import seeded
-from gmvae.training import Split, Trainer, as_tensor, make_fabric, rows_for
+from gmvae.training import Split, Trainer, make_fabric
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.totals import Totals
-from gmvae.units import UnitInterval, standardisation
 
 Values = Callable[[nn.Parameter], Tensor]
 
@@ -67,13 +69,17 @@ def trainer_for(workload: Workload, batch: int, precision: str, seed: int) -> Tr
     """Make a model and its trainer as a fit does, over a few minibatches of rows, in training mode."""
     config = Config(**settings(workload, batch, precision, seed))
     rows = workload.rows(N_BATCHES * batch, seed)
-    bernoulli = workload.likelihood == "bernoulli"
-    units = UnitInterval(255.0) if bernoulli else standardisation([as_tensor(rows)])
+    likelihoods = {
+        "bernoulli": BernoulliLikelihood,
+        "gaussian": lambda: GaussianLikelihood.from_batches([as_tensor(rows)]),
+    }
     with seeded(seed):
-        model = build(config, workload.event_shape, "bernoulli" if bernoulli else "gaussian", units)
+        model = build(config, workload.event_shape, likelihoods[workload.likelihood]())
     fabric = make_fabric(config)
     everything = torch.arange(len(rows))
-    trainer = Trainer(model, rows_for(rows, fabric.device), Split(everything, everything, seed), config, fabric, seed)
+    trainer = Trainer(
+        model, Observations(rows, device=fabric.device), Split(everything, everything, seed), config, fabric, seed
+    )
     trainer.model.train()
     return trainer
 
@@ -98,7 +104,7 @@ def loss(trainer: Trainer, n_rows: int, noise: tuple[Tensor, Tensor]) -> tuple[T
     model, y = trainer.model, trainer.rows.take(torch.arange(n_rows))
     cost = -lower_bound(trainer.model(y, Noise(*noise)), trainer.config.min_information)
     seen = model.standardised(y)
-    return cost - model.units.log_volume(seen).mean(), seen
+    return cost - model.likelihood.log_volume(seen).mean(), seen
 
 
 def in_reference_order(model: GaussianMixtureVAE, values: Values) -> list[Tensor]:

@@ -11,20 +11,19 @@ import torch
 
 from gmvae import GMVAE, TrainingWarning
 from gmvae.config import Config
+from gmvae.likelihoods import LIKELIHOODS
 from gmvae.model import GaussianMixtureVAE, build
 from gmvae.training import choices, decide, device
 from gmvae.training.device import compiler_for
-from gmvae.units import Standardise, UnitInterval
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 X = np.random.default_rng(0).random((64, 1, 8, 8)).round().astype(np.float32)
 
 
 def model_of(family: str, width: int) -> GaussianMixtureVAE:
-    units = UnitInterval() if family == "bernoulli" else Standardise(torch.zeros(20).double(), torch.ones(20).double())
     with torch.random.fork_rng():
         config = Config(style_dim=4, hidden_layer_sizes=(width,), network="mlp")
-        return build(config, (20,), "bernoulli" if family == "bernoulli" else "gaussian", units)
+        return build(config, (20,), LIKELIHOODS[family].blank((20,), {}))
 
 
 def decided(family: str, width: int, where: torch.device, n_steps: int, n_runs: int, **given: Any) -> Config:
@@ -38,6 +37,7 @@ def decided(family: str, width: int, where: torch.device, n_steps: int, n_runs: 
         ("bernoulli", 2000, False, "32-true"),
         ("bernoulli", 20, True, "32-true"),
         ("gaussian", 2000, True, "32-true"),
+        ("poisson", 2000, True, "32-true"),
     ],
 )
 def test_bfloat16_is_for_large_networks_on_binary_data(

@@ -34,7 +34,7 @@ INTEGERS = [
 POSITIVE = ["learning_rate"]
 NON_NEGATIVE = ["min_information", "tol"]
 CHOICES = {
-    "likelihood": ("auto", "bernoulli", "gaussian"),
+    "likelihood": ("auto", "bernoulli", "gaussian", "poisson"),
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
     "init": ("auto", "neighbours", "kmeans", "gmm", "random"),

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from gmvae.distributions import (
     LOG_SCALE_BOUNDS,
-    Bernoulli,
     Mixture,
     Normal,
     at_least_float32,
     bounded_log_scale,
     reparameterise,
 )
+from gmvae.likelihoods.bernoulli import Bernoulli
 
 LOW, HIGH = LOG_SCALE_BOUNDS
 

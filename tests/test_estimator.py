@@ -31,10 +31,10 @@ from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator.inputs import query_rows
 from gmvae.fitted.fitted import ambiguous
 from gmvae.fitting import fit as fitting
+from gmvae.likelihoods import BernoulliLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
-from gmvae.observations import family_for, file_rows
+from gmvae.observations import shaped_as_fitted
 from gmvae.training import Trainer
-from gmvae.units import Standardise, UnitInterval
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -209,7 +209,7 @@ def test_frames_keep_their_column_names(frame: Any) -> None:
 def test_booleans() -> None:
     X = whole_numbers() > 4
     fitted = small().fit(X)
-    assert isinstance(fitted.fitted_.model.units, UnitInterval)
+    assert fitted.likelihood_ == "bernoulli"
     assert_same_weights(weights(fitted.fitted_.model), weights(small().fit(X.astype(float)).fitted_.model))
     assert np.array_equal(fitted.predict(X), fitted.predict(X.astype(int)))
 
@@ -332,14 +332,14 @@ FAMILIES = [
 
 @pytest.mark.parametrize(("X", "family"), FAMILIES)
 def test_automatic_likelihood(X: NDArray[Any], family: str) -> None:
-    assert family_for("auto", X) == family
-    assert family_for("gaussian", X) == "gaussian"
+    assert likelihood_for("auto", X).name == family
+    assert likelihood_for("gaussian", X).name == "gaussian"
     fitted = small(max_iter=1, n_components=1).fit(X)
-    assert isinstance(fitted.fitted_.model.units, UnitInterval if family == "bernoulli" else Standardise)
+    assert fitted.likelihood_ == family
 
 
 def test_bernoulli_by_name_needs_its_values() -> None:
-    assert family_for("bernoulli", np.array([[0, 255]], dtype=np.uint8)) == "bernoulli"
+    assert likelihood_for("bernoulli", np.array([[0, 255]], dtype=np.uint8)).name == "bernoulli"
     with pytest.raises(ValueError, match=r"X must lie in \[0, 1\] .* got values from 0\.0 to 8\.0: rescale"):
         small(likelihood="bernoulli").fit(whole_numbers())
 
@@ -407,7 +407,7 @@ def decoded(fitted: GMVAE, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]
     """Mean and scale of p(y|x) in the data's units."""
     units = fitted.fitted_.model.units
     with torch.no_grad():
-        p_y = fitted.fitted_.model.generative.observation(torch.from_numpy(x))
+        p_y = fitted.fitted_.model.observation(torch.from_numpy(x))
     scale = units.scale.numpy()
     return p_y.mean.numpy() * scale + units.shift.numpy(), p_y.log_scale.exp().numpy() * scale
 
@@ -963,7 +963,7 @@ def test_layers_that_work_in_place_leave_the_rows_alone() -> None:
 def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
     fitted = small(max_iter=1).fit(X)
     for same in (X, X.reshape(len(X), -1), X[::2]):
-        rows = file_rows(same, fitted.event_shape_, fitted.fitted_.model.units)
+        rows = fitted.fitted_.rows(same)
         expected = query_rows(fitted, same, fitted.event_shape_)
         assert (rows.shape, rows.dtype) == (expected.shape, expected.dtype)
         assert np.array_equal(rows, expected)
@@ -985,4 +985,4 @@ def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
 )
 def test_unfit_files(X: NDArray[Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        file_rows(X, (4,), UnitInterval())
+        BernoulliLikelihood().check(shaped_as_fitted(X, (4,)))

@@ -11,7 +11,8 @@ from scipy import special, stats
 from torch import Tensor, nn
 
 from gmvae.distributions import LOG_SCALE_BOUNDS, Normal, bounded_log_scale
-from gmvae.generative import DECODERS, N_OUTPUTS, BernoulliDecoder, Generative, MixturePrior, NormalDecoder
+from gmvae.generative import Generative, MixturePrior, ObservationModel
+from gmvae.likelihoods import LIKELIHOODS
 from gmvae.networks import MLPDecoder
 
 LOW, HIGH = LOG_SCALE_BOUNDS
@@ -116,9 +117,9 @@ def test_far_styles_keep_the_mixture_finite() -> None:
 @pytest.mark.parametrize("event_shape", [(3,), (2, 3, 2)])
 def test_normal_decoder_against_scipy(event_shape: tuple[int, ...]) -> None:
     weight = torch.randn(2, math.prod(event_shape), 4, dtype=torch.float64)
-    decoder = NormalDecoder(_Linear(weight, event_shape), len(event_shape))
+    decoder = ObservationModel(_Linear(weight, event_shape))
     x, y = torch.randn(5, 6, 4, dtype=torch.float64), torch.randn(6, *event_shape, dtype=torch.float64)
-    log_prob = decoder(x).log_prob(y)
+    log_prob = decoder(x, LIKELIHOODS["gaussian"].blank(event_shape, {})).log_prob(y)
     assert log_prob.shape == (5, 6)
     for s in range(5):
         for b in range(6):
@@ -130,9 +131,9 @@ def test_normal_decoder_against_scipy(event_shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("event_shape", [(3,), (2, 3, 2)])
 def test_bernoulli_decoder_against_scipy(event_shape: tuple[int, ...]) -> None:
     weight = torch.randn(1, math.prod(event_shape), 4, dtype=torch.float64)
-    decoder = BernoulliDecoder(_Linear(weight, event_shape), len(event_shape))
+    decoder = ObservationModel(_Linear(weight, event_shape))
     x, y = torch.randn(5, 6, 4, dtype=torch.float64), torch.rand(6, *event_shape, dtype=torch.float64).round()
-    log_prob = decoder(x).log_prob(y)
+    log_prob = decoder(x, LIKELIHOODS["bernoulli"].blank(event_shape, {})).log_prob(y)
     assert log_prob.shape == (5, 6)
     for s in range(5):
         for b in range(6):
@@ -140,22 +141,23 @@ def test_bernoulli_decoder_against_scipy(event_shape: tuple[int, ...]) -> None:
             assert log_prob[s, b].item() == pytest.approx(law.logpmf(y[b].numpy().ravel()).sum(), rel=1e-10)
 
 
-@pytest.mark.parametrize("family", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("name", LIKELIHOODS)
 @pytest.mark.parametrize("lead", [(6,), (5, 6), (2, 5, 6)])
-def test_decoders_take_any_leading_axes(family: str, lead: tuple[int, ...]) -> None:
-    trunk = MLPDecoder(4, (7,), N_OUTPUTS[family], (3, 2))
-    decoder = DECODERS[family](trunk, 2)
+def test_decoders_take_any_leading_axes(name: str, lead: tuple[int, ...]) -> None:
+    likelihood = LIKELIHOODS[name].blank((3, 2), {})
+    decoder = ObservationModel(MLPDecoder(4, (7,), likelihood.n_outputs, (3, 2)))
     x = torch.randn(*lead, 4)
-    mean = decoder(x).mean
+    mean = decoder(x, likelihood).mean
     assert mean.shape == (*lead, 3, 2)
-    last = decoder(x.flatten(0, -2)[-1:]).mean[0]
+    last = decoder(x.flatten(0, -2)[-1:], likelihood).mean[0]
     torch.testing.assert_close(mean.flatten(0, -3)[-1], last, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("family", ["gaussian", "bernoulli"])
-def test_half_precision_stops_at_the_decoders_output(family: str) -> None:
-    decoder = DECODERS[family](MLPDecoder(4, (7,), N_OUTPUTS[family], (3,)).bfloat16(), 1)
-    observation = decoder(torch.randn(2, 5, 4).bfloat16())
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_half_precision_stops_at_the_decoders_output(name: str) -> None:
+    likelihood = LIKELIHOODS[name].blank((3,), {})
+    decoder = ObservationModel(MLPDecoder(4, (7,), likelihood.n_outputs, (3,)).bfloat16())
+    observation = decoder(torch.randn(2, 5, 4).bfloat16(), likelihood)
     assert observation.mean.dtype == torch.float32
     assert observation.log_prob(torch.rand(5, 3)).dtype == torch.float32
 

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from gmvae.config import Config
+from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.model import build
 from gmvae.objective import Guidance
 from gmvae.observations import Observations
 from gmvae.training import StartingClusters
 from gmvae.training import guide as room
 from gmvae.training.guide import START_WEIGHT, Guide, augmented
-from gmvae.units import UnitInterval
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 N_STEPS = 1000
@@ -31,7 +31,7 @@ def guide(start: StartingClusters | None = START, consistency: float = 2.0, rows
     config = Config(n_components=3, style_dim=4, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
         return Guide(
-            build(config, (1, 8, 8), "bernoulli", UnitInterval()), Observations(rows.numpy()), start, config, N_STEPS
+            build(config, (1, 8, 8), BernoulliLikelihood()), Observations(rows.numpy()), start, config, N_STEPS
         )
 
 

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 import gmvae.model
 from gmvae.config import Config
 from gmvae.distributions import LOG_SCALE_BOUNDS, bounded_log_scale
-from gmvae.generative import Generative, MixturePrior, NormalDecoder
+from gmvae.generative import Generative, MixturePrior, ObservationModel
+from gmvae.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.objective import lower_bound
 from gmvae.recognition import Recognition
-from gmvae.units import Standardise, UnitInterval, standardisation
 
 BOUNDS = ["exact", "paper"]
 LOW, HIGH = LOG_SCALE_BOUNDS
@@ -76,9 +76,9 @@ class LinearGaussianWorld:
             recognition.output.weight[:2] = 0.6 * torch.linalg.inv(weight)
             recognition.output.bias.copy_(torch.tensor([0.0, 0.1, -0.4, -0.4, 0.2, -0.3, -0.1, 0.05]))
         self.model = GaussianMixtureVAE(
-            Generative(prior, NormalDecoder(_LinearDecoder(weight, bias, raw_noise), 1), 2),
+            Generative(prior, ObservationModel(_LinearDecoder(weight, bias, raw_noise)), 2),
             recognition,
-            Standardise(torch.from_numpy(self.shift), torch.from_numpy(self.scale)),
+            GaussianLikelihood(torch.from_numpy(self.shift), torch.from_numpy(self.scale)),
             bound,
         ).eval()
         noise = bounded_log_scale(raw_noise).exp().square().numpy()
@@ -231,7 +231,7 @@ def test_the_posterior_over_clusters_is_bayes_rule_at_the_means() -> None:
     world = LinearGaussianWorld()
     y = torch.from_numpy(world.observations(50))
     embedding = world.model.embed(y)
-    torch.testing.assert_close(embedding, world.model.recognition(world.model.units(y)).x.mean)
+    torch.testing.assert_close(embedding, world.model.recognition(world.model.likelihood.standardised(y)).x.mean)
     components = world.model.generative.mixture(torch.zeros(2, dtype=torch.float64)).components
     joint = [
         stats.norm(mean.numpy(), np.exp(log_scale.numpy())).logpdf(embedding.numpy()).sum(-1)
@@ -311,7 +311,7 @@ def test_rescaling_the_data_shifts_the_log_likelihood_by_the_log_volume(bound: s
     for data in (y0, a + b * y0):
         torch.manual_seed(1)
         y = torch.from_numpy(data)
-        model = build(config, (3,), "gaussian", standardisation([y])).double()
+        model = build(config, (3,), GaussianLikelihood.from_batches([y])).double()
         terms = model(y, _noise(5, 4, 40))
         results.append((terms, model.log_evidence(y, _noise(6, 20, 1)), model.decode(_noise(7, 40).x)))
     (terms, evidence, decoded), (scaled, scaled_evidence, scaled_decoded) = results
@@ -338,18 +338,18 @@ def test_draws_of_observations_have_the_decoders_moments_in_the_datas_units() ->
 
 def test_bytes_of_images_are_probabilities_after_division_by_the_top_level() -> None:
     grey = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
-    np.testing.assert_allclose(UnitInterval()(grey).numpy(), [[0.0, 0.2, 1.0]], rtol=1e-6)
+    np.testing.assert_allclose(BernoulliLikelihood().standardised(grey).numpy(), [[0.0, 0.2, 1.0]], rtol=1e-6)
     binary = torch.tensor([[0, 1, 1]], dtype=torch.uint8)
-    assert UnitInterval(1.0)(binary).tolist() == [[0.0, 1.0, 1.0]]
+    assert BernoulliLikelihood(1.0).standardised(binary).tolist() == [[0.0, 1.0, 1.0]]
     real = torch.tensor([[0.0, 0.3, 1.0]])
-    assert torch.equal(UnitInterval()(real), real)
-    assert torch.equal(UnitInterval().inverse(real), real)
+    assert torch.equal(BernoulliLikelihood().standardised(real), real)
+    assert torch.equal(BernoulliLikelihood().to_data_units(real), real)
 
 
 @torch.no_grad()
 def test_bytes_and_their_fractions_score_alike() -> None:
     config = Config(n_components=3, latent_dim=2, style_dim=2, network="mlp", hidden_layer_sizes=(8,))
-    model = build(config, (1, 4, 4), "bernoulli", UnitInterval())
+    model = build(config, (1, 4, 4), BernoulliLikelihood())
     grey = torch.randint(0, 256, (6, 1, 4, 4), dtype=torch.uint8)
     noise = _noise(0, 3, 6, dtype=torch.float32)
     for of_bytes, of_fractions in zip(model(grey, noise), model(grey.double() / 255.0, noise), strict=True):
@@ -377,7 +377,7 @@ def test_standardisation_in_parts_is_numpys_mean_and_deviation(
     sizes: list[int], offset: float, scale: float, seed: int
 ) -> None:
     rows = offset + scale * np.random.default_rng(seed).normal(size=(sum(sizes), 3))
-    units = standardisation(_parts(torch.from_numpy(rows), sizes))
+    units = GaussianLikelihood.from_batches(_parts(torch.from_numpy(rows), sizes))
     # A few steps between neighbouring numbers of the data's size are all that rounding may cost.
     few_steps = 16.0 * np.spacing(np.abs(rows).max())
     np.testing.assert_allclose(units.shift.numpy(), rows[0] + (rows - rows[0]).mean(0), atol=few_steps, rtol=0)
@@ -389,15 +389,15 @@ def test_standardisation_in_parts_is_numpys_mean_and_deviation(
 def test_a_large_offset_does_not_drown_the_noise() -> None:
     noise = np.random.default_rng(0).normal(size=(5000, 2))
     rows = torch.from_numpy(1e9 + noise)
-    units = standardisation(rows.split(137))
-    standardised = units(rows)
+    units = GaussianLikelihood.from_batches(rows.split(137))
+    standardised = units.standardised(rows)
     np.testing.assert_allclose(units.scale.numpy(), noise.std(0), rtol=1e-6)
     np.testing.assert_allclose(standardised.mean(0).numpy(), 0.0, atol=1e-6)
     np.testing.assert_allclose(standardised.std(0, correction=0).numpy(), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(units.inverse(standardised).numpy(), rows.numpy(), rtol=1e-15)
+    np.testing.assert_allclose(units.to_data_units(standardised).numpy(), rows.numpy(), rtol=1e-15)
     # The networks see the noise too: the offset goes before the cast to float32.
     config = Config(n_components=2, latent_dim=2, style_dim=2, network="mlp", hidden_layer_sizes=(8,))
-    seen = build(config, (2,), "gaussian", units).standardised(rows)
+    seen = build(config, (2,), units).standardised(rows)
     assert seen.dtype == torch.float32
     np.testing.assert_allclose(seen.numpy(), (noise - noise.mean(0)) / noise.std(0), atol=1e-5)
 
@@ -407,21 +407,21 @@ def test_a_large_offset_does_not_drown_the_noise() -> None:
 def test_constant_features_keep_scale_one(constant: float, dtype: torch.dtype) -> None:
     rows = torch.full((1000, 2), constant, dtype=dtype)
     rows[:, 1] = torch.linspace(-1.0, 1.0, 1000, dtype=dtype)
-    units = standardisation(rows.split(77))
+    units = GaussianLikelihood.from_batches(rows.split(77))
     assert units.scale[0].item() == 1.0
     assert units.scale[1].item() == pytest.approx(rows[:, 1].double().numpy().std(), rel=1e-10)
-    assert units(rows)[:, 0].abs().max() < 1e-6
+    assert units.standardised(rows)[:, 0].abs().max() < 1e-6
     assert units.log_volume(rows).item() == pytest.approx(math.log(units.scale[1].item()))
 
 
 def test_small_features_are_not_taken_for_constants() -> None:
     rows = 1e-12 * torch.randn(500, 1, dtype=torch.float64)
-    assert standardisation([rows]).scale.item() == pytest.approx(rows.numpy().std(), rel=1e-9)
+    assert GaussianLikelihood.from_batches([rows]).scale.item() == pytest.approx(rows.numpy().std(), rel=1e-9)
 
 
 def test_standardisation_keeps_the_events_shape() -> None:
     rows = np.random.default_rng(1).normal(size=(30, 2, 3, 4)) * np.arange(1, 5)
-    units = standardisation([torch.from_numpy(rows)])
+    units = GaussianLikelihood.from_batches([torch.from_numpy(rows)])
     np.testing.assert_allclose(units.scale.numpy(), rows.std(0), rtol=1e-12)
     assert units.log_volume(rows).item() == pytest.approx(np.log(rows.std(0)).sum())
 
@@ -436,8 +436,8 @@ def _small_model(
     config = Config(**{"network": network, "style_dim": 4, **options})
     generator = torch.Generator().manual_seed(8)
     y = torch.rand(9, *event_shape, generator=generator)
-    units = UnitInterval() if family == "bernoulli" else standardisation([5.0 * y])
-    return build(config, event_shape, family, units), y if family == "bernoulli" else 5.0 * y
+    likelihood = BernoulliLikelihood() if family == "bernoulli" else GaussianLikelihood.from_batches([5.0 * y])
+    return build(config, event_shape, likelihood), y if family == "bernoulli" else 5.0 * y
 
 
 KINDS = [
@@ -545,8 +545,8 @@ def test_observations_far_away_keep_everything_finite(bound: str, min_informatio
     """10,000 standard deviations from the data, in float32, beside an ordinary row."""
     model, y = _small_model("gaussian", (3,), network, bound=bound, hidden_layer_sizes=(64, 64))
     y = y.clone()
-    y[0] = model.units.inverse(torch.tensor([1e4, -1e4, 1e4])).float()
-    y[1, 2] = model.units.inverse(torch.tensor([0.0, 0.0, -1e4]))[2]
+    y[0] = model.likelihood.to_data_units(torch.tensor([1e4, -1e4, 1e4])).float()
+    y[1, 2] = model.likelihood.to_data_units(torch.tensor([0.0, 0.0, -1e4]))[2]
     noise = _noise(3, 2, 9, dtype=torch.float32)
     terms = model(y, noise)
     assert all(value.isfinite().all() for value in terms)
@@ -642,7 +642,7 @@ def test_a_file_of_weights_is_the_whole_model() -> None:
     model, y = _small_model("gaussian", (3,))
     copy, _ = _small_model("gaussian", (3,))
     torch.nn.init.ones_(copy.generative.mixture.output.weight)
-    copy.units = Standardise(torch.zeros(3).double(), torch.ones(3).double())
+    copy.units = GaussianLikelihood(torch.zeros(3).double(), torch.ones(3).double())
     copy.load_state_dict(model.state_dict())
     noise = _noise(3, 2, 9, dtype=torch.float32)
     for one, other in zip(model(y, noise), copy(y, noise), strict=True):

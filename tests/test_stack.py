@@ -14,6 +14,7 @@ from torch import nn
 
 import gmvae.objective
 from gmvae.config import Config
+from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.model import build
 from gmvae.objective import Terms, latent_terms
 from gmvae.training import (
@@ -27,7 +28,6 @@ from gmvae.training import (
     rows_for,
 )
 from gmvae.training.stack import Member, train_together
-from gmvae.units import UnitInterval
 
 CPU = torch.device("cpu")
 SMALL: dict[str, Any] = {
@@ -49,7 +49,7 @@ ROWS = np.random.default_rng(0).random((71, 1, 8, 8)).round().astype(np.float32)
 def trainer_of(seed: int, guided: bool = False, rows: NDArray[Any] = ROWS, **changed: Any) -> Trainer:
     config = Config(**{**SMALL, **changed})
     torch.manual_seed(seed)
-    model = build(config, rows.shape[1:], "bernoulli", UnitInterval())
+    model = build(config, rows.shape[1:], BernoulliLikelihood())
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
     split = Split(order[10:], order[:10], seed)
     start = StartingClusters(split.train[::2], (split.train[::2] + seed) % config.n_components) if guided else None

@@ -31,6 +31,7 @@ from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, metric
 from gmvae.atomic import replacing
 from gmvae.config import Config, Precision
 from gmvae.fitting.warn import warn_if_collapsed
+from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
@@ -39,7 +40,6 @@ from gmvae.training import Epoch, History, Split, State, Trainer, device_for, ma
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.schedule import SCHEDULES, warmed
 from gmvae.training.totals import Totals
-from gmvae.units import UnitInterval
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -75,7 +75,7 @@ def trainer_of(
     """A trainer on binary rows, without a place to start from."""
     config = Config(**{**SMALL, "network": network, "precision": "32-true", **changed})
     torch.manual_seed(0)
-    model = build(config, rows.shape[1:], "bernoulli", UnitInterval())
+    model = build(config, rows.shape[1:], BernoulliLikelihood())
     order = torch.arange(len(rows))
     split = Split(order[n_held_out:], order[:n_held_out] if n_held_out else order, seed=1)
     return Trainer(model, Observations(rows), split, config, make_fabric(config), seed)

@@ -31,7 +31,7 @@ from gmvae.domains import (
 )
 
 Bound = Literal["exact", "paper"]
-Likelihood = Literal["auto", "bernoulli", "gaussian"]
+LikelihoodName = Literal["auto", "bernoulli", "gaussian", "poisson"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
@@ -79,12 +79,12 @@ class Config:
         "Dimension of the style latent w; 'auto' takes 4 for images and 2 for tables.",
         "D_w",
     )
-    likelihood: Likelihood = _field(
+    likelihood: LikelihoodName = _field(
         "auto",
-        choice(Likelihood),
+        choice(LikelihoodName),
         "Distribution of the data given x; 'auto' takes 'bernoulli' for booleans, uint8 images and grey levels within "
         "[0, 1] (rows of which a tenth or more of the values are exactly 0 or 1), else 'gaussian' with learned mean "
-        "and scale.",
+        "and scale. 'poisson' is for counts: whole numbers of events.",
         "p(y|x)",
     )
     network: Any = _field(
@@ -92,8 +92,8 @@ class Config:
         _NETWORK,
         "Hidden layers; 'auto' takes 'conv' for images of at least 8x8 pixels, else 'mlp'. A pair (encoder, decoder) "
         "of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to (n, 1, *event) logits for "
-        "'bernoulli' or (n, 2, *event) means and log-scales for 'gaussian'. The modules are copied: every restart "
-        "begins with the weights they have.",
+        "'bernoulli', (n, 2, *event) means and log-scales for 'gaussian', or (n, 1, *event) logs of the rates over "
+        "their columns' means for 'poisson'. The modules are copied: every restart begins with the weights they have.",
     )
     hidden_layer_sizes: tuple[int, ...] = _field(
         (500, 500), WIDTHS, "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last."

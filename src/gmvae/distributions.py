@@ -1,4 +1,4 @@
-"""Distributions of the model: diagonal normal, Bernoulli, and the mixture with its exact posterior.
+"""Distributions of the latents: diagonal normal, and the mixture with its exact posterior.
 
 Shapes follow the order sample, batch, component, event: S, B, K, D. ``scale`` is always a
 standard deviation. Everything stays in log space.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -27,10 +26,14 @@ def at_least_float32(value: Tensor) -> Tensor:
     return value.to(torch.promote_types(value.dtype, torch.float32))
 
 
-def bounded_log_scale(raw: Tensor) -> Tensor:
-    """Map a network's output smoothly into `LOG_SCALE_BOUNDS`; nearly the identity inside."""
-    low, high = LOG_SCALE_BOUNDS
+def smoothly_bounded(raw: Tensor, low: float, high: float) -> Tensor:
+    """Map a network's output smoothly into bounds; nearly the identity inside."""
     return low + functional.softplus(high - functional.softplus(high - raw) - low)
+
+
+def bounded_log_scale(raw: Tensor) -> Tensor:
+    """Map a network's output smoothly into `LOG_SCALE_BOUNDS`."""
+    return smoothly_bounded(raw, *LOG_SCALE_BOUNDS)
 
 
 def reparameterise(q: Normal, noise: Tensor) -> Tensor:
@@ -93,42 +96,6 @@ class Normal:
 
     def _sum(self, terms: Tensor) -> Tensor:
         return terms.flatten(-self.event_dims).sum(-1)
-
-
-@dataclass(frozen=True)
-class Bernoulli:
-    """Independent Bernoulli variables over the last ``event_dims`` axes.
-
-    Values in (0, 1) are taken as probabilities of a one, as is usual for grey images.
-    """
-
-    logits: Tensor
-    event_dims: int = 1
-
-    @property
-    def mean(self) -> Tensor:
-        """Probability of a one."""
-        return torch.sigmoid(self.logits)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log probability of ``value`` (..., *event) in nats; shape (...)."""
-        log_prob = value * self.logits - functional.softplus(self.logits)
-        return log_prob.flatten(-self.event_dims).sum(-1)
-
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """One binary sample for each entry of ``logits``."""
-        return torch.bernoulli(self.mean, generator=generator)
-
-
-class Observation(Protocol):
-    """What every distribution of the data given the latent offers."""
-
-    @property
-    def mean(self) -> Tensor: ...
-
-    def log_prob(self, value: Tensor) -> Tensor: ...
-
-    def sample(self, generator: torch.Generator) -> Tensor: ...
 
 
 @dataclass(frozen=True)

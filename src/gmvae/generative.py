@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from gmvae.distributions import Bernoulli, Mixture, Normal, Observation, at_least_float32
+from gmvae.distributions import Mixture, Normal
+from gmvae.likelihoods import Likelihood, Observation
 from gmvae.networks import fully_connected
-
-Family = Literal["bernoulli", "gaussian"]
-
-N_OUTPUTS: dict[Family, int] = {"bernoulli": 1, "gaussian": 2}
-"""Raw outputs per entry of y that p(y|x) asks of its decoder."""
 
 _PLACED_STYLE = 0.1
 """Share of its usual influence that the style keeps when components begin in known places."""
@@ -67,43 +62,18 @@ class MixturePrior(nn.Module):
         self.output.bias.copy_(torch.stack([means, scales.log()]).flatten())
 
 
-def raw_outputs(decoder: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
-    """The decoder's outputs for latents x (..., D_x), each (..., *event)."""
-    return tuple(output.unflatten(0, x.shape[:-1]) for output in decoder(x.flatten(0, -2)).unbind(1))
+class ObservationModel(nn.Module):
+    """p(y|x): a decoder maps latents (B, D_x) to raw outputs (B, n_outputs, *event) of a likelihood."""
 
-
-class BernoulliDecoder(nn.Module):
-    """p(y|x) as independent Bernoulli variables; the decoder gives logits (B, 1, *event)."""
-
-    def __init__(self, decoder: nn.Module, event_dims: int) -> None:
+    def __init__(self, decoder: nn.Module) -> None:
         super().__init__()
         self.decoder = decoder
-        self.event_dims = event_dims
 
-    def forward(self, x: Tensor) -> Observation:
+    def forward(self, x: Tensor, likelihood: Likelihood) -> Observation:
         """Distribution of y for latents x (..., D_x)."""
-        (logits,) = raw_outputs(self.decoder, x)
-        return Bernoulli(at_least_float32(logits), self.event_dims)
-
-
-class NormalDecoder(nn.Module):
-    """p(y|x) as a diagonal normal; the decoder gives mean and raw log-scale (B, 2, *event)."""
-
-    def __init__(self, decoder: nn.Module, event_dims: int) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.event_dims = event_dims
-
-    def forward(self, x: Tensor) -> Observation:
-        """Distribution of y for latents x (..., D_x)."""
-        mean, raw_log_scale = raw_outputs(self.decoder, x)
-        return Normal.from_network(mean, raw_log_scale, self.event_dims)
-
-
-DECODERS: dict[Family, type[BernoulliDecoder] | type[NormalDecoder]] = {
-    "bernoulli": BernoulliDecoder,
-    "gaussian": NormalDecoder,
-}
+        outputs = self.decoder(x.flatten(0, -2))
+        each = [output.unflatten(0, x.shape[:-1]) for output in outputs.unbind(1)]
+        return likelihood.distribution(each, outputs.dim() - 2)
 
 
 class Generative(nn.Module):
@@ -113,13 +83,13 @@ class Generative(nn.Module):
     ----------
     mixture : MixturePrior
         p(x|w, z) for all components at once, with the weights of p(z).
-    observation : nn.Module
+    observation : ObservationModel
         p(y|x).
     style_dim : int
         D_w; p(w) is N(0, I).
     """
 
-    def __init__(self, mixture: MixturePrior, observation: nn.Module, style_dim: int) -> None:
+    def __init__(self, mixture: MixturePrior, observation: ObservationModel, style_dim: int) -> None:
         super().__init__()
         self.mixture = mixture
         self.observation = observation

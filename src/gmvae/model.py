@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from gmvae import networks, objective
 from gmvae.config import Config
-from gmvae.distributions import Observation, reparameterise
-from gmvae.generative import DECODERS, N_OUTPUTS, Family, Generative, MixturePrior
+from gmvae.distributions import reparameterise
+from gmvae.generative import Generative, MixturePrior, ObservationModel
+from gmvae.likelihoods import LIKELIHOODS, Likelihood, Observation
 from gmvae.objective import Terms
 from gmvae.recognition import Posterior, Recognition
-from gmvae.units import HeavyTails, Standardise, UnitInterval
 
 _ELEMENTS_AT_ONCE = 2**22
 """Floats that one chunk of importance samples may hold: 16 MiB in float32, beside the decoder's hidden layers."""
@@ -41,19 +41,17 @@ class GaussianMixtureVAE(nn.Module):
         p(w) p(z) p(x|w,z) p(y|x).
     recognition : Recognition
         q(x|y) q(w|y).
-    units : UnitInterval or Standardise
-        How the data's own units relate to what the networks see.
+    likelihood : Likelihood
+        The family of p(y|x), and what was learned for it from the data.
     bound : {"exact", "paper"}
         Form of the conditional-prior term.
     """
 
-    def __init__(
-        self, generative: Generative, recognition: Recognition, units: UnitInterval | Standardise, bound: str
-    ) -> None:
+    def __init__(self, generative: Generative, recognition: Recognition, likelihood: Likelihood, bound: str) -> None:
         super().__init__()
         self.generative = generative
         self.recognition = recognition
-        self.units = units
+        self.units = likelihood  # named so in the files of weights
         self.conditional_prior = objective.CONDITIONAL_PRIORS[bound]
 
     def forward(self, y: Tensor, noise: Noise, view: Tensor | None = None) -> Terms:
@@ -62,11 +60,11 @@ class GaussianMixtureVAE(nn.Module):
         With a ``view`` of each (B, *event), as `standardised` gives it, posteriors of the components come with them:
         the observations' at the means of q(x|y) and q(w|y), the views' at samples, as the terms see them.
         """
-        y = self.standardised(y)
-        q_x, q_w = self.recognition(y)
+        seen = self.standardised(y)
+        q_x, q_w = self.recognition(seen)
         x = reparameterise(q_x, noise.x)
         mixture = self.generative.mixture(reparameterise(q_w, noise.w))
-        reconstruction = self._log_likelihood(y, self._observation(x))
+        reconstruction = self.log_likelihood(x, y, seen)
         terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
         if view is None:
             return terms
@@ -83,12 +81,12 @@ class GaussianMixtureVAE(nn.Module):
 
     def standardised(self, y: Tensor) -> Tensor:
         """What the networks see of observations y."""
-        return self.units(y).to(self.generative.mixture.output.weight.dtype)
+        return self.likelihood.standardised(y).to(self.generative.mixture.output.weight.dtype)
 
     @property
-    def family(self) -> Family:
-        """Name of the likelihood."""
-        return "bernoulli" if isinstance(self.units, UnitInterval) else "gaussian"
+    def likelihood(self) -> Likelihood:
+        """The family of p(y|x), and what was learned for it from the data."""
+        return self.units
 
     def embed(self, y: Tensor) -> Tensor:
         """Mean of q(x|y), shape (B, D_x)."""
@@ -133,16 +131,16 @@ class GaussianMixtureVAE(nn.Module):
         The S samples are taken in chunks, so memory does not grow with S. Of several, none counts for more than all
         others together (`objective.WeightSum`).
         """
-        y = self.standardised(y)
-        q_x, q_w = self.recognition(y)
+        seen = self.standardised(y)
+        q_x, q_w = self.recognition(seen)
         n_components, latent_dim = self.generative.mixture.streams[1:]
         per_sample = len(y) * max(2 * n_components * latent_dim, math.prod(y.shape[1:]))
         chunk = max(1, _ELEMENTS_AT_ONCE // per_sample)
-        nothing = y.new_full((len(y),), -math.inf)
+        nothing = seen.new_full((len(y),), -math.inf)
         weights = objective.WeightSum(nothing, nothing)
         for noise_x, noise_w in zip(noise.x.split(chunk), noise.w.split(chunk), strict=True):
             x, w = reparameterise(q_x, noise_x), reparameterise(q_w, noise_w)
-            reconstruction = self._log_likelihood(y, self._observation(x))
+            reconstruction = self.log_likelihood(x, y, seen)
             log_weights = objective.log_importance_weights(reconstruction, q_x, q_w, x, w, self.generative.mixture(w))
             weights = weights.plus(log_weights)
         total = weights.truncated if len(noise.x) > 1 else weights.largest
@@ -150,35 +148,34 @@ class GaussianMixtureVAE(nn.Module):
 
     def decode(self, x: Tensor) -> Tensor:
         """Mean of p(y|x) for latents x (B, D_x), shape (B, *event)."""
-        return self.units.inverse(self._observation(x).mean)
+        return self.likelihood.to_data_units(self.observation(x).mean)
 
     def sample_observation(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Draw y ~ p(y|x) for latents x (B, D_x), shape (B, *event)."""
-        return self.units.inverse(self._observation(x).sample(generator))
+        return self.likelihood.to_data_units(self.observation(x).sample(generator))
 
-    def _observation(self, x: Tensor) -> Observation:
-        """p(y|x) of what is recorded, in the networks' units."""
-        return self.units.recorded(self.generative.observation(x))
+    def observation(self, x: Tensor) -> Observation:
+        """p(y|x) for latents x (..., D_x), in the likelihood's units."""
+        return self.generative.observation(x, self.likelihood)
 
-    def _log_likelihood(self, y: Tensor, observation: Observation) -> Tensor:
-        return observation.log_prob(y) - self.units.log_volume(y)
+    def log_likelihood(self, x: Tensor, y: Tensor, seen: Tensor) -> Tensor:
+        """log p(y|x) in nats, shape (S, B), for latents x (S, B, D_x), observations y and what is seen of them."""
+        return self.likelihood.log_prob(self.observation(x), y, seen)
 
 
-def build(
-    config: Config, event_shape: networks.Shape, family: Family, units: UnitInterval | Standardise
-) -> GaussianMixtureVAE:
+def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -> GaussianMixtureVAE:
     """Make the model for observations of ``event_shape``; weights come from the global generator.
 
     Trunks of the user's own are copied with their weights, so that training leaves the user's modules as they are.
     """
     if isinstance(config.network, str):
         architecture = networks.architecture(config.network, config.hidden_layer_sizes, config.batch_norm, event_shape)
-        trunks = architecture.build(event_shape, config.latent_dim, N_OUTPUTS[family])
+        trunks = architecture.build(event_shape, config.latent_dim, likelihood.n_outputs)
         mixture_width = architecture.mixture_width
     else:
         # Copied together, so that layers which the two share stay shared.
         trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
-        networks.check(trunks, event_shape, config.latent_dim, N_OUTPUTS[family])
+        networks.check(trunks, event_shape, config.latent_dim, likelihood.n_outputs)
         mixture_width = config.hidden_layer_sizes[-1]
     width = networks.output_width(trunks.encoder, event_shape)
     return GaussianMixtureVAE(
@@ -190,27 +187,13 @@ def build(
                 mixture_width,
                 learned_weights=config.component_weights == "learned",
             ),
-            DECODERS[family](trunks.decoder, len(event_shape)),
+            ObservationModel(trunks.decoder),
             config.D_w,
         ),
         Recognition(trunks.encoder, width, config.latent_dim, config.D_w),
-        units,
+        likelihood,
         config.bound,
     )
-
-
-def _blank_units(
-    event_shape: networks.Shape, family: Family, weights: Mapping[str, Tensor]
-) -> UnitInterval | Standardise:
-    """Units of the kind that the weights are of, with values to be filled in."""
-    if family == "bernoulli":
-        return UnitInterval()
-    shift, scale, rounding = torch.ones(3, *event_shape).double()
-    tails = None
-    if "units.tails.columns" in weights:
-        n_bent = len(weights["units.tails.columns"])
-        tails = HeavyTails(torch.arange(n_bent), *torch.ones(4, n_bent).double())
-    return Standardise(shift, scale, rounding if "units.rounding" in weights else None, tails)
 
 
 class MisfitError(ValueError):
@@ -218,9 +201,9 @@ class MisfitError(ValueError):
 
 
 def rebuild(
-    config: Config, event_shape: networks.Shape, family: Family, weights: Mapping[str, Tensor]
+    config: Config, event_shape: networks.Shape, likelihood: str, weights: Mapping[str, Tensor]
 ) -> GaussianMixtureVAE:
-    """Make the model that has these weights, its units among them.
+    """Make the model that has these weights, those of its likelihood among them.
 
     Raises
     ------
@@ -230,8 +213,10 @@ def rebuild(
     if len(config.hidden_layer_sizes) > len(weights):
         raise MisfitError(f"{len(config.hidden_layer_sizes)} hidden layers cannot come from {len(weights)} tensors")
 
+    learned = {name.removeprefix("units."): tensor for name, tensor in weights.items() if name.startswith("units.")}
+
     def built() -> GaussianMixtureVAE:
-        return build(config, event_shape, family, _blank_units(event_shape, family, weights))
+        return build(config, event_shape, LIKELIHOODS[likelihood].blank(event_shape, learned))
 
     try:
         with torch.device("meta"):

@@ -14,19 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.generative import Family
+from gmvae.arrays import LARGEST, as_tensor, blocks, first_outside, named
 from gmvae.networks import Shape
-from gmvae.units import Standardise, UnitInterval
 
 MAX_CHANNELS = 4
-LARGEST = 1e150
-"""Its square can be summed over rows in float64."""
-FARTHEST = 1e12
-"""Standard deviations from the mean of the fit, of which float32 holds the square with room for any weights."""
-MIN_BLACK_OR_WHITE = 0.1
-"""Share of zeros and ones from which flat rows within [0, 1] count as images; those of digits and clothes have half."""
-_BLOCK_BYTES = 2**24
-_FLOAT32_IS_EXACT = ("bool", "int8", "int16", "uint16", "float16", "float32")
 _SHARE_OF_FREE_MEMORY = 0.5
 _HOST = torch.device("cpu")
 
@@ -97,7 +88,7 @@ class Observations:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Consecutive rows, a few megabytes at once."""
-        return _blocks(self.y)
+        return blocks(self.y)
 
     def checksum(self) -> str:
         """CRC-32 of the values in order."""
@@ -109,14 +100,6 @@ class Observations:
     def on(self, device: torch.device) -> Observations:
         """The same, brought to a device."""
         return Observations(self.y, self.names, device)
-
-
-def as_tensor(batch: np.ndarray) -> Tensor:
-    """Tensor of the smallest of uint8, float32, float64 that holds the values exactly enough."""
-    if batch.dtype != np.uint8:
-        batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
-    # In one order, because sums depend on it in their last bits: the same values give the same fit.
-    return torch.from_numpy(np.ascontiguousarray(batch))
 
 
 def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None = None) -> Observations:
@@ -136,13 +119,13 @@ def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None 
     return observations
 
 
-def file_rows(X: np.ndarray, event_shape: Shape, units: UnitInterval | Standardise) -> np.ndarray:
-    """Check an array from a file against a model and return rows (n, *event_shape); flat rows of images pass too.
+def shaped_as_fitted(X: np.ndarray, event_shape: Shape) -> np.ndarray:
+    """Check an array against the shape of a fit and return rows (n, *event_shape); flat rows of images pass too.
 
     Raises
     ------
     ValueError
-        If the shape is another than in the fit, or the values are not numeric, not finite or in other units.
+        If the shape is another than in the fit, or the values are not numeric or not finite.
     """
     n_features = math.prod(event_shape)
     if image_shape_as_fitted(X, event_shape) is None and X.shape[1:] != (n_features,):
@@ -150,80 +133,19 @@ def file_rows(X: np.ndarray, event_shape: Shape, units: UnitInterval | Standardi
     if not len(X) or X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}.")
     check_finite(X)
-    rows = X.reshape(len(X), *event_shape)
-    check_units(rows, units)
-    return rows
+    return X.reshape(len(X), *event_shape)
 
 
 def check_finite(rows: np.ndarray) -> None:
     """Raise unless all values are numbers that can be reckoned with."""
     if rows.dtype.kind != "f":
         return
-    first = _first_outside(rows, np.array(-LARGEST), np.array(LARGEST))
+    first = first_outside(rows, np.array(-LARGEST), np.array(LARGEST))
     if first is not None:
         raise ValueError(
-            f"X must hold finite numbers of at most {LARGEST:g}; got {_named(rows[first])} at X{[*first]}: replace it "
+            f"X must hold finite numbers of at most {LARGEST:g}; got {named(rows[first])} at X{[*first]}: replace it "
             "or drop its row."
         )
-
-
-def family_for(likelihood: str, rows: np.ndarray) -> Family:
-    """Resolve ``likelihood='auto'``: Bernoulli for booleans, uint8 images and grey levels within [0, 1].
-
-    Images within [0, 1] hold grey levels; flat rows do where a tenth or more of the values are exactly 0 or 1, as in
-    images and unlike measurements that were scaled to [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If Bernoulli is asked for and values lie outside [0, 1].
-    """
-    if likelihood == "gaussian":
-        return "gaussian"
-    if likelihood == "auto":
-        grey_levels = rows.dtype == np.uint8 and rows.ndim == 4
-        return "bernoulli" if grey_levels or (_within_unit_interval(rows) and _black_or_white(rows)) else "gaussian"
-    check_bernoulli(rows, 255.0)
-    return "bernoulli"
-
-
-def top_level(rows: np.ndarray) -> float:
-    """What uint8 values are divided by under a Bernoulli likelihood: 1 for zeros and ones, else 255."""
-    return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
-
-
-def check_units(rows: np.ndarray, units: UnitInterval | Standardise) -> None:
-    """Raise unless ``rows`` can be in the units that the model was fitted in."""
-    if isinstance(units, UnitInterval):
-        check_bernoulli(rows, float(units.top_level))
-        return
-    low, high = units.limits(FARTHEST, LARGEST)
-    first = _first_outside(rows, low.cpu().numpy(), high.cpu().numpy())
-    if first is not None:
-        raise ValueError(
-            f"X must lie within {FARTHEST:g} standard deviations of the mean in `fit`; got {_named(rows[first])} at "
-            f"X{[*first]}: replace it or drop its row."
-        )
-
-
-def check_bernoulli(rows: np.ndarray, level: float) -> None:
-    """Raise unless values, uint8 ones divided by ``level``, lie in [0, 1]."""
-    if not (_within_unit_interval(rows) or (rows.dtype == np.uint8 and rows.max() <= level)):
-        raise ValueError(
-            f"X must lie in [0, 1] for a Bernoulli likelihood; got values from {rows.min()} to {rows.max()}: rescale "
-            "X as in `fit`, or fit with `likelihood='gaussian'`."
-        )
-
-
-def _within_unit_interval(rows: np.ndarray) -> bool:
-    return rows.dtype == np.bool_ or all(bool(block.min() >= 0 and block.max() <= 1) for block in _blocks(rows))
-
-
-def _black_or_white(rows: np.ndarray) -> bool:
-    if rows.ndim == 4:
-        return True
-    extremes = sum(int(((block == 0) | (block == 1)).sum()) for block in _blocks(rows))
-    return extremes >= MIN_BLACK_OR_WHITE * rows.size
 
 
 def image_shape(X: Any) -> Shape | None:
@@ -251,24 +173,3 @@ def image_shape_as_fitted(X: Any, event_shape: Shape) -> Shape | None:
             f"X must have observations of shape {event_shape} as in `fit`; got {shape}: resize or reshape the images."
         )
     return shape
-
-
-def _first_outside(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, ...] | None:
-    """Place of the first value outside the bounds, which are float64 of shape event or ()."""
-    start = 0
-    for block in _blocks(rows):
-        if not ((block.min(0) >= low) & (block.max(0) <= high)).all():  # NaN compares false
-            row, *place = np.argwhere(~((block >= low) & (block <= high)))[0].tolist()
-            return (start + row, *place)
-        start += len(block)
-    return None
-
-
-def _named(value: np.generic) -> str:
-    return "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
-
-
-def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Consecutive rows, a few megabytes at once, because the array may be larger than memory."""
-    step = max(1, _BLOCK_BYTES // max(1, rows[:1].nbytes))
-    return (rows[first : first + step] for first in range(0, len(rows), step))

@@ -210,7 +210,7 @@ def exact_log_evidence(fitted: GMVAE, X: NDArray[Any], n_x: int = 151, n_w: int 
     for w in ws:
         mixture = model.generative.mixture(torch.tensor([w])).components
         for mean, scale in zip(mixture.mean[:, 0].tolist(), mixture.log_scale[:, 0].exp().tolist(), strict=True):
-            p_y = model.generative.observation(torch.from_numpy(mean + scale * ts)[:, None])
+            p_y = model.observation(torch.from_numpy(mean + scale * ts)[:, None])
             if fitted.likelihood_ == "gaussian":
                 units = model.units
                 where = (p_y.mean * units.scale + units.shift).numpy()[:, None]

@@ -10,7 +10,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.fitted.fitted import Fitted
-from gmvae.generative import Family
 from gmvae.networks import Shape
 from gmvae.training import History
 
@@ -29,8 +28,8 @@ class FittedAttributes(BaseEstimator, ABC):
         return self._fitted
 
     @property
-    def likelihood_(self) -> Family:
-        """The likelihood that was taken: "bernoulli" or "gaussian"."""
+    def likelihood_(self) -> str:
+        """The likelihood that was taken."""
         return self.fitted_.likelihood
 
     @property

@@ -43,7 +43,7 @@ class GMVAE(FittedQueries):
         Number of clusters, K: the one asked for, or the one found by "auto".
     style_dim_ : int
         Dimension of the style.
-    likelihood_ : {"bernoulli", "gaussian"}
+    likelihood_ : str
         The likelihood that was taken.
     n_components_effective_ : float
         Effective number of clusters, exp of the entropy of `weights_`.

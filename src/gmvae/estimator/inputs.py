@@ -12,8 +12,9 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
+from gmvae.arrays import FARTHEST
 from gmvae.networks import Shape
-from gmvae.observations import FARTHEST, Observations, check_finite, image_shape, image_shape_as_fitted
+from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
 
 
 def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) -> Observations:

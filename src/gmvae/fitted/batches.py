@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from gmvae.arrays import as_tensor
 from gmvae.domains import Domain, require
-from gmvae.observations import as_tensor
 
 ACTIVATION_BYTES = {"cpu": 3 * 2**20, "cuda": 2**26}
 """What the widest result of a layer may take for one batch. On a CPU that is so little that caches hold it and that it

@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from gmvae import persistence
-from gmvae.config import Config
+from gmvae.config import Config, LikelihoodName
 from gmvae.persistence import ModelFileError, broken
 from gmvae.training.history import History, is_number
 
@@ -115,7 +115,7 @@ def _short(value: Any) -> str:
 
 
 _LAWS: Mapping[str, Law] = {
-    "likelihood": lambda value: value in ("bernoulli", "gaussian"),
+    "likelihood": lambda value: value != "auto" and value in get_args(LikelihoodName),
     "event_shape": lambda value: _all(_is_count)(value) and len(value) in (1, 3),
     "n_features_in": _is_count,
     "feature_names_in": _all(lambda name: isinstance(name, str)),

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from gmvae import persistence
+from gmvae.arrays import FARTHEST
 from gmvae.config import Config
 from gmvae.domains import Domain, require
 from gmvae.fitted import document
 from gmvae.fitted.batches import map_rows
-from gmvae.generative import Family
 from gmvae.model import GaussianMixtureVAE, Noise, rebuild
 from gmvae.networks import Shape
-from gmvae.observations import FARTHEST, check_units, file_rows
+from gmvae.observations import shaped_as_fitted
 from gmvae.persistence import ModelFileError, broken
 from gmvae.seeds import seeded
 from gmvae.training import History, device_for
@@ -94,9 +94,9 @@ class Fitted:
     held_out_log_likelihoods: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     @property
-    def likelihood(self) -> Family:
+    def likelihood(self) -> str:
         """Name of the likelihood."""
-        return self.model.family
+        return self.model.likelihood.name
 
     @property
     def n_epochs(self) -> int:
@@ -111,11 +111,13 @@ class Fitted:
         ValueError
             If the shape is another than in the fit, or the values are not numeric, not finite or in other units.
         """
-        return file_rows(X, self.event_shape, self.model.units)
+        rows = shaped_as_fitted(X, self.event_shape)
+        self.check(rows)
+        return rows
 
     def check(self, rows: np.ndarray) -> None:
-        """Raise ValueError unless rows (n, *event_shape) are in the units of the fit."""
-        check_units(rows, self.model.units)
+        """Raise ValueError unless rows (n, *event_shape) can be in the units of the fit."""
+        self.model.likelihood.check(rows)
 
     def labels(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Most probable component of every row, (n,)."""

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from gmvae.config import Config
-from gmvae.generative import Family
+from gmvae.likelihoods import LIKELIHOODS
 from gmvae.model import GaussianMixtureVAE, build
 from gmvae.networks import Shape
 from gmvae.paper.findings import Finding, Table
 from gmvae.paper.scope import Scope
 from gmvae.presets import PresetName, preset
-from gmvae.units import Standardise, UnitInterval
 
 TABLES: dict[str, tuple[PresetName, Shape]] = {
     "A.1": ("paper-synthetic", (2,)),
@@ -48,10 +47,8 @@ def run(scope: Scope) -> Finding:
 
 def _model(name: PresetName, shape: Shape) -> GaussianMixtureVAE:
     config = Config(**preset(name))
-    family: Family = "bernoulli" if config.likelihood == "bernoulli" else "gaussian"
-    as_they_are = Standardise(torch.zeros(shape, dtype=torch.float64), torch.ones(shape, dtype=torch.float64))
     with torch.random.fork_rng(devices=[]):
-        return build(config, shape, family, UnitInterval() if family == "bernoulli" else as_they_are).eval()
+        return build(config, shape, LIKELIHOODS[config.likelihood].blank(shape, {})).eval()
 
 
 def layers(model: GaussianMixtureVAE, shape: Shape) -> Iterator[tuple[str, str, str]]:
@@ -61,7 +58,7 @@ def layers(model: GaussianMixtureVAE, shape: Shape) -> Iterator[tuple[str, str, 
     parts: list[tuple[str, nn.Module, Callable[[Tensor], Any], Shape]] = [
         ("q(x, w | y)", recognition, recognition, shape),
         ("p(x | w, z)", generative.mixture, generative.mixture, (generative.style_dim,)),
-        ("p(y | x)", generative.observation, generative.observation, (latent_dim,)),
+        ("p(y | x)", generative.observation.decoder, generative.observation.decoder, (latent_dim,)),
     ]
     for name, module, function, of in parts:
         for layer, output in _trace(module, function, of):

@@ -78,8 +78,7 @@ def draw_run(
         drawn.append(("style", _style_grid(fitted, X, int(sizes.argmax()))))
     if fitted.event_shape == (2,):
         drawn.append(("clusters", figures.scatter_clusters(X, clusters)))
-        # A Bernoulli likelihood gives points of the plane a probability, not a density.
-        if fitted.likelihood == "gaussian":
+        if fitted.model.likelihood.continuous:
             drawn.append(("density", _density(fitted, X)))
     if labels is not None:
         drawn.append(("confusion", figures.confusion(match(labels, clusters))))

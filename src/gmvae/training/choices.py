@@ -92,13 +92,15 @@ def _consistency(event_shape: Shape) -> Choice:
 
 
 def _precision(model: GaussianMixtureVAE, device: torch.device) -> Choice:
-    if model.family == "gaussian":
-        return Choice("32-true", "means of Gaussian data need more than the 8 bits of bfloat16")
+    likelihood = model.likelihood
+    if not likelihood.takes_bfloat16:
+        return Choice("32-true", likelihood.precision_reason)
     if not _multiplies_bf16(device):
         return Choice("32-true", f"this {device.type} has no bfloat16 matrix products")
     if _n_parameters(model) < _MIN_PARAMETERS_FOR_BF16:
         return Choice("32-true", "the network is too small to gain from bfloat16")
-    return Choice("bf16-mixed", f"this {device.type} multiplies bfloat16 matrices faster, and the data are binary")
+    reason = f"this {device.type} multiplies bfloat16 matrices faster, and {likelihood.precision_reason}"
+    return Choice("bf16-mixed", reason)
 
 
 def _compile(device: torch.device, n_steps: int) -> Choice:

@@ -1,0 +1,62 @@
+"""Arrays of observations, which may be larger than memory: as tensors, block by block, and values out of bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LARGEST = 1e150
+"""Its square can be summed over rows in float64."""
+FARTHEST = 1e12
+"""Standard deviations from the mean of the fit, of which float32 holds the square with room for any weights."""
+_FLOAT32_IS_EXACT = ("bool", "int8", "int16", "uint16", "float16", "float32")
+_BLOCK_BYTES = 2**24
+_ROWS_AT_ONCE = 8192
+
+
+def as_tensor(batch: np.ndarray) -> Tensor:
+    """Tensor of the smallest of uint8, float32, float64 that holds the values exactly enough."""
+    if batch.dtype != np.uint8:
+        batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
+    # In one order, because sums depend on it in their last bits: the same values give the same fit.
+    return torch.from_numpy(np.ascontiguousarray(batch))
+
+
+def batches(rows: np.ndarray) -> Iterator[Tensor]:
+    """Consecutive rows as tensors, 8,192 at once."""
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        yield as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE]))
+
+
+def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Consecutive rows as views of a few megabytes each."""
+    step = max(1, _BLOCK_BYTES // max(1, rows[:1].nbytes))
+    return (rows[first : first + step] for first in range(0, len(rows), step))
+
+
+def first_outside(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, ...] | None:
+    """Place of the first value outside the bounds, which are float64 of shape event or (); None if there is none."""
+    # NaN compares false. Extremes of the columns are found faster than a place.
+    if all(((block.min(0) >= low) & (block.max(0) <= high)).all() for block in blocks(rows)):
+        return None
+    return first_unlike(rows, lambda block: (block >= low) & (block <= high))
+
+
+def first_unlike(rows: np.ndarray, holds: Callable[[np.ndarray], np.ndarray]) -> tuple[int, ...] | None:
+    """Place of the first value for which ``holds``, of blocks, is false; None if there is none."""
+    start = 0
+    for block in blocks(rows):
+        wrong = ~holds(block)
+        if wrong.any():
+            row, *place = np.argwhere(wrong)[0].tolist()
+            return (start + row, *place)
+        start += len(block)
+    return None
+
+
+def named(value: np.generic) -> str:
+    """A value as it stands in a message."""
+    return "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")

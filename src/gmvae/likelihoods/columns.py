@@ -1,0 +1,61 @@
+"""What rows say of their columns: mean and standard deviation, and the steps in which they were rounded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae.distributions import LOG_SCALE_BOUNDS
+
+_OFF_GRID = 1e-3
+"""Share of a step by which values may miss a grid: decimals are not exact."""
+
+
+def moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every feature in one pass (Chan et al. 1983); constant features have scale 1.
+
+    Parameters
+    ----------
+    parts : iterable of Tensor (b, *event), float64
+        The rows, in parts.
+    """
+    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    for part in parts:
+        n, part_mean = len(part), part.mean(0)
+        shift = part_mean - mean
+        squares = squares + (part - part_mean).square().sum(0) + shift.square() * (count * n / (count + n))
+        mean = mean + shift * (n / (count + n))
+        count += n
+    scale = (squares / count).sqrt()
+    negligible = scale <= 10.0 * torch.finfo(scale.dtype).eps * mean.abs()
+    return mean, torch.where(negligible, torch.ones_like(scale), scale)
+
+
+def rounding_noise(sample: np.ndarray) -> Tensor | None:
+    """Standard deviation that rounding adds to every column, step/√12; 0 where values lie on no grid.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n, p)
+
+    Returns
+    -------
+    rounding : Tensor of shape (p,), float64, or None
+        None where steps are too fine to matter beside a column's deviation in all columns.
+    """
+    ordered = np.sort(sample.astype(np.float64), axis=0)
+    gaps = np.diff(ordered, axis=0)
+    gaps[gaps <= 0.0] = np.inf
+    steps = gaps.min(axis=0, initial=np.inf)
+    gaps[~np.isfinite(gaps)] = 0.0
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        multiples = gaps / steps
+        on_grid = np.isfinite(steps) & (np.abs(multiples - multiples.round()) < _OFF_GRID).all(0)
+    added = np.where(on_grid, steps, 0.0) / math.sqrt(12.0)
+    if (added <= math.exp(LOG_SCALE_BOUNDS[0]) * ordered.std(axis=0)).all():
+        return None
+    return torch.from_numpy(added)

@@ -1,0 +1,135 @@
+"""Gaussian likelihood: real numbers, standardised; columns with heavy tails are bent first, rounding adds variance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae.arrays import FARTHEST, LARGEST, batches, first_outside, named
+from gmvae.distributions import Normal
+from gmvae.likelihoods.columns import moments, rounding_noise
+from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
+from gmvae.likelihoods.likelihood import Likelihood
+
+_N_LOOKED_AT = 10_000
+"""Rows of a table, drawn at random, that tell which of its columns were rounded or have heavy tails."""
+
+
+class GaussianLikelihood(Likelihood):
+    """A diagonal normal of features at mean 0 and scale 1. The decoder gives means and raw log-scales.
+
+    Parameters
+    ----------
+    shift, scale : Tensor of shape event, float64
+        Mean and standard deviation of every feature, of bent values where a column is bent.
+    rounding : Tensor of shape event, float64, optional
+        Standard deviation in scales that rounding adds to what is recorded: a step of 1 adds 1/√12 (Sheppard 1898).
+    tails : HeavyTails, optional
+        Columns that are bent first.
+    """
+
+    name = "gaussian"
+    n_outputs = 2
+    continuous = True
+    takes_bfloat16 = False
+    precision_reason = "means of Gaussian data need more than the 8 bits of bfloat16"
+    shift: Tensor
+    scale: Tensor
+    rounding: Tensor | None
+
+    def __init__(
+        self, shift: Tensor, scale: Tensor, rounding: Tensor | None = None, tails: HeavyTails | None = None
+    ) -> None:
+        super().__init__()
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", scale)
+        self.register_buffer("rounding", rounding)
+        self.tails = tails
+
+    @classmethod
+    def suits(cls, rows: np.ndarray) -> bool:
+        return True
+
+    @classmethod
+    def learn(cls, rows: np.ndarray) -> Self:
+        """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails."""
+        if rows.ndim > 2:
+            return cls.from_batches(batches(rows))
+        drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_N_LOOKED_AT])
+        sample = np.asarray(rows[drawn], dtype=np.float64)
+        tails = heavy_tails(sample, batches(rows))
+        if tails is not None:
+            sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid
+        return cls.from_batches(batches(rows), rounding_noise(sample), tails)
+
+    @classmethod
+    def from_batches(
+        cls, parts: Iterable[Tensor], rounding: Tensor | None = None, tails: HeavyTails | None = None
+    ) -> Self:
+        """Learn mean and scale of every feature of rows that come in parts (b, *event).
+
+        Of what rounding adds, in the data's units, at most 1/√3 of a feature's own deviation is taken, as of a yes and
+        a no that are equally frequent, so that a rare yes keeps its density.
+        """
+        mean, scale = moments(part.double() if tails is None else tails(part) for part in parts)
+        if rounding is not None:
+            rounding = (rounding / scale).clamp(max=1.0 / math.sqrt(3.0))
+        return cls(mean, scale, rounding, tails)
+
+    @classmethod
+    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
+        shift, scale, rounding = torch.ones(3, *event_shape).double()
+        tails = None
+        if "tails.columns" in weights:
+            n_bent = len(weights["tails.columns"])
+            tails = HeavyTails(torch.arange(n_bent), *torch.ones(4, n_bent).double())
+        return cls(shift, scale, rounding if "rounding" in weights else None, tails)
+
+    def check(self, rows: np.ndarray) -> None:
+        low, high = (bound.cpu().numpy() for bound in self.limits())
+        first = first_outside(rows, low, high)
+        if first is not None:
+            raise ValueError(
+                f"X must lie within {FARTHEST:g} standard deviations of the mean in `fit`; got {named(rows[first])} at "
+                f"X{[*first]}: replace it or drop its row."
+            )
+
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """Smallest and largest value of every feature: `FARTHEST` scales from the mean; `LARGEST` of a bent column."""
+        reach = FARTHEST * self.scale
+        low, high = self.shift - reach, self.shift + reach
+        if self.tails is not None:
+            low[self.tails.columns], high[self.tails.columns] = -LARGEST, LARGEST
+        return low, high
+
+    def standardised(self, y: Tensor) -> Tensor:
+        return ((y if self.tails is None else self.tails(y)) - self.shift) / self.scale
+
+    def to_data_units(self, value: Tensor) -> Tensor:
+        y = value * self.scale + self.shift
+        return y if self.tails is None else self.tails.inverse(y)
+
+    def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Normal:
+        """Normal variables as they are recorded: rounding adds its variance to that of the outputs."""
+        mean, raw_log_scale = outputs
+        exact = Normal.from_network(mean, raw_log_scale, event_dims)
+        if self.rounding is None:
+            return exact
+        noise = self.rounding.to(exact.log_scale.dtype).log()
+        return Normal(exact.mean, 0.5 * torch.logaddexp(2.0 * exact.log_scale, 2.0 * noise), event_dims)
+
+    def log_volume(self, seen: Tensor) -> Tensor:
+        volume = self.scale.log().sum()
+        return volume if self.tails is None else volume + self.tails.log_slope(seen * self.scale + self.shift)
+
+    def notes(self, names: Sequence[str] | None) -> list[str]:
+        if self.tails is None:
+            return []
+        columns = [str(index) if names is None else names[index] for index in self.tails.columns.tolist()]
+        said = f"skewed or heavy tails: columns {', '.join(columns)} are seen as asinh((y - centre) / scale)"
+        return [said if names is not None else f"{said}, numbered from 0"]

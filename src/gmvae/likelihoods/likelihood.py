@@ -1,0 +1,96 @@
+"""What every likelihood p(y|x) offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Observation(Protocol):
+    """Distribution of the data given the latent."""
+
+    @property
+    def mean(self) -> Tensor: ...
+
+    def log_prob(self, value: Tensor) -> Tensor: ...
+
+    def sample(self, generator: torch.Generator) -> Tensor: ...
+
+
+class Likelihood(nn.Module, ABC):
+    """p(y|x) of one family, with what a fit has learned from its rows as buffers.
+
+    Observations y (..., *event) are in the data's own units. The encoder sees them as `standardised` gives them; unless
+    a family says otherwise, these are what its distribution is of.
+
+    Attributes
+    ----------
+    name : str
+        Value of the hyperparameter `likelihood`.
+    n_outputs : int
+        Raw outputs per entry of y that the decoder owes.
+    continuous : bool
+        Whether `log_prob` is a density, so that it can be drawn over a plane.
+    takes_bfloat16, precision_reason : bool, str
+        Whether matrix products in bfloat16 are precise enough, and why.
+    """
+
+    name: ClassVar[str]
+    n_outputs: ClassVar[int]
+    continuous: ClassVar[bool]
+    takes_bfloat16: ClassVar[bool]
+    precision_reason: ClassVar[str]
+
+    @classmethod
+    def suits(cls, rows: np.ndarray) -> bool:
+        """Whether ``likelihood="auto"`` may take this family for rows (n, *event)."""
+        return False
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, rows: np.ndarray) -> Self:
+        """Learn from the rows (n, *event) of a fit.
+
+        Raises
+        ------
+        ValueError
+            If they hold values that the family does not have.
+        """
+
+    @classmethod
+    @abstractmethod
+    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
+        """A likelihood with buffers of the shapes in ``weights``, a state dict that has yet to be loaded."""
+
+    @abstractmethod
+    def check(self, rows: np.ndarray) -> None:
+        """Raise ``ValueError`` unless rows (n, *event) can be in the units of the fit."""
+
+    @abstractmethod
+    def standardised(self, y: Tensor) -> Tensor:
+        """What the encoder sees of observations y (..., *event)."""
+
+    @abstractmethod
+    def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Observation:
+        """p(y|x) for the decoder's `n_outputs` raw outputs (..., *event); ``event_dims`` trailing axes form one y."""
+
+    def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        """log p(y|x) in nats in the data's units, shape (...), for y and for what is seen of it."""
+        return observation.log_prob(seen) - self.log_volume(seen)
+
+    def log_volume(self, seen: Tensor) -> Tensor:
+        """log |dy / d seen| in nats, shape () or (B,): 0 where densities are not rescaled."""
+        return seen.new_zeros(())
+
+    def to_data_units(self, value: Tensor) -> Tensor:
+        """Bring values of the distribution (..., *event) to the data's units."""
+        return value
+
+    def notes(self, names: Sequence[str] | None) -> list[str]:
+        """What was done to which columns of a table, in sentences."""
+        return []
