@@ -35,14 +35,12 @@ class GMVAE(FittedQueries):
         Dimension D_w of the style latent. "auto" takes 4 for images and 2 for tables.
     likelihood : {"auto", "bernoulli", "gaussian", "poisson"}, default="auto"
         p(y|x). "auto" takes "bernoulli" for booleans, uint8 images and grey levels within [0, 1] (rows of which a
-        tenth or more of the values are exactly 0 or 1), else "gaussian" with learned mean and scale. "poisson" is for
-        counts: whole numbers of events.
+        tenth or more of the values are exactly 0 or 1), else "gaussian" (mean and scale); "poisson" is for counts.
     network : {"auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"} or pair of modules, default="auto"
         Hidden layers. "auto" takes "conv" for images of at least 8x8 pixels, else "mlp". A pair
         (encoder, decoder) of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to
-        (n, 1, *event) logits for "bernoulli", (n, 2, *event) means and log-scales for "gaussian", or (n, 1, *event)
-        logs of the rates over their columns' means for "poisson". The modules are copied: every restart begins with
-        the weights they have.
+        (n, 1, *event) logits for "bernoulli" or log-rates for "poisson", or (n, 2, *event) means and log-scales for
+        "gaussian". The modules are copied: every restart begins with the weights they have.
     hidden_layer_sizes : tuple of int, default=(500, 500)
         Widths of "mlp", mirrored in the decoder; "conv" has one fully connected layer of the last width.
     batch_norm : bool, default=False
