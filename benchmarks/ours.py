@@ -23,8 +23,8 @@ from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.objective import lower_bound
 from gmvae.presets import preset
 from gmvae.training import Split, Trainer, as_tensor, make_fabric, rows_for
+from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.minibatches import Minibatch
-from gmvae.training.totals import Totals
 from gmvae.units import UnitInterval, standardisation
 
 Values = Callable[[nn.Parameter], Tensor]
@@ -81,9 +81,9 @@ def trainer_for(workload: Workload, batch: int, precision: str, seed: int) -> Tr
 def training_step(workload: Workload, batch: int, precision: str, seed: int) -> Callable[[], object]:
     """All that training does for a minibatch: its rows and noise, the gradient step, and the epoch's sums."""
     trainer = trainer_for(workload, batch, precision, seed)
-    totals = Totals(workload.n_components, trainer.fabric.device)
+    sums = EpochSums(workload.n_components, trainer.fabric.device)
     minibatches = _minibatches(trainer)
-    return lambda: totals.add(trainer.step(next(minibatches)))
+    return lambda: sums.add(trainer.step(next(minibatches)))
 
 
 def _minibatches(trainer: Trainer) -> Iterator[Minibatch]:

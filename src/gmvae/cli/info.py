@@ -84,7 +84,7 @@ def _epochs(history: Path) -> list[float]:
 
 def _finished(model: Path) -> dict[str, Any]:
     from gmvae.estimator.facts import read_facts
-    from gmvae.training.history import History
+    from gmvae.history import History
 
     fitted = read_facts(model)
     best = History.from_rows(fitted["history"]).best

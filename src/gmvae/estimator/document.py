@@ -11,12 +11,13 @@ import numpy as np
 
 from gmvae import persistence
 from gmvae.config import Config
+from gmvae.device import device_for
 from gmvae.estimator.facts import CUSTOM_NETWORK, check, config_of
 from gmvae.estimator.seeds import seeded
+from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, rebuild
 from gmvae.networks import Shape
 from gmvae.persistence import ModelFileError, broken
-from gmvae.training import History, device_for
 
 if TYPE_CHECKING:
     from gmvae.estimator.gmvae import GMVAE

@@ -12,8 +12,8 @@ from typing import Any
 
 from gmvae import persistence
 from gmvae.config import Config
+from gmvae.history import History, is_number
 from gmvae.persistence import ModelFileError, broken
-from gmvae.training.history import History, is_number
 
 CUSTOM_NETWORK = "custom"
 

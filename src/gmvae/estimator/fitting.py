@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gmvae.config import Config, epochs
+from gmvae.device import device_for
 from gmvae.estimator import answers
 from gmvae.estimator.fit_warnings import warn_if_collapsed, warn_if_fewer, warn_unless_converged
 from gmvae.estimator.run import Run
@@ -27,9 +28,8 @@ from gmvae.training import (
     Trainer,
     TrainingWarning,
     converged,
-    decide,
-    device_for,
     make_fabric,
+    resolve_auto,
     rows_for,
     train_together,
 )
@@ -123,7 +123,7 @@ def fit_all(rows: np.ndarray, config: Config, tasks: Sequence[Task], start: Grou
     n_train = len(attempts[0].split.train)
     batch_size = min(config.batch_size, n_train)
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
-    config, reasons = decide(config, model, rows.shape[1:], device_for(config.device), n_steps, len(attempts))
+    config, reasons = resolve_auto(config, model, rows.shape[1:], device_for(config.device), n_steps, len(attempts))
     if isinstance(start, Ground):
         reasons += start.notes
     at_once = config.restarts_at_once if isinstance(config.restarts_at_once, int) else 1
@@ -204,7 +204,7 @@ def _member(
         attempt.seed,
         clusters,
         continues,
-        on_teaching=reporter.stage,
+        on_pretraining=reporter.stage,
     )
     show = reporter.track(attempt.label, trainer.max_iter)
 

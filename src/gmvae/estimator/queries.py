@@ -16,9 +16,9 @@ from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.estimator.seeds import draw_seed
 from gmvae.estimator.values import check_units
 from gmvae.generative import Family
+from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
-from gmvae.training import History
 
 
 class Components(NamedTuple):

@@ -1,4 +1,4 @@
-"""Figure 2: the synthetic experiment, from the data over the densities to the latent space."""
+"""Figure 2: data, densities and latent space of the synthetic experiment."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from gmvae.paper.scope import Scope
 from gmvae.paper.trials import Material, Outcome, mean_of, measured
 
 _MOST_SEEDS = 0.9
-"""Share of the seeds that must find the arcs."""
+"""Share of the seeds that must find the arcs for the verdict."""
 _REACH = 2.9
-"""Half the width of the plots of the plane, which the arcs nearly fill."""
+"""Half the width of the plots of the plane."""
 
 
 class _Likelihoods(NamedTuple):

@@ -20,16 +20,16 @@ _N_STYLED = 4
 """Components whose style is drawn."""
 _N_ASKED = 200
 _MIXED = 0.5
-"""Share of its most frequent class below which a component stands for none."""
+"""Share of its most frequent class from which a component represents that class."""
 
 
 def run(scope: Scope) -> Finding:
-    """Fit what Table 1 needs from starting clusters, and draw the run with the best bound."""
+    """Fit the runs of Table 1 from starting clusters, and draw the one with the best bound."""
     material = mnist.material(scope)
     outcomes = scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.STARTED), material)
     best = max(outcomes, key=lambda outcome: outcome.measures["bound"])
     model = best.model()
-    components, rows = _portraits(model, material)
+    components, rows = _components(model, material)
     pure = sorted({row[1] for row in rows if row[3] >= 100 * _MIXED})
     told = sorted({row[1] for row in rows if min(row[3], row[4]) >= 100 * _MIXED})
     finding = Finding(
@@ -80,7 +80,7 @@ def _found_again(model: GMVAE, component: int) -> float:
     return float((model.predict(np.rint(255 * images).astype(np.uint8)) == component).mean())
 
 
-def _portraits(model: GMVAE, material: Material) -> tuple[list[int], list[list[Any]]]:
+def _components(model: GMVAE, material: Material) -> tuple[list[int], list[list[Any]]]:
     """Components in use, by the digit they mostly hold, and a row of the table for each."""
     assert material.test.labels is not None
     confusion = match(material.test.labels, model.predict(material.test.X))

@@ -1,4 +1,4 @@
-"""Rows of the data as tensors, by index: from the device's memory, or from an array on the host or on disk."""
+"""Access to rows as tensors by index: from the device's memory, or from an array on the host or on disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Rows(Protocol):
     Attributes
     ----------
     home : torch.device
-        Where indices are wanted.
+        Where indices must be.
     """
 
     home: torch.device
@@ -54,7 +54,7 @@ class HostRows:
 
 
 class DeviceRows:
-    """Rows that live on the device as one tensor."""
+    """Rows as one tensor on the device."""
 
     def __init__(self, rows: Tensor) -> None:
         self.rows = rows
@@ -69,7 +69,7 @@ class DeviceRows:
 
 
 def rows_for(array: np.ndarray, device: torch.device) -> Rows:
-    """Move ``array`` to a GPU where it fits in half of the free memory; else leave it where it is."""
+    """Rows of ``array``: on a GPU if they fit in half of its free memory, else where the array is."""
     if device.type == "cuda":
         n_bytes = array.size * as_tensor(array[:1]).element_size()
         if n_bytes < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
@@ -78,8 +78,8 @@ def rows_for(array: np.ndarray, device: torch.device) -> Rows:
 
 
 def as_tensor(batch: np.ndarray) -> Tensor:
-    """Tensor of the smallest of uint8, float32, float64 that holds the values exactly enough."""
+    """Tensor of the smallest of uint8, float32, float64 that holds the values exactly, if any does."""
     if batch.dtype != np.uint8:
         batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
-    # In one order, because sums depend on it in their last bits: the same values give the same fit.
+    # One memory order, because the last bits of sums depend on it: equal values must give equal fits.
     return torch.from_numpy(np.ascontiguousarray(batch))

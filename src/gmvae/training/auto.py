@@ -1,0 +1,127 @@
+"""The values that "auto" takes, each with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any, NamedTuple
+
+import torch
+
+from gmvae.config import MIN_AUGMENTED_SIZE, Config
+from gmvae.model import GaussianMixtureVAE
+from gmvae.networks import Shape
+
+_MIN_PARAMETERS_FOR_BF16 = 200_000
+"""Below it, casting weights costs as much as faster matrix products save."""
+_MAX_PARAMETERS_STACKED_ON_CPU = 1_000_000
+"""Above it, matrix products take most of a step, and stacked convolutions are slow; below it, the overhead of calls,
+which a stack shares, takes much of it."""
+_CONSISTENCY = 5.0
+"""Nats. 10 and 20 give similar clusters on MNIST."""
+_MIN_STEPS_TO_COMPILE = 2_000
+"""Compiling takes about as long as this many steps."""
+
+_log = logging.getLogger("gmvae")
+
+
+class Resolved(NamedTuple):
+    """A value and the reason for it."""
+
+    value: Any
+    reason: str
+
+
+def resolve_auto(
+    config: Config, model: GaussianMixtureVAE, event_shape: Shape, device: torch.device, n_steps: int, n_runs: int
+) -> tuple[Config, list[str]]:
+    """Replace "auto" by values that suit the model, the data and the device, and give reasons.
+
+    Parameters
+    ----------
+    model : GaussianMixtureVAE
+        As it will be trained.
+    event_shape : tuple of int
+        Shape of an observation: (p,) or (C, H, W).
+    device : torch.device
+        Device of the training.
+    n_steps : int
+        Gradient steps of a run at most.
+    n_runs : int
+        Restarts, of all fits.
+
+    Returns
+    -------
+    config : Config
+        Without "auto" in `consistency`, `precision` and `compile`, and, if there are several runs, in
+        `restarts_at_once`.
+    reasons : list of str
+        One sentence a choice; they are logged, too.
+
+    Raises
+    ------
+    ValueError
+        If `consistency` is above 0 for rows that are no images.
+    """
+    resolved = {}
+    if config.consistency == "auto":
+        resolved["consistency"] = _consistency(event_shape)
+    elif config.consistency and len(event_shape) == 1:
+        raise ValueError(
+            f"`consistency` must be 0 or 'auto' for rows that are no images; got {config.consistency!r}: reshape X to "
+            "(n, H, W), or set it to 0."
+        )
+    if config.precision == "auto":
+        resolved["precision"] = _precision(model, device)
+    if config.compile == "auto":
+        resolved["compile"] = _compile(device, n_steps)
+    if config.restarts_at_once == "auto" and n_runs > 1:
+        resolved["restarts_at_once"] = _restarts_at_once(config, model, device, n_runs)
+    reasons = [f"{name}={each.value!r}: {each.reason}" for name, each in resolved.items()]
+    for reason in reasons:
+        _log.info(reason)
+    return dataclasses.replace(config, **{name: each.value for name, each in resolved.items()}), reasons
+
+
+def _consistency(event_shape: Shape) -> Resolved:
+    if len(event_shape) == 1:
+        return Resolved(0.0, "only images have random transformations")
+    if min(event_shape[1:]) < MIN_AUGMENTED_SIZE:
+        return Resolved(0.0, "transformations of images of so few pixels change what they show")
+    return Resolved(_CONSISTENCY, "an image and a randomly transformed copy are pulled to the same cluster")
+
+
+def _precision(model: GaussianMixtureVAE, device: torch.device) -> Resolved:
+    if model.family == "gaussian":
+        return Resolved("32-true", "means of Gaussian data need more than the 8 bits of bfloat16")
+    if not _multiplies_bf16(device):
+        return Resolved("32-true", f"this {device.type} has no bfloat16 matrix products")
+    if _n_parameters(model) < _MIN_PARAMETERS_FOR_BF16:
+        return Resolved("32-true", "the network is too small to gain from bfloat16")
+    return Resolved("bf16-mixed", f"this {device.type} multiplies bfloat16 matrices faster, and the data are binary")
+
+
+def _compile(device: torch.device, n_steps: int) -> Resolved:
+    if device.type == "cpu":
+        return Resolved(False, "on a CPU matrix products take most of a step, and compiling gains next to nothing")
+    if n_steps < _MIN_STEPS_TO_COMPILE:
+        return Resolved(False, f"compiling would take longer than it saves in {n_steps:,} steps")
+    return Resolved(True, f"{n_steps:,} steps are worth compiling for")
+
+
+def _restarts_at_once(config: Config, model: GaussianMixtureVAE, device: torch.device, n_runs: int) -> Resolved:
+    if not isinstance(config.network, str):
+        return Resolved(1, "networks of your own may not support stacking")
+    if device.type == "cpu" and _n_parameters(model) > _MAX_PARAMETERS_STACKED_ON_CPU:
+        return Resolved(1, "the network is large enough to keep the CPU busy alone")
+    return Resolved(n_runs, "stacked steps are faster for a small network or on a GPU")
+
+
+def _n_parameters(model: GaussianMixtureVAE) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
