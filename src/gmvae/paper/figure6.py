@@ -64,8 +64,8 @@ class Edition(NamedTuple):
 
 def run(scope: Scope) -> Finding:
     """Fit the paper's network to the editions of SVHN in the data home."""
-    size, editions = _SIZES[scope.scale], _editions(scope)
-    found = [(edition, _fit(scope, edition, size)) for edition in editions]
+    size = _SIZES[scope.scale]
+    found = [(edition, _fit(scope, edition, size)) for edition in _editions(scope)]
     fits = [
         (edition, training, outcome)
         for edition, outcomes in found

@@ -35,7 +35,7 @@ def table(scope: Scope, material: Material) -> Table:
     epochs, (pretraining, clustering) = SIZES[scope.scale].epochs, _CLUSTPY_EPOCHS[scope.scale]
     theirs = f"of ClustPy, {pretraining} + {clustering} epochs"
     methods: dict[str, Callable[[int], Labels]] = {
-        "k-means, pixels": partial(_kmeans, *images),
+        "k-means, pixels": lambda seed: kmeans(images[0], _K, seed, n_init=3).predict(images[1]),
         "GMM with diagonal covariances, pixels": partial(_mixture, "diag", *images),
         f"VAE (this model with K = 1, {epochs} epochs) + GMM": partial(_vae_mixture, scope, material),
         f"DEC {theirs}": partial(_clustpy, "DEC", *images, pretraining, clustering),
@@ -81,10 +81,6 @@ def _computed_once(
 
 def _unit_rows(images: NDArray[Any]) -> NDArray[Any]:
     return images.reshape(len(images), -1) / np.float32(255)
-
-
-def _kmeans(train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
-    return kmeans(train, _K, seed, n_init=3).predict(test)
 
 
 def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
