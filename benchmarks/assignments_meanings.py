@@ -92,7 +92,7 @@ def mean_field(model: GaussianMixtureVAE, y: Tensor) -> Tensor:
 
 def dimensions(model: GaussianMixtureVAE) -> tuple[int, int]:
     """D_x and D_w."""
-    return model.generative.mixture.streams[-1], model.generative.style_dim
+    return model.D_x, model.generative.style_dim
 
 
 def answers(model: GaussianMixtureVAE, meaning: Meaning, X: np.ndarray, seed: int = 0) -> np.ndarray:

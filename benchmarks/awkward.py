@@ -163,7 +163,7 @@ def _ours(rows: Rows, K: int | str, seed: int) -> Found:
 def _agreement(model: GMVAE, X: np.ndarray) -> float:
     """Share of rows whose cluster in `predict` is that of p(z|x,w) averaged over draws, which all rows share."""
     inner, generator = model.fitted_.model, torch.Generator().manual_seed(0)
-    dims = (inner.generative.mixture.streams[-1], inner.generative.style_dim)
+    dims = (inner.D_x, inner.generative.style_dim)
     noise = Noise(*(torch.randn(N_DRAWS, 1, dim, generator=generator) for dim in dims))
     averaged = map_rows(lambda y: inner.mean_posterior(y, noise).argmax(-1), X, torch.device("cpu"))
     return float((averaged == model.predict(X)).mean())

@@ -19,7 +19,7 @@ from speed import machine
 from gmvae import GMVAE, load
 from gmvae.fitting import starts
 from gmvae.metrics import accuracy_hungarian, nmi
-from gmvae.training import guide
+from gmvae.training import guidance
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     images, test = load("mnist"), load("mnist:test")
     taken: dict[str, float] = {}
     _timed(starts, "starting_clusters", taken)
-    _timed(guide.Guide, "teach", taken)
+    _timed(guidance.PosteriorGuidance, "pretrain", taken)
     model = GMVAE(
         10,
         random_state=arguments.seed,

@@ -26,8 +26,8 @@ from gmvae.observations import Observations
 from gmvae.presets import preset
 from gmvae.seeds import seeded
 from gmvae.training import Split, Trainer, make_fabric
+from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.minibatches import Minibatch
-from gmvae.training.totals import Totals
 
 Values = Callable[[nn.Parameter], Tensor]
 
@@ -87,9 +87,9 @@ def trainer_for(workload: Workload, batch: int, precision: str, seed: int) -> Tr
 def training_step(workload: Workload, batch: int, precision: str, seed: int) -> Callable[[], object]:
     """All that training does for a minibatch: its rows and noise, the gradient step, and the epoch's sums."""
     trainer = trainer_for(workload, batch, precision, seed)
-    totals = Totals(workload.n_components, trainer.fabric.device)
+    sums = EpochSums(workload.n_components, trainer.fabric.device)
     minibatches = _minibatches(trainer)
-    return lambda: totals.add(trainer.step(next(minibatches)))
+    return lambda: sums.add(trainer.step(next(minibatches)))
 
 
 def _minibatches(trainer: Trainer) -> Iterator[Minibatch]:

@@ -24,7 +24,7 @@ from gmvae.data import DataError
 from gmvae.data.home import resolve_home
 from gmvae.fitting.starts import Ground
 from gmvae.initialisation.features import views
-from gmvae.initialisation.starts import Support, candidates, starting_clusters, supported
+from gmvae.initialisation.starts import Support, candidates, starting_clusters, supports
 from gmvae.metrics import ari
 from gmvae.observations import Observations
 from gmvae.paper.provenance import provenance
@@ -80,7 +80,7 @@ def measured(name: str, given: Labelled) -> dict[str, Any]:
     found = []
     for view, scores in views(rows, SEED):
         clusters = candidates(scores, given.K, SEED)
-        support = supported(scores, clusters)
+        support = supports(scores, clusters)
         best_gain = max(each.gain for each in support.values())
         for way, labels in clusters.items():
             of_way = {criterion: score(support[way], best_gain) for criterion, score in CRITERIA.items()}

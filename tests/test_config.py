@@ -219,10 +219,10 @@ def test_the_estimators_docstring_gives_the_help_and_the_symbol_of_every_field()
 
 
 def test_types_are_named_as_numpydoc_does() -> None:
-    assert domains.integer(1).or_auto().type_name == 'int or "auto"'
-    assert domains.POSITIVE.or_none().type_name == "float or None"
-    assert domains.choice(Literal["a", "b"]).type_name == '{"a", "b"}'
-    assert all(field.metadata["domain"].type_name for field in FIELDS.values())
+    assert domains.integer(1).or_auto().type == 'int or "auto"'
+    assert domains.POSITIVE.or_none().type == "float or None"
+    assert domains.choice(Literal["a", "b"]).type == '{"a", "b"}'
+    assert all(field.metadata["domain"].type for field in FIELDS.values())
 
 
 def test_numbers_become_pythons_own() -> None:

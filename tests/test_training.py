@@ -30,16 +30,18 @@ import gmvae.objective
 from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, metrics, persistence
 from gmvae.atomic import replacing
 from gmvae.config import Config, Precision
+from gmvae.device import device_for
 from gmvae.fitting.warn import warn_if_collapsed
+from gmvae.history import Epoch, History
 from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.observations import Observations
-from gmvae.training import Epoch, History, Split, State, Trainer, device_for, make_fabric
+from gmvae.training import Split, State, Trainer, make_fabric
+from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.minibatches import Minibatch
-from gmvae.training.schedule import SCHEDULES, warmed
-from gmvae.training.totals import Totals
+from gmvae.training.schedule import SCHEDULES, warm_up_weight
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -206,8 +208,8 @@ def test_schedules_against_closed_form() -> None:
 
 
 def test_terms_warm_up_in_a_straight_line() -> None:
-    assert [warmed(progress, 0.5) for progress in (0.0, 0.125, 0.5, 0.9)] == [0.0, 0.25, 1.0, 1.0]
-    assert warmed(0.0, 0.0) == 1.0
+    assert [warm_up_weight(progress, 0.5) for progress in (0.0, 0.125, 0.5, 0.9)] == [0.0, 0.25, 1.0, 1.0]
+    assert warm_up_weight(0.0, 0.0) == 1.0
 
 
 def test_every_minibatch_has_the_warmth_of_its_step() -> None:
@@ -215,7 +217,7 @@ def test_every_minibatch_has_the_warmth_of_its_step() -> None:
     warmths: list[float] = []
 
     def step(minibatch: Any) -> Any:
-        warmths.append(minibatch.warmth)
+        warmths.append(minibatch.warm_up)
         return Trainer.step(trainer, minibatch)
 
     trainer.step = step  # type: ignore[method-assign]
@@ -732,8 +734,8 @@ def test_bfloat16_rounds_the_matrix_products_and_not_the_data(offset: float) -> 
 
 def test_float64_terms_leave_the_training_step_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    add = Totals.add
-    monkeypatch.setattr(Totals, "add", lambda self, terms: (seen.append(terms), add(self, terms))[1])
+    add = EpochSums.add
+    monkeypatch.setattr(EpochSums, "add", lambda self, terms: (seen.append(terms), add(self, terms))[1])
     GMVAE(**{**SMALL, "precision": "64-true", "max_iter": 1}).fit(points())
     assert {term.dtype for terms in seen for term in terms} == {torch.float64}
 

@@ -47,7 +47,7 @@ _NETWORK = dataclasses.replace(
     _NAMES,
     says=f"{_NAMES.says} or a pair (encoder, decoder) of torch modules",
     predicate=lambda value: _NAMES.holds(value) or pair_of_modules(value),
-    type_name=f"{_NAMES.type_name} or pair of modules",
+    type_name=f"{_NAMES.type} or pair of modules",
 )
 
 

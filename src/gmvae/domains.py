@@ -15,25 +15,9 @@ from typing import Any, cast, get_args
 class Domain:
     """The values that a parameter may take: an interval of numbers, words, or whatever a predicate holds of.
 
-    Attributes
-    ----------
-    says : str
-        The end of the sentence "`name` must be …".
-    low, high : float
-        Bounds of a number; they belong to the domain unless open.
-    low_open, high_open : bool
-    integral : bool
-        Whether a number must be an integer.
-    choices : tuple of str
-        Words that are allowed, in place of a number or beside it.
-    numeric : bool
-        Whether numbers are allowed.
-    optional : bool
-        Whether None is allowed.
-    predicate : callable, optional
-        Decides in place of all this.
-    type_name : str
-        Type for a docstring; derived unless given.
+    ``says`` ends the sentence "`name` must be …". Numbers lie between ``low`` and ``high``, which belong to the domain
+    unless open; ``choices`` are words beside numbers, or in place of them if not ``numeric``; ``optional`` allows None.
+    A ``predicate`` replaces all this. ``type_name`` is given where the type cannot be derived.
     """
 
     says: str
@@ -48,13 +32,14 @@ class Domain:
     predicate: Callable[[object], bool] | None = None
     type_name: str = ""
 
-    def __post_init__(self) -> None:
-        if not self.type_name:
-            words = ", ".join(f'"{choice}"' for choice in self.choices)
-            alternatives = [("int" if self.integral else "float"), words, "None"]
-            chosen = [self.numeric, bool(words), self.optional]
-            name = " or ".join(each for each, holds in zip(alternatives, chosen, strict=True) if holds)
-            object.__setattr__(self, "type_name", name if self.numeric else f"{{{words}}}")
+    @property
+    def type(self) -> str:
+        """The type as a docstring names it."""
+        words = ", ".join(f'"{choice}"' for choice in self.choices)
+        if self.type_name or not self.numeric:
+            return self.type_name or f"{{{words}}}"
+        number = "int" if self.integral else "float"
+        return " or ".join(filter(None, (number, words, "None" if self.optional else "")))
 
     def holds(self, value: object) -> bool:
         """Whether ``value`` lies in the domain."""
@@ -74,11 +59,11 @@ class Domain:
 
     def or_auto(self) -> Domain:
         """The domain and the word 'auto'."""
-        return dataclasses.replace(self, says=f"{self.says} or 'auto'", choices=("auto",), type_name="")
+        return dataclasses.replace(self, says=f"{self.says} or 'auto'", choices=("auto",))
 
     def or_none(self) -> Domain:
         """The domain and None."""
-        return dataclasses.replace(self, says=f"{self.says} or None", optional=True, type_name="")
+        return dataclasses.replace(self, says=f"{self.says} or None", optional=True)
 
 
 def require(name: str, domain: Domain, value: object) -> None:

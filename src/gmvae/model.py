@@ -54,6 +54,16 @@ class GaussianMixtureVAE(nn.Module):
         self.units = likelihood  # named so in the files of weights
         self.conditional_prior = objective.CONDITIONAL_PRIORS[bound]
 
+    @property
+    def K(self) -> int:
+        """Number of components."""
+        return self.generative.mixture.streams[1]
+
+    @property
+    def D_x(self) -> int:
+        """Dimension of the latent that carries the mixture."""
+        return self.generative.mixture.streams[2]
+
     def forward(self, y: Tensor, noise: Noise, view: Tensor | None = None) -> Terms:
         """The four terms of the bound for observations y (B, *event), with S samples each.
 
@@ -74,9 +84,8 @@ class GaussianMixtureVAE(nn.Module):
 
     def noise(self, n_samples: int, n_rows: int, generator: torch.Generator) -> Noise:
         """Draw noise of the model's type, on the generator's device."""
-        _, _, latent_dim = self.generative.mixture.streams
         dtype, device = self.generative.mixture.output.weight.dtype, generator.device
-        shapes = ((n_samples, n_rows, dim) for dim in (latent_dim, self.generative.style_dim))
+        shapes = ((n_samples, n_rows, dim) for dim in (self.D_x, self.generative.style_dim))
         return Noise(*(torch.randn(shape, generator=generator, dtype=dtype, device=device) for shape in shapes))
 
     def standardised(self, y: Tensor) -> Tensor:
@@ -133,8 +142,7 @@ class GaussianMixtureVAE(nn.Module):
         """
         seen = self.standardised(y)
         q_x, q_w = self.recognition(seen)
-        n_components, latent_dim = self.generative.mixture.streams[1:]
-        per_sample = len(y) * max(2 * n_components * latent_dim, math.prod(y.shape[1:]))
+        per_sample = len(y) * max(2 * self.K * self.D_x, math.prod(y.shape[1:]))
         chunk = max(1, _ELEMENTS_AT_ONCE // per_sample)
         nothing = seen.new_full((len(y),), -math.inf)
         weights = objective.WeightSum(nothing, nothing)

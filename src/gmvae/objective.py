@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from gmvae.distributions import Mixture, Normal
+
+Value = TypeVar("Value", float, Tensor)
 
 
 class Terms(NamedTuple):
@@ -49,7 +51,15 @@ class Terms(NamedTuple):
     @property
     def evidence_bound(self) -> Tensor:
         """The unmodified evidence lower bound, shape (B,)."""
-        return self.reconstruction - self.conditional_prior - self.w_prior - self.z_prior
+        return evidence_bound(self.reconstruction, self.conditional_prior, self.w_prior, self.z_prior)
+
+
+TERMS = Terms._fields[:4]
+
+
+def evidence_bound(reconstruction: Value, conditional_prior: Value, w_prior: Value, z_prior: Value) -> Value:
+    """The evidence lower bound from its four terms."""
+    return reconstruction - conditional_prior - w_prior - z_prior
 
 
 def paper_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_joint: Tensor, posterior: Tensor) -> Tensor:

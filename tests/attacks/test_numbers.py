@@ -137,13 +137,13 @@ def test_fits_are_finite_or_say_that_they_are_not(
     first: int, n_fits: int, monkeypatch: pytest.MonkeyPatch, tally: Tally
 ) -> None:
     caught: list[str] = []
-    back_off = gmvae.training.loop.back_off
+    lower_learning_rate = gmvae.training.loop.lower_learning_rate
 
     def counted(state: Any, failure: Exception, learning_rate: float) -> Any:
         caught.append(str(failure))
-        return back_off(state, failure, learning_rate)
+        return lower_learning_rate(state, failure, learning_rate)
 
-    monkeypatch.setattr(gmvae.training.loop, "back_off", counted)
+    monkeypatch.setattr(gmvae.training.loop, "lower_learning_rate", counted)
     n_caught, n_diverged = 0, 0
     for number in range(first, first + n_fits):
         X, parameters = case(number)

@@ -21,7 +21,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import gmvae.training.guide
+import gmvae.training.guidance
 from gmvae import GMVAE, fit_together
 
 Tally = Callable[[str, int], None]
@@ -301,7 +301,7 @@ def test_a_fit_that_fails_leaves_the_earlier_one() -> None:
 def test_a_fit_can_be_interrupted_at_any_moment(
     n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally
 ) -> None:
-    monkeypatch.setattr(gmvae.training.guide, "N_STEPS", 20)  # so that no part of a fit takes most of its time
+    monkeypatch.setattr(gmvae.training.guidance, "N_STEPS", 20)  # so that no part of a fit takes most of its time
     X, other = blobs(120), blobs(100, 6)
     model = GMVAE(**{**QUICK, "init": "neighbours", "n_init": 2})
     model.fit(X, run_dir=tmp_path / "run")

@@ -85,7 +85,7 @@ def _epochs(history: Path) -> list[float]:
 
 def _finished(model: Path) -> dict[str, Any]:
     from gmvae.fitted.document import read_document
-    from gmvae.training.history import History
+    from gmvae.history import History
 
     fitted = read_document(model)
     best = History.from_rows(fitted["history"]).best

@@ -1,4 +1,4 @@
-"""The data room: any source (array, table, IDX file, image folder, built-in set) becomes one typed record.
+"""Readers: any source (array, table, IDX file, image folder, built-in set) becomes a `Dataset`.
 
 Importing it costs NumPy only; pyarrow, Pillow, scipy, scikit-learn and Rich are imported where they are used.
 """

@@ -1,4 +1,4 @@
-"""NumPy's own files: one array (.npy) or several (.npz). Pickles are never opened."""
+"""NumPy's files: one array (.npy) or several (.npz). Pickles are never loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_npy(path: Path) -> np.ndarray:
     try:
         # Copy-on-write: the file stays as it is, and torch does not warn about an array that cannot be written.
         return np.lib.format.open_memmap(path, mode="c")
-    except Exception as error:  # numpy raises whatever its parser meets: TokenError, MemoryError, …
+    except Exception as error:  # numpy's parser raises many types: TokenError, MemoryError, …
         raise DataError(
             f"{path.name} must be one array saved by numpy.save, without Python objects; got: {reason(error)}."
         ) from error
@@ -44,7 +44,7 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
     Raises
     ------
     DataError
-        If the file is not an archive of arrays, holds Python objects, or does not settle which array is meant.
+        If the file is not an archive of arrays, holds Python objects, or has no single array that can be meant.
     """
     try:
         # Opened here, because numpy.load leaves the file open when it is not an archive after all.
@@ -61,7 +61,7 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
             y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
     except DataError:
         raise
-    except Exception as error:  # numpy and zipfile raise whatever they meet: LZMAError, NotImplementedError, …
+    except Exception as error:  # numpy and zipfile raise many types: LZMAError, NotImplementedError, …
         raise DataError(
             f"{path.name} must be arrays saved by numpy.savez, without Python objects; got: {reason(error)}."
         ) from error

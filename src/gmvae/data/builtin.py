@@ -14,12 +14,12 @@ from gmvae.data.synthetic import arcs
 
 
 def load_builtin(known: BuiltIn, part: str | None, data_home: Path | None) -> Dataset:
-    """Load one part of a built-in set, by default its first; what is absent is downloaded.
+    """Load one part of a built-in set, by default its first; missing files are downloaded.
 
     Raises
     ------
     DataError
-        If a file cannot be had or read.
+        If a file cannot be downloaded or read.
     """
     if not known.parts:
         return {"synthetic": _synthetic, "digits": _digits}[known.name]()
@@ -50,7 +50,7 @@ def _svhn(name: str, path: Path) -> Dataset:
     try:
         content = loadmat(path, variable_names=("X", "y"))
         X, y = content["X"].transpose(3, 2, 0, 1), content["y"].ravel()
-    except Exception as error:  # loadmat raises whatever its parser meets: KeyError, TypeError, zlib.error, …
+    except Exception as error:  # loadmat's parser raises many types: KeyError, TypeError, zlib.error, …
         raise DataError(
             f"{path.name} must be SVHN's MATLAB v5 file with X (32, 32, 3, n) and y; got: {error}: download it again."
         ) from error

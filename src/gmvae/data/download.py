@@ -1,4 +1,4 @@
-"""Files of built-in sets: fetched once, checked against the published checksum, renamed into place whole."""
+"""Download of built-in sets: files are checked against the published checksum and appear only when complete."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fetch(name: str, data_home: Path | None = None) -> tuple[Path, ...]:
     Raises
     ------
     DataError
-        If there is no such set, or a file cannot be had; it says which files to put where.
+        If there is no such set, or a download fails; the message says which files to put where.
     """
     known = find(name)
     if known is None:
@@ -53,7 +53,7 @@ def fetch(name: str, data_home: Path | None = None) -> tuple[Path, ...]:
 
 
 def _download(file: RemoteFile, mirrors: tuple[str, ...], folder: Path) -> Path:
-    """Take the file from the first mirror that has it; OSError with the last reason if none has."""
+    """Download the file from the first mirror that has it; OSError with the last reason if none has."""
     target = folder / file.name
     reason = OSError("no mirror is known")
     with replacing(target) as partial:
@@ -73,7 +73,7 @@ def _download(file: RemoteFile, mirrors: tuple[str, ...], folder: Path) -> Path:
 
 
 def _copy(address: str, target: Path) -> str:
-    """Write what is at the address to the target; return its MD5."""
+    """Copy the content of an address to a file and return its MD5."""
     from rich.console import Console
     from rich.progress import wrap_file
 

@@ -1,4 +1,4 @@
-"""Where built-in sets live on this computer."""
+"""The data home: the folder of the built-in sets."""
 
 from __future__ import annotations
 

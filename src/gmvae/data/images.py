@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
-"""Whatever a file is named, Pillow tries no others: some of them start other programs."""
+"""Formats that Pillow may try, whatever the suffix: some others start external programs."""
 _PLAIN = {"L": "L", "RGB": "RGB", "RGBA": "RGBA", "1": "L", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 _CHANNELS = {3: "RGB", 4: "RGBA"}
 
@@ -26,9 +26,9 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
     Parameters
     ----------
     folder : Path
-        Searched with its sub-folders; other files, and what is hidden by a leading dot, are passed over.
+        Searched with its sub-folders; other files and hidden ones are ignored.
     labels : str or Path, optional
-        ``"folder"`` makes the name of the folder that holds an image its label; anything else is left to the caller.
+        ``"folder"`` makes the name of the folder that holds an image its label; other values are ignored here.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def _pixels(folder: Path, name: str) -> np.ndarray:
     """One image as (H, W) or (C, H, W)."""
     from PIL import Image, UnidentifiedImageError
 
-    if not (folder / name).is_file():  # a pipe would be waited for
+    if not (folder / name).is_file():  # reading a pipe would block
         raise DataError(f"{name} must be an image that can be read; got no file: remove it.")
     try:
         with warnings.catch_warnings():
@@ -79,7 +79,7 @@ def _pixels(folder: Path, name: str) -> np.ndarray:
                 pixels = None if mode is None else np.asarray(image.convert(mode))
     except UnidentifiedImageError as error:
         raise DataError(f"{name} must be one of {', '.join(_FORMATS)}; it is none: convert or remove it.") from error
-    except Exception as error:  # Pillow raises whatever its parsers meet: TypeError, IndexError, struct.error, …
+    except Exception as error:  # Pillow's parsers raise many types: TypeError, IndexError, struct.error, …
         raise DataError(f"{name} must be an image that can be read; got: {reason(error)}.") from error
     if pixels is None:
         raise DataError(f"{name} must have 8 bits per channel; got mode {got}: convert it.")

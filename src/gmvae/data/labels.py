@@ -1,4 +1,4 @@
-"""Labels from a file of their own."""
+"""Labels from a separate file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
         A ``.npy`` file, a ``.csv`` file with a header and one column, a ``.txt`` file with one label per line, or an
         IDX file.
     alternative : str
-        What else `labels` could have been, for the message.
+        Other values that `labels` may have, for the message.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
 
 def _lines(path: Path) -> np.ndarray:
     try:
-        # The -sig variant also takes the mark that Windows editors put first.
+        # utf-8-sig also accepts the byte order mark that Windows editors write.
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} must be text in UTF-8; got: {reason(error)}.") from error

@@ -1,4 +1,4 @@
-"""What every source becomes, and the one error of this room."""
+"""`Dataset`, the record that every reader returns, and `DataError`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 
 
 class DataError(ValueError):
-    """Data that cannot be used, said in one sentence: what must be, what was got, what to do."""
+    """Data that cannot be used; the message says what is required, what was found and what to do."""
 
 
 def reason(error: Exception) -> str:
-    """What a parser of somebody else's said, as the end of a sentence."""
+    """The first line of another library's error, as the end of a sentence."""
     return next(iter(str(error).splitlines()), "").rstrip(". ") or type(error).__name__
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Observations, and what is known about them.
+    """Observations with their name, labels and feature names.
 
     Parameters
     ----------
     name : str
-        Where the data came from, for titles and messages.
+        Origin of the data, for titles and messages.
     X : numpy.ndarray, shape (n, p), (n, H, W) or (n, C, H, W)
         The observations, in the units of the source (images usually ``uint8``); may be a ``numpy.memmap``.
     labels : numpy.ndarray of int or str, shape (n,), optional
@@ -43,7 +43,6 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Check what the type cannot say."""
         shape = self.X.shape
         if self.X.dtype.kind not in "uif":
             raise DataError(f"{self.name} must hold real numbers; got an array of type {self.X.dtype}.")

@@ -1,4 +1,4 @@
-"""The built-in sets: what they are, which files they need, who may use them."""
+"""The built-in sets: description, files and terms of use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BuiltIn:
     Parameters
     ----------
     name, description, terms : str
-        What to call it, what it is, and the owner's terms of use.
+        Name, content, and the owner's terms of use.
     shape : tuple of int
         Shape of one observation.
     parts : mapping of str to tuple of RemoteFile

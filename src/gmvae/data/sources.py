@@ -1,4 +1,4 @@
-"""From a path or a name to a record: which reader takes what."""
+"""`load`: from a path or a name to a `Dataset`, by the reader of its kind."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def load(source: str | Path, *, labels: str | Path | None = None, data_home: Pat
     Raises
     ------
     DataError
-        One sentence on what is wrong with the source, and what to do.
+        If the source cannot be used; the message says why and what to do.
     """
     text = os.fspath(source)
     # A colon in an existing file's name is part of the name; a bare built-in name is the set.
@@ -86,7 +86,7 @@ def _place(text: str) -> _Place:
 
 def _read(path: Path, part: str | None, labels: str | Path | None) -> Dataset:
     name = path.name.lower()
-    if not (path.is_file() or path.is_dir()):  # a pipe would be waited for, and read only once
+    if not (path.is_file() or path.is_dir()):  # a pipe would block, and can be read only once
         raise DataError(f"The source must be a file or a folder; {path.name} is neither: save what it gives to a file.")
     if name.endswith(".npz"):
         return read_npz(path, part, labels)

@@ -1,4 +1,4 @@
-"""Tables of numbers with named columns: CSV and Parquet, both read by pyarrow."""
+"""Tables of numbers with named columns: CSV and Parquet, read by pyarrow."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def open_table(path: Path) -> pa.Table:
             if path.suffix.lower() == ".gz":
                 for _ in unzipped(path):
                     pass
-            # One thread, because only then does a parse error say which row it met.
+            # With one thread, a parse error names its row.
             one_thread = csv.ReadOptions(use_threads=False)
             table = csv.read_csv(path, read_options=one_thread)
-            if table.num_columns == 1:  # where an empty line is not a slip but a missing cell
+            if table.num_columns == 1:  # where an empty line is a missing cell
                 table = csv.read_csv(path, one_thread, csv.ParseOptions(ignore_empty_lines=False))
         else:
             from pyarrow import parquet
@@ -75,11 +75,11 @@ def open_table(path: Path) -> pa.Table:
             with parquet.ParquetFile(path) as file:
                 check_growth(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
                 table = file.read()
-        # The row numbers that pandas stores beside the data would be one more, worthless, feature.
+        # Row numbers that pandas stores with the data are no feature.
         table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
     except DataError:
         raise
-    except Exception as error:  # pyarrow raises whatever it meets, and gzip and its names of columns as much
+    except Exception as error:  # pyarrow and gzip raise many types
         raise DataError(f"{path.name} must be a table that can be read; got: {reason(error)}.") from error
     _check_names(table.column_names, path.name, typed=not is_csv)
     if table.num_rows == 0:
@@ -118,13 +118,13 @@ def _check_names(names: list[str], where: str, typed: bool) -> None:
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
         raise DataError(f"{where} must have different column names in its first row; got {name!r} {times} times.")
-    # Rising numbers can be names (0, 1, 2, … from pandas, wavelengths); others are data in the header's place.
+    # Rising numbers can be names (0, 1, 2, … from pandas, wavelengths); others are a first row without a header.
     if not typed and all(_is_number(name) for name in names) and names != sorted(names, key=float):
         raise DataError(f"{where} must start with a header row; got the numbers {', '.join(names[:4])}: add names.")
 
 
 def _numbers(column: pa.ChunkedArray, where: str, remedy: str) -> np.ndarray:
-    """One column as numbers, or an error that names the first cell that is none."""
+    """One column as numbers, or an error that names the first other cell."""
     import pyarrow as pa
     from pyarrow import types
 

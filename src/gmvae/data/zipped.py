@@ -1,4 +1,4 @@
-"""Files that unpack to more than anybody meant to save are refused before they fill the memory."""
+"""Protection from compressed files that unpack to an extreme size: they are refused before they fill the memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gmvae.data.record import DataError
 _BLOCK = 2**20
 _HARMLESS = 2**30
 _MOST_FOLD = 500
-"""Sparse tables shrink a few hundred times; a file of nothing but zeros, as bombs are, more than a thousand times."""
+"""Largest ratio of unpacked to packed size: sparse tables reach a few hundred, files of zeros over a thousand."""
 
 
 def unzipped(path: Path) -> Iterator[bytes]:
@@ -25,12 +25,12 @@ def unzipped(path: Path) -> Iterator[bytes]:
 
 
 def check_growth(path: Path, size: int) -> None:
-    """Hold what a compressed file unpacks to against the file's own size.
+    """Compare the unpacked size of a compressed file with its own.
 
     Raises
     ------
     DataError
-        If it is above a gibibyte and out of all proportion.
+        If it is above a gibibyte and above `_MOST_FOLD` times the file's size.
     """
     most = max(_HARMLESS, _MOST_FOLD * path.stat().st_size)
     if size > most:

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.fitted.fitted import Fitted
+from gmvae.history import History
 from gmvae.networks import Shape
-from gmvae.training import History
 
 
 class FittedAttributes(BaseEstimator, ABC):

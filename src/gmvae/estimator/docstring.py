@@ -27,6 +27,6 @@ def parameter_table() -> str:
         domain, symbol = field.metadata["domain"], field.metadata["symbol"]
         default = f'"{field.default}"' if isinstance(field.default, str) else repr(field.default)
         text = field.metadata["help"] + (f" {symbol} in the paper." if symbol else "")
-        lines.append(f"{field.name} : {domain.type_name}, default={default}")
+        lines.append(f"{field.name} : {domain.type}, default={default}")
         lines.append(textwrap.indent(textwrap.fill(text, _WIDTH - 4, break_on_hyphens=False), "    "))
     return "\n".join(lines)

@@ -1,20 +1,19 @@
-"""Figures: arrays or a record in, an Axes or a Figure out.
+"""Figures: arrays or a record in, Axes or a Figure out.
 
 Nothing here touches pyplot or the global settings of matplotlib. Every function draws into the
 Axes it is given, or into a new figure; component k has the same colour in all of them.
 """
 
 from gmvae.figures.canvas import letter_panels, new_figure, save
-from gmvae.figures.choice import choice_of_k
-from gmvae.figures.clusters import cluster_sizes, confusion
+from gmvae.figures.choose_k import choice_of_k
+from gmvae.figures.cluster_counts import cluster_sizes, confusion
 from gmvae.figures.curves import accuracy_curves, learning_curves, z_prior_curve
 from gmvae.figures.density import density_2d
-from gmvae.figures.graph import Edge, Node, graphical_model
+from gmvae.figures.graphical_models import Edge, Node, graphical_model
 from gmvae.figures.images import component_samples, shades, style_grid
 from gmvae.figures.latent import latent_space
-from gmvae.figures.points import scatter_clusters
 from gmvae.figures.reliability import reliability_diagram
-from gmvae.figures.scatter import labelled_points
+from gmvae.figures.scatter import labelled_points, scatter_clusters
 from gmvae.figures.strips import strip_plot
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What figures are drawn on, and how they become files."""
+"""Figures and Axes outside pyplot, and figures as files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def axes_or_new(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axe
 
 
 def open_frame(ax: Axes) -> None:
-    """Leave only the two spines that carry a scale."""
+    """Hide the top and right spines."""
     ax.spines[["top", "right"]].set_visible(False)
 
 
@@ -37,12 +37,12 @@ def letter_panels(panels: Iterable[Axes]) -> None:
 
 
 def save(figure: Figure | SubFigure | Axes, path: str | os.PathLike[str]) -> Path:
-    """Write a figure to a file, wholly or not at all.
+    """Write a figure to a file, completely or not at all.
 
     Parameters
     ----------
     figure : Figure, SubFigure or Axes
-        A figure, or what lies in it.
+        A figure, or a part of one.
     path : path-like
         Missing folders are made. The format is PNG at 150 dpi unless the name ends in ``.svg`` or
         ``.pdf``.
@@ -50,7 +50,7 @@ def save(figure: Figure | SubFigure | Axes, path: str | os.PathLike[str]) -> Pat
     Returns
     -------
     Path
-        Where the file is.
+        The file.
     """
     target = Path(path)
     root = figure.get_figure(root=True)

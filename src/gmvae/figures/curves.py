@@ -1,4 +1,4 @@
-"""Training, epoch by epoch: the terms of the bound, the bound itself, accuracies."""
+"""Curves of training: the bound, its terms and accuracies against the epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gmvae.figures.palette import COLOURS
 _TRAIN, _HELD_OUT, _REFERENCE = COLOURS[0], COLOURS[5], "0.4"
 _NATS = "nats per observation"
 _TRANSIENT = 4.0
-"""The first tenth of a curve is let out of the frame when it spans more than this many times the rest."""
+"""The first tenth of a curve is cropped if the curve spans more than this many times the rest."""
 
 
 def learning_curves(
@@ -42,10 +42,6 @@ def learning_curves(
         Threshold λ of the z-prior in nats, drawn dotted unless 0.
     n_components : int, optional
         K; draws log K, the most that the z-prior can cost, and K, the most clusters in use.
-
-    Returns
-    -------
-    Figure or SubFigure
 
     Raises
     ------
@@ -100,10 +96,6 @@ def z_prior_curve(
         K; draws log K, the most that the term can cost.
     step_name : str
         Name of the horizontal axis.
-
-    Returns
-    -------
-    Axes
     """
     panel = axes_or_new(ax, 5.0, 3.6)
     cost = np.asarray(z_prior, dtype=np.float64)
@@ -126,13 +118,9 @@ def accuracy_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], ax: Axes 
     Parameters
     ----------
     curves : mapping of str to (epochs, accuracies), each array-like of shape (n,)
-        One entry per run, by the name the legend gives it; accuracies as shares in [0, 1].
+        One entry per run, by its name in the legend; accuracies as shares in [0, 1].
     ax : Axes, optional
         Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     panel = axes_or_new(ax, 5.6, 4.0)
     dashes = ("-", "--", "-.", ":")
@@ -170,12 +158,12 @@ def _curve(
 
 
 def _points(step: NDArray[Any]) -> dict[str, Any]:
-    """Mark the points of a curve too short to be seen as a line."""
+    """Markers for the points of a short curve."""
     return {"marker": "o", "markersize": 3} if len(step) < 12 else {}
 
 
 def _from_zero(ax: Axes, values: NDArray[np.float64], ceiling: float | None) -> None:
-    """Scale from 0 to whatever is highest, with headroom for the words above a reference line."""
+    """Scale from 0 to the highest value, with room for the label above a reference line."""
     highest = max(np.nanmax(values, initial=0.0), ceiling or 0.0)
     ax.set_ylim(0, 1.15 * highest or 1.0)
 

@@ -1,4 +1,4 @@
-"""The density that a model gives to two-dimensional data."""
+"""Density of two-dimensional data under a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEPTH = 12.0
 """Nats below the peak at which the scale of the log-density ends."""
 
 _PALE_BLUES = ListedColormap(mpl.colormaps["Blues"](np.linspace(0, 0.75, 256)))
-"""Light enough at the top for dark points to show."""
+"""Light at the top of the scale, so that dark points are visible."""
 
 
 def density_2d(
@@ -44,14 +44,10 @@ def density_2d(
     log : bool
         Shade by the log-density, down to 12 nats below the peak, instead of the density.
     peak : float, optional
-        Log-density at the top of the scale, to compare panels or to leave out peaks where no data are; by default the
+        Log-density at the top of the scale, to compare panels or to ignore peaks away from the data; by default the
         highest on the grid.
     max_points : int
         Draw no more than this many points, always the same ones.
-
-    Returns
-    -------
-    Axes
 
     Raises
     ------

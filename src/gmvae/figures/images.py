@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmvae.figures.canvas import axes_or_new
 
-_PAPER = 1.0
+_GAP_LEVEL = 1.0
 """Grey level of the gaps between images."""
 
 
@@ -27,23 +27,19 @@ def component_samples(
     Parameters
     ----------
     images : array-like of shape (K, n, H, W) or (K, n, C, H, W)
-        Integers in [0, 255], or numbers in [0, 1], beyond which they are clipped. One channel is
-        drawn grey, three as RGB, four as RGBA; of two only the first is drawn.
+        Integers in [0, 255], or numbers that are clipped to [0, 1]. One channel is drawn grey, three as RGB, four as
+        RGBA; of two only the first is drawn.
     ax : Axes, optional
         Where to draw.
     shares : array-like of shape (K,), optional
         Share of the data in each component, written beside its row.
     names : sequence of K str, optional
-        What the rows are called; by default their numbers.
-
-    Returns
-    -------
-    Axes
+        Names of the rows; by default their numbers.
 
     Raises
     ------
     ValueError
-        If the shape is another or a pixel is missing.
+        If the shape is wrong or a pixel is missing.
     """
     tiles = _pixels(images)
     names = [str(component) for component in range(len(tiles))] if names is None else list(names)
@@ -77,14 +73,10 @@ def style_grid(
     values : pair of sequences of lengths R and C, optional
         The coordinate of each row (w₂) and column (w₁), written along the edges.
 
-    Returns
-    -------
-    Axes
-
     Raises
     ------
     ValueError
-        If the shape is another or a pixel is missing.
+        If the shape is wrong or a pixel is missing.
     """
     tiles = _pixels(images)
     panel = _sheet(tiles, ax)
@@ -149,7 +141,7 @@ def _sheet(tiles: NDArray[np.float64], ax: Axes | None) -> Axes:
     n_rows, n_columns, height, width, channels = tiles.shape
     gap = _gap(tiles)
     shape = (n_rows * (height + gap) - gap, n_columns * (width + gap) - gap, channels)
-    sheet = np.full(shape, _PAPER)
+    sheet = np.full(shape, _GAP_LEVEL)
     for row, column in np.ndindex(n_rows, n_columns):
         top, left = row * (height + gap), column * (width + gap)
         sheet[top : top + height, left : left + width] = tiles[row, column]

@@ -1,4 +1,4 @@
-"""The latent x in the plane: points, component means and 2σ ellipses."""
+"""Latent space in the plane: points, component means and 2σ ellipses."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Projection(NamedTuple):
     Attributes
     ----------
     centre : ndarray of shape (D,)
-        The point that falls on the origin.
+        The point that is mapped to the origin.
     directions : ndarray of shape (2, D)
         Orthonormal rows.
     names : pair of str
-        What the plane's axes are.
+        Labels of the axes.
     """
 
     centre: NDArray[np.float64]
@@ -64,15 +64,10 @@ def latent_space(
     ax : Axes, optional
         Where to draw.
     means, scales : array-like of shape (K, D), optional
-        Means and standard deviations of the components, at w = 0 say. Means are drawn as stars,
-        2σ ellipses around them; those of components without observations are dashed, and may
-        leave the frame.
+        Means and standard deviations of the components, for example at w = 0. Means are drawn as stars with 2σ
+        ellipses; those of components without observations are dashed and do not extend the axes.
     max_points : int
         Draw no more than this many points, always the same ones.
-
-    Returns
-    -------
-    Axes
 
     Raises
     ------

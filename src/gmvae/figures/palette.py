@@ -1,4 +1,4 @@
-"""One colour and one marker per component, told apart by colour-blind eyes too."""
+"""A colour and a marker per component, distinguishable with colour blindness too."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ COLOURS = (
     "#e5d530",
     "#1a1a1a",
 )
-"""Six colours of Okabe and Ito, and four chosen to lie as far from them and one another under
-simulated protanopia, deuteranopia and tritanopia as those six do."""
+"""Six colours of Okabe and Ito, and four that are as far from them and each other, under simulated protanopia,
+deuteranopia and tritanopia, as those six are."""
 
 _TOWARDS = ((0.0, 0.0), (1.0, 0.4), (0.0, 0.4))
-"""Each round through the colours, mixed with a grey level by a weight: as they are, lighter, darker."""
+"""Grey level and weight with which each further ten components are mixed: unchanged, lighter, darker."""
 
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
 
 
 def colour(component: int) -> str:
-    """Return a component's colour; beyond ten the colours come again lighter, then darker."""
+    """Return a component's colour; beyond ten the colours repeat lighter, then darker."""
     grey, weight = _TOWARDS[component // len(COLOURS) % len(_TOWARDS)]
     red, green, blue = ((1 - weight) * channel + weight * grey for channel in to_rgb(COLOURS[component % len(COLOURS)]))
     return to_hex((red, green, blue))

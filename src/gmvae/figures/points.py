@@ -1,4 +1,4 @@
-"""Points in the plane, coloured and numbered by cluster."""
+"""Points by cluster, as several figures draw them: checks, a subsample, dots in colours, and labels."""
 
 from __future__ import annotations
 
@@ -10,54 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
-from gmvae.figures.canvas import axes_or_new, open_frame
 from gmvae.figures.palette import COLOURS, colour, marker
 
 MOST_POINTS = 5000
-"""Beyond this many, points hide one another and more of them tell nothing new."""
+"""Points that are drawn at most; more would hide one another."""
 
 _APART = 14.0
-"""Numbers closer than this, in points of 1/72 inch, would cover one another: they are joined."""
-
-
-def scatter_clusters(
-    points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None, *, max_points: int = MOST_POINTS
-) -> Axes:
-    """Draw two-dimensional data, each point in the colour of its cluster.
-
-    Parameters
-    ----------
-    points : array-like of shape (N, 2)
-        The data.
-    clusters : array-like of shape (N,)
-        Component numbers, or any names, such as true classes.
-    ax : Axes, optional
-        Where to draw.
-    max_points : int
-        Draw no more than this many, always the same ones.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-    """
-    plane, numbers, names = check(points, clusters)
-    if plane.shape[1] != 2:
-        raise ValueError(f"`points` must have shape (n_samples, 2); got {plane.shape}; use `latent_space` to project.")
-    panel = axes_or_new(ax, 5.6, 5.0)
-    kept = subsample(len(plane), max_points)
-    dots(panel, plane[kept], numbers[kept])
-    used = np.unique(numbers)
-    panel.set_aspect("equal", adjustable="datalim")
-    places = np.stack([anchor(plane[numbers == k]) for k in used])
-    annotate(panel, places, [names[k] for k in used], [colour(int(k)) for k in used])
-    panel.set(title="Clusters", xlabel="$y_1$", ylabel="$y_2$")
-    open_frame(panel)
-    return panel
+"""Distance, in points of 1/72 inch, below which labels would overlap and are joined into one."""
 
 
 def check(points: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64], dict[int, str]]:
@@ -77,7 +36,7 @@ def check(points: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.float64], 
 
 
 def subsample(n: int, at_most: int) -> NDArray[np.int64]:
-    """Return the same random choice of indices each time, shuffled so that no cluster lies on top."""
+    """Return the same random indices each time, in random order, so that no cluster covers another."""
     return np.random.default_rng(0).permutation(n)[:at_most]
 
 
@@ -94,12 +53,12 @@ def dots(ax: Axes, plane: NDArray[np.float64], numbers: NDArray[np.int64], **sty
 
 
 def anchor(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the point (2,) nearest the median: unlike the median itself it lies in a bent cluster."""
+    """Return the point (2,) nearest the median, which lies within the cluster even if that is curved."""
     return plane[np.square(plane - np.median(plane, axis=0)).sum(axis=1).argmin()]
 
 
 def annotate(ax: Axes, places: NDArray[np.float64], names: Sequence[str], hues: Sequence[str] = ()) -> None:
-    """Write names (K,) beside their places (K, 2), or on them in frames of given hues; those of one place together."""
+    """Write names (K,) beside their places (K, 2), or on them in frames of given hues; overlapping ones are joined."""
     ax.apply_aspect()
     spots = ax.transData.transform(places) * 72 / ax.figure.dpi
     left = list(range(len(names)))

@@ -1,4 +1,4 @@
-"""Whether clusters are as certain as they are right."""
+"""Reliability diagram: accuracy against confidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gmvae.metrics import Reliability
 def reliability_diagram(found: Reliability, ax: Axes | None = None) -> Axes:
     """Draw accuracy against confidence, bin by bin, with the share of the observations in each bin.
 
-    Bars below the diagonal are more certain than they are right.
+    Bars below the diagonal are overconfident.
 
     Parameters
     ----------
@@ -21,10 +21,6 @@ def reliability_diagram(found: Reliability, ax: Axes | None = None) -> Axes:
         From `gmvae.metrics.reliability`.
     ax : Axes, optional
         Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     panel = axes_or_new(ax, 4.8, 4.4)
     filled = found.counts > 0

@@ -1,4 +1,4 @@
-"""A few named points in the plane."""
+"""Scatter plots: data by cluster, and a few named points."""
 
 from __future__ import annotations
 
@@ -6,10 +6,47 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from gmvae.figures.canvas import axes_or_new, open_frame
-from gmvae.figures.palette import COLOURS
-from gmvae.figures.points import annotate
+from gmvae.figures.palette import COLOURS, colour
+from gmvae.figures.points import MOST_POINTS, anchor, annotate, check, dots, subsample
+
+
+def scatter_clusters(
+    points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None, *, max_points: int = MOST_POINTS
+) -> Axes:
+    """Draw two-dimensional data, each point in the colour of its cluster.
+
+    Parameters
+    ----------
+    points : array-like of shape (N, 2)
+        The data.
+    clusters : array-like of shape (N,)
+        Component numbers, or any names, such as true classes.
+    ax : Axes, optional
+        Where to draw.
+    max_points : int
+        Draw no more than this many, always the same ones.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    plane, numbers, names = check(points, clusters)
+    if plane.shape[1] != 2:
+        raise ValueError(f"`points` must have shape (n_samples, 2); got {plane.shape}; use `latent_space` to project.")
+    panel = axes_or_new(ax, 5.6, 5.0)
+    kept = subsample(len(plane), max_points)
+    dots(panel, plane[kept], numbers[kept])
+    used = np.unique(numbers)
+    panel.set_aspect("equal", adjustable="datalim")
+    places = np.stack([anchor(plane[numbers == k]) for k in used])
+    annotate(panel, places, [names[k] for k in used], [colour(int(k)) for k in used])
+    panel.set(title="Clusters", xlabel="$y_1$", ylabel="$y_2$")
+    open_frame(panel)
+    return panel
 
 
 def labelled_points(points: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> Axes:
@@ -21,10 +58,6 @@ def labelled_points(points: Mapping[str, tuple[float, float]], ax: Axes | None =
         Horizontal and vertical coordinate by name.
     ax : Axes, optional
         Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     panel = axes_or_new(ax, 8.6, 4.6)
     for number, (name, (across, up)) in enumerate(points.items(), 1):

@@ -1,4 +1,4 @@
-"""Repeated measurements side by side, every one of them a dot."""
+"""Strip plot: repeated measurements of several groups, a dot for each."""
 
 from __future__ import annotations
 
@@ -23,10 +23,6 @@ def strip_plot(groups: Mapping[str, ArrayLike], ax: Axes | None = None) -> Axes:
         From top to bottom.
     ax : Axes, optional
         Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     panel = axes_or_new(ax, 5.0, 1.2 + 0.5 * len(groups))
     for row, values in enumerate(groups.values()):

@@ -15,8 +15,8 @@ import numpy as np
 
 from gmvae import persistence
 from gmvae.config import Config, LikelihoodName
+from gmvae.history import History, is_number
 from gmvae.persistence import ModelFileError, broken
-from gmvae.training.history import History, is_number
 
 CUSTOM_NETWORK = "custom"
 

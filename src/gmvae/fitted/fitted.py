@@ -15,15 +15,16 @@ from torch import Tensor
 from gmvae import persistence
 from gmvae.arrays import FARTHEST
 from gmvae.config import Config
+from gmvae.device import device_for
 from gmvae.domains import Domain, require
 from gmvae.fitted import document
 from gmvae.fitted.batches import map_rows
+from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, rebuild
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
 from gmvae.persistence import ModelFileError, broken
 from gmvae.seeds import seeded
-from gmvae.training import History, device_for
 
 N_IMPORTANCE_SAMPLES = 64
 N_NOVELTY_SAMPLES = 16

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from gmvae.config import Config, epochs
+from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.starts import Ground, continued, counted, split_rows
 from gmvae.fitting.warn import warn_if_collapsed, warn_if_fewer, warn_unless_converged
@@ -29,8 +30,7 @@ from gmvae.training import (
     Trainer,
     TrainingWarning,
     converged,
-    decide,
-    device_for,
+    resolve_auto,
     train_together,
 )
 
@@ -129,7 +129,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
     device = device_for(config.device)
-    training, reasons = decide(config, model, observations.event_shape, device, n_steps, len(attempts))
+    training, reasons = resolve_auto(config, model, observations.event_shape, device, n_steps, len(attempts))
     if isinstance(start, Ground):
         reasons += start.notes
     placed = observations.on(device)
@@ -207,7 +207,7 @@ def _member(
         attempt.seed,
         clusters,
         continues=not isinstance(start, Ground),
-        on_teaching=reporter.stage,
+        on_pretraining=reporter.stage,
     )
     show = reporter.track(attempt.label, trainer.max_iter)
 

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import MIN_EPOCHS, Config
-from gmvae.training import Epoch, State, converged
+from gmvae.history import Epoch
+from gmvae.training import State, converged
 
 _LITTLE = 0.3
 """Share of the entropy of the average assignment below which z tells little about a row."""

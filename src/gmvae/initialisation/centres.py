@@ -7,16 +7,16 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 _MIN_COVARIANCE = 1e-6
-"""scikit-learn's own floor, for rows that are all alike."""
+"""scikit-learn's own regularisation, for rows that are all equal."""
 _N_INIT, _N_INIT_SMALL = 3, 30
 _SMALL = 1e5
-"""Restarts of a mixture, and rows times clusters times squared dimensions up to which thirty take a second: the
-likelihood of few rows has many peaks."""
+"""Restarts of a mixture. The likelihood of few rows has many local maxima: where rows times clusters times squared
+dimensions are at most `_SMALL`, 30 restarts take about a second."""
 _FLOOR = 1e-3
-"""Share of the mean variance that every covariance of a mixture has at least."""
+"""Regularisation of a mixture's covariances, as a share of the mean variance."""
 _GAIN_FLOOR = 1e-2
-"""The same where gains are compared: with a narrower one, rows that share a value, such as an income of 0, count for
-more than all else."""
+"""The same where gains are compared. A smaller one lets rows that share a value, such as an income of 0, dominate the
+gain."""
 
 
 def kmeans_clusters(
@@ -35,7 +35,7 @@ def gmm_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
 
 
 def gaussian_gain(scores: np.ndarray, clusters: np.ndarray) -> float:
-    """What normal clusters gain over a single one, in nats per row that was not used to fit them (two halves in turn).
+    """Held-out log-likelihood of a mixture of normals less that of a single normal, in nats per row (2-fold).
 
     Covariances of small clusters are shrunk towards their diagonals.
 
@@ -60,7 +60,7 @@ def gaussian_gain(scores: np.ndarray, clusters: np.ndarray) -> float:
 
 
 def _log_density(rows: np.ndarray, asked: np.ndarray, floor: float) -> np.ndarray:
-    """Log density of a normal distribution fitted to ``rows``, at ``asked``, but for a constant."""
+    """Log density, up to a constant, of a normal distribution fitted to ``rows``, at ``asked``."""
     n, p = rows.shape
     deviations = rows - rows.mean(0)
     covariance = deviations.T @ deviations / n

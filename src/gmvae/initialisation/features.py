@@ -1,4 +1,4 @@
-"""What is clustered: principal components of rows, or of the strokes in images."""
+"""Features that are clustered: principal components of rows, or of oriented gradients of images."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sklearn.decomposition import PCA
 from gmvae.config import MIN_AUGMENTED_SIZE
 
 MAX_DIMS = 30
-"""Principal components that are clustered; the rest is mostly noise."""
+"""Principal components that are kept."""
 _FEW = 0.25
-"""Share of the rows: a column of fewer distinct values repeats itself."""
+"""Distinct values per row up to which a column counts as discrete."""
 _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
 
 def views(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
-    """What may be clustered: of images their strokes, pixels and colours, else the rows.
+    """Features by name, as principal components: for images strokes, pixels and colours, else the rows themselves.
 
-    Each is the principal components of what its name says. Strokes come first, where images are large enough:
-    neighbours in pixels share their thickness, place and light more than what they show.
+    Strokes, oriented gradients, come first where images are large enough: nearest neighbours in pixels share stroke
+    width, position and brightness rather than the object.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def views(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
 def principal_scores(rows: np.ndarray, seed: int) -> np.ndarray:
     """Principal components (n, at most 30) of rows (n, p)."""
     pca = PCA(min(MAX_DIMS, *rows.shape), random_state=seed)
-    with np.errstate(invalid="ignore"):  # rows that are all alike have no variance to explain
+    with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to explain
         return pca.fit_transform(rows)
 
 
 def one_cluster(rows: np.ndarray, scores: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Scores (n, d) of a single normal cluster with the variances of ``scores``: what data without clusters look like.
+    """Scores (n, d) drawn from a single normal with the variances of ``scores``: the null model without clusters.
 
-    Columns of a table with few distinct values take values that occur in them, so that whole numbers stay whole.
+    Discrete columns of a table are rounded to values that occur in them.
     """
     normal = np.random.default_rng(seed).normal(size=(n, scores.shape[1])) * scores.std(0)
     if rows.ndim > 2:
@@ -75,8 +75,8 @@ def one_cluster(rows: np.ndarray, scores: np.ndarray, n: int, seed: int) -> np.n
 def evenly_scaled(rows: np.ndarray) -> np.ndarray:
     """Standardised rows (n, p) in which a column of two values is at most 2 wide.
 
-    A rare yes is many standard deviations from a no. Rows with rare answers would look like clusters of their own, of
-    a few rows each, although they differ in one answer only.
+    Standardised, the rare value of a binary column is many standard deviations from the other, so that the few rows
+    that have it would form a cluster of their own.
     """
     low, high = rows.min(0), rows.max(0)
     two_valued = ((rows == low) | (rows == high)).all(0)
@@ -89,12 +89,11 @@ def colours(images: np.ndarray) -> np.ndarray:
 
 
 def oriented_gradients(images: np.ndarray) -> np.ndarray:
-    """Which way the strokes of images run, and where: histograms of oriented gradients (Dalal and Triggs 2005).
+    """Histograms of oriented gradients (Dalal and Triggs 2005).
 
-    The gradient of every pixel, of the channel where it is steepest, is dealt out to the nearest two of eight
-    directions and to the nearest cells of a 6x6 grid. A direction and its opposite are one, so that dark strokes on
-    light are as light ones on dark. Histograms of unit length do not tell the contrast; their square roots let faint
-    strokes count.
+    The gradient of every pixel, of the channel where it is steepest, is shared among the nearest two of eight
+    directions and the nearest cells of a 6x6 grid. A direction and its opposite are the same, so that dark strokes on
+    light equal light ones on dark. Unit length removes the contrast; the square root raises weak gradients.
 
     Parameters
     ----------

@@ -17,11 +17,11 @@ from gmvae.initialisation.centres import kmeans_clusters
 
 N_NEIGHBOURS = 15
 _MIN_ROWS_PER_CLUSTER = 5
-"""A graph of fewer distinct rows has no clusters to show; k-means takes its place."""
+"""With fewer distinct rows, k-means takes the place of the graph."""
 _N_CANDIDATES = 11
-"""Numbers of eigenvectors that are tried, from that of the clusters to twice as many."""
+"""How many numbers of eigenvectors are tried, from K to 2 K."""
 _RESOLUTION = 1e-6
-"""Share of the scores' deviation below which two rows are one: equal rows differ by rounding after a projection."""
+"""Rows closer than this share of the scores' deviation are equal: a projection rounds."""
 
 
 class DistinctRows(NamedTuple):
@@ -73,17 +73,17 @@ def neighbour_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.nda
     if n_parts == n_clusters:
         return parts[distinct.inverse]
     if n_parts > n_clusters:
-        graph = joined(graph, distinct)
+        graph = connected(graph, distinct)
     vectors = eigenvectors(graph, 2 * n_clusters, seed)
-    return clusters_of(graph, vectors, n_clusters, seed, counts=distinct.counts)[distinct.inverse]
+    return spectral_clusters(graph, vectors, n_clusters, seed, counts=distinct.counts)[distinct.inverse]
 
 
 def neighbour_graph(scores: np.ndarray, counts: np.ndarray | None = None) -> sparse.csr_matrix:
     """Symmetric weights (m, m) between nearest neighbours among distinct rows (McInnes et al. 2018).
 
-    The weight of a neighbour falls exponentially with how much farther it is than the nearest one, at a rate by which
-    the weights of a row's neighbours add up to log₂ of their number. Two directions join as independent chances do.
-    Where rows occur several times, a weight counts once for every pair of their copies.
+    The weight of a neighbour is exp(-(d - d₁)/σ), where d₁ is the distance of the nearest one and σ makes the weights
+    of a row's k neighbours sum to log₂ k. The two directions a, b of an edge are combined as a + b - a b. Where rows
+    occur several times, a weight counts once for every pair of their copies.
 
     Parameters
     ----------
@@ -111,11 +111,11 @@ def neighbour_graph(scores: np.ndarray, counts: np.ndarray | None = None) -> spa
     return (copies @ graph @ copies).tocsr()
 
 
-def denser_where_close(graph: sparse.csr_matrix, scores: np.ndarray) -> sparse.csr_matrix:
-    """The graph with weights that also fall with the distance on one scale for all rows, the median of the graph's.
+def weighted_by_distance(graph: sparse.csr_matrix, scores: np.ndarray) -> sparse.csr_matrix:
+    """The graph with weights multiplied by a Gaussian of the distance, whose scale is the median over all edges.
 
-    By themselves, weights do not tell how far neighbours are: in one or two dimensions a boundary through an empty
-    place then cuts as much as one through a crowd.
+    The graph's own weights do not depend on the density: in one or two dimensions a boundary through an empty region
+    cuts as much of them as one through a dense region.
     """
     edges = graph.tocoo()
     distances = np.linalg.norm(scores[edges.row] - scores[edges.col], axis=1)
@@ -123,8 +123,8 @@ def denser_where_close(graph: sparse.csr_matrix, scores: np.ndarray) -> sparse.c
     return sparse.csr_matrix((edges.data * fall, (edges.row, edges.col)), shape=graph.shape)
 
 
-def joined(graph: sparse.csr_matrix, distinct: DistinctRows) -> sparse.csr_matrix:
-    """Make one graph of its parts: a tree of shortest edges between their means, each between the closest rows."""
+def connected(graph: sparse.csr_matrix, distinct: DistinctRows) -> sparse.csr_matrix:
+    """Connect a graph's parts along the minimum spanning tree of their means, by edges between the closest rows."""
     n_parts, parts = csgraph.connected_components(graph, directed=False)
     members = [np.flatnonzero(parts == part) for part in range(n_parts)]
     means = np.stack([distinct.scores[rows].mean(0) for rows in members])
@@ -141,13 +141,13 @@ def joined(graph: sparse.csr_matrix, distinct: DistinctRows) -> sparse.csr_matri
 def eigenvectors(graph: sparse.csr_matrix, number: int, seed: int) -> np.ndarray:
     """Leading eigenvectors (m, number) of a graph's normalised weights; at most m - 1 of them."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Graph is not fully connected")  # its parts are clusters themselves
-        warnings.filterwarnings("ignore", "ARPACK has failed")  # the method that takes its place does not
+        warnings.filterwarnings("ignore", "Graph is not fully connected")  # its parts are clusters
+        warnings.filterwarnings("ignore", "ARPACK has failed")  # scikit-learn falls back on LOBPCG
         number = min(number, graph.shape[0] - 1)
         return spectral_embedding(graph, n_components=number, random_state=seed, drop_first=False)
 
 
-def clusters_of(
+def spectral_clusters(
     graph: sparse.csr_matrix,
     vectors: np.ndarray,
     n_clusters: int,
@@ -167,15 +167,15 @@ def clusters_of(
 
 
 def modularity(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:
-    """Share of the weight within clusters, less what chance would put there (Newman and Girvan 2004)."""
+    """Share of the weight within clusters, less its expectation under random edges (Newman and Girvan 2004)."""
     within, volume = _within_and_volume(graph, clusters)
     return float((within - volume**2).sum())
 
 
 def cohesion(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:
-    """Mean over clusters of the share of a cluster's weight that is within it; 1 where the graph falls into them.
+    """Mean over clusters of the share of a cluster's weight that is within it; 1 where no edge joins two clusters.
 
-    It is 1 less the mean conductance (Shi and Malik 2000). Unlike modularity it does not ask for clusters of equal
+    It is 1 less the mean conductance (Shi and Malik 2000). Unlike modularity it does not favour clusters of equal
     size.
     """
     within, volume = _within_and_volume(graph, clusters)

@@ -1,10 +1,10 @@
-"""The clusters on which a fit starts: one way to find them, or several that compete."""
+"""Starting clusters: by one method, or by the best of several."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,27 +30,27 @@ CLUSTERINGS: Mapping[str, Clustering] = {
 
 _GAIN_WEIGHT = 1.25
 _LEAST_CUT = 0.005
-"""Share of cut weight below which cuts count as equal; it is that of a few rows in thousands."""
+"""Added to the share of cut weight before its logarithm: smaller shares are of a few rows in thousands."""
 _LEAST_GAIN = 1e-3
-"""Share of the best gain below which gains count as equal."""
+"""Floor of a gain, as a share of the best, before its logarithm."""
 _MAX_MIXTURE = 2e9
 """Rows times clusters times squared dimensions up to which a Gaussian mixture is tried: half a minute."""
 _ROWS_PER_PARAMETER = 2
-"""Rows per cluster and dimension below which a Gaussian mixture fits noise."""
-_CLEARER = 0.25
-"""By how much more halves of the data must agree on pixels or colours for them to take the place of strokes."""
+"""Rows per cluster and dimension from which a Gaussian mixture is tried."""
+_LEAST_MARGIN = 0.25
+"""How much higher the agreement of halves must be on pixels or colours for them to replace strokes."""
 _MAX_ROWS_COMPARED = 4000
 _N_VOTES = 5
 
 
 class Start(NamedTuple):
-    """Starting clusters and how they were chosen.
+    """Starting clusters, their method and the reason.
 
     Attributes
     ----------
     clusters : ndarray of int, shape (n,)
     init : str
-        The way they were found: "neighbours", "kmeans" or "gmm".
+        The method: "neighbours", "kmeans" or "gmm".
     reason : str
         A sentence for the log.
     """
@@ -61,21 +61,21 @@ class Start(NamedTuple):
 
 
 class Support(NamedTuple):
-    """How far the data support clusters.
+    """Two criteria of clusters that need no labels.
 
     Attributes
     ----------
     cohesion : float
         Mean share of the weight in the graph of nearest neighbours that stays within a cluster.
     gain : float
-        Nats per held-out row by which normal clusters describe the data better than a single one.
+        Held-out log-likelihood over that of a single normal; see `gaussian_gain`.
     """
 
     cohesion: float
     gain: float
 
     def score(self, best_gain: float) -> float:
-        """Rises by 0.7 where half as much is cut, or where the gain is 1.7 times as high."""
+        """1.25 log(gain) - log(cut), so that half the cut weighs as much as 1.7 times the gain."""
         gain = max(self.gain / best_gain, _LEAST_GAIN) if best_gain > 0.0 else 1.0
         return _GAIN_WEIGHT * math.log(gain) - math.log(1.0 - self.cohesion + _LEAST_CUT)
 
@@ -83,11 +83,10 @@ class Support(NamedTuple):
 def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int) -> Start:
     """Cluster ``rows``.
 
-    Under ``init='auto'`` clusters of the graph of nearest neighbours, k-means' and a Gaussian mixture's compete. The
-    first follow clusters of any shape but ask for similar sizes, the others know sizes but only round or elliptic
-    shapes. Two criteria that need no labels are weighed: how little of the graph is cut, and how much better than one
-    normal distribution one for each cluster describes rows that it has not seen (see `Support.score`). Of images,
-    strokes are clustered, or pixels or colours where halves of the data agree far more on their clusters.
+    Under ``init='auto'`` the clusters of three methods are compared: the graph of nearest neighbours, which finds any
+    shape but prefers equal sizes, and k-means and a Gaussian mixture, which find any sizes but only round or elliptic
+    shapes. `Support.score` combines the share of the graph's weight that is cut and the held-out gain over a single
+    normal. Of images strokes are clustered, or pixels or colours if halves of the data agree far more on these.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
     rows : ndarray of shape (n, p) or (n, C, H, W)
         Standardised observations, or a random part of them.
     n_components : int
-        K; with fewer rows, or fewer distinct ones, some components get none.
+        K; with fewer rows, or fewer distinct ones, some components get no rows.
     seed : int
         Seed of the clustering.
 
@@ -105,18 +104,18 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
     """
     n_clusters = min(n_components, len(rows))
     with warnings.catch_warnings():
-        # A start need not converge, and users would take the warning for one about their own fit.
+        # A start need not converge; the warning would be taken for one about the fit.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if init != "auto":
             view, scores = next(views(rows, seed))
             return Start(CLUSTERINGS[init](scores, n_clusters, seed), init, f"clusters of {view}")
-        seen = dict(views(rows, seed))
-        view, of_view = clearest_view(seen, n_clusters, seed)
-        found = candidates(seen[view], n_clusters, seed)
+        by_view = dict(views(rows, seed))
+        view, of_view = choose_view(by_view, n_clusters, seed)
+        found = candidates(by_view[view], n_clusters, seed)
     if len(found) == 1:
         ((name, clusters),) = found.items()
         return Start(clusters, name, f"clusters of {view} by {name}{of_view}")
-    support = supported(seen[view], found)
+    support = supports(by_view[view], found)
     best_gain = max(each.gain for each in support.values())
     best = max(support, key=lambda name: support[name].score(best_gain))
     compared = "; ".join(
@@ -127,7 +126,7 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
 
 
 def candidates(scores: np.ndarray, n_clusters: int, seed: int) -> dict[str, np.ndarray]:
-    """Clusters by every way that the rows are enough for."""
+    """Clusters by every method for which there are enough rows."""
     names = ["neighbours", "kmeans"] if n_clusters > 1 else ["kmeans"]
     n, p = scores.shape
     if n_clusters > 1 and n >= _ROWS_PER_PARAMETER * n_clusters * p and n * n_clusters * p**2 <= _MAX_MIXTURE:
@@ -135,8 +134,8 @@ def candidates(scores: np.ndarray, n_clusters: int, seed: int) -> dict[str, np.n
     return {name: CLUSTERINGS[name](scores, n_clusters, seed) for name in names}
 
 
-def supported(scores: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, Support]:
-    """How far the data support each of several clusterings."""
+def supports(scores: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, Support]:
+    """Criteria of each of several clusterings."""
     distinct = distinct_rows(scores)
     if len(distinct.scores) < 2:
         return {name: Support(1.0, 0.0) for name in found}
@@ -147,39 +146,36 @@ def supported(scores: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, 
     }
 
 
-def clearest_view(seen: Mapping[str, np.ndarray], n_clusters: int, seed: int) -> tuple[str, str]:
-    """The first view, or one on whose clusters halves of the data agree far more, and words for the log."""
-    first, *others = seen
+def choose_view(by_view: Mapping[str, np.ndarray], n_clusters: int, seed: int) -> tuple[str, str]:
+    """The first view, or one on which halves of the data agree far more, and a reason for the log."""
+    first, *others = by_view
     if not others or n_clusters == 1:
         return first, ""
-    agreement = {name: halves_agree(scores, n_clusters, seed) for name, scores in seen.items()}
-    return clearest(agreement), "; halves agree on " + ", ".join(
-        f"{name} by {each:.2f}" for name, each in agreement.items()
-    )
+    agreed = {name: half_agreement(scores, n_clusters, seed) for name, scores in by_view.items()}
+    words = ", ".join(f"{name} by {each:.2f}" for name, each in agreed.items())
+    return most_agreed(agreed), f"; halves agree on {words}"
 
 
-def clearest(agreement: Mapping[str, float]) -> str:
-    """The first view, or the one on which halves of the data agree most, if it is by far more."""
-    first, best = next(iter(agreement)), max(agreement, key=lambda name: agreement[name])
-    return best if agreement[best] > agreement[first] + _CLEARER else first
+def most_agreed(agreed: Mapping[str, float]) -> str:
+    """The view on which halves of the data agree most, if by a margin, else the first."""
+    first, best = next(iter(agreed)), max(agreed, key=lambda name: agreed[name])
+    return best if agreed[best] > agreed[first] + _LEAST_MARGIN else first
 
 
-def halves_agree(scores: np.ndarray, n_clusters: int, seed: int) -> float:
-    """Adjusted Rand index between clusters of one half of the rows and what the other half's give to it."""
+def half_agreement(scores: np.ndarray, n_clusters: int, seed: int) -> float:
+    """Agreement of the graph's clusters of two random halves of the rows; see `agreement`."""
     order = np.random.default_rng(seed).permutation(len(scores))[:_MAX_ROWS_COMPARED]
-    halves = np.array_split(order, 2)
-    found = [neighbour_clusters(scores[half], min(n_clusters, len(half)), seed) for half in halves]
-    return float(
-        np.mean(
-            [
-                adjusted_rand_score(found[here], told_by(scores[halves[there]], found[there], scores[halves[here]]))
-                for here, there in ((0, 1), (1, 0))
-            ]
-        )
-    )
+    halves = [scores[half] for half in np.array_split(order, 2)]
+    return agreement(halves, [neighbour_clusters(half, min(n_clusters, len(half)), seed) for half in halves])
 
 
-def told_by(known: np.ndarray, clusters: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Clusters of rows by a vote of their nearest neighbours among rows whose clusters are known."""
+def agreement(halves: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
+    """Adjusted Rand index between one half's clusters and the other's transferred to it, averaged over both ways."""
+    transferred = [labels_by_neighbours(halves[1 - here], found[1 - here], halves[here]) for here in (0, 1)]
+    return float(np.mean([adjusted_rand_score(own, other) for own, other in zip(found, transferred, strict=True)]))
+
+
+def labels_by_neighbours(known: np.ndarray, clusters: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Clusters of ``asked`` by a vote of their nearest neighbours among ``known`` rows."""
     neighbours = NearestNeighbors(n_neighbors=min(_N_VOTES, len(known))).fit(known)
     return mode(clusters[neighbours.kneighbors(asked, return_distance=False)], axis=1).mode

@@ -1,4 +1,4 @@
-"""How well clusters agree with known classes, and whether they are as certain as they are right."""
+"""Agreement of clusters with known classes, and calibration of their probabilities."""
 
 from gmvae.metrics.agreement import (
     Confusion,

@@ -1,7 +1,7 @@
-"""How well clusters agree with known classes, and how many clusters are in use.
+"""Agreement of clusters with known classes, and the number of clusters in use.
 
-Clusters have no names, so every accuracy first lends them classes: by the surest observation of
-each, by the best one-to-one matching, or by the most frequent class.
+Every accuracy first assigns a class to each cluster: that of its most probable observation, by the best
+one-to-one matching, or the most frequent one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import entr
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from gmvae.metrics.given import distribution, encode, pair
+from gmvae.metrics.validation import distribution, encode, pair
 
 
 class Confusion(NamedTuple):
@@ -40,10 +40,10 @@ class Confusion(NamedTuple):
 
 
 def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = None) -> float:
-    """Accuracy when each cluster is named by its surest observation (Makhzani et al., 2015).
+    """Accuracy when each cluster gets the class of its most probable observation (Makhzani et al., 2015).
 
-    For every cluster the observation with the highest probability of it lends its true label to
-    all observations whose most probable cluster it is. Of equal ones the first counts.
+    For every cluster, the observation with the highest probability of it gives its true label to all observations
+    whose most probable cluster it is. Of equal probabilities the first counts.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike |
     proba : array-like of shape (N, K)
         Probability of each cluster given the observation.
     log_odds : array-like of shape (N, K), optional
-        The same as log [p / (1 - p)]: they find the surest of many observations whose probabilities round to 1.
+        The same as log [p / (1 - p)]: they rank observations whose probabilities round to 1.
 
     Returns
     -------
     float
-        Share of observations labelled right, in [0, 1].
+        Share of observations with the right label, in [0, 1].
 
     Raises
     ------
@@ -80,7 +80,7 @@ def accuracy_exemplar(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike |
 def accuracy_hungarian(labels: ArrayLike, clusters: ArrayLike) -> float:
     """Accuracy under the best one-to-one matching of clusters and classes.
 
-    When their numbers differ, the observations of whatever stays unmatched count as wrong.
+    When their numbers differ, observations of unmatched classes or clusters count as wrong.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def accuracy_hungarian(labels: ArrayLike, clusters: ArrayLike) -> float:
     Returns
     -------
     float
-        Share of observations labelled right, in [0, 1].
+        Share of observations with the right label, in [0, 1].
 
     Raises
     ------
@@ -101,7 +101,7 @@ def accuracy_hungarian(labels: ArrayLike, clusters: ArrayLike) -> float:
 
 
 def matched(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.bool_]:
-    """Which observations lie in the cluster matched to their class, (N,).
+    """Mask (N,) of the observations in the cluster matched to their class.
 
     Parameters and errors are those of `accuracy_hungarian`.
     """
@@ -113,9 +113,9 @@ def matched(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.bool_]:
 
 
 def accuracy_majority(labels: ArrayLike, clusters: ArrayLike) -> float:
-    """Accuracy when each cluster is named by its most frequent class, also called purity.
+    """Accuracy when each cluster gets its most frequent class, also called purity.
 
-    It never falls when a cluster is split: compare it only between equal numbers of clusters.
+    Splitting a cluster never lowers it: compare it only between equal numbers of clusters.
     Parameters, result and errors are those of `accuracy_hungarian`.
     """
     matrix = _contingency(labels, clusters).matrix
@@ -159,7 +159,7 @@ def match(labels: ArrayLike, clusters: ArrayLike) -> Confusion:
 
 
 def stability(clusterings: Sequence[ArrayLike]) -> float:
-    """Mean adjusted Rand index over all pairs of clusterings of the same rows: 1 where all are alike, 0 by chance.
+    """Mean adjusted Rand index over all pairs of clusterings of the same rows: 1 where all are equal, 0 by chance.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def effective_components(usage: ArrayLike) -> float:
     Returns
     -------
     float
-        1 when one cluster takes everything, K when all are used alike.
+        1 when one cluster has all observations, K when all have the same share.
 
     Raises
     ------

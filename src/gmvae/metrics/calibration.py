@@ -1,4 +1,4 @@
-"""Whether clusters are as certain as they are right."""
+"""Calibration: confidence of the most probable clusters against their accuracy."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmvae.domains import Domain, require
 from gmvae.metrics.agreement import matched
-from gmvae.metrics.given import distribution, encode
+from gmvae.metrics.validation import distribution, encode
 
 N_BINS = 15
-"""As many as Guo et al. (2017) take."""
+"""As in Guo et al. (2017)."""
 
 
 class Reliability(NamedTuple):
@@ -37,10 +37,10 @@ class Reliability(NamedTuple):
 
 
 def reliability(labels: ArrayLike, proba: ArrayLike, n_bins: int = N_BINS) -> Reliability:
-    """Compare how certain the most probable clusters are with how often they are right (Guo et al. 2017).
+    """Compare the confidence of the most probable clusters with their accuracy (Guo et al. 2017).
 
     An observation's confidence is the probability of its most probable cluster; it is right if that is the cluster
-    matched to its class, as in `accuracy_hungarian`: whatever stays unmatched counts as wrong.
+    matched to its class, as in `accuracy_hungarian`; unmatched classes and clusters count as wrong.
 
     Parameters
     ----------

@@ -45,5 +45,5 @@ def evaluate(labels: ArrayLike, proba: ArrayLike, log_odds: ArrayLike | None = N
 
 
 def evaluate_log_odds(labels: ArrayLike, log_odds: ArrayLike) -> Scores:
-    """Return every score from the log-odds of each cluster, shape (N, K), of which probabilities follow."""
+    """Return every score from the log-odds of each cluster, shape (N, K)."""
     return evaluate(labels, expit(np.asarray(log_odds, dtype=np.float64)), log_odds)

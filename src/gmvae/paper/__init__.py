@@ -1,1 +1,1 @@
-"""The paper's figures and tables, one file each: a preset, a run, a drawing."""
+"""The paper's figures and tables, one file each, and the demonstration."""

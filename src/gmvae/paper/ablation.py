@@ -1,4 +1,4 @@
-"""What the published accuracies need: one factor of the training changed at a time, on MNIST."""
+"""Ablation on MNIST: one factor of the paper's training changed at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gmvae.presets import preset
 
 _K = 10
 _MLP = {"network": "mlp", "hidden_layer_sizes": (500, 500), "n_components": _K, "init": "random"}
-"""A network that trains in minutes in place of the convolutional one; latents and training are the paper's."""
+"""A network that trains in minutes, in place of the convolutional one; latents and training are the paper's."""
 
 _PAPER = 77.78
 """Mean exemplar accuracy in per cent of the paper's runs with K = 10 and M = 1."""
 _MANY = 5
-"""Distinct clusters of ten from which a variant counts as alive."""
+"""Distinct clusters, of ten, from which a variant counts as not collapsed."""
 _HALF, _MOST = round(0.5 * math.log(_K), 3), round(0.9 * math.log(_K), 3)
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""What users would otherwise run, from scikit-learn."""
+"""Baselines from scikit-learn: k-means and Gaussian mixtures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def gaussian_mixture(
 ) -> GaussianMixture:
     """Gaussian mixture with k-means starts, fitted to rows (n, p).
 
-    Covariances are regularised by 1e-3 of the data's mean variance: pixels that never change make
-    scikit-learn's absolute 1e-6 singular.
+    Covariances are regularised by 1e-3 of the data's mean variance: with constant pixels they are singular under
+    scikit-learn's absolute 1e-6.
     """
     reg_covar = 1e-3 * float(np.var(X, axis=0).mean())
     mixture = GaussianMixture(

@@ -1,4 +1,4 @@
-"""A first look: handwritten digits and five arcs, beside k-means and a Gaussian mixture."""
+"""The demonstration: GMVAE, k-means and a Gaussian mixture on handwritten digits and five arcs."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ RECOGNITION = (
         Edge("beta", "z", dashed=True),
     ),
 )
-"""Dashed: p(z|x, w) is no network, but the exact posterior of the mixture that β gives."""
+"""Dashed: p(z|x, w) has no network; it is the exact posterior of the mixture p(x|w, z), with parameters β."""
 
 _SPAN = (-1.9, 3.7)
-"""Of both panels from left to right."""
+"""Horizontal limits of both panels."""
 
 
 def run(scope: Scope) -> Finding:

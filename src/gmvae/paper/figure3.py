@@ -1,4 +1,4 @@
-"""Figure 3: the z-term against training, without and with the constraint."""
+"""Figure 3: the z-prior term against the training step, without and with the constraint."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gmvae.paper.scope import Scope
 from gmvae.paper.trials import Outcome
 
 _MERGED = 0.1
-"""Share of log K below which the z-term says that components coincide."""
+"""Share of log K below which the z-term indicates that components coincide."""
 _HELD = 0.9
-"""Share of λ that the z-term must keep for the constraint to count as held."""
+"""Share of λ that the z-term must reach at the end for the constraint to count as held."""
 
 
 def run(scope: Scope) -> Finding:

@@ -13,7 +13,7 @@ _STARTED, _RANDOM = "starting clusters", "random start"
 
 
 def run(scope: Scope) -> Finding:
-    """Fit what Table 1 needs, and draw how it came about."""
+    """Fit the runs of Table 1, and draw their accuracy after every epoch."""
     size, material = mnist.SIZES[scope.scale], mnist.material(scope)
     started, random = (
         scope.outcomes(mnist.trials(scope, size.cells, changes), material)

@@ -10,7 +10,7 @@ from gmvae import figures
 from gmvae.estimator import GMVAE
 from gmvae.metrics import match
 from gmvae.paper import mnist
-from gmvae.paper.findings import Finding, Table, Verdict
+from gmvae.paper.findings import Finding, Table
 from gmvae.paper.scope import Scope
 from gmvae.paper.trials import Material
 from gmvae.report.figures import component_images, name_directions, style_directions, style_images
@@ -20,27 +20,27 @@ _N_STYLED = 4
 """Components whose style is drawn."""
 _N_ASKED = 200
 _MIXED = 0.5
-"""Share of its most frequent class below which a component stands for none."""
+"""Share of its most frequent class from which a component represents that class."""
 
 
 def run(scope: Scope) -> Finding:
-    """Fit what Table 1 needs from starting clusters, and draw the run with the best bound."""
+    """Fit the runs of Table 1 from starting clusters, and draw the one with the best bound."""
     material = mnist.material(scope)
     outcomes = scope.outcomes(mnist.trials(scope, [mnist.FIRST], mnist.STARTED), material)
     best = max(outcomes, key=lambda outcome: outcome.measures["bound"])
     model = best.model()
-    components, rows = _portraits(model, material)
+    rows = _table(model, material)
     pure = sorted({row[1] for row in rows if row[3] >= 100 * _MIXED})
     told = sorted({row[1] for row in rows if min(row[3], row[4]) >= 100 * _MIXED})
     finding = Finding(
         item="fig5",
         title="Figure 5: samples of each MNIST component, and the style",
         paper="each component generates one digit; its style varies with w.",
-        ours=f"{len(components)} of {model.n_components} components are used; "
+        ours=f"{len(rows)} of {model.n_components} components are used; "
         f"{len(pure)} of the 10 digits have a component of which they are at least {_MIXED:.0%}, and for {len(told)} "
         f"of these at least {_MIXED:.0%} of its samples are found in it again; the w-prior is "
         f"{best.measures['w_prior']:.1f} nats.",
-        verdict=_verdict(len(told)),
+        verdict="reproduced" if len(told) >= 9 else "in part" if len(told) >= 5 else "not reached",
         tables=[
             Table(
                 "fig5",
@@ -63,15 +63,11 @@ def run(scope: Scope) -> Finding:
     finding.draw(
         scope.out,
         "fig5",
-        _draw(model, material, components, rows),
+        _draw(model, material, rows),
         "Left: ten samples of every component that is used, at w = 0, in the order of the digits. Right: the mean of "
         "some components over the two coordinates of w that vary most, from -2.5 to 2.5.",
     )
     return finding
-
-
-def _verdict(n_told: int) -> Verdict:
-    return "reproduced" if n_told >= 9 else "in part" if n_told >= 5 else "not reached"
 
 
 def _found_again(model: GMVAE, component: int) -> float:
@@ -80,14 +76,14 @@ def _found_again(model: GMVAE, component: int) -> float:
     return float((model.predict(np.rint(255 * images).astype(np.uint8)) == component).mean())
 
 
-def _portraits(model: GMVAE, material: Material) -> tuple[list[int], list[list[Any]]]:
-    """Components in use, by the digit they mostly hold, and a row of the table for each."""
+def _table(model: GMVAE, material: Material) -> list[list[Any]]:
+    """A row for each component in use, in the order of its most frequent digit."""
     assert material.test.labels is not None
     confusion = match(material.test.labels, model.predict(material.test.X))
     digits = confusion.classes[confusion.matrix.argmax(axis=0)]
     order = np.lexsort((-confusion.matrix.max(axis=0), digits))
     sizes = confusion.matrix.sum(axis=0)
-    rows: list[list[Any]] = [
+    return [
         [
             int(confusion.clusters[column]),
             int(digits[column]),
@@ -97,10 +93,10 @@ def _portraits(model: GMVAE, material: Material) -> tuple[list[int], list[list[A
         ]
         for column in order
     ]
-    return [int(row[0]) for row in rows], rows
 
 
-def _draw(model: GMVAE, material: Material, components: list[int], rows: list[list[Any]]) -> Any:
+def _draw(model: GMVAE, material: Material, rows: list[list[Any]]) -> Any:
+    components = [row[0] for row in rows]
     figure = figures.new_figure(13.0, 0.55 * max(len(components), 8) + 1.0)
     samples, styles = figure.subfigures(1, 2, width_ratios=(1.0, 1.25), squeeze=False)[0]
     images = component_images(model.fitted_, material.train.X)[components]

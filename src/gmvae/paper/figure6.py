@@ -20,7 +20,7 @@ from gmvae.report.figures import component_images
 
 _GREY, _CROPS = "svhn_test_recrop_grey32.npz", "svhn_train_first1083_rgb32.npz"
 _MIN_VISIBLE = 0.9 * 255
-"""Of a re-cropped digit's window that must lie within its photograph."""
+"""Least part of a re-cropped digit's window that lies within its photograph, on a scale to 255."""
 _TEST_SHARE = 0.2
 
 
@@ -42,7 +42,7 @@ _SIZES: dict[Scale, Size] = {
 }
 _SAMPLES = 10
 _MOST_COMPONENTS = 9
-"""Of ten that must be in use."""
+"""Components, of ten, that must be in use for the verdict."""
 
 
 _TRAININGS: Mapping[str, Mapping[str, Any]] = {
@@ -50,11 +50,11 @@ _TRAININGS: Mapping[str, Mapping[str, Any]] = {
     "the paper's from clusters": mnist.PAPER_STARTED,
     "exact bound from clusters": mnist.STARTED,
 }
-"""As on MNIST. The last is drawn."""
+"""Those of MNIST. The last is drawn."""
 
 
 class Edition(NamedTuple):
-    """A set of SVHN images, and exactly what it is."""
+    """A set of SVHN images and its description."""
 
     name: str
     words: str
@@ -63,9 +63,9 @@ class Edition(NamedTuple):
 
 
 def run(scope: Scope) -> Finding:
-    """Fit the paper's network to the editions of SVHN at hand."""
-    size, editions = _SIZES[scope.scale], _editions(scope)
-    found = [(edition, _fit(scope, edition, size)) for edition in editions]
+    """Fit the paper's network to the editions of SVHN in the data home."""
+    size = _SIZES[scope.scale]
+    found = [(edition, _fit(scope, edition, size)) for edition in _editions(scope)]
     fits = [
         (edition, training, outcome)
         for edition, outcomes in found
@@ -144,7 +144,7 @@ def _fit(scope: Scope, edition: Edition, size: Size) -> list[Outcome]:
 
 
 def _editions(scope: Scope) -> list[Edition]:
-    """The official set if it has been fetched, else what else there is of it in the data home."""
+    """The official set if it has been fetched, else the other editions in the data home."""
     size = _SIZES[scope.scale]
     if any(known.name == "svhn" and known.present for known in catalogue(scope.data_home)):
         words = "SVHN, official training images in colour"

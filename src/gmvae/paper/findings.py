@@ -1,4 +1,4 @@
-"""What came of an item of the paper: numbers, figures, a verdict; as JSON, as CSV and as a section of a page."""
+"""The result of an item of the paper: numbers, figures and a verdict, as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gmvae.atomic import write_csv, write_text
 
 Verdict = Literal["reproduced", "better", "in part", "not reached", "not run"]
 FOLDER = "reproduction"
-"""Of the items' files, beside the page."""
+"""Folder of the items' files, beside the page."""
 
 
 class Table(NamedTuple):
@@ -23,7 +23,7 @@ class Table(NamedTuple):
     Attributes
     ----------
     name : str
-        Of its CSV file.
+        Name of its CSV file.
     title : str
     columns : sequence of str
     rows : sequence of sequences
@@ -38,20 +38,20 @@ class Table(NamedTuple):
 
 @dataclass
 class Finding:
-    """What came of one item.
+    """The result of one item.
 
     Attributes
     ----------
     item, title : str
-        Its name on the command line, and what it is in the paper.
+        Its name on the command line, and its title.
     paper, ours : str
-        What the paper shows, and what was got, each in a sentence or two.
+        The paper's result and this one, in a sentence or two each.
     verdict : str
     tables : list of Table
     figures : dict of str to str
-        File names, and what one sees in them.
+        Captions by file name.
     notes : list of str
-        What a reader must know to judge the numbers.
+        What a reader needs to know to interpret the numbers.
     run : dict
         Scale, seeds, seconds, commit, versions and machine.
     """
@@ -75,20 +75,20 @@ class Finding:
         write_text(folder / f"{self.item}.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
     def draw(self, out: Path, name: str, figure: Any, caption: str) -> None:
-        """Save a figure as PNG and PDF below ``out``, and remember it."""
+        """Save a figure as PNG and PDF below ``out``, and add it to the result."""
         for ending in ("png", "pdf"):
             figures.save(figure, out / FOLDER / f"{name}.{ending}")
         self.figures[f"{name}.png"] = caption
 
 
 def read(path: Path) -> Finding:
-    """Read what `Finding.write` wrote."""
+    """Read a file of `Finding.write`."""
     document = json.loads(path.read_text(encoding="utf-8"))
     return Finding(**{**document, "tables": [Table(**table) for table in document["tables"]]})
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and sample standard deviation in a few digits."""
+    """Mean and sample standard deviation, rounded."""
     digits = 3 if max(map(abs, values)) < 10 else 2
     deviation = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{fmean(values):.{digits}f}{deviation}"

@@ -1,4 +1,4 @@
-"""The paper's convolutional network on MNIST, which Table 1 and figures 4 and 5 show."""
+"""The MNIST experiment of Table 1 and figures 4 and 5, with the paper's convolutional network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXACT: Mapping[str, Any] = {**STARTED, **PAPER}
 
 
 class Size(NamedTuple):
-    """How many rows, how many of them and samples for log p(y), epochs and seeds, and which settings of Table 1."""
+    """Numbers of rows, of rows and samples for log p(y), of epochs and seeds, and the settings of Table 1."""
 
     n_train: int
     n_test: int

@@ -1,4 +1,4 @@
-"""The page ``reproduction.md``: made from the items' JSON files, never typed."""
+"""The page ``reproduction.md``, made from the items' JSON files."""
 
 from __future__ import annotations
 

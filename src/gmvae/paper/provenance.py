@@ -1,4 +1,4 @@
-"""Where a number comes from: commit, versions and machine."""
+"""Provenance of a number: commit, versions and machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def provenance() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """Short name of the commit that the package is of; "+" where files have changed since; else "unknown"."""
+    """Short hash of the package's commit, with "+" if files have changed since; "unknown" outside git."""
     git, home = shutil.which("git"), Path(__file__).parents[1]
     if git is None:
         return "unknown"

@@ -1,7 +1,7 @@
-"""What the paper and the works it quotes report, for the columns beside ours.
+"""Accuracies that the paper and the works it quotes report.
 
-Table 1 is of the paper's final revision. Two of its values were seen in other sources as well; the others are as
-recalled, and are printed as quoted.
+Table 1 is that of the paper's final revision. Two of its values were checked in other sources; the others are from
+memory, and are printed as quoted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Cell(NamedTuple):
 
 
 class Quoted(NamedTuple):
-    """Accuracies in per cent under the exemplar protocol: of the best run, and mean and deviation over runs."""
+    """Accuracy in per cent under the exemplar protocol: of the best run, and mean and deviation over runs."""
 
     best: float | None
     mean: float | None

@@ -1,4 +1,4 @@
-"""The paper's figures and tables by name, and what came of them as files and as a page."""
+"""The paper's figures and tables by name, run and written as files and as a page."""
 
 from __future__ import annotations
 

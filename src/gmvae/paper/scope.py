@@ -1,4 +1,4 @@
-"""How much of an experiment to run, and where its files go."""
+"""The scope of a reproduction: scale, seeds and folders."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from gmvae.device import device_for
 from gmvae.paper.findings import FOLDER
 from gmvae.paper.provenance import provenance
 from gmvae.paper.trials import Material, Outcome, Trial, run_trials
-from gmvae.training import device_for
 
 Scale = Literal["quick", "laptop", "full"]
-"""A smoke test; what two cores do in a few hours; the paper's epochs and seeds."""
+"""A smoke test; a few hours on two cores; the paper's epochs and seeds."""
 
 
 class Scope(NamedTuple):
-    """What a command asks of an item.
+    """Scale, seeds and folders of a reproduction.
 
     Attributes
     ----------
@@ -47,11 +47,11 @@ class Scope(NamedTuple):
         return tuple(range(n_seeds)) if self.seeds is None else self.seeds
 
     def outcomes(self, trials: Sequence[Trial], material: Material) -> list[Outcome]:
-        """Run what has not been run yet."""
+        """Outcomes of trials, run unless they are finished."""
         return run_trials(trials, material, self.out / FOLDER / "runs", self.note)
 
     def run(self, outcomes: Sequence[Outcome] = ()) -> dict[str, Any]:
-        """What stands beside the numbers: scale, seeds, seconds and where they come from."""
+        """Facts of the run: scale, seeds, seconds and provenance."""
         sources = [outcome.record for outcome in outcomes] or [{**provenance(), "seconds": 0.0}]
         return {
             "scale": self.scale,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gmvae.paper import mnist, others
+from gmvae.paper import mnist, other_methods
 from gmvae.paper.findings import Finding, Table, Verdict, spread
 from gmvae.paper.quoted import OTHERS, TABLE_1, Cell
 from gmvae.paper.scope import Scope
@@ -66,7 +66,7 @@ def run(scope: Scope) -> Finding:
         verdict=_verdict(means["table1"]),
         tables=[
             *(_ours(group, name) for name, group in groups.items()),
-            others.table(scope, material),
+            other_methods.table(scope, material),
             _quotes(),
         ],
         notes=[

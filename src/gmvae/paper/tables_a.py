@@ -1,4 +1,4 @@
-"""Tables A.1-A.3: the networks, read off the models that the presets build."""
+"""Tables A.1-A.3: the networks, from the models that the presets build."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TABLES: dict[str, tuple[PresetName, Shape]] = {
 
 
 def run(scope: Scope) -> Finding:
-    """Build the presets' models and write down their layers."""
+    """Build the presets' models and list their layers."""
     return Finding(
         item="tableA",
         title="Tables A.1-A.3: the networks",
@@ -54,11 +54,10 @@ def _model(name: PresetName, shape: Shape) -> GaussianMixtureVAE:
 def layers(model: GaussianMixtureVAE, shape: Shape) -> Iterator[tuple[str, str, str]]:
     """Network, layer and shape of its output, for one observation, in the order of computation."""
     generative, recognition = model.generative, model.recognition
-    latent_dim = generative.mixture.streams[-1]
     parts: list[tuple[str, nn.Module, Callable[[Tensor], Any], Shape]] = [
         ("q(x, w | y)", recognition, recognition, shape),
         ("p(x | w, z)", generative.mixture, generative.mixture, (generative.style_dim,)),
-        ("p(y | x)", generative.observation.decoder, generative.observation.decoder, (latent_dim,)),
+        ("p(y | x)", generative.observation.decoder, generative.observation.decoder, (model.D_x,)),
     ]
     for name, module, function, of in parts:
         for layer, output in _trace(module, function, of):
@@ -66,7 +65,7 @@ def layers(model: GaussianMixtureVAE, shape: Shape) -> Iterator[tuple[str, str, 
 
 
 def _trace(module: nn.Module, function: Callable[[Tensor], Any], shape: Shape) -> list[tuple[str, Shape]]:
-    """Layers with weights, each with what follows it, and the shape of what comes out."""
+    """Layers with weights, each with its normalisation and activation, and the shape of its output."""
     found: list[tuple[str, Shape]] = []
 
     def note(layer: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -75,7 +74,7 @@ def _trace(module: nn.Module, function: Callable[[Tensor], Any], shape: Shape) -
         elif isinstance(layer, nn.ReLU | nn.Tanh):
             found[-1] = (f"{found[-1][0]} {type(layer).__name__}", found[-1][1])
         else:
-            found.append((_words(layer), tuple(output.shape[1:])))
+            found.append((_spelled(layer), tuple(output.shape[1:])))
 
     handles = [leaf.register_forward_hook(note) for leaf in module.modules() if not list(leaf.children())]
     with torch.no_grad():
@@ -85,7 +84,7 @@ def _trace(module: nn.Module, function: Callable[[Tensor], Any], shape: Shape) -
     return found
 
 
-def _words(layer: nn.Module) -> str:
+def _spelled(layer: nn.Module) -> str:
     if isinstance(layer, nn.Linear):
         return f"fc {layer.out_features}"
     assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)

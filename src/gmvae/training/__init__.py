@@ -1,6 +1,6 @@
-"""Training on Lightning Fabric: the loop, its history, its state and its view of the data.
+"""Training on Lightning Fabric: the loop, its state and its view of the data.
 
-Names are imported on first use, because a fitted model needs its history and a device, but not Fabric.
+Names are imported on first use: a fitted model predicts without loading Fabric.
 """
 
 from __future__ import annotations
@@ -9,38 +9,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gmvae.training.choices import decide
-    from gmvae.training.device import device_for
+    from gmvae.training.auto import resolve_auto
+    from gmvae.training.divergence import DivergedError, TrainingWarning
     from gmvae.training.fabric import make_fabric
-    from gmvae.training.guard import DivergedError, TrainingWarning
-    from gmvae.training.guide import StartingClusters
-    from gmvae.training.history import Epoch, History
+    from gmvae.training.guidance import StartingClusters
     from gmvae.training.loop import Trainer, converged
     from gmvae.training.minibatches import Split
     from gmvae.training.stack import Member, train_together
     from gmvae.training.state import State
 
 _HOMES = {
-    "DivergedError": "guard",
-    "Epoch": "history",
-    "History": "history",
+    "DivergedError": "divergence",
     "Member": "stack",
     "Split": "minibatches",
-    "StartingClusters": "guide",
+    "StartingClusters": "guidance",
     "State": "state",
     "Trainer": "loop",
-    "TrainingWarning": "guard",
+    "TrainingWarning": "divergence",
     "converged": "loop",
-    "decide": "choices",
-    "device_for": "device",
     "make_fabric": "fabric",
+    "resolve_auto": "auto",
     "train_together": "stack",
 }
 
 __all__ = [
     "DivergedError",
-    "Epoch",
-    "History",
     "Member",
     "Split",
     "StartingClusters",
@@ -48,9 +41,8 @@ __all__ = [
     "Trainer",
     "TrainingWarning",
     "converged",
-    "decide",
-    "device_for",
     "make_fabric",
+    "resolve_auto",
     "train_together",
 ]
 

@@ -1,4 +1,4 @@
-"""The optimiser, and its moments as tensors for a file."""
+"""The optimiser Adam, and its moments as tensors for a file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> Non
     Raises
     ------
     ValueError
-        If they are those of other parameters.
+        If they do not fit the parameters.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, Tensors] = {}

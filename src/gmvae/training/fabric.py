@@ -15,20 +15,20 @@ from torch import nn
 
 from gmvae.config import Config
 from gmvae.config import Precision as Precisions
-from gmvae.training.device import device_for
+from gmvae.device import device_for
 
 
 class ModelPrecision(Precision):
     """Precision of the model's weights and matrix products only.
 
-    Fabric's own plugins also cast what enters and leaves `forward`. Rows must enter as they are, because the model
-    standardises them in float64, and terms must leave as they were computed.
+    Fabric's own plugins also cast the arguments and results of `forward`. Rows must not be cast, because the model
+    standardises them in float64, nor the terms, which are computed in float32.
 
     Parameters
     ----------
     precision : {"32-true", "bf16-mixed", "64-true"}
     device_type : str
-        Where matrix products are to be in bfloat16.
+        Device on which matrix products are in bfloat16.
     """
 
     def __init__(self, precision: Precisions, device_type: str) -> None:
@@ -48,7 +48,7 @@ class ModelPrecision(Precision):
 
 
 class Events(TensorBoardLogger):
-    """TensorBoard events; where a disk is full, Fabric's own logger speaks of other things, or names no file."""
+    """TensorBoard events, with errors that name the folder: Fabric's own logger hides that a disk is full."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         with self._naming():

@@ -1,4 +1,4 @@
-"""What training sees: which rows, and what of them in one gradient step."""
+"""The split of the rows, and the minibatch of one gradient step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gmvae.objective import Guidance
 
 
 class Split(NamedTuple):
-    """Which rows to learn from and which to hold out; without the latter the former serve as both.
+    """Indices of training rows and of held-out rows; they overlap where nothing is held out.
 
     Attributes
     ----------
     train, held_out : Tensor of int
         Indices.
     seed : int
-        Seed of the noise under which held-out rows are always seen, so that bounds compare.
+        Seed of the noise of held-out rows, the same every epoch, so that their bounds compare.
     """
 
     train: Tensor
@@ -27,17 +27,17 @@ class Split(NamedTuple):
 
 
 class Minibatch(NamedTuple):
-    """What one gradient step sees.
+    """The input of one gradient step.
 
     Attributes
     ----------
     y : Tensor of shape (B, *event)
     noise : Noise
     view : Tensor of shape (V, *event) or None
-        Observations whose posterior is guided.
+        Observations whose posteriors are guided.
     guidance : Guidance or None
-        Where to.
-    warmth : float
+        Target and weight.
+    warm_up : float
         Weight of the x- and w-terms.
     learning_rate : float
         Adam's step size.
@@ -47,5 +47,5 @@ class Minibatch(NamedTuple):
     noise: Noise
     view: Tensor | None
     guidance: Guidance | None
-    warmth: float
+    warm_up: float
     learning_rate: float

@@ -1,4 +1,4 @@
-"""Schedules as functions of the share of training done: a factor of the peak learning rate, a weight of terms."""
+"""Schedules over the share of training done: the learning rate as a factor of its peak, and the weight of terms."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def one_cycle(progress: float) -> float:
 SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "one-cycle": one_cycle}
 
 
-def warmed(progress: float, share: float) -> float:
+def warm_up_weight(progress: float, share: float) -> float:
     """Weight that rises from 0 to 1 over the first ``share`` of training (Sønderby et al. 2016)."""
     return 1.0 if progress >= share else progress / share

@@ -1,4 +1,4 @@
-"""Many runs at once: models of one shape trained as one, with parameters stacked along a leading axis."""
+"""Several runs at once: models of equal shape trained as one, with parameters stacked along a leading axis."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch.nn import Parameter
 from gmvae.model import Noise
 from gmvae.objective import Guidance, Terms, lower_bound
 from gmvae.training.adam import adam
-from gmvae.training.guard import DivergedError
+from gmvae.training.divergence import DivergedError
+from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.loop import Trainer
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.state import State
-from gmvae.training.totals import Totals
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -30,7 +30,7 @@ class Member(NamedTuple):
     ----------
     trainer : Trainer
     resume : State or None
-        Where it stood, if it was interrupted.
+        Its state, if it was interrupted.
     on_epoch : callable
         Called with its state after every epoch.
     """
@@ -43,8 +43,8 @@ class Member(NamedTuple):
 class Stack:
     """Trainers whose models and steps have one shape, advanced together by one gradient step each.
 
-    Every member keeps its own minibatches, noise and optimiser's moments, so that it ends where it would have alone,
-    up to rounding.
+    Every member keeps its own minibatches, noise and optimiser's moments, so that its result is that of a run of its
+    own, up to rounding.
     """
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
@@ -62,14 +62,14 @@ class Stack:
                     **{moment: torch.stack([each[moment] for each in moments]) for moment in _MOMENTS},
                 }
 
-    def train_epoch(self, states: Sequence[State]) -> list[Totals]:
-        """Train every member for one epoch from its state, and give each its weights and moments back."""
+    def train_epoch(self, states: Sequence[State]) -> list[EpochSums]:
+        """Train every member for one epoch from its state, and copy weights and moments back to its trainer."""
         self.first.model.train()
-        totals = Totals(self.first.config.K, self.first.fabric.device, len(self.trainers))
+        sums = EpochSums(self.first.config.K, self.first.fabric.device, len(self.trainers))
         for minibatches in zip(*map(Trainer.minibatches, self.trainers, states), strict=True):
-            totals.add(self.step(minibatches))
+            sums.add(self.step(minibatches))
         self._scatter()
-        return [totals.of(member) for member in range(len(self.trainers))]
+        return [sums.member(member) for member in range(len(self.trainers))]
 
     def step(self, minibatches: Sequence[Minibatch]) -> Terms:
         """One gradient step of every member; terms have a leading axis of members."""
@@ -92,15 +92,15 @@ class Stack:
         return functional_call(self.first.model, (parameters, buffers), inputs)
 
     def _lower_bounds(self, terms: Terms, minibatches: Sequence[Minibatch]) -> Tensor:
-        min_information, warmth = self.first.config.min_information, minibatches[0].warmth
+        min_information, warm_up = self.first.config.min_information, minibatches[0].warm_up
         guidance = minibatches[0].guidance
         targets = [m.guidance.target for m in minibatches if m.guidance is not None and m.guidance.target is not None]
         if not targets:
-            return vmap(lambda terms: lower_bound(terms, min_information, guidance, warmth))(terms)
+            return vmap(lambda terms: lower_bound(terms, min_information, guidance, warm_up))(terms)
 
         def bound(terms: Terms, target: Tensor) -> Tensor:
             assert guidance is not None
-            return lower_bound(terms, min_information, Guidance(target, guidance.weight), warmth)
+            return lower_bound(terms, min_information, Guidance(target, guidance.weight), warm_up)
 
         return vmap(bound)(terms, torch.stack(targets))
 
@@ -134,7 +134,7 @@ def _parameter(trainer: Trainer, name: str) -> Parameter:
 
 
 def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
-    """Run trainers of one shape and one configuration, those at the same epoch and rate as one stacked model.
+    """Run trainers of equal shape and configuration; those at the same epoch and learning rate as one stacked model.
 
     Returns
     -------
@@ -156,10 +156,11 @@ def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
         if stack is None or group != stacked:
             stack, stacked = Stack([members[index].trainer for index in group]), group
         started = time.perf_counter()
-        totals = stack.train_epoch([states[index] for index in group])
-        for index, total in zip(group, totals, strict=True):
+        sums = stack.train_epoch([states[index] for index in group])
+        for index, epoch_sums in zip(group, sums, strict=True):
             try:
-                states[index] = members[index].trainer.settle(states[index], total, started, members[index].on_epoch)
+                trainer, _, on_epoch = members[index]
+                states[index] = trainer.finish_epoch(states[index], epoch_sums, started, on_epoch)
             except DivergedError as error:
                 outcomes[index] = error
     for index, member in enumerate(members):
@@ -170,5 +171,5 @@ def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
 
 
 def _pace(state: State) -> tuple[int, int]:
-    """Epochs and reductions of the rate; members that agree in both can take their steps together."""
+    """Epochs and reductions of the learning rate: members that agree in both have equal learning rates."""
     return len(state.history.epochs), state.reductions

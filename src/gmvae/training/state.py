@@ -1,4 +1,4 @@
-"""Everything that the next epoch depends on, so that a resumed run equals an uninterrupted one."""
+"""The state of training after an epoch: all that the next epoch depends on, so that a run can be resumed exactly."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from gmvae.history import History
 from gmvae.training.adam import Tensors
-from gmvae.training.history import History
 
 _SCALARS = {
     "best_bound": float,
@@ -27,7 +27,7 @@ class State:
     Attributes
     ----------
     network, best, optimizer : dict of str to Tensor
-        Present weights, the weights of the best held-out bound, and the optimiser's moments.
+        Current weights, the weights of the best held-out bound, and the optimiser's moments.
     generator : Tensor of uint8
         State of the random generator.
     history : History
@@ -35,9 +35,9 @@ class State:
     best_bound : float
         Held-out bound of ``best``.
     plateau_bound, epochs_without_gain : float, int
-        The bound that a gain is measured from, and for how long there was none.
+        The bound from which a gain is measured, and the number of epochs since the last gain.
     reductions : int
-        How often the guard has lowered the learning rate.
+        How often the learning rate was lowered after a non-finite value.
     finished : bool
         Whether training has ended.
     """
@@ -54,7 +54,7 @@ class State:
     finished: bool = False
 
     def to_tensors(self) -> tuple[Tensors, dict[str, str]]:
-        """Tensors and text that hold the whole state, for a file."""
+        """The state as tensors and text, for a file."""
         groups = {"network": self.network, "best": self.best, "optimizer": self.optimizer}
         tensors = {f"{group}/{name}": t for group, members in groups.items() for name, t in members.items()}
         scalars = {name: getattr(self, name) for name in _SCALARS}
@@ -70,7 +70,7 @@ class State:
         Raises
         ------
         KeyError, ValueError
-            If it is not what `to_tensors` gave.
+            If they are not what `to_tensors` returns.
         """
 
         def members(group: str) -> Tensors:

@@ -18,19 +18,21 @@ from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.model import build
 from gmvae.objective import Guidance
 from gmvae.observations import Observations
-from gmvae.training import StartingClusters
-from gmvae.training import guide as room
-from gmvae.training.guide import START_WEIGHT, Guide, augmented
+from gmvae.training import StartingClusters, augmentation
+from gmvae.training.augmentation import augment
+from gmvae.training.guidance import START_WEIGHT, PosteriorGuidance
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 N_STEPS = 1000
 START = StartingClusters(torch.arange(0, 40, 2), torch.arange(20) % 3)
 
 
-def guide(start: StartingClusters | None = START, consistency: float = 2.0, rows: Tensor = IMAGES) -> Guide:
+def posterior_guidance(
+    start: StartingClusters | None = START, consistency: float = 2.0, rows: Tensor = IMAGES
+) -> PosteriorGuidance:
     config = Config(n_components=3, style_dim=4, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
-        return Guide(
+        return PosteriorGuidance(
             build(config, (1, 8, 8), BernoulliLikelihood()), Observations(rows.numpy()), start, config, N_STEPS
         )
 
@@ -41,7 +43,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def test_rows_of_the_start_come_with_their_clusters() -> None:
     """Without views in between the rows are as they are, so that each can be found again."""
-    view, guidance = guide(consistency=0.0).view(IMAGES[:7], 100, generator())
+    view, guidance = posterior_guidance(consistency=0.0).views(IMAGES[:7], 100, generator())
     assert view is not None
     assert guidance is not None
     assert guidance.target is not None
@@ -53,7 +55,7 @@ def test_rows_of_the_start_come_with_their_clusters() -> None:
 
 
 def test_steps_go_over_from_the_start_to_the_views() -> None:
-    shown = [guide().view(IMAGES[:2], step, generator())[1] for step in range(N_STEPS)]
+    shown = [posterior_guidance().views(IMAGES[:2], step, generator())[1] for step in range(N_STEPS)]
     of_start = np.array([guidance is not None and guidance.target is not None for guidance in shown])
     assert of_start[0]
     for first in range(0, N_STEPS, 100):
@@ -66,14 +68,14 @@ def test_steps_go_over_from_the_start_to_the_views() -> None:
 
 
 def test_without_views_the_start_fades_to_the_end() -> None:
-    guidance = guide(START, 0.0).view(IMAGES, N_STEPS - 1, generator())[1]
+    guidance = posterior_guidance(START, 0.0).views(IMAGES, N_STEPS - 1, generator())[1]
     assert guidance is not None
     assert guidance.weight == pytest.approx(START_WEIGHT / N_STEPS)
 
 
 def test_without_either_nothing_is_shown() -> None:
-    assert guide(None, 0.0).view(IMAGES, 0, generator()) == (None, None)
-    assert guide(None).view(IMAGES, 0, generator())[1] == Guidance(None, 2.0)
+    assert posterior_guidance(None, 0.0).views(IMAGES, 0, generator()) == (None, None)
+    assert posterior_guidance(None).views(IMAGES, 0, generator())[1] == Guidance(None, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_without_either_nothing_is_shown() -> None:
 def test_maps_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, bounds: dict[str, float], how: Any) -> None:
     """One kind of map at a time, at its bound, against scipy's affine interpolation."""
     for name in ("SHIFT", "ANGLE", "LOG_SCALE", "SHEAR"):
-        monkeypatch.setattr(room, name, bounds.get(name, 0.0))
+        monkeypatch.setattr(augmentation, name, bounds.get(name, 0.0))
     monkeypatch.setattr(torch, "rand", lambda *size, **kind: torch.ones(*size, dtype=kind["dtype"]))
     image = ndimage.gaussian_filter(np.random.default_rng(1).random((1, 1, 16, 16)), (0, 0, 1, 1))
     angle, zoom, shear = bounds.get("ANGLE", 0.0), math.exp(bounds.get("LOG_SCALE", 0.0)), bounds.get("SHEAR", 0.0)
@@ -100,38 +102,38 @@ def test_maps_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, bounds: dict[s
     shift = 16 * bounds.get("SHIFT", 0.0)
     offset = centre - in_rows_columns @ centre + shift
     expected = ndimage.affine_transform(image[0, 0], in_rows_columns, offset, order=1, mode="nearest")
-    found = augmented(torch.from_numpy(image), generator())[0, 0].numpy()
+    found = augment(torch.from_numpy(image), generator())[0, 0].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert (how is not None) == np.allclose(found, image[0, 0])
 
 
 def test_every_image_is_moved_on_its_own() -> None:
     one: Tensor = IMAGES[:1].expand(5, -1, -1, -1)
-    moved = augmented(one, generator())
+    moved = augment(one, generator())
     assert len({tuple(image.flatten().tolist()) for image in moved}) == 5
-    torch.testing.assert_close(moved, augmented(one, generator()), rtol=0, atol=0)
+    torch.testing.assert_close(moved, augment(one, generator()), rtol=0, atol=0)
 
 
 def test_views_are_in_the_units_that_the_networks_see() -> None:
     levels = (255 * IMAGES).to(torch.uint8)
     shares = levels / 255
     for step in (0, N_STEPS - 1):
-        one, other = (guide(rows=rows).view(rows, step, generator())[0] for rows in (levels, shares))
+        one, other = (posterior_guidance(rows=rows).views(rows, step, generator())[0] for rows in (levels, shares))
         assert one is not None
         assert other is not None
         assert torch.equal(one, other)
 
 
-def test_a_lesson_leaves_the_posteriors_on_the_clusters() -> None:
+def test_pretraining_leaves_the_posteriors_on_the_clusters() -> None:
     blobs = torch.eye(3).repeat_interleave(20, 0).reshape(60, 1, 1, 3).repeat(1, 1, 8, 1)
     clusters = torch.arange(3).repeat_interleave(20)
-    taught = guide(StartingClusters(torch.arange(60), clusters), 0.0, functional.pad(blobs, (0, 5)))
-    before = {name: tensor.clone() for name, tensor in taught.model.generative.observation.state_dict().items()}
-    taught.teach(32, generator(), nullcontext)
+    pretrained = posterior_guidance(StartingClusters(torch.arange(60), clusters), 0.0, functional.pad(blobs, (0, 5)))
+    before = {name: tensor.clone() for name, tensor in pretrained.model.generative.observation.state_dict().items()}
+    pretrained.pretrain(32, generator(), nullcontext)
     images = functional.pad(blobs, (0, 5))
-    at_means = taught.model.log_posterior(images).exp()
-    at_samples = taught.model.mean_posterior(images, taught.model.noise(50, 1, generator()))
+    at_means = pretrained.model.log_posterior(images).exp()
+    at_samples = pretrained.model.mean_posterior(images, pretrained.model.noise(50, 1, generator()))
     for chances in (at_means, at_samples):
         assert (chances[torch.arange(60), clusters] > 0.85).all()
-    after = taught.model.generative.observation.state_dict()
+    after = pretrained.model.generative.observation.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items()), "the decoder has nothing to learn"

@@ -1,4 +1,4 @@
-"""Sums over an epoch, kept on the device and read once."""
+"""Sums of the terms over an epoch, kept on the device and read once at its end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import NamedTuple
 
 import torch
 
-from gmvae.objective import Terms
-from gmvae.training.guard import NonFiniteError
-
-TERMS = ("reconstruction", "conditional_prior", "w_prior", "z_prior")
+from gmvae.objective import TERMS, Terms, evidence_bound
+from gmvae.training.divergence import NonFiniteError
 
 
-class Means(NamedTuple):
-    """Means over an epoch's observations, in nats; the effective number of components is a number."""
+class EpochMeans(NamedTuple):
+    """Means over an epoch's observations, in nats, and the effective number of components."""
 
     reconstruction: float
     conditional_prior: float
@@ -26,10 +24,10 @@ class Means(NamedTuple):
     @property
     def lower_bound(self) -> float:
         """The unmodified evidence bound."""
-        return self.reconstruction - self.conditional_prior - self.w_prior - self.z_prior
+        return evidence_bound(*self[: len(TERMS)])
 
 
-class Totals:
+class EpochSums:
     """Sums of the terms and of the assignments over an epoch's observations.
 
     Parameters
@@ -37,7 +35,7 @@ class Totals:
     n_components : int
     device : torch.device
     n_members : int, optional
-        Of models trained as one: the terms then have a leading axis of members.
+        Number of models trained as one stack: the terms then have a leading axis of members.
     """
 
     def __init__(self, n_components: int, device: torch.device, n_members: int | None = None) -> None:
@@ -53,20 +51,20 @@ class Totals:
         """Add the terms of a minibatch."""
         self.n_observations += terms.reconstruction.shape[-1]
         sums = torch.stack([getattr(terms, name).sum(-1, dtype=torch.float64) for name in TERMS], -1)
-        # Of the first step that has any: one bad step makes every later one bad.
+        # Those of the first step that has any: all later steps are not finite either.
         self.not_finite = torch.where(self.not_finite.any(-1, keepdim=True), self.not_finite, ~sums.isfinite())
         self.terms += sums
         self.entropy += torch.special.entr(terms.assignment).sum((-2, -1), dtype=torch.float64)
         self.assignment += terms.assignment.sum(-2, dtype=torch.float64)
 
-    def of(self, member: int) -> Totals:
+    def member(self, member: int) -> EpochSums:
         """The sums of one member."""
         one = copy.copy(self)
         one.terms, one.not_finite = self.terms[member], self.not_finite[member]
         one.entropy, one.assignment = self.entropy[member], self.assignment[member]
         return one
 
-    def means(self) -> Means:
+    def means(self) -> EpochMeans:
         """Divide by the number of observations.
 
         Raises
@@ -76,10 +74,10 @@ class Totals:
         """
         culprits = [name for name, bad in zip(TERMS, self.not_finite.tolist(), strict=True) if bad]
         if len(culprits) == len(TERMS):
-            raise NonFiniteError("the gradient")  # it spoiled the weights, which spoil every term
+            raise NonFiniteError("the gradient")  # it made the weights non-finite, and with them every term
         if culprits:
             raise NonFiniteError(f"the {culprits[0].replace('_', ' ')} term")
         terms = dict(zip(TERMS, (self.terms / self.n_observations).tolist(), strict=True))
         effective = torch.special.entr(self.assignment / self.n_observations).sum().exp()
         entropy = float(self.entropy) / self.n_observations
-        return Means(**terms, assignment_entropy=entropy, effective_components=float(effective))
+        return EpochMeans(**terms, assignment_entropy=entropy, effective_components=float(effective))

@@ -1,4 +1,4 @@
-"""What training saw, epoch by epoch."""
+"""The history of a training: one record per epoch."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Epoch(NamedTuple):
     seconds : float
         Wall time.
     information : float
-        I(z; y), what a cluster tells about a held-out row, between 0 and log K, with q(z|y) averaged over samples of
-        q(x|y) q(w|y); NaN in files of earlier versions.
+        I(z; y), the information that a cluster carries about a held-out row, between 0 and log K, with q(z|y) averaged
+        over samples of q(x|y) q(w|y); NaN in files of earlier versions.
     agreement : float
         Share of held-out rows whose most probable cluster is the same under that average and in `GMVAE.predict`; NaN
         in files of earlier versions.

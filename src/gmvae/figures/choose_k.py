@@ -1,4 +1,4 @@
-"""The evidence for each number of clusters, so that a person can decide."""
+"""Criteria against the number of clusters."""
 
 from __future__ import annotations
 
@@ -34,17 +34,13 @@ def choice_of_k(
     table : mapping of str to array-like of shape (n_numbers,)
         Columns ``n_components``, ``stability``, ``stability_error``, ``separation``, ``score``, and those of fits
         where there are any: ``agreement``, ``lower_bound_mean``, ``lower_bound_worst`` and ``lower_bound_best``. NaN
-        where nothing is known.
+        where a value is missing.
     n_components : int, optional
         The chosen number, drawn dotted.
     fig : Figure or SubFigure, optional
         Where to draw.
     held_out : bool
         Whether the bound is that of rows held out of the fits.
-
-    Returns
-    -------
-    Figure or SubFigure
 
     Raises
     ------

@@ -23,7 +23,7 @@ from gmvae.paper.trials import Material, key_of
 
 _K = 10
 _CLUSTPY_EPOCHS = {"quick": (1, 1), "laptop": (10, 10), "full": (100, 150)}
-"""Of pretraining and of clustering; the last are ClustPy's own."""
+"""Epochs of pretraining and of clustering; the last are ClustPy's defaults."""
 
 Labels = NDArray[Any]
 
@@ -35,7 +35,7 @@ def table(scope: Scope, material: Material) -> Table:
     epochs, (pretraining, clustering) = SIZES[scope.scale].epochs, _CLUSTPY_EPOCHS[scope.scale]
     theirs = f"of ClustPy, {pretraining} + {clustering} epochs"
     methods: dict[str, Callable[[int], Labels]] = {
-        "k-means, pixels": partial(_kmeans, *images),
+        "k-means, pixels": lambda seed: kmeans(images[0], _K, seed, n_init=3).predict(images[1]),
         "GMM with diagonal covariances, pixels": partial(_mixture, "diag", *images),
         f"VAE (this model with K = 1, {epochs} epochs) + GMM": partial(_vae_mixture, scope, material),
         f"DEC {theirs}": partial(_clustpy, "DEC", *images, pretraining, clustering),
@@ -45,7 +45,7 @@ def table(scope: Scope, material: Material) -> Table:
     for name, predict in methods.items():
         description = {"method": name, "n_train": len(material.train.X), "n_test": len(material.test.X)}
         try:
-            found = [_remembered(scope, {**description, "seed": seed}, predict, material) for seed in seeds]
+            found = [_computed_once(scope, {**description, "seed": seed}, predict, material) for seed in seeds]
         except ModuleNotFoundError as error:
             rows.append([name, f"not run: {error.name} is not installed", *[None] * 4])
             continue
@@ -55,7 +55,7 @@ def table(scope: Scope, material: Material) -> Table:
     return Table("table1-others", "Other methods on the same images; accuracies in per cent", columns, rows)
 
 
-def _remembered(
+def _computed_once(
     scope: Scope, description: dict[str, Any], predict: Callable[[int], Labels], material: Material
 ) -> dict[str, Any]:
     """Scores of a method with a seed, computed once."""
@@ -83,10 +83,6 @@ def _unit_rows(images: NDArray[Any]) -> NDArray[Any]:
     return images.reshape(len(images), -1) / np.float32(255)
 
 
-def _kmeans(train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
-    return kmeans(train, _K, seed, n_init=3).predict(test)
-
-
 def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
     return gaussian_mixture(train.astype(np.float64), _K, seed, covariance_type, n_init=1).predict(
         test.astype(np.float64)
@@ -94,7 +90,7 @@ def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed
 
 
 def _vae_mixture(scope: Scope, material: Material, seed: int) -> Labels:
-    """With one component the model is a VAE with two layers of latents; its embedding is clustered afterwards."""
+    """With one component the model is a VAE with two layers of latents; its embedding is then clustered."""
     scope = scope._replace(seeds=(seed,))
     (outcome,) = scope.outcomes(trials(scope, [Cell(1, 1)], PAPER), material)
     model = outcome.model()

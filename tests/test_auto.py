@@ -13,8 +13,8 @@ from gmvae import GMVAE, TrainingWarning
 from gmvae.config import Config
 from gmvae.likelihoods import LIKELIHOODS
 from gmvae.model import GaussianMixtureVAE, build
-from gmvae.training import choices, decide, device
-from gmvae.training.device import compiler_for
+from gmvae.training import auto, compilation, resolve_auto
+from gmvae.training.compilation import compiler_for
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 X = np.random.default_rng(0).random((64, 1, 8, 8)).round().astype(np.float32)
@@ -27,7 +27,7 @@ def model_of(family: str, width: int) -> GaussianMixtureVAE:
 
 
 def decided(family: str, width: int, where: torch.device, n_steps: int, n_runs: int, **given: Any) -> Config:
-    return decide(Config(**given), model_of(family, width), (20,), where, n_steps, n_runs)[0]
+    return resolve_auto(Config(**given), model_of(family, width), (20,), where, n_steps, n_runs)[0]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def decided(family: str, width: int, where: torch.device, n_steps: int, n_runs: 
 def test_bfloat16_is_for_large_networks_on_binary_data(
     family: str, width: int, has_bf16: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choices, "_multiplies_bf16", lambda device: has_bf16)
+    monkeypatch.setattr(auto, "_multiplies_bf16", lambda device: has_bf16)
     assert decided(family, width, CPU, 10, 1).precision == expected
     assert decided(family, width, CPU, 10, 1, precision="64-true").precision == "64-true"
 
@@ -52,7 +52,7 @@ def test_bfloat16_is_for_large_networks_on_binary_data(
 def test_compiling_is_for_long_runs_on_a_gpu(
     where: torch.device, n_steps: int, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choices, "_multiplies_bf16", lambda device: False)
+    monkeypatch.setattr(auto, "_multiplies_bf16", lambda device: False)
     assert decided("gaussian", 20, where, n_steps, 1).compile is expected
     assert decided("gaussian", 20, where, n_steps, 1, compile=not expected).compile is not expected
 
@@ -61,7 +61,7 @@ def test_compiling_is_for_long_runs_on_a_gpu(
 def test_restarts_are_stacked_on_a_gpu_and_where_networks_are_small(
     width: int, where: torch.device, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choices, "_multiplies_bf16", lambda device: False)
+    monkeypatch.setattr(auto, "_multiplies_bf16", lambda device: False)
     assert decided("gaussian", width, where, 10, 5).restarts_at_once == expected
     assert decided("gaussian", width, where, 10, 5, restarts_at_once=3).restarts_at_once == 3
 
@@ -73,16 +73,16 @@ def test_networks_of_the_users_own_are_not_stacked() -> None:
 
 def test_reasons_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="gmvae"):
-        _, reasons = decide(Config(), model_of("gaussian", 20), (20,), CPU, 10, 5)
+        _, reasons = resolve_auto(Config(), model_of("gaussian", 20), (20,), CPU, 10, 5)
     assert reasons == [
-        "consistency=0.0: rows that are no images cannot be moved",
+        "consistency=0.0: only images have random transformations",
         "precision='32-true': means of Gaussian data need more than the 8 bits of bfloat16",
         "compile=False: on a CPU matrix products take most of a step, and compiling gains next to nothing",
-        "restarts_at_once=5: steps of a small network, or on a GPU, are taken faster together",
+        "restarts_at_once=5: stacked steps are faster for a small network or on a GPU",
     ]
     assert [record.getMessage() for record in caplog.records] == reasons
     assert (
-        decide(
+        resolve_auto(
             Config(precision="32-true", compile=False, consistency=0.0), model_of("gaussian", 20), (20,), CPU, 10, 1
         )[1]
         == []
@@ -91,18 +91,18 @@ def test_reasons_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_views_are_for_images() -> None:
     model = model_of("gaussian", 20)
-    settled, reasons = decide(Config(precision="32-true", compile=False), model, (1, 16, 20), CPU, 10, 1)
+    settled, reasons = resolve_auto(Config(precision="32-true", compile=False), model, (1, 16, 20), CPU, 10, 1)
     assert settled.consistency == 5.0
-    assert reasons == ["consistency=5.0: an image that is moved a little stays what it is"]
+    assert reasons == ["consistency=5.0: an image and a randomly transformed copy are pulled to the same cluster"]
     for shape in ((20,), (1, 15, 20)):
-        assert decide(Config(), model, shape, CPU, 10, 1)[0].consistency == 0.0
-    assert decide(Config(consistency=2.0), model, (1, 15, 20), CPU, 10, 1)[0].consistency == 2.0
+        assert resolve_auto(Config(), model, shape, CPU, 10, 1)[0].consistency == 0.0
+    assert resolve_auto(Config(consistency=2.0), model, (1, 15, 20), CPU, 10, 1)[0].consistency == 2.0
     with pytest.raises(ValueError, match=r"`consistency` must be 0 or 'auto' for rows that are no images; got 2\.0"):
-        decide(Config(consistency=2.0), model, (20,), CPU, 10, 1)
+        resolve_auto(Config(consistency=2.0), model, (20,), CPU, 10, 1)
 
 
 def test_a_missing_compiler_is_said_once_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
     settings = {"hidden_layer_sizes": (4,), "max_iter": 2, "tol": 99.0, "n_iter_no_change": 1, "random_state": 0}
     with pytest.warns(
         TrainingWarning, match="`compile` needs a C\\+\\+ compiler such as g\\+\\+ on the PATH"
@@ -116,7 +116,7 @@ def test_a_missing_compiler_is_said_once_and_training_goes_on(monkeypatch: pytes
 @pytest.mark.slow  # compiling takes half a minute
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning")
 @pytest.mark.filterwarnings("default")  # the compiler's own
-@pytest.mark.skipif(not any(map(device.shutil.which, ("g++", "clang++"))), reason="there is no C++ compiler")
+@pytest.mark.skipif(not any(map(compilation.shutil.which, ("g++", "clang++"))), reason="there is no C++ compiler")
 def test_a_compiled_model_trains_to_the_same_end() -> None:
     assert compiler_for(CPU)
     settings = {"hidden_layer_sizes": (4,), "max_iter": 3, "precision": "64-true", "random_state": 0}

@@ -1,4 +1,4 @@
-"""What is chosen where a hyperparameter is left at "auto", each with its reason."""
+"""The values that "auto" takes, each with its reason."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
 
 _MIN_PARAMETERS_FOR_BF16 = 200_000
-"""Below it, casting weights costs what faster matrix products save."""
+"""Below it, casting weights costs as much as faster matrix products save."""
 _MAX_PARAMETERS_STACKED_ON_CPU = 1_000_000
-"""Above it, a step's matrix products alone keep a processor busy, and stacked convolutions are slow; below it, the
-calls take their share of the time."""
+"""Above it, matrix products take most of a step, and stacked convolutions are slow; below it, the overhead of calls,
+which a stack shares, takes much of it."""
 _CONSISTENCY = 5.0
-"""Nats. On MNIST 10 and 20 give much the same clusters."""
+"""Nats. 10 and 20 give similar clusters on MNIST."""
 _MIN_STEPS_TO_COMPILE = 2_000
-"""Compiling takes about as long as so many steps."""
+"""Compiling takes about as long as this many steps."""
 
 _log = logging.getLogger("gmvae")
 
 
-class Choice(NamedTuple):
+class Resolved(NamedTuple):
     """A value and the reason for it."""
 
     value: Any
     reason: str
 
 
-def decide(
+def resolve_auto(
     config: Config, model: GaussianMixtureVAE, event_shape: Shape, device: torch.device, n_steps: int, n_runs: int
 ) -> tuple[Config, list[str]]:
-    """Replace "auto" by what suits the model and the device, and say why.
+    """Replace "auto" by values that suit the model, the data and the device, and give reasons.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def decide(
     event_shape : tuple of int
         Shape of an observation: (p,) or (C, H, W).
     device : torch.device
-        Where.
+        Device of the training.
     n_steps : int
         Gradient steps of a run at most.
     n_runs : int
@@ -61,62 +61,62 @@ def decide(
     Raises
     ------
     ValueError
-        If views are to agree of rows that are no images.
+        If `consistency` is above 0 for rows that are no images.
     """
-    choices = {}
+    resolved = {}
     if config.consistency == "auto":
-        choices["consistency"] = _consistency(event_shape)
+        resolved["consistency"] = _consistency(event_shape)
     elif config.consistency and len(event_shape) == 1:
         raise ValueError(
             f"`consistency` must be 0 or 'auto' for rows that are no images; got {config.consistency!r}: reshape X to "
             "(n, H, W), or set it to 0."
         )
     if config.precision == "auto":
-        choices["precision"] = _precision(model, device)
+        resolved["precision"] = _precision(model, device)
     if config.compile == "auto":
-        choices["compile"] = _compile(device, n_steps)
+        resolved["compile"] = _compile(device, n_steps)
     if config.restarts_at_once == "auto" and n_runs > 1:
-        choices["restarts_at_once"] = _restarts_at_once(config, model, device, n_runs)
-    reasons = [f"{name}={choice.value!r}: {choice.reason}" for name, choice in choices.items()]
+        resolved["restarts_at_once"] = _restarts_at_once(config, model, device, n_runs)
+    reasons = [f"{name}={each.value!r}: {each.reason}" for name, each in resolved.items()]
     for reason in reasons:
         _log.info(reason)
-    return dataclasses.replace(config, **{name: choice.value for name, choice in choices.items()}), reasons
+    return dataclasses.replace(config, **{name: each.value for name, each in resolved.items()}), reasons
 
 
-def _consistency(event_shape: Shape) -> Choice:
+def _consistency(event_shape: Shape) -> Resolved:
     if len(event_shape) == 1:
-        return Choice(0.0, "rows that are no images cannot be moved")
+        return Resolved(0.0, "only images have random transformations")
     if min(event_shape[1:]) < MIN_AUGMENTED_SIZE:
-        return Choice(0.0, "images of so few pixels lose what they show when they are moved by a part of one")
-    return Choice(_CONSISTENCY, "an image that is moved a little stays what it is")
+        return Resolved(0.0, "transformations of images of so few pixels change what they show")
+    return Resolved(_CONSISTENCY, "an image and a randomly transformed copy are pulled to the same cluster")
 
 
-def _precision(model: GaussianMixtureVAE, device: torch.device) -> Choice:
+def _precision(model: GaussianMixtureVAE, device: torch.device) -> Resolved:
     likelihood = model.likelihood
     if not likelihood.takes_bfloat16:
-        return Choice("32-true", likelihood.precision_reason)
+        return Resolved("32-true", likelihood.precision_reason)
     if not _multiplies_bf16(device):
-        return Choice("32-true", f"this {device.type} has no bfloat16 matrix products")
+        return Resolved("32-true", f"this {device.type} has no bfloat16 matrix products")
     if _n_parameters(model) < _MIN_PARAMETERS_FOR_BF16:
-        return Choice("32-true", "the network is too small to gain from bfloat16")
+        return Resolved("32-true", "the network is too small to gain from bfloat16")
     reason = f"this {device.type} multiplies bfloat16 matrices faster, and {likelihood.precision_reason}"
-    return Choice("bf16-mixed", reason)
+    return Resolved("bf16-mixed", reason)
 
 
-def _compile(device: torch.device, n_steps: int) -> Choice:
+def _compile(device: torch.device, n_steps: int) -> Resolved:
     if device.type == "cpu":
-        return Choice(False, "on a CPU matrix products take most of a step, and compiling gains next to nothing")
+        return Resolved(False, "on a CPU matrix products take most of a step, and compiling gains next to nothing")
     if n_steps < _MIN_STEPS_TO_COMPILE:
-        return Choice(False, f"compiling would take longer than it saves in {n_steps:,} steps")
-    return Choice(True, f"{n_steps:,} steps are worth compiling for")
+        return Resolved(False, f"compiling would take longer than it saves in {n_steps:,} steps")
+    return Resolved(True, f"{n_steps:,} steps are worth compiling for")
 
 
-def _restarts_at_once(config: Config, model: GaussianMixtureVAE, device: torch.device, n_runs: int) -> Choice:
+def _restarts_at_once(config: Config, model: GaussianMixtureVAE, device: torch.device, n_runs: int) -> Resolved:
     if not isinstance(config.network, str):
-        return Choice(1, "networks of your own may not be stackable")
+        return Resolved(1, "networks of your own may not support stacking")
     if device.type == "cpu" and _n_parameters(model) > _MAX_PARAMETERS_STACKED_ON_CPU:
-        return Choice(1, "the network is large enough to keep the CPU busy alone")
-    return Choice(n_runs, "steps of a small network, or on a GPU, are taken faster together")
+        return Resolved(1, "the network is large enough to keep the CPU busy alone")
+    return Resolved(n_runs, "stacked steps are faster for a small network or on a GPU")
 
 
 def _n_parameters(model: GaussianMixtureVAE) -> int:

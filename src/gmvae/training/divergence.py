@@ -1,4 +1,4 @@
-"""The guard: what training does about a value that is not finite."""
+"""Divergence: back to the last finite state with a lower learning rate, and an error after several reductions."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ REDUCTION = 0.1
 
 
 class DivergedError(FloatingPointError):
-    """Training met non-finite values again after the learning rate had been lowered."""
+    """Training became non-finite again after the learning rate had been lowered."""
 
 
 class TrainingWarning(UserWarning):
-    """Training met a non-finite value and went on from its last good state."""
+    """Training became non-finite and continued from its last finite state."""
 
 
 class NonFiniteError(Exception):
     """A term, the gradient or the held-out bound is not finite; the message names it."""
 
 
-def back_off(state: State, failure: NonFiniteError, learning_rate: float) -> State:
-    """The last good state with a lower learning rate, and a warning that says so.
+def lower_learning_rate(state: State, failure: NonFiniteError, learning_rate: float) -> State:
+    """The last finite state with a lower learning rate; a warning says so.
 
     Parameters
     ----------
     state : State
-        The last good state.
+        The last finite state.
     failure : NonFiniteError
         What was not finite.
     learning_rate : float
@@ -38,7 +38,7 @@ def back_off(state: State, failure: NonFiniteError, learning_rate: float) -> Sta
     Raises
     ------
     DivergedError
-        If the rate has been lowered often enough.
+        If the rate has been lowered `MAX_REDUCTIONS` times.
     """
     epoch = len(state.history.epochs) + 1
     if state.reductions == MAX_REDUCTIONS:

@@ -1,4 +1,4 @@
-"""How many observations the components hold, and which classes those are."""
+"""Bar chart of cluster sizes, and confusion of classes and clusters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_LABELLED_CELLS = 40
 
 
 def cluster_sizes(counts: ArrayLike, ax: Axes | None = None, *, sort: bool = False) -> Axes:
-    """Draw a bar per component, headed by its share.
+    """Draw a bar per component, labelled with its share.
 
     Parameters
     ----------
@@ -27,10 +27,6 @@ def cluster_sizes(counts: ArrayLike, ax: Axes | None = None, *, sort: bool = Fal
         Where to draw.
     sort : bool
         Largest first instead of by number.
-
-    Returns
-    -------
-    Axes
 
     Raises
     ------
@@ -85,10 +81,6 @@ def confusion(table: Confusion, ax: Axes | None = None, *, percent: bool = False
     percent : bool
         Write the share of the class in percent into the cells instead of the count. Empty cells
         stay blank.
-
-    Returns
-    -------
-    Axes
     """
     n_classes, n_clusters = table.matrix.shape
     shares = table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)

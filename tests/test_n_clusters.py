@@ -25,9 +25,9 @@ from gmvae.cli import app
 from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.initialisation import Evidence, choose, evidence
-from gmvae.initialisation.counting import clusterings
 from gmvae.initialisation.features import one_cluster, oriented_gradients, principal_scores, views
 from gmvae.initialisation.graph import neighbour_graph
+from gmvae.initialisation.n_clusters import clusterings
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"

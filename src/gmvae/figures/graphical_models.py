@@ -18,16 +18,16 @@ _PLATE_MARGIN = 0.55
 
 
 class Node(NamedTuple):
-    """A variable or a parameter.
+    """A node: a variable or a parameter.
 
     Attributes
     ----------
     x, y : float
-        Where it stands; circles have radius 0.32.
+        Position; circles have radius 0.32.
     kind : {"latent", "observed", "parameter"}
         An empty circle, a shaded one, or a dot outside the plate.
     label : str
-        What it is called; may hold mathematics between dollar signs.
+        Text, with mathematics between dollar signs.
     """
 
     x: float
@@ -37,7 +37,7 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An arrow from one node to another, by their names; dashed where nothing is learnt for it."""
+    """An arrow between nodes, by their names; dashed for a conditional without parameters of its own."""
 
     tail: str
     head: str
@@ -57,16 +57,12 @@ def graphical_model(
     ax : Axes, optional
         Where to draw.
     plate : str, optional
-        How often everything but the parameters is repeated, written in the corner of a frame around it.
-
-    Returns
-    -------
-    Axes
+        Number of repetitions of all nodes but the parameters, written in the corner of a frame around them.
 
     Raises
     ------
     ValueError
-        If an edge joins a node that is not there.
+        If an edge names an unknown node.
     """
     unknown = sorted({name for edge in edges for name in edge[:2]} - nodes.keys())
     if unknown:

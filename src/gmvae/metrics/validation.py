@@ -1,4 +1,4 @@
-"""What the scores are given: one name per observation, or one distribution over the clusters."""
+"""Validation of the arguments of scores: labels and clusters, one per observation, and probabilities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Coded(NamedTuple):
 
 
 def encode(name: str, values: ArrayLike) -> Coded:
-    """Check names and number them; ``name`` is the argument's, for the sentence."""
+    """Check and number names; ``name`` is the argument's, for the error."""
     array = np.asarray(values)
     if array.ndim != 1 or not array.size:
         raise ValueError(

@@ -1,0 +1,24 @@
+"""Whether `torch.compile` can work on a device."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import warnings
+
+import torch
+
+from gmvae.training.divergence import TrainingWarning
+
+
+def compiler_for(device: torch.device) -> bool:
+    """Whether `torch.compile` finds what it needs; a warning says what is missing."""
+    if device.type == "cuda":
+        found, wanted = importlib.util.find_spec("triton") is not None, "the package triton"
+    else:
+        found = any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))
+        wanted = "a C++ compiler such as g++ on the PATH"
+    if not found:
+        warnings.warn(f"`compile` needs {wanted}; there is none, so training goes on without.", TrainingWarning, 2)
+    return found
