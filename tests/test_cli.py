@@ -21,11 +21,12 @@ from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
 from gmvae import metrics, persistence
-from gmvae.cli import app, run_folder
+from gmvae.cli import app
 from gmvae.cli.settings import settings, value_of
 from gmvae.config import Config
 from gmvae.estimator import GMVAE
 from gmvae.presets import PRESETS
+from gmvae.runs import folder as run_folder
 
 SMALL = ["--set", "hidden_layer_sizes=16", "--set", "latent_dim=3", "--set", "style_dim=2", "-q"]
 COMMANDS = [

@@ -17,6 +17,7 @@ from gmvae.config import Config
 from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.model import build
 from gmvae.objective import Terms, latent_terms
+from gmvae.observations import Observations
 from gmvae.training import (
     DivergedError,
     Split,
@@ -25,7 +26,6 @@ from gmvae.training import (
     Trainer,
     TrainingWarning,
     make_fabric,
-    rows_for,
 )
 from gmvae.training.stack import Member, train_together
 
@@ -53,7 +53,7 @@ def trainer_of(seed: int, guided: bool = False, rows: NDArray[Any] = ROWS, **cha
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
     split = Split(order[10:], order[:10], seed)
     start = StartingClusters(split.train[::2], (split.train[::2] + seed) % config.n_components) if guided else None
-    return Trainer(model, rows_for(rows, CPU), split, config, make_fabric(config), seed, start)
+    return Trainer(model, Observations(rows), split, config, make_fabric(config), seed, start)
 
 
 def alone(trainer: Trainer, resume: State | None = None) -> State:

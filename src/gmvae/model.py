@@ -68,7 +68,7 @@ class GaussianMixtureVAE(nn.Module):
         """The four terms of the bound for observations y (B, *event), with S samples each.
 
         With a ``view`` of each (B, *event), as `standardised` gives it, posteriors of the components come with them:
-        the observations' at the means of q(x|y) and q(w|y), the views' at samples, as the terms see them.
+        the observations' at the means of q(x|y) and q(w|y), the views' at the means and at samples.
         """
         seen = self.standardised(y)
         q_x, q_w = self.recognition(seen)
@@ -116,10 +116,13 @@ class GaussianMixtureVAE(nn.Module):
         return mixture.log_posterior(reparameterise(q.x, noise.x)).exp().mean(0)
 
     def mean_log_posterior(self, view: Tensor, noise: Noise) -> Tensor:
-        """E[log p(z|x,w)] over samples of q(x|y) q(w|y), for what `standardised` gives; shape (B, K)."""
+        """log p(z|x,w) averaged over samples of q(x|y) q(w|y) and their means, for what `standardised` gives; (B, K)."""
         q = self.recognition(view)
-        mixture = self.generative.mixture(reparameterise(q.w, noise.w))
-        return mixture.log_posterior(reparameterise(q.x, noise.x)).mean(0)
+        x, w = (
+            torch.cat([each.mean.unsqueeze(0), reparameterise(each, drawn)])
+            for each, drawn in zip(q, noise, strict=True)
+        )
+        return self.generative.mixture(w).log_posterior(x).mean(0)
 
     def plug_in(self, q: Posterior) -> Tensor:
         """log p(z|x, w) at the means of q(x|y) and q(w|y), shape (B, K)."""

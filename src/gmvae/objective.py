@@ -36,8 +36,8 @@ class Terms(NamedTuple):
     log_posterior : Tensor of shape (V, K)
         log p(z|x,w) at the means of q(x|y) and q(w|y), where views were shown besides; V = 0 without.
     view_log_posterior : Tensor of shape (V, K)
-        log p(z|x,w) of the views averaged over samples: of a view that is drawn to a cluster every sample is, so that
-        the style cannot take over what tells clusters apart.
+        log p(z|x,w) of the views, averaged over samples and the means: guidance to a cluster holds for every sample, so
+        that the style cannot take over what tells clusters apart, and for the means, at which `predict` looks.
     """
 
     reconstruction: Tensor

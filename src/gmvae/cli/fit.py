@@ -27,7 +27,7 @@ from gmvae.cli.speech import interrupted, note, show, show_json, show_next
 from gmvae.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from gmvae.runs.fit import FinishedRun
+    from gmvae.runs.complete import FinishedRun
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,7 +83,7 @@ def fit(
         _say_complete(out, as_json)
         return
 
-    from gmvae.runs.fit import FitRequest, fit_anew, go_on
+    from gmvae.runs.complete import FitRequest, fit_anew, go_on
 
     request = FitRequest(source, labels, data_home, out, chosen)
     try:

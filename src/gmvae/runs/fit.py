@@ -1,30 +1,18 @@
-"""From observations to a fit in a run folder, and from a source to a complete run: a new one, or one that goes on."""
+"""From observations to a fit in a run folder."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import fields
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from gmvae.atomic import sweep
 from gmvae.config import Config
-from gmvae.data import Dataset, load
-from gmvae.data.writers import write_table
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import Fit, Task, fit
-from gmvae.metrics import Scores, evaluate
-from gmvae.observations import Observations, checked
-from gmvae.report.figures import draw_run
+from gmvae.observations import Observations
 from gmvae.runs.checkpoints import Checkpoints, begin, go_on_with
-from gmvae.runs.folder import RunFolder, new_run
-from gmvae.runs.record import Record, read_json, versions
-
-_SEED = 0
-"""A seed by default, so that a run can be repeated."""
+from gmvae.runs.folder import RunFolder
 
 
 def fit_into(
@@ -52,123 +40,3 @@ def fit_into(
     task = Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
     (found,) = fit(observations, config, [task], previous)
     return found
-
-
-class FitRequest(NamedTuple):
-    """What the user asked for: where the data are, where the run goes, and the hyperparameters chosen."""
-
-    source: str | None
-    labels: str | None
-    data_home: Path | None
-    out: Path | None
-    chosen: dict[str, Any]
-
-
-class FinishedRun(NamedTuple):
-    """A complete run."""
-
-    folder: RunFolder
-    record: Record
-    data: Dataset
-    config: Config
-    fitted: Fitted
-    seconds: float
-    scores: Scores | None
-    figures: list[Path]
-
-
-def fit_anew(request: FitRequest) -> FinishedRun:
-    """Fit in a new run folder, of which nothing stays if training does not begin.
-
-    Raises
-    ------
-    ValueError
-        If the source, the labels, the folder or a hyperparameter cannot be used.
-    """
-    if request.source is None:
-        raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
-    parameters = {"random_state": _SEED, **request.chosen}
-    n_components = parameters.get("n_components", Config.n_components)
-    with new_run(request.out, request.source, n_components) as folder:
-        data = load(request.source, labels=request.labels, data_home=request.data_home)
-        record = Record(
-            source=request.source,
-            labels=request.labels,
-            data_home=None if request.data_home is None else str(request.data_home),
-            seed=parameters["random_state"],
-            shape=list(data.X.shape),
-            feature_names=None if data.feature_names is None else list(data.feature_names),
-            versions=versions(),
-        )
-        folder.write_record(record)
-        return _train(folder, record, data, parameters, resume=False)
-
-
-def go_on(request: FitRequest) -> FinishedRun:
-    """Go on with an interrupted run: data, labels and hyperparameters are those it remembers, unless given again.
-
-    Raises
-    ------
-    ValueError
-        If there is no such run, or the data or a hyperparameter differ from those it began with.
-    """
-    if request.out is None:
-        raise ValueError("`--resume` must be given with `-o RUN`, the run to go on with.")
-    folder = RunFolder(request.out)
-    if not folder.path.is_dir():
-        raise ValueError(f"`-o` must be a run that `gmvae fit` began; {request.out} is no folder: drop `--resume`.")
-    with folder.alone():
-        return _go_on(folder, request)
-
-
-def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
-    record = folder.read_record()
-    if record is None or not folder.config.is_file():
-        raise ValueError(
-            f"`-o` must be a run that `gmvae fit` began; {request.out} lacks run.json or config.json: drop `--resume`."
-        )
-    link = next((path for path in folder.path.rglob("*") if path.is_symlink()), None)
-    if link is not None:
-        raise ValueError(f"`-o` must hold no symbolic links to resume; got {link}: put what it leads to in its place.")
-    if request.chosen.get("random_state", record.seed) != record.seed:
-        raise ValueError(
-            f"`--seed` must be as in the run to resume, {record.seed}; got {request.chosen['random_state']}: leave it "
-            "out."
-        )
-    home = request.data_home or (None if record.data_home is None else Path(record.data_home))
-    data = load(request.source or record.source, labels=request.labels or record.labels, data_home=home)
-    if list(data.X.shape) != record.shape:
-        raise ValueError(
-            f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name} has shape "
-            f"{data.X.shape}: name the right source or start a new run."
-        )
-    parameters = {**read_json(folder.config), **request.chosen, "random_state": record.seed}
-    unknown = parameters.keys() - {field.name for field in fields(Config)}
-    if unknown:
-        raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
-    sweep(folder.figures)
-    return _train(folder, record, data, parameters, resume=True)
-
-
-def _train(
-    folder: RunFolder, record: Record, data: Dataset, parameters: dict[str, Any], *, resume: bool
-) -> FinishedRun:
-    started = time.perf_counter()
-    try:
-        config = Config(**parameters)
-        observations = checked(data.X, config.n_components, data.feature_names)
-        fitted, proba = fit_into(folder, observations, config, resume=resume)
-        seconds = time.perf_counter() - started
-        fitted.save(folder.model)
-        names = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
-        write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
-        figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
-        scores = None
-        if data.labels is not None:
-            scores = evaluate(data.labels, proba, fitted.log_odds(observations.y))
-        folder.finish()
-    except (KeyboardInterrupt, OSError) as error:
-        if folder.has_checkpoint or folder.complete:
-            error.add_note(f"go on with: {folder.resume_command}")
-        raise
-    return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures)
