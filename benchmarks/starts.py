@@ -22,9 +22,10 @@ from sklearn.exceptions import ConvergenceWarning
 from gmvae.atomic import replacing
 from gmvae.data import DataError
 from gmvae.data.home import resolve_home
-from gmvae.fitting.starts import Ground
+from gmvae.fitting.starts import TrainingData
 from gmvae.initialisation.features import views
 from gmvae.initialisation.starts import Support, candidates, starting_clusters, supports
+from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import ari
 from gmvae.observations import Observations
 from gmvae.paper.provenance import provenance
@@ -74,8 +75,8 @@ def measured(name: str, given: Labelled) -> dict[str, Any]:
     """ARI and scores of every candidate, and what a default fit starts on."""
     drawn = np.sort(np.random.default_rng(SEED).permutation(len(given.X))[:N_ROWS])
     X = given.X[:, None] if given.X.ndim == 3 else given.X
-    ground = Ground(Observations(X), "auto")
-    rows = ground.seen(drawn)
+    data = TrainingData(Observations(X), likelihood_for("auto", X))
+    rows = data.standardised(drawn)
     y, scored = given.y[drawn], given.scored[drawn]
     found = []
     for view, scores in views(rows, SEED):

@@ -20,8 +20,9 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from gmvae import GMVAE, CollapseWarning
-from gmvae.fitting.starts import Ground
+from gmvae.fitting.starts import TrainingData
 from gmvae.initialisation import count, starting_clusters
+from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import ari
 from gmvae.observations import Observations
 
@@ -92,7 +93,7 @@ CASES = {case.name: case for case in cases()}
 
 def seen(case: Case) -> NDArray[np.float64]:
     rows = case.X[:, None] if case.X.ndim == 3 else case.X
-    return Ground(Observations(rows), "auto").seen(np.arange(len(rows)))
+    return TrainingData(Observations(rows), likelihood_for("auto", rows)).standardised(np.arange(len(rows)))
 
 
 def best_of_simple_methods(case: Case) -> float:
@@ -154,10 +155,11 @@ def test_the_ceiling_is_said_and_passed() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(1800) % 30
     X = 12.0 * rng.normal(size=(30, 5))[y] + rng.normal(size=(1800, 5))
-    number, reason = count(Ground(Observations(X), "auto").seen(np.arange(1800)), 3000, 0)
+    standardised = TrainingData(Observations(X), likelihood_for("auto", X)).standardised(np.arange(1800))
+    number, reason = count(standardised, 3000, 0)
     assert number == 30
     assert "the largest number that was looked at" not in reason
-    _, reason = count(Ground(Observations(X), "auto").seen(np.arange(1800)), 999, 0)
+    _, reason = count(standardised, 999, 0)
     assert "20, the largest number that was looked at, is as good: there may be more" in reason
 
 

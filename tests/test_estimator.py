@@ -31,6 +31,7 @@ from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator.inputs import query_rows
 from gmvae.fitted.fitted import ambiguous
 from gmvae.fitting import fit as fitting
+from gmvae.fitting import restarts
 from gmvae.likelihoods import BernoulliLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.observations import shaped_as_fitted
@@ -500,8 +501,8 @@ def test_ambiguous_is_entropy_above_a_threshold(fitted: GMVAE, X: NDArray[Any]) 
 @pytest.mark.parametrize("validation_fraction", [0.25, 0.0])
 def test_held_out_densities_are_of_rows_held_out(validation_fraction: float, monkeypatch: pytest.MonkeyPatch) -> None:
     splits: list[Any] = []
-    split_rows = fitting.split_rows
-    monkeypatch.setattr(fitting, "split_rows", lambda *given: splits.append(split_rows(*given)) or splits[-1])
+    split_rows = restarts.split_rows
+    monkeypatch.setattr(restarts, "split_rows", lambda *given: splits.append(split_rows(*given)) or splits[-1])
     monkeypatch.setattr(fitting, "_MAX_SCORED", 12)
     X = whole_numbers()
     fitted = small(validation_fraction=validation_fraction, precision="64-true").fit(X)

@@ -116,7 +116,7 @@ class GaussianMixtureVAE(nn.Module):
         return mixture.log_posterior(reparameterise(q.x, noise.x)).exp().mean(0)
 
     def mean_log_posterior(self, view: Tensor, noise: Noise) -> Tensor:
-        """log p(z|x,w) averaged over samples of q(x|y) q(w|y) and their means, for what `standardised` gives; (B, K)."""
+        """log p(z|x,w) averaged over samples and means of q(x|y) q(w|y), for what `standardised` gives; (B, K)."""
         q = self.recognition(view)
         x, w = (
             torch.cat([each.mean.unsqueeze(0), reparameterise(each, drawn)])

@@ -16,7 +16,8 @@ from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.fit import Task, fit
+from gmvae.fitting.fit import fit
+from gmvae.fitting.restarts import Task
 from gmvae.runs.fit import fit_into
 from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed

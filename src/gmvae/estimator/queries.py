@@ -12,7 +12,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transfor
 
 from gmvae.estimator.attributes import FittedAttributes
 from gmvae.estimator.inputs import latent_rows, query_rows
-from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Components, Fitted, ambiguous
+from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
+from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
 from gmvae.seeds import draw_seed
 

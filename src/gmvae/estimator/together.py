@@ -10,7 +10,8 @@ from gmvae.config import Config
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.transaction import restored_unless_finished
-from gmvae.fitting.fit import Task, fit
+from gmvae.fitting.fit import fit
+from gmvae.fitting.restarts import Task
 from gmvae.seeds import draw_seed
 
 _OWN = {"random_state", "warm_start"}

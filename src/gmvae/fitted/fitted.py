@@ -6,19 +6,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gmvae import persistence
-from gmvae.arrays import FARTHEST
 from gmvae.config import Config
 from gmvae.device import device_for
 from gmvae.domains import Domain, require
 from gmvae.fitted import document
 from gmvae.fitted.batches import map_rows
+from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, rebuild
 from gmvae.networks import Shape
@@ -33,19 +33,6 @@ AMBIGUOUS_ABOVE = 0.5
 """Nats of entropy: 80 to 20 between two clusters."""
 NOVEL_BELOW = 1.0
 """Percent of the rows held out of a fit."""
-
-
-class Components(NamedTuple):
-    """Normal components in the latent space.
-
-    Attributes
-    ----------
-    means, scales : ndarray of shape (n_components, latent_dim)
-        Means and standard deviations.
-    """
-
-    means: np.ndarray
-    scales: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -149,7 +136,7 @@ class Fitted:
         self, rows: np.ndarray, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
     ) -> np.ndarray:
         """Importance-weighted estimate of log p(y) of every row, (n,), in nats; all rows share the same noise."""
-        _require_count("n_importance_samples", n_importance_samples)
+        require("n_importance_samples", COUNT, n_importance_samples)
         generator = torch.Generator().manual_seed(0)
         dims = (self.config.latent_dim, self.config.D_w)
         noise = Noise(
@@ -171,39 +158,15 @@ class Fitted:
             )
         return self.novelty_evidence(rows, batch_size) < np.percentile(self.held_out_log_likelihoods, below)
 
-    @torch.inference_mode()
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
-        _require_count("n_samples", n_samples)
-        K, style_dim = self.config.K, self.config.D_w
-        generator = torch.Generator(self._weight.device).manual_seed(seed)
-        chances = self.model.generative.mixture.log_weights.softmax(-1)
-        drawn = torch.multinomial(chances, n_samples, replacement=True, generator=generator)
-        if component is not None:
-            component = np.asarray(component)
-            fits = component.shape in {(), (n_samples,)} and np.issubdtype(component.dtype, np.integer)
-            if not fits or component.min() < 0 or component.max() >= K:
-                raise ValueError(
-                    f"`component` must be None, or one integer in 0..{K - 1} or {n_samples} of them; got "
-                    f"{component.tolist()!r}."
-                )
-            drawn.copy_(torch.from_numpy(np.array(component)))
-        w = torch.randn(n_samples, style_dim, generator=generator, device=drawn.device, dtype=self._weight.dtype)
-        if style is not None:
-            shapes = ((style_dim,), (n_samples, style_dim))
-            w = torch.from_numpy(_checked_style(style, *shapes)).to(w).expand_as(w)
-        x = self.model.generative.sample_latent(drawn, w, generator)
-        y = self.model.decode(x) if mean else self.model.sample_observation(x, generator)
-        return y.cpu().numpy(), drawn.cpu().numpy()
+        return draw(self.model, n_samples, component, style, mean=mean, seed=seed)
 
-    @torch.inference_mode()
     def components(self, style: Any = None) -> Components:
         """Components of p(x|w) at one style (D_w,), by default 0."""
-        w = _checked_style(np.zeros(self.config.D_w) if style is None else style, (self.config.D_w,))
-        parts = self.model.generative.mixture(torch.from_numpy(w).to(self._weight)).components
-        return Components(parts.mean.cpu().numpy(), parts.log_scale.exp().cpu().numpy())
+        return components(self.model, style)
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file; no pickle is involved."""
@@ -276,18 +239,3 @@ def ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
     """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
     require("above", Domain("a number of nats of at least 0", low=0.0), above)
     return -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1) > above
-
-
-def _checked_style(style: Any, *shapes: tuple[int, ...]) -> np.ndarray:
-    """A copy of a style of one of the shapes: torch takes no negative strides."""
-    style = np.array(style)
-    if style.shape not in shapes:
-        said = " or ".join(map(str, shapes))
-        raise ValueError(f"`style` must have shape {said}; got shape {style.shape}.")
-    if style.dtype.kind not in "biuf" or not (np.abs(style) <= FARTHEST).all():
-        raise ValueError(f"`style` must hold finite numbers of at most {FARTHEST:g}; got {style.tolist()!r}.")
-    return style
-
-
-def _require_count(name: str, value: object) -> None:
-    require(name, Domain("an integer of at least 1", low=1, integral=True), value)

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import Config
-from gmvae.fitting.fit import Task, fit
-from gmvae.fitting.starts import Ground
+from gmvae.fitting.fit import fit
+from gmvae.fitting.restarts import Task
+from gmvae.fitting.starts import TrainingData
 from gmvae.fitting.warn import CollapseWarning
 from gmvae.initialisation import Evidence, choose
+from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
@@ -105,7 +107,8 @@ def choose_k(
     if before.keys() >= set(numbers):
         evidence = {number: before[number].evidence for number in numbers}
     else:
-        found = Ground(observations, config.likelihood).evidence(numbers, draw_seed(first))
+        data = TrainingData(observations, likelihood_for(config.likelihood, observations.y))
+        found = data.evidence(numbers, draw_seed(first))
         evidence = {each.n_components: each for each in found}
     fits = {number: before[number].fits for number in numbers if number in before}
 

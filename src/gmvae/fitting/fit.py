@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from gmvae.config import Config, epochs
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.starts import Ground, continued, counted, split_rows
+from gmvae.fitting.restarts import Attempt, Task, attempts_of
+from gmvae.fitting.starts import TrainingData, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_collapsed, warn_if_fewer, warn_unless_converged
+from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import effective_components, stability
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
@@ -24,7 +25,6 @@ from gmvae.progress import Reporter
 from gmvae.training import (
     DivergedError,
     Member,
-    Split,
     StartingClusters,
     State,
     Trainer,
@@ -40,51 +40,6 @@ _MAX_COMPARED = 10_000
 """Rows by whose clusters restarts are compared."""
 
 _log = logging.getLogger("gmvae")
-
-
-class Storage(Protocol):
-    """Where a fit keeps what is known after every epoch, and finds it again."""
-
-    def tensorboard(self, restart: int) -> Path:
-        """Folder of a restart's TensorBoard events."""
-        ...
-
-    def state(self, restart: int, model: GaussianMixtureVAE) -> State | None:
-        """Where an interrupted restart stood; None for one that begins."""
-        ...
-
-    def keep(self, restart: int, state: State) -> None:
-        """Keep the state of a restart."""
-        ...
-
-    def keep_start(self, labels: np.ndarray) -> None:
-        """Keep the starting clusters."""
-        ...
-
-    def keep_best(self, state: State) -> None:
-        """Keep the history of the best restart."""
-        ...
-
-
-class Task(NamedTuple):
-    """What one fit of several follows.
-
-    Attributes
-    ----------
-    seed : int
-        Everything random follows from it.
-    storage : Storage, optional
-        Gets checkpoints, history and TensorBoard events.
-    on_epoch : callable, optional
-        Called after every epoch of every restart with the fit so far.
-    on_start : callable, optional
-        Called once with the starting clusters of the first restart, (n,); -1 for rows that were not looked at.
-    """
-
-    seed: int
-    storage: Storage | None = None
-    on_epoch: Callable[[Fitted], object] | None = None
-    on_start: Callable[[np.ndarray], object] | None = None
 
 
 class Fit(NamedTuple):
@@ -120,18 +75,20 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     DivergedError
         If all restarts of a task have.
     """
-    start = Ground(observations, config.likelihood) if previous is None else previous.model
-    config = counted(config, start, tasks[0].seed)
-    attempts = _attempts(len(observations), config, tasks, 1 if previous else config.n_init)
-    model = start.model(config, 0) if isinstance(start, Ground) else start
+    before = None if previous is None else previous.model
+    likelihood = likelihood_for(config.likelihood, observations.y) if before is None else before.likelihood
+    data = TrainingData(observations, likelihood)
+    config = resolve_sizes(config, data, before, tasks[0].seed)
+    attempts = attempts_of(len(observations), config, tasks, 1 if previous else config.n_init)
+    model = data.model(config, 0) if before is None else before
     n_train = len(attempts[0].split.train)
     batch_size = min(config.batch_size, n_train)
     n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
     device = device_for(config.device)
     training, reasons = resolve_auto(config, model, observations.event_shape, device, n_steps, len(attempts))
-    if isinstance(start, Ground):
-        reasons += start.notes
+    if before is None:
+        reasons += likelihood.notes(observations.names)
     placed = observations.on(device)
     at_once = training.restarts_at_once if isinstance(training.restarts_at_once, int) else 1
     first = attempts[0].task.storage
@@ -143,7 +100,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
             while reasons:
                 reporter.note(reasons.pop(0))
             part = attempts[begin : begin + at_once]
-            members = [_member(placed, start, training, config, each, reporter) for each in part]
+            members = [_member(placed, data, before, training, config, each, reporter) for each in part]
             try:
                 outcomes += zip([member.trainer for member in members], train_together(members), strict=True)
             finally:
@@ -156,37 +113,13 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     return fits
 
 
-class _Attempt(NamedTuple):
-    """One restart of a task."""
-
-    task: Task
-    restart: int
-    seed: int
-    split: Split
-    label: str
-
-
-def _attempts(n_rows: int, config: Config, tasks: Sequence[Task], n_starts: int) -> list[_Attempt]:
-    attempts = []
-    for index, task in enumerate(tasks):
-        seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
-        split = split_rows(n_rows, config.validation_fraction, seeds[0])
-        name = "fit" if len(tasks) == 1 else f"fit {index + 1}/{len(tasks)}"
-        if n_starts > 1:
-            name = f"{name} restart" if len(tasks) > 1 else "restart"
-        attempts += [
-            _Attempt(task, restart, seed, split, name if n_starts == 1 else f"{name} {restart + 1}/{n_starts}")
-            for restart, seed in enumerate(seeds[1 : 1 + n_starts])
-        ]
-    return attempts
-
-
 def _member(
     observations: Observations,
-    start: Ground | GaussianMixtureVAE,
+    data: TrainingData,
+    previous: GaussianMixtureVAE | None,
     training: Config,
     config: Config,
-    attempt: _Attempt,
+    attempt: Attempt,
     reporter: Reporter,
 ) -> Member:
     """Build the model of an attempt on its start, and its trainer."""
@@ -194,10 +127,10 @@ def _member(
 
     storage, restart = attempt.task.storage, attempt.restart
     fabric = make_fabric(training, None if storage is None else storage.tensorboard(restart))
-    if isinstance(start, Ground):
-        model, clusters = start.model(training, attempt.seed), _started(start, training, attempt, reporter)
+    if previous is None:
+        model, clusters = data.model(training, attempt.seed), _started(data, training, attempt, reporter)
     else:
-        model, clusters = continued(start, observations, training), None
+        model, clusters = warm_model(previous, observations, training), None
     trainer = Trainer(
         model,
         observations,
@@ -206,7 +139,7 @@ def _member(
         fabric,
         attempt.seed,
         clusters,
-        continues=not isinstance(start, Ground),
+        continues=previous is not None,
         on_pretraining=reporter.stage,
     )
     show = reporter.track(attempt.label, trainer.max_iter)
@@ -228,12 +161,12 @@ def _member(
     return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
 
 
-def _started(ground: Ground, config: Config, attempt: _Attempt, reporter: Reporter) -> StartingClusters | None:
+def _started(data: TrainingData, config: Config, attempt: Attempt, reporter: Reporter) -> StartingClusters | None:
     """Find the starting clusters of an attempt, and show them to whoever waits for first labels."""
     if config.init == "random":
         return None
     with reporter.stage(f"{attempt.label}: finding starting clusters"):
-        found = ground.start(config, attempt.split, attempt.seed)
+        found = data.start(config, attempt.split, attempt.seed)
     _log.info("%s starts on %s", attempt.label, found.reason)
     reporter.note(f"{attempt.label} starts on {found.reason}")
     if attempt.restart == 0:
@@ -242,7 +175,7 @@ def _started(ground: Ground, config: Config, attempt: _Attempt, reporter: Report
             attempt.task.storage.keep_start(found.labels)
         if attempt.task.on_start is not None:
             attempt.task.on_start(found.labels)
-    return found.taught
+    return found.of_training
 
 
 def _best(

@@ -13,7 +13,7 @@ import torch
 
 from gmvae.config import Config
 from gmvae.initialisation import MAX_ROWS, Evidence, count, evidence, starting_clusters
-from gmvae.likelihoods import likelihood_for
+from gmvae.likelihoods import Likelihood
 from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
@@ -45,7 +45,7 @@ class FoundStart(NamedTuple):
 
     Attributes
     ----------
-    taught : StartingClusters
+    of_training : StartingClusters
         Those of training rows.
     labels : ndarray of int, shape (n,)
         Starting cluster of every row; -1 for rows that were not looked at.
@@ -53,34 +53,29 @@ class FoundStart(NamedTuple):
         A sentence on how they were found.
     """
 
-    taught: StartingClusters
+    of_training: StartingClusters
     labels: np.ndarray
     reason: str
 
 
-class Ground:
-    """What all new models of a fit share: the observations, and the likelihood that was learned from them.
+class TrainingData:
+    """Observations and the likelihood of a fit to them: what all its new models share.
 
     Parameters
     ----------
     observations : Observations
-    likelihood : str
-        Its name, or "auto".
+    likelihood : Likelihood
+        As it was learned, from these observations or, under a warm start, from those of the first fit.
     """
 
-    def __init__(self, observations: Observations, likelihood: str) -> None:
+    def __init__(self, observations: Observations, likelihood: Likelihood) -> None:
         self.observations = observations
-        self.likelihood = likelihood_for(likelihood, observations.y)
+        self.likelihood = likelihood
 
     @property
     def style_dim(self) -> int:
         """Dimension of the style where none is asked for."""
         return _STYLE_OF_TABLES if len(self.observations.event_shape) == 1 else _STYLE_OF_IMAGES
-
-    @property
-    def notes(self) -> list[str]:
-        """What was done to which columns, in sentences."""
-        return self.likelihood.notes(self.observations.names)
 
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
         """Build a model on the CPU."""
@@ -89,11 +84,11 @@ class Ground:
 
     def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
         """What halves of the rows say for each number of clusters."""
-        return evidence(self.seen(self._sample(seed)), numbers, seed)
+        return evidence(self.standardised(self._subsample(seed)), numbers, seed)
 
-    def count(self, seed: int) -> tuple[int, str]:
+    def n_clusters(self, seed: int) -> tuple[int, str]:
         """How many clusters halves of the rows agree on, and a sentence that says so."""
-        return count(self.seen(self._sample(seed)), len(self.observations), seed)
+        return count(self.standardised(self._subsample(seed)), len(self.observations), seed)
 
     def start(self, config: Config, split: Split, seed: int) -> FoundStart:
         """Clusters of some of the rows, whatever `init` but "random" says.
@@ -106,41 +101,40 @@ class Ground:
         else:
             drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
             sample = split.train[torch.from_numpy(drawn)].sort().values
-        found = starting_clusters(config.init, self.seen(sample.numpy()), config.K, seed)
+        found = starting_clusters(config.init, self.standardised(sample.numpy()), config.K, seed)
         clusters = torch.from_numpy(found.clusters).long()
-        taught = torch.isin(sample, split.train)
+        of_training = torch.isin(sample, split.train)
         labels = np.full(len(self.observations), UNSEEN)
         labels[sample.numpy()] = found.clusters
-        return FoundStart(StartingClusters(sample[taught], clusters[taught]), labels, found.reason)
+        return FoundStart(StartingClusters(sample[of_training], clusters[of_training]), labels, found.reason)
 
-    def _sample(self, seed: int) -> np.ndarray:
+    def standardised(self, sample: np.ndarray) -> np.ndarray:
+        """Some of the rows, as the encoder sees them."""
+        y = self.observations.take(torch.from_numpy(sample)).y
+        return self.likelihood.standardised(y).numpy().astype(np.float64)
+
+    def _subsample(self, seed: int) -> np.ndarray:
         """Random rows, in their order."""
         return np.sort(np.random.default_rng(seed).permutation(len(self.observations))[:MAX_ROWS])
 
-    def seen(self, sample: np.ndarray) -> np.ndarray:
-        """Some of the rows, as the encoder sees them."""
-        return (
-            self.likelihood.standardised(self.observations.take(torch.from_numpy(sample)).y).numpy().astype(np.float64)
-        )
 
-
-def counted(config: Config, start: Ground | GaussianMixtureVAE, seed: int) -> Config:
+def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:
     """Put numbers in place of "auto" in `n_components` and `style_dim`: what the rows say, or as before."""
     if config.style_dim == "auto":
-        style_dim = start.style_dim if isinstance(start, Ground) else start.generative.style_dim
+        style_dim = data.style_dim if previous is None else previous.generative.style_dim
         config = dataclasses.replace(config, style_dim=style_dim)
     if config.n_components != "auto":
         return config
-    if not isinstance(start, Ground):
-        return dataclasses.replace(config, n_components=start.generative.mixture.streams[1])
+    if previous is not None:
+        return dataclasses.replace(config, n_components=previous.K)
     with Reporter(config.verbose) as reporter, reporter.stage("counting clusters"):
-        number, reason = start.count(seed)
+        number, reason = data.n_clusters(seed)
         reporter.note(reason)
     _log.info(reason)
     return dataclasses.replace(config, n_components=number)
 
 
-def continued(previous: GaussianMixtureVAE, observations: Observations, config: Config) -> GaussianMixtureVAE:
+def warm_model(previous: GaussianMixtureVAE, observations: Observations, config: Config) -> GaussianMixtureVAE:
     """A copy of the previous solution for ``config``, with the likelihood of its first fit."""
     name = previous.likelihood.name
     if config.likelihood not in ("auto", name):

@@ -9,7 +9,8 @@ import numpy as np
 from gmvae.atomic import sweep
 from gmvae.config import Config
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.fit import Fit, Task, fit
+from gmvae.fitting.fit import Fit, fit
+from gmvae.fitting.restarts import Task
 from gmvae.observations import Observations
 from gmvae.runs.checkpoints import Checkpoints, begin, go_on_with
 from gmvae.runs.folder import RunFolder

@@ -1,0 +1,73 @@
+"""New observations and components of a fitted model, with what users may ask for checked."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from gmvae.arrays import FARTHEST
+from gmvae.domains import integer, require
+from gmvae.model import GaussianMixtureVAE
+
+COUNT = integer(1)
+
+
+class Components(NamedTuple):
+    """Normal components in the latent space.
+
+    Attributes
+    ----------
+    means, scales : ndarray of shape (n_components, latent_dim)
+        Means and standard deviations.
+    """
+
+    means: np.ndarray
+    scales: np.ndarray
+
+
+@torch.inference_mode()
+def draw(
+    model: GaussianMixtureVAE, n_samples: int, component: Any = None, style: Any = None, *, mean: bool, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
+    require("n_samples", COUNT, n_samples)
+    mixture, style_dim = model.generative.mixture, model.generative.style_dim
+    weight = mixture.output.weight
+    generator = torch.Generator(weight.device).manual_seed(seed)
+    drawn = torch.multinomial(mixture.log_weights.softmax(-1), n_samples, replacement=True, generator=generator)
+    if component is not None:
+        component = np.asarray(component)
+        fits = component.shape in {(), (n_samples,)} and np.issubdtype(component.dtype, np.integer)
+        if not fits or component.min() < 0 or component.max() >= model.K:
+            raise ValueError(
+                f"`component` must be None, or one integer in 0..{model.K - 1} or {n_samples} of them; got "
+                f"{component.tolist()!r}."
+            )
+        drawn.copy_(torch.from_numpy(np.array(component)))
+    w = torch.randn(n_samples, style_dim, generator=generator, device=weight.device, dtype=weight.dtype)
+    if style is not None:
+        w = torch.from_numpy(_checked_style(style, (style_dim,), (n_samples, style_dim))).to(w).expand_as(w)
+    x = model.generative.sample_latent(drawn, w, generator)
+    y = model.decode(x) if mean else model.sample_observation(x, generator)
+    return y.cpu().numpy(), drawn.cpu().numpy()
+
+
+@torch.inference_mode()
+def components(model: GaussianMixtureVAE, style: Any = None) -> Components:
+    """Components of p(x|w) at one style (D_w,), by default 0."""
+    style_dim = model.generative.style_dim
+    w = _checked_style(np.zeros(style_dim) if style is None else style, (style_dim,))
+    parts = model.generative.mixture(torch.from_numpy(w).to(model.generative.mixture.output.weight)).components
+    return Components(parts.mean.cpu().numpy(), parts.log_scale.exp().cpu().numpy())
+
+
+def _checked_style(style: Any, *shapes: tuple[int, ...]) -> np.ndarray:
+    """A copy of a style of one of the shapes: torch takes no negative strides."""
+    style = np.array(style)
+    if style.shape not in shapes:
+        raise ValueError(f"`style` must have shape {' or '.join(map(str, shapes))}; got shape {style.shape}.")
+    if style.dtype.kind not in "biuf" or not (np.abs(style) <= FARTHEST).all():
+        raise ValueError(f"`style` must hold finite numbers of at most {FARTHEST:g}; got {style.tolist()!r}.")
+    return style

@@ -1,0 +1,86 @@
+"""What one fit of several follows, and its restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from gmvae.config import Config
+from gmvae.fitted.fitted import Fitted
+from gmvae.fitting.starts import split_rows
+from gmvae.model import GaussianMixtureVAE
+from gmvae.training import Split, State
+
+
+class Storage(Protocol):
+    """Where a fit keeps what is known after every epoch, and finds it again."""
+
+    def tensorboard(self, restart: int) -> Path:
+        """Folder of a restart's TensorBoard events."""
+        ...
+
+    def state(self, restart: int, model: GaussianMixtureVAE) -> State | None:
+        """Where an interrupted restart stood; None for one that begins."""
+        ...
+
+    def keep(self, restart: int, state: State) -> None:
+        """Keep the state of a restart."""
+        ...
+
+    def keep_start(self, labels: np.ndarray) -> None:
+        """Keep the starting clusters."""
+        ...
+
+    def keep_best(self, state: State) -> None:
+        """Keep the history of the best restart."""
+        ...
+
+
+class Task(NamedTuple):
+    """What one fit of several follows.
+
+    Attributes
+    ----------
+    seed : int
+        Everything random follows from it.
+    storage : Storage, optional
+        Gets checkpoints, history and TensorBoard events.
+    on_epoch : callable, optional
+        Called after every epoch of every restart with the fit so far.
+    on_start : callable, optional
+        Called once with the starting clusters of the first restart, (n,); -1 for rows that were not looked at.
+    """
+
+    seed: int
+    storage: Storage | None = None
+    on_epoch: Callable[[Fitted], object] | None = None
+    on_start: Callable[[np.ndarray], object] | None = None
+
+
+class Attempt(NamedTuple):
+    """One restart of a task."""
+
+    task: Task
+    restart: int
+    seed: int
+    split: Split
+    label: str
+
+
+def attempts_of(n_rows: int, config: Config, tasks: Sequence[Task], n_starts: int) -> list[Attempt]:
+    """Every task's restarts, with their seeds and the rows that the task holds out."""
+    attempts = []
+    for index, task in enumerate(tasks):
+        seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
+        split = split_rows(n_rows, config.validation_fraction, seeds[0])
+        name = "fit" if len(tasks) == 1 else f"fit {index + 1}/{len(tasks)}"
+        if n_starts > 1:
+            name = f"{name} restart" if len(tasks) > 1 else "restart"
+        attempts += [
+            Attempt(task, restart, seed, split, name if n_starts == 1 else f"{name} {restart + 1}/{n_starts}")
+            for restart, seed in enumerate(seeds[1 : 1 + n_starts])
+        ]
+    return attempts
