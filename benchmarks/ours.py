@@ -25,8 +25,9 @@ from gmvae.objective import lower_bound
 from gmvae.observations import Observations
 from gmvae.presets import preset
 from gmvae.seeds import seeded
-from gmvae.training import Split, Trainer, make_fabric
+from gmvae.training import Split, Trainer
 from gmvae.training.epoch_sums import EpochSums
+from gmvae.training.fabric import make_fabric
 from gmvae.training.minibatches import Minibatch
 
 Values = Callable[[nn.Parameter], Tensor]

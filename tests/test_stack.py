@@ -25,8 +25,8 @@ from gmvae.training import (
     State,
     Trainer,
     TrainingWarning,
-    make_fabric,
 )
+from gmvae.training.fabric import make_fabric
 from gmvae.training.stack import Member, train_together
 
 CPU = torch.device("cpu")

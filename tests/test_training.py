@@ -38,8 +38,9 @@ from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.observations import Observations
-from gmvae.training import Split, State, Trainer, make_fabric
+from gmvae.training import Split, State, Trainer
 from gmvae.training.epoch_sums import EpochSums
+from gmvae.training.fabric import make_fabric
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.schedule import SCHEDULES, warm_up_weight
 

@@ -1,36 +1,15 @@
-"""Training on Lightning Fabric: the loop, its state and its view of the data.
+"""Training: the loop, its state and what guides it.
 
-Names are imported on first use: a fitted model predicts without loading Fabric.
+`gmvae.training.fabric`, which imports Lightning, is imported where a fit begins.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from gmvae.training.auto import resolve_auto
-    from gmvae.training.divergence import DivergedError, TrainingWarning
-    from gmvae.training.fabric import make_fabric
-    from gmvae.training.guidance import StartingClusters
-    from gmvae.training.loop import Trainer, converged
-    from gmvae.training.minibatches import Split
-    from gmvae.training.stack import Member, train_together
-    from gmvae.training.state import State
-
-_HOMES = {
-    "DivergedError": "divergence",
-    "Member": "stack",
-    "Split": "minibatches",
-    "StartingClusters": "guidance",
-    "State": "state",
-    "Trainer": "loop",
-    "TrainingWarning": "divergence",
-    "converged": "loop",
-    "make_fabric": "fabric",
-    "resolve_auto": "auto",
-    "train_together": "stack",
-}
+from gmvae.training.auto import resolve_auto
+from gmvae.training.divergence import DivergedError, TrainingWarning
+from gmvae.training.guidance import StartingClusters
+from gmvae.training.loop import Trainer, converged
+from gmvae.training.minibatches import Split
+from gmvae.training.stack import Member, train_together
+from gmvae.training.state import State
 
 __all__ = [
     "DivergedError",
@@ -41,13 +20,6 @@ __all__ = [
     "Trainer",
     "TrainingWarning",
     "converged",
-    "make_fabric",
     "resolve_auto",
     "train_together",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
