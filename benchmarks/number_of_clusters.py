@@ -1,7 +1,7 @@
-"""What ``n_components="auto"`` finds: `python benchmarks/number_of_clusters.py --out FILE`. See README.md beside this file.
+"""What ``n_components="auto"`` finds: `python benchmarks/number_of_clusters.py --out FILE`; see README.md beside this.
 
-Counts the clusters of sets with known classes, and of two without any, by halves of the rows; nothing is fitted. `--page`
-writes the table between the marks of a page.
+Counts the clusters of sets with known classes, and of two without any, by halves of the rows; nothing is fitted.
+`--page` writes the table between the marks of a page.
 """
 
 from __future__ import annotations
