@@ -25,8 +25,13 @@ from gmvae.cli import app
 from gmvae.cli.settings import settings, value_of
 from gmvae.config import Config
 from gmvae.estimator import GMVAE
+from gmvae.fitted.fitted import Fitted
 from gmvae.presets import PRESETS
+from gmvae.runs import complete
 from gmvae.runs import folder as run_folder
+
+# Models of tables know their columns by name; here they are also asked about bare arrays.
+pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
 
 SMALL = ["--set", "hidden_layer_sizes=16", "--set", "latent_dim=3", "--set", "style_dim=2", "-q"]
 COMMANDS = [
@@ -356,7 +361,7 @@ def test_divergence_fails_with_its_sentence(folder, tmp_path, monkeypatch):
     def diverge(*_, **__):
         raise FloatingPointError("Training met non-finite values again; lower `learning_rate`.")
 
-    monkeypatch.setattr(GMVAE, "fit", diverge)
+    monkeypatch.setattr(complete, "fit_into", diverge)
     result = gmvae("fit", folder / "X.npy", "-o", tmp_path / "run", code=1)
     assert result.stderr == "Error: Training met non-finite values again; lower `learning_rate`.\n"
 
@@ -367,7 +372,7 @@ def test_our_own_errors_keep_their_traceback_and_debug_keeps_all(folder, tmp_pat
     def broken(*_, **__):
         raise AssertionError("an invariant")
 
-    monkeypatch.setattr(GMVAE, "fit", broken)
+    monkeypatch.setattr(complete, "fit_into", broken)
     result = CliRunner().invoke(app, ["fit", str(folder / "X.npy"), "-o", str(tmp_path / "run")])
     assert isinstance(result.exception, AssertionError)
     assert not (tmp_path / "run").exists()
@@ -422,14 +427,14 @@ def test_an_interrupted_run_goes_on_to_the_same_end(folder, run, tmp_path):
 
 def test_a_run_killed_while_its_results_were_written_is_completed(folder, run, tmp_path, monkeypatch):
     path = tmp_path / "late"
-    save = GMVAE.save
+    save = Fitted.save
 
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(GMVAE, "save", killed)
+    monkeypatch.setattr(Fitted, "save", killed)
     gmvae("fit", folder / "X.npy", "-o", path, "-k", 3, "--epochs", 3, *SMALL, code=130)
-    monkeypatch.setattr(GMVAE, "save", save)
+    monkeypatch.setattr(Fitted, "save", save)
     gmvae("fit", "-o", path, "--resume")
     assert same_tensors(path / "model.safetensors", run / "model.safetensors")
 
@@ -438,7 +443,7 @@ def test_an_interrupt_before_the_first_epoch_leaves_nothing(folder, tmp_path, mo
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(GMVAE, "fit", interrupt)
+    monkeypatch.setattr(complete, "fit_into", interrupt)
     monkeypatch.chdir(tmp_path)
     assert "nothing to go on from" in gmvae("fit", folder / "X.npy", code=130).stderr
     assert list(tmp_path.iterdir()) == []
@@ -654,3 +659,19 @@ def test_nothing_is_written_where_a_value_is_missing(folder, run, tmp_path):
     )
     assert "must hold finite numbers" in refused("predict", run, tmp_path / "X.npy", "-o", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_model_file_on_its_own_finds_columns_by_name(folder, tmp_path):
+    """Away from its run folder, as one that was moved or made in Python."""
+    table = tmp_path / "table.csv"
+    rows = np.random.default_rng(0).normal(size=(60, 3)) * (1.0, 5.0, 25.0)
+    np.savetxt(table, rows, delimiter=",", header="a,b,c", comments="")
+    gmvae("fit", table, "-o", tmp_path / "run", "-k", 3, "--epochs", 3, *SMALL)
+    (tmp_path / "run" / "model.safetensors").rename(tmp_path / "moved")
+    other = tmp_path / "other.csv"
+    np.savetxt(other, rows[:, [2, 0, 1]], delimiter=",", header="c,a,b", comments="")
+    assert gmvae("predict", tmp_path / "moved", other).stdout == gmvae("predict", tmp_path / "moved", table).stdout
+    np.savetxt(other, rows[:, :2], delimiter=",", header="a,b", comments="")
+    assert "must have the columns of the training; it lacks c" in refused("predict", tmp_path / "moved", other)
+    header = gmvae("sample", tmp_path / "moved", "-n", 2).stdout.splitlines()[0]
+    assert header == "cluster,a,b,c"

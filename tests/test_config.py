@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gmvae import PRESETS, domains, preset
-from gmvae.config import MAX_EPOCHS, MIN_EPOCHS, MIN_STEPS, Config, epochs
+from gmvae.config import MAX_EPOCHS, MIN_EPOCHS, MIN_STEPS, Config, steps_for
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
@@ -247,13 +247,13 @@ def test_config_cannot_be_changed() -> None:
 @given(n_rows=st.integers(1, 10**7), batch_size=st.integers(1, 10**4))
 def test_auto_epochs_are_the_fewest_that_take_enough_steps(n_rows: int, batch_size: int) -> None:
     steps = max(1, n_rows // batch_size)
-    found = epochs("auto", n_rows, batch_size)
+    found = steps_for(Config(batch_size=batch_size), n_rows).epochs
     assert MIN_EPOCHS <= found <= MAX_EPOCHS
     if found < MAX_EPOCHS:
         assert found * steps >= MIN_STEPS
     if found > MIN_EPOCHS:
         assert (found - 1) * steps < MIN_STEPS
-    assert epochs(np.int64(7), n_rows, batch_size) == 7
+    assert steps_for(Config(max_iter=np.int64(7), batch_size=batch_size), n_rows).epochs == 7
 
 
 # ---------------------------------------------------------------- presets

@@ -333,7 +333,7 @@ def test_scores_of_counts_are_log_probabilities_of_the_model() -> None:
     """Against the average of scipy's probabilities over draws of x from p(x)."""
     rows = counts()[0][:, :1]
     fitted = quietly(GMVAE(2, max_iter=60, **SMALL_POISSON), rows)
-    model, generator = fitted._model, torch.Generator().manual_seed(0)
+    model, generator = fitted.fitted_.model, torch.Generator().manual_seed(0)
     w = torch.randn(20_000, 2, generator=generator)
     with torch.no_grad():
         z = torch.multinomial(model.generative.mixture.log_weights.exp(), 20_000, True, generator=generator)

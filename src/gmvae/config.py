@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gmvae.domains import (
     DEVICE,
@@ -202,9 +202,18 @@ class Config:
         object.__setattr__(self, name, value)  # the dataclass is frozen once it is made
 
 
-def epochs(max_iter: int | str, n_rows: int, batch_size: int) -> int:
-    """Resolve ``max_iter='auto'`` for ``n_rows`` training rows."""
-    if not isinstance(max_iter, str):
-        return int(max_iter)
-    steps_per_epoch = max(1, n_rows // batch_size)
-    return min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / steps_per_epoch)))
+class Steps(NamedTuple):
+    """Rows of a gradient step, steps of an epoch, and epochs at most."""
+
+    batch_size: int
+    per_epoch: int
+    epochs: int
+
+
+def steps_for(config: Config, n_rows: int) -> Steps:
+    """Resolve ``max_iter='auto'`` and a batch that is too large for ``n_rows`` training rows."""
+    batch_size = min(config.batch_size, n_rows)
+    per_epoch = n_rows // batch_size
+    if not isinstance(config.max_iter, str):
+        return Steps(batch_size, per_epoch, int(config.max_iter))
+    return Steps(batch_size, per_epoch, min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / per_epoch))))

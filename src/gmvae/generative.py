@@ -11,8 +11,8 @@ from gmvae.distributions import Mixture, Normal
 from gmvae.likelihoods import Likelihood, Observation
 from gmvae.networks import fully_connected
 
-_PLACED_STYLE = 0.1
-"""Share of its usual influence that the style keeps when components begin in known places."""
+_INITIAL_STYLE = 0.1
+"""Share of its usual influence that the style has at first, where there are starting clusters."""
 
 
 class MixturePrior(nn.Module):
@@ -51,14 +51,14 @@ class MixturePrior(nn.Module):
         With the usual scale of a layer's weights the means of one component differ between two styles about as much as
         those of two components at one style, and which component a place belongs to depends on the style drawn.
         """
-        self.output.weight.mul_(_PLACED_STYLE)
+        self.output.weight.mul_(_INITIAL_STYLE)
         if self.log_weights.requires_grad:
             self.log_weights.copy_(shares.log())
 
     @torch.no_grad()
     def place(self, means: Tensor, scales: Tensor) -> None:
         """Put the components at ``means`` with ``scales`` (K, D_x), nearly so at every style."""
-        self.output.weight.mul_(_PLACED_STYLE)
+        self.output.weight.mul_(_INITIAL_STYLE)
         self.output.bias.copy_(torch.stack([means, scales.log()]).flatten())
 
 

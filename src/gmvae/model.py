@@ -1,6 +1,7 @@
 """Both halves of the figure joined: the terms of the bound for training, and the queries.
 
-Everything here takes and gives observations y in the data's own units.
+Observations y are in the data's own units; what the networks see of them, "seen" and "view", is what
+`Likelihood.standardised` gives.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class GaussianMixtureVAE(nn.Module):
         return self.likelihood.to_data_units(self.observation(x).sample(generator))
 
     def observation(self, x: Tensor) -> Observation:
-        """p(y|x) for latents x (..., D_x), in the likelihood's units."""
+        """p(y|x) for latents x (..., D_x); of which values, the likelihood says."""
         return self.generative.observation(x, self.likelihood)
 
     def log_likelihood(self, x: Tensor, y: Tensor, seen: Tensor) -> Tensor:

@@ -138,15 +138,15 @@ def sharpened(log_posterior: Tensor) -> Tensor:
     return torch.softmax(2.0 * log_posterior.detach(), -1)
 
 
-def lower_bound(terms: Terms, min_information: float, guidance: Guidance | None = None, warmth: float = 1.0) -> Tensor:
+def lower_bound(terms: Terms, min_information: float, guidance: Guidance | None = None, warm_up: float = 1.0) -> Tensor:
     """What training maximises: the evidence bound of the minibatch under the information constraint.
 
     The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero
-    (section 5 of the paper). λ = 0 without guidance at full warmth, the weight of the x- and w-terms, is the plain
+    (section 5 of the paper). λ = 0, no guidance, and a weight of 1 for the x- and w-terms, ``warm_up``, make the plain
     bound. Guidance costs the cross-entropy of the views' posteriors to their targets.
     """
     z_prior = terms.z_prior.mean().clamp(min=min_information)
-    bound = (terms.reconstruction - warmth * (terms.conditional_prior + terms.w_prior)).mean() - z_prior
+    bound = (terms.reconstruction - warm_up * (terms.conditional_prior + terms.w_prior)).mean() - z_prior
     if guidance is None:
         return bound
     target = sharpened(terms.log_posterior) if guidance.target is None else guidance.target

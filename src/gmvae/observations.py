@@ -1,6 +1,6 @@
 """What a fit or a query reads: observations by index and by block, and whether their values can be reckoned with.
 
-Arrays may be larger than memory: all here look at a few megabytes at a time.
+Arrays may be larger than memory: all here look at a few megabytes at a time, but for a GPU that holds them all.
 """
 
 from __future__ import annotations

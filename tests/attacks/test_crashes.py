@@ -285,7 +285,7 @@ def test_nothing_is_removed_after_training(
 def test_a_signal_outside_the_epochs(
     place: str, left: bool, start: Callable[..., BaseProcess], table: Path, tmp_path: Path
 ) -> None:
-    """While components are placed, and while figures are drawn; a real process, a real signal."""
+    """While starting clusters are found, and while figures are drawn; a real process, a real signal."""
     run = tmp_path / "run"
     code = ended(start(victim.command_that_is_ended, tmp_path, place, "fit", str(table), "-o", str(run), *SETTINGS))
     lines = (tmp_path / "err").read_text().splitlines()

@@ -49,7 +49,7 @@ def load_for(asked: Asked, source: str, labels: str | None, data_home: Path | No
     if labels is None and record is not None and source == record.source:
         labels = record.labels
     data = load(source, labels=labels, data_home=data_home)
-    names = record.feature_names if record is not None else None
+    names = asked.fitted.feature_names or (record.feature_names if record is not None else None)
     if names is None or data.feature_names is None or list(data.feature_names) == names:
         return data
     missing = [name for name in names if name not in data.feature_names]

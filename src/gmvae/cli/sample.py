@@ -31,7 +31,11 @@ def sample(
     n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many.")] = 100,
     component: Annotated[
         int | None,
-        typer.Option(metavar="K", help="Draw from this cluster only, from 0.", show_default="all alike"),
+        typer.Option(
+            metavar="K",
+            help="Draw from this cluster only, from 0.",
+            show_default="by their weights; all alike in a .png",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -68,7 +72,7 @@ def sample(
     if out is not None and suffix == ".npy":
         write_array(out, n, [observations])
         return
-    names = record.feature_names if record is not None and record.feature_names is not None else None
+    names = fitted.feature_names or (record.feature_names if record is not None else None)
     columns = names or [f"y_{d}" for d in range(observations.shape[1])]
     write_table(out, ["cluster", *columns], [[clusters, *observations.T]])
 

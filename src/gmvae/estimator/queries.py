@@ -19,7 +19,7 @@ from gmvae.seeds import draw_seed
 
 
 class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedAttributes, ABC):
-    """The methods of `GMVAE` that need a fitted model."""
+    """The queries of a fitted `GMVAE`, and how it takes over a fit."""
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file; no pickle is involved."""

@@ -1,4 +1,4 @@
-"""The recipe of a fit: units and starts, every restart's training, the best of them, and what is known of it."""
+"""The recipe of a fit: likelihood and starts, every restart's training, the best of them, and what is known of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gmvae.config import Config, epochs
+from gmvae.config import Config, steps_for
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, attempts_of
@@ -81,11 +81,10 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     config = resolve_sizes(config, data, before, tasks[0].seed)
     attempts = attempts_of(len(observations), config, tasks, 1 if previous else config.n_init)
     model = data.model(config, 0) if before is None else before
-    n_train = len(attempts[0].split.train)
-    batch_size = min(config.batch_size, n_train)
-    n_steps = epochs(config.max_iter, n_train, batch_size) * (n_train // batch_size)
+    steps = steps_for(config, len(attempts[0].split.train))
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
     device = device_for(config.device)
+    n_steps = steps.epochs * steps.per_epoch
     training, reasons = resolve_auto(config, model, observations.event_shape, device, n_steps, len(attempts))
     if before is None:
         reasons += likelihood.notes(observations.names)
@@ -93,7 +92,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     at_once = training.restarts_at_once if isinstance(training.restarts_at_once, int) else 1
     first = attempts[0].task.storage
     if first is not None:
-        first.state(0, model)  # a run of other data is refused before anything is computed
+        first.state(0, model)  # a run of other data is refused before its start is computed
     outcomes: list[tuple[Trainer, State | DivergedError]] = []
     with Reporter(config.verbose) as reporter:
         for begin in range(0, len(attempts), at_once):

@@ -1,4 +1,4 @@
-"""What one fit of several follows, and its restarts."""
+"""The fits that are asked for at once, and their restarts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Storage(Protocol):
 
 
 class Task(NamedTuple):
-    """What one fit of several follows.
+    """One of the fits asked for at once: its seed, where it keeps its progress, and whom it tells.
 
     Attributes
     ----------

@@ -31,13 +31,13 @@ class Checkpoints(NamedTuple):
     folder : RunFolder
     resume : bool
         Whether the fit goes on from what is there.
-    data : str
-        Checksum of the observations.
+    checksum : str
+        Of the observations.
     """
 
     folder: RunFolder
     resume: bool
-    data: str
+    checksum: str
 
     def checkpoint(self, restart: int) -> Path:
         """The checkpoint of a restart."""
@@ -51,7 +51,7 @@ class Checkpoints(NamedTuple):
         """Write the history and the checkpoint of a restart."""
         state.history.to_csv(self.folder.history)
         tensors, text = state.to_tensors()
-        persistence.write(self.checkpoint(restart), "checkpoint", tensors, {**text, "data": self.data})
+        persistence.write(self.checkpoint(restart), "checkpoint", tensors, {**text, "data": self.checksum})
 
     def keep_best(self, state: State) -> None:
         """Write the history of the best restart."""
@@ -84,7 +84,7 @@ class Checkpoints(NamedTuple):
             {name: tensor.shape for name, tensor in weights.items()}
             for weights in (state.network, state.best, model.state_dict())
         )
-        if text.get("data") != self.data or shapes != now:
+        if text.get("data") != self.checksum or shapes != now:
             raise ValueError(
                 f"X and `network` must be as in the run to resume; got others than {str(self.folder.path)!r} was "
                 "started with: give the same or start anew."
@@ -115,6 +115,14 @@ def begin(folder: RunFolder, config: Config) -> int:
     return seed
 
 
+def require_begun(folder: RunFolder) -> None:
+    """Raise ValueError unless a run has begun in the folder."""
+    if not folder.config.is_file():
+        raise ValueError(
+            f"`run_dir` must hold a started run to resume; {str(folder.config)!r} is missing: leave out `resume`."
+        )
+
+
 def go_on_with(folder: RunFolder, config: Config) -> int:
     """Hold the parameters to those that a run began with and return its seed.
 
@@ -123,10 +131,7 @@ def go_on_with(folder: RunFolder, config: Config) -> int:
     ValueError
         If the run was started with other parameters, or never.
     """
-    if not folder.config.is_file():
-        raise ValueError(
-            f"`run_dir` must hold a started run to resume; {str(folder.config)!r} is missing: leave out `resume`."
-        )
+    require_begun(folder)
     try:
         then = json.loads(folder.config.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):

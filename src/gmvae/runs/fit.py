@@ -28,7 +28,7 @@ def fit_into(
 ) -> Fit:
     """Fit in a run folder, which the caller holds (`RunFolder.alone`), or go on with the fit that is in it.
 
-    Parameters are those of `fitting.fit`.
+    `previous` is that of `fitting.fit.fit`, `on_epoch` and `on_start` are those of `Task`.
 
     Raises
     ------

@@ -22,7 +22,7 @@ class Record:
     source, labels, data_home : str
         As given; labels and data home may be None.
     seed : int, optional
-        As given, before the estimator resolved it.
+        As given; ``config.json`` has the one that was drawn where none was.
     shape : list of int
         Shape of the data.
     feature_names : list of str, optional

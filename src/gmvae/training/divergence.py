@@ -16,7 +16,7 @@ class DivergedError(FloatingPointError):
 
 
 class TrainingWarning(UserWarning):
-    """Training became non-finite and continued from its last finite state."""
+    """Training goes on otherwise than asked: from its last finite state, uncompiled, or without a restart."""
 
 
 class NonFiniteError(Exception):

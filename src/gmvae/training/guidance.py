@@ -44,8 +44,8 @@ class StartingClusters(NamedTuple):
 class PosteriorGuidance:
     """Chooses at every step the views whose posteriors p(z|y) are guided, and what they are guided to.
 
-    At step t of T the views are rows of the start with probability 1 - t/T, and augmented copies of the minibatch with
-    probability t/T. Without `consistency` the former are all, without a start the latter.
+    Around step t of T the views are rows of the start in a share 1 - t/T of the steps, spread evenly, and augmented
+    copies of the minibatch in the others. Without `consistency` the former are all, without a start the latter.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from gmvae.config import Config, epochs
+from gmvae.config import Config, steps_for
 from gmvae.history import Epoch, History
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import Terms, lower_bound
@@ -84,14 +84,12 @@ class Trainer:
         self.on_pretraining = on_pretraining
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
-        self.batch_size = min(config.batch_size, len(split.train))
+        self.batch_size, self.steps_per_epoch, self.max_iter = steps_for(config, len(split.train))
         if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
             raise ValueError(
                 "`batch_size` and the training rows must be at least 2 for a network with batch norm; got 1: raise "
                 "`batch_size` or take another `network`."
             )
-        self.steps_per_epoch = len(split.train) // self.batch_size
-        self.max_iter = epochs(config.max_iter, len(split.train), self.batch_size)
         self.guidance = PosteriorGuidance(model, rows, start, config, self.max_iter * self.steps_per_epoch)
 
     def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
