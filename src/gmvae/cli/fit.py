@@ -108,21 +108,14 @@ def _say_complete(out: Path, as_json: bool) -> None:
 
 
 def _document(outcome: FinishedRun) -> dict[str, Any]:
-    fitted = outcome.fitted
+    from gmvae.report.facts import facts
+
     return {
         "run": str(outcome.folder.path),
         "model": str(outcome.folder.model),
         "n": len(outcome.data.X),
         "shape": list(outcome.data.X.shape),
-        "epochs": fitted.n_epochs,
-        "converged": fitted.converged,
-        "lower_bound_held_out": fitted.lower_bound,
-        "restart_bounds": fitted.restart_bounds,
-        "stability": None if math.isnan(fitted.stability) else fitted.stability,
-        "n_components": fitted.config.K,
-        "n_components_effective": fitted.n_components_effective,
-        "information": fitted.history.best.information,
-        "agreement": fitted.history.best.agreement,
+        **facts(outcome.fitted.document),
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
         "figures": [str(path) for path in outcome.figures],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from pathlib import Path
 from typing import Any
 
@@ -85,26 +84,17 @@ def _epochs(history: Path) -> list[float]:
 
 def _finished(model: Path) -> dict[str, Any]:
     from gmvae.fitted.document import read_document
-    from gmvae.history import History
+    from gmvae.report.facts import facts
 
-    fitted = read_document(model)
-    best = History.from_rows(fitted["history"]).best
-    assignments = RunFolder(model.parent).assignments
-    n_components = fitted["parameters"]["n_components"]
+    document = read_document(model)
+    folder, known = RunFolder(model.parent), facts(document)
+    sizes = _sizes(folder.assignments, known["n_components"]) if folder.assignments.is_file() else None
     return {
-        "complete": not RunFolder(model.parent).checkpoints.exists(),
-        "epochs": len(fitted["history"]),
-        "converged": fitted["converged"],
-        "lower_bound_held_out": fitted["lower_bound"],
-        "restart_bounds": fitted["restart_bounds"],
-        "stability": fitted.get("stability"),
-        "n_components": n_components,
-        "n_components_effective": fitted["n_components_effective"],
-        "information": best.information if math.isfinite(best.information) else None,
-        "agreement": best.agreement if math.isfinite(best.agreement) else None,
-        "cluster_sizes": _sizes(assignments, n_components) if assignments.is_file() else None,
-        "cluster_shares": fitted["weights"],
-        "config": fitted["parameters"],
+        "complete": not folder.checkpoints.exists(),
+        **known,
+        "cluster_sizes": sizes,
+        "cluster_shares": document["weights"],
+        "config": document["parameters"],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -12,8 +12,6 @@ from gmvae.cli.options import DataHome, Device, RunArgument, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from gmvae.fitted.fitted import Fitted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,54 +75,43 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
-    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.cli.fitted import blocks_of, load_for, open_fitted
     from gmvae.data.writers import check_target, write_array, write_table
+    from gmvae.fitted.fitted import ambiguous as is_ambiguous
 
     suffix = None if out is None else check_target(out, (".csv", ".parquet", ".npy"))
-    wanted = Wanted(proba, embedding, ambiguous, novel)
-    if suffix == ".npy" and sum(each is not None and each is not False for each in wanted) > 1:
+    if suffix == ".npy" and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     asked = open_fitted(run, device)
     fitted = asked.fitted
     rows = fitted.rows(load_for(asked, source, labels, data_home).X)
-    blocks = _blocks(fitted, rows, wanted, batch_size)
+    parts = [Part(["label"], lambda _, chances: chances.argmax(axis=1))]
+    if proba:
+        parts.append(Part([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances))
+    if embedding:
+        names = [f"x_{d}" for d in range(fitted.config.latent_dim)]
+        parts.append(Part(names, lambda part, _: fitted.embedding(part, batch_size)))
+    if ambiguous is not None:
+        parts.append(Part(["ambiguous"], lambda _, chances: is_ambiguous(chances, ambiguous).astype("u1")))
+    if novel is not None:
+        parts.append(Part(["novel"], lambda part, _: fitted.novel(part, novel, batch_size).astype("u1")))
+
+    def found(wanted: Sequence[Part]) -> Iterator[list[NDArray[Any]]]:
+        """Arrays (n, ...) of each part, block by block."""
+        for block in blocks_of(len(rows)):
+            part = rows[block]
+            chances = fitted.proba(part, batch_size)
+            yield [each.of(part, chances) for each in wanted]
+
     if out is not None and suffix == ".npy":
-        write_array(out, len(rows), (block[-1] for block in blocks))
+        write_array(out, len(rows), (array for (array,) in found(parts[-1:])))
         return
-    names = ["label"]
-    names += [f"p_{k}" for k in range(fitted.config.K)] if proba else []
-    names += [f"x_{d}" for d in range(fitted.config.latent_dim)] if embedding else []
-    names += ["ambiguous"] if ambiguous is not None else []
-    names += ["novel"] if novel is not None else []
-    write_table(
-        out, names, ([column for part in block for column in part.reshape(len(part), -1).T] for block in blocks)
-    )
+    columns = ([column for each in block for column in each.reshape(len(each), -1).T] for block in found(parts))
+    write_table(out, [name for part in parts for name in part.names], columns)
 
 
-class Wanted(NamedTuple):
-    """What is written beside the labels."""
+class Part(NamedTuple):
+    """Columns to write, by name, and what they are of rows (n, *event) and their probabilities (n, K)."""
 
-    proba: bool
-    embedding: bool
-    ambiguous: float | None
-    novel: float | None
-
-
-def _blocks(fitted: Fitted, rows: NDArray[Any], wanted: Wanted, batch_size: int | None) -> Iterator[list[NDArray[Any]]]:
-    """Labels (n,), then what is wanted: probabilities (n, K), embedding (n, D_x), flags (n,); block by block."""
-    from gmvae.cli.fitted import blocks_of
-    from gmvae.fitted.fitted import ambiguous
-
-    for block in blocks_of(len(rows)):
-        part = rows[block]
-        chances = fitted.proba(part, batch_size)
-        found = [chances.argmax(axis=1)]
-        if wanted.proba:
-            found.append(chances)
-        if wanted.embedding:
-            found.append(fitted.embedding(part, batch_size))
-        if wanted.ambiguous is not None:
-            found.append(ambiguous(chances, wanted.ambiguous).astype("u1"))
-        if wanted.novel is not None:
-            found.append(fitted.novel(part, wanted.novel, batch_size).astype("u1"))
-        yield found
+    names: list[str]
+    of: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]

@@ -16,8 +16,8 @@ from gmvae import persistence
 from gmvae.config import Config
 from gmvae.device import device_for
 from gmvae.domains import Domain, require
-from gmvae.fitted import document
 from gmvae.fitted.batches import map_rows
+from gmvae.fitted.document import check, config_of, parameters
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, rebuild
@@ -100,10 +100,10 @@ class Fitted:
             If the shape is another than in the fit, or the values are not numeric, not finite or in other units.
         """
         rows = shaped_as_fitted(X, self.event_shape)
-        self.check(rows)
+        self.check_units(rows)
         return rows
 
-    def check(self, rows: np.ndarray) -> None:
+    def check_units(self, rows: np.ndarray) -> None:
         """Raise ValueError unless rows (n, *event_shape) can be in the units of the fit."""
         self.model.likelihood.check(rows)
 
@@ -168,15 +168,16 @@ class Fitted:
         """Components of p(x|w) at one style (D_w,), by default 0."""
         return components(self.model, style)
 
-    def save(self, path: str | Path) -> None:
-        """Write everything to one safetensors file; no pickle is involved."""
-        content = {
-            "parameters": document.parameters(self.config),
+    @property
+    def document(self) -> dict[str, Any]:
+        """All but the weights, as JSON values."""
+        return {
+            "parameters": parameters(self.config),
             "likelihood": self.likelihood,
             "event_shape": list(self.event_shape),
             "n_features_in": math.prod(self.event_shape),
             "feature_names_in": self.feature_names,
-            "history": self.history.epochs,
+            "history": [list(epoch) for epoch in self.history.epochs],
             "converged": self.converged,
             "lower_bound": self.lower_bound,
             "restart_bounds": self.restart_bounds,
@@ -185,7 +186,10 @@ class Fitted:
             "n_components_effective": self.n_components_effective,
             "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
         }
-        persistence.write(path, "model", self.model.state_dict(), content)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one safetensors file; no pickle is involved."""
+        persistence.write(path, "model", self.model.state_dict(), self.document)
 
     @classmethod
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
@@ -198,8 +202,8 @@ class Fitted:
         """
         place = device_for(Config(device=device).device)
         tensors, content = persistence.read(path, "model")
-        document.check(path, content)
-        config = document.config_of(path, content["parameters"], network)
+        check(path, content)
+        config = config_of(path, content["parameters"], network)
         event_shape = tuple(content["event_shape"])
         try:
             with seeded(0):

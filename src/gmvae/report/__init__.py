@@ -1,1 +1,1 @@
-"""What a run shows: its figures."""
+"""What a run shows: its facts and its figures."""
