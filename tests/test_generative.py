@@ -14,6 +14,7 @@ from gmvae.distributions import LOG_SCALE_BOUNDS, Normal, bounded_log_scale
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import LIKELIHOODS
 from gmvae.networks import MLPDecoder
+from gmvae.paper.trials import place
 
 LOW, HIGH = LOG_SCALE_BOUNDS
 
@@ -92,7 +93,7 @@ def test_placed_components_lie_where_they_were_put_at_every_style() -> None:
     scales = torch.tensor([[0.5, 0.2], [1.0, 0.3], [0.1, 0.7]], dtype=torch.float64)
     w = torch.randn(4000, 4, dtype=torch.float64)
     usual = prior(w).components.mean.std(0)
-    prior.place(means, scales)
+    place(prior, means, scales)
     placed = prior(w).components
     # The style's influence is a tenth of what it was, around the places given.
     torch.testing.assert_close(placed.mean.std(0), 0.1 * usual, rtol=1e-6, atol=0)
@@ -169,8 +170,8 @@ def test_latents_come_from_the_component_and_the_style_asked_for() -> None:
     """Every row has its own cluster and its own style: moments must be those of that pair."""
     n_components, n_each = 3, 20_000
     prior = MixturePrior(n_components, 2, 2, width=9)
-    prior.place(
-        torch.tensor([[-5.0, 0.0], [0.0, 5.0], [5.0, -5.0]]), torch.tensor([[0.2, 0.5], [1.0, 0.3], [0.7, 2.0]])
+    place(
+        prior, torch.tensor([[-5.0, 0.0], [0.0, 5.0], [5.0, -5.0]]), torch.tensor([[0.2, 0.5], [1.0, 0.3], [0.7, 2.0]])
     )
     with torch.no_grad():
         prior.output.weight.mul_(20.0)  # let the style matter
@@ -198,7 +199,7 @@ def test_ancestral_draws_have_the_mixtures_density() -> None:
     """x drawn through z at a fixed style follows Σ_k π_k N(x | μ_k, σ²_k)."""
     generative = Generative(MixturePrior(4, 1, 2, width=5), nn.Identity(), 2)
     means, scales = torch.tensor([[-3.0], [-1.0], [0.5], [4.0]]), torch.tensor([[0.3], [0.5], [0.2], [1.0]])
-    generative.mixture.place(means, scales)
+    place(generative.mixture, means, scales)
     generator = torch.Generator().manual_seed(6)
     w = torch.tensor([[0.3, -0.8]])
     components = torch.randint(4, (40_000,), generator=generator)

@@ -38,6 +38,7 @@ from gmvae.model import GaussianMixtureVAE, Noise, build
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.observations import Observations
+from gmvae.paper.trials import place
 from gmvae.training import Split, State, Trainer
 from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.fabric import make_fabric
@@ -1097,7 +1098,7 @@ def test_collapsed_fits_are_recognised(failure: str, monkeypatch: pytest.MonkeyP
     def collapsed(*args: Any) -> GaussianMixtureVAE:
         model = build_model(*args)
         means = torch.zeros(4, 2) if failure == "coincide" else torch.tensor([[0.0], [9.0], [9.0], [9.0]]).expand(4, 2)
-        model.generative.mixture.place(means, torch.ones(4, 2))
+        place(model.generative.mixture, means, torch.ones(4, 2))
         model.generative.mixture.output.weight.data.zero_()
         return model
 

@@ -55,12 +55,6 @@ class MixturePrior(nn.Module):
         if self.log_weights.requires_grad:
             self.log_weights.copy_(shares.log())
 
-    @torch.no_grad()
-    def place(self, means: Tensor, scales: Tensor) -> None:
-        """Put the components at ``means`` with ``scales`` (K, D_x), nearly so at every style."""
-        self.output.weight.mul_(_INITIAL_STYLE)
-        self.output.bias.copy_(torch.stack([means, scales.log()]).flatten())
-
 
 class ObservationModel(nn.Module):
     """p(y|x): a decoder maps latents (B, D_x) to raw outputs (B, n_outputs, *event) of a likelihood."""

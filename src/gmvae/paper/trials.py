@@ -17,16 +17,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
 
 from gmvae.atomic import write_text
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE, fit_together
 from gmvae.fitting.warn import CollapseWarning
+from gmvae.generative import MixturePrior
 from gmvae.metrics import evaluate_log_odds
 from gmvae.paper.findings import spread
 from gmvae.paper.provenance import provenance
 
 _KEY_LENGTH = 16
+_STYLE_SHARE = 0.1
+"""Share of its usual influence that the style has on components with given means."""
 
 
 def key_of(description: Mapping[str, Any]) -> str:
@@ -184,8 +188,15 @@ def _spread_means(model: GMVAE, scale: float, X: NDArray[Any]) -> None:
         model.set_params(max_iter=1, verbose=0).fit(X[: model.batch_size])
     generator = torch.Generator().manual_seed(model.random_state)
     means = scale * torch.randn(model.n_components_, model.latent_dim, generator=generator)
-    model.fitted_.model.generative.mixture.place(means, torch.ones_like(means))
+    place(model.fitted_.model.generative.mixture, means, torch.ones_like(means))
     model.set_params(max_iter=epochs, verbose=1, warm_start=True)
+
+
+@torch.no_grad()
+def place(mixture: MixturePrior, means: Tensor, scales: Tensor) -> None:
+    """Put components at ``means`` with ``scales`` (K, D_x), nearly so at every style."""
+    mixture.output.weight.mul_(_STYLE_SHARE)
+    mixture.output.bias.copy_(torch.stack([means, scales.log()]).flatten())
 
 
 def _keep(trial: Trial, model: GMVAE, material: Material, folder: Path, seconds: float) -> None:
