@@ -28,7 +28,7 @@ CLUSTERINGS: Mapping[str, Clustering] = {
     "gmm": gmm_clusters,
 }
 
-_GAIN_WEIGHT = 1.25
+_GAIN_WEIGHT = 1.55
 _LEAST_CUT = 0.005
 """Added to the share of cut weight before its logarithm: smaller shares are of a few rows in thousands."""
 _LEAST_GAIN = 1e-3
@@ -75,7 +75,7 @@ class Support(NamedTuple):
     gain: float
 
     def score(self, best_gain: float) -> float:
-        """1.25 log(gain) - log(cut), so that half the cut weighs as much as 1.7 times the gain."""
+        """1.55 log(gain) - log(cut), so that half the cut weighs as much as 1.6 times the gain."""
         gain = max(self.gain / best_gain, _LEAST_GAIN) if best_gain > 0.0 else 1.0
         return _GAIN_WEIGHT * math.log(gain) - math.log(1.0 - self.cohesion + _LEAST_CUT)
 
