@@ -28,7 +28,9 @@ CLUSTERINGS: Mapping[str, Clustering] = {
     "gmm": gmm_clusters,
 }
 
-_GAIN_WEIGHT = 1.55
+_GAIN_WEIGHT = 1.48
+"""Over 67 starts of 57 sets the mean regret in ARI is the same from 0.9 to 1.5. Below 1.47 one seed of iris in whole
+centimetres starts on k-means' clusters, above 1.5 some tables with incomes of 0 on those that tell 0 from others."""
 _LEAST_CUT = 0.005
 """Added to the share of cut weight before its logarithm: smaller shares are of a few rows in thousands."""
 _LEAST_GAIN = 1e-3
@@ -75,7 +77,7 @@ class Support(NamedTuple):
     gain: float
 
     def score(self, best_gain: float) -> float:
-        """1.55 log(gain) - log(cut), so that half the cut weighs as much as 1.6 times the gain."""
+        """1.48 log(gain) - log(cut), so that half the cut weighs as much as 1.6 times the gain."""
         gain = max(self.gain / best_gain, _LEAST_GAIN) if best_gain > 0.0 else 1.0
         return _GAIN_WEIGHT * math.log(gain) - math.log(1.0 - self.cohesion + _LEAST_CUT)
 
