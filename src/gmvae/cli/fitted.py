@@ -22,6 +22,11 @@ class Asked(NamedTuple):
     fitted: Fitted
     record: Record | None
 
+    @property
+    def columns(self) -> list[str] | None:
+        """Names of the columns of the fit; files of earlier versions leave them to the record."""
+        return self.fitted.feature_names or (None if self.record is None else self.record.feature_names)
+
 
 def open_fitted(run: Path, device: str) -> Asked:
     """Load the model of a run folder, or a model file.
@@ -49,7 +54,7 @@ def load_for(asked: Asked, source: str, labels: str | None, data_home: Path | No
     if labels is None and record is not None and source == record.source:
         labels = record.labels
     data = load(source, labels=labels, data_home=data_home)
-    names = asked.fitted.feature_names or (record.feature_names if record is not None else None)
+    names = asked.columns
     if names is None or data.feature_names is None or list(data.feature_names) == names:
         return data
     missing = [name for name in names if name not in data.feature_names]

@@ -59,7 +59,8 @@ def sample(
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.seeds import draw_seed
 
-    fitted, record = open_fitted(run, device)
+    asked = open_fitted(run, device)
+    fitted = asked.fitted
     draw = partial(fitted.draw, mean=mean, seed=draw_seed(seed))
     images = len(fitted.event_shape) == 3
     if out is None and images:
@@ -72,8 +73,7 @@ def sample(
     if out is not None and suffix == ".npy":
         write_array(out, n, [observations])
         return
-    names = fitted.feature_names or (record.feature_names if record is not None else None)
-    columns = names or [f"y_{d}" for d in range(observations.shape[1])]
+    columns = asked.columns or [f"y_{d}" for d in range(observations.shape[1])]
     write_table(out, ["cluster", *columns], [[clusters, *observations.T]])
 
 

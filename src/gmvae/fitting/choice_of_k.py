@@ -97,11 +97,7 @@ def choose_k(
         raise ValueError("`numbers` must hold at least one; got none.")
     if not isinstance(n_fits, Integral) or n_fits < 0:
         raise ValueError(f"`n_fits` must be an integer of at least 0; got {n_fits!r}.")
-    if numbers[-1] > len(observations):
-        raise ValueError(
-            f"`n_components` must be at most the number of rows; got {numbers[-1]} for {len(observations)} rows: "
-            "take fewer components."
-        )
+    observations.check_size(numbers[-1])
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow
-from pyarrow import parquet
 
 from gmvae import persistence
-from gmvae.atomic import replacing
+from gmvae.atomic import write_text
 from gmvae.config import Config
+from gmvae.data.writers import write_table
 from gmvae.fitted.document import parameters
 from gmvae.model import GaussianMixtureVAE
 from gmvae.persistence import broken
@@ -59,8 +58,7 @@ class Checkpoints(NamedTuple):
 
     def keep_start(self, labels: np.ndarray) -> None:
         """Write the starting cluster of every row; -1 for rows that were not looked at."""
-        with replacing(self.folder.start) as temporary:
-            parquet.write_table(pyarrow.table({"label": labels}), temporary)
+        write_table(self.folder.start, ["label"], [[labels]])
 
     def state(self, restart: int, model: GaussianMixtureVAE) -> State | None:
         """Where a restart of the run to resume stood; None if it had not ended an epoch.
@@ -110,8 +108,7 @@ def begin(folder: RunFolder, config: Config) -> int:
     for events in folder.tensorboard.glob("*/events.out.tfevents.*"):
         events.unlink()
     seed = draw_seed(config.random_state)
-    with replacing(folder.config) as temporary:
-        temporary.write_text(json.dumps(_parameters(config, seed), indent=2) + "\n", encoding="utf-8")
+    write_text(folder.config, json.dumps(_parameters(config, seed), indent=2) + "\n")
     return seed
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from gmvae.atomic import replacing
+from gmvae.atomic import replacing, write_text
 from gmvae.config import Config
 from gmvae.data import load
 from gmvae.figures import choice_of_k, save
@@ -68,8 +68,7 @@ class Comparison(NamedTuple):
 
     def write(self) -> None:
         """Write all three files, each whole or not at all."""
-        with replacing(self.json) as temporary:
-            temporary.write_text(json.dumps(self.document, indent=2) + "\n", encoding="utf-8")
+        write_text(self.json, json.dumps(self.document, indent=2) + "\n")
         table = self.table
         with replacing(self.csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmvae.atomic import TEMPORARY, alone, replacing
+from gmvae.atomic import TEMPORARY, alone, write_text
 from gmvae.runs.record import Record, read_record
 
 _LOCK = ".run.lock"
@@ -99,8 +99,7 @@ class RunFolder:
 
     def write_record(self, record: Record) -> None:
         """Write ``run.json``."""
-        with replacing(self.path / "run.json") as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")
+        write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record), indent=2) + "\n")
 
     def read_record(self) -> Record | None:
         """Read ``run.json``; None if there is none.
