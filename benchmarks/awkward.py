@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from awkward_sets import N_SILHOUETTE, OURS, SETS, Case, Rows, cases, drawn
+from pages import put_between
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
@@ -242,10 +243,6 @@ class OfSet(NamedTuple):
 def write_section(source: Path, page: Path) -> None:
     """Replace what stands between the marks of a page."""
     written = json.loads(source.read_text())
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{page.name} must hold the lines {BEGIN} and {END}.")
     of_sets = []
     for key in [(name, K) for name, source in SETS.items() for K in source.numbers]:
         records = [each for each in written["records"] if (each["set"], each["K"]) == key]
@@ -269,7 +266,7 @@ def write_section(source: Path, page: Path) -> None:
             ["set", "K", "score", *SETTINGS], [each.compared(score) for each in real for score in ("ari", "silhouette")]
         ),
     ]
-    page.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}")
+    put_between(page, BEGIN, END, "\n\n".join(parts))
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

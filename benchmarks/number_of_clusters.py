@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from awkward_sets import SETS as AWKWARD
+from pages import put_between
 from quality_sets import SETS as QUALITY
+from quality_sets import readable
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_blobs
 
 from gmvae.atomic import write_text
-from gmvae.data import DataError
 from gmvae.data.home import resolve_home
 from gmvae.fitting.starts import TrainingData
 from gmvae.likelihoods import likelihood_for
@@ -49,19 +50,11 @@ def sources(home: Path) -> Iterator[Source]:
     random = np.random.default_rng(0)
     yield Source("a normal distribution in 5 dimensions", None, random.normal(size=(1000, 5)))
     yield Source("points spread evenly over a square", None, random.uniform(size=(1000, 2)))
-    for source in AWKWARD.values():
-        try:
-            yield Source(source.title, _number(source.numbers), source.read(home).X)
-        except DataError as error:
-            print(f"{source.title}: left out, {error}")
-    for quality in QUALITY.values():
-        try:
-            split = quality.read(home)
-        except DataError as error:
-            print(f"{quality.title}: left out, {error}")
-            continue
+    for source, rows in readable(AWKWARD, home):
+        yield Source(source.title, _number(source.numbers), rows.X)
+    for source, split in readable(QUALITY, home):
         X = split.X_train
-        yield Source(quality.title, len(np.unique(split.y_train)), X[:, None] if X.ndim == 3 else X)
+        yield Source(source.title, len(np.unique(split.y_train)), X[:, None] if X.ndim == 3 else X)
 
 
 def _number(numbers: Sequence[int | str]) -> int:
@@ -108,8 +101,7 @@ def main() -> None:
             print(f"{source.title}: {record['found']} of {source.classes}", flush=True)
             write_text(asked.out, json.dumps(kept, indent=1) + "\n")
     if asked.page is not None:
-        before, rest = asked.page.read_text().split(BEGIN)
-        asked.page.write_text(f"{before}{BEGIN}\n\n{section(kept)}\n\n{END}{rest.split(END)[1]}")
+        put_between(asked.page, BEGIN, END, section(kept))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +55,17 @@ def prepared(name: str, folder: Path, data_home: Path | None, quick: bool) -> Pr
         _write(labels, y_train=split.y_train, y_test=split.y_test, n_components=n_components)
     with np.load(labels) as content:
         return Prepared(rows, int(content["n_components"]), content["y_train"], content["y_test"])
+
+
+def readable(sources: Mapping[str, Any], home: Path) -> Iterator[tuple[Any, Any]]:
+    """Every source whose files are in the data home, and what it reads; those left out are named."""
+    for source in sources.values():
+        try:
+            found = source.read(home)
+        except DataError as error:
+            print(f"{source.title}: left out, {error}")
+        else:
+            yield source, found
 
 
 def _write(path: Path, **arrays: Any) -> None:

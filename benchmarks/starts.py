@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from awkward_sets import SETS as AWKWARD
+from pages import put_between
 from quality_sets import SETS as QUALITY
+from quality_sets import readable
 from scipy.stats import spearmanr
 from sklearn.exceptions import ConvergenceWarning
 
-from gmvae.atomic import replacing
-from gmvae.data import DataError
+from gmvae.atomic import write_text
 from gmvae.data.home import resolve_home
 from gmvae.fitting.starts import TrainingData
 from gmvae.initialisation.features import views
@@ -52,23 +53,13 @@ class Labelled(NamedTuple):
 
 def sets(home: Path) -> Iterator[tuple[str, Labelled]]:
     """Every set of `awkward.py` and `quality.py` whose files are there, as its name and its rows."""
-    for source in AWKWARD.values():
-        try:
-            rows = source.read(home)
-        except DataError as error:
-            print(f"{source.title}: left out, {error}")
-            continue
+    for source, rows in readable(AWKWARD, home):
         for K in source.numbers:
             if isinstance(K, int):
                 yield f"{source.title}, K = {K}", Labelled(rows.X, rows.y, rows.scored, K)
-    for quality in QUALITY.values():
-        try:
-            split = quality.read(home)
-        except DataError as error:
-            print(f"{quality.title}: left out, {error}")
-            continue
+    for source, split in readable(QUALITY, home):
         y = split.y_train
-        yield quality.title, Labelled(split.X_train, y, np.ones(len(y), dtype=bool), len(np.unique(y)))
+        yield source.title, Labelled(split.X_train, y, np.ones(len(y), dtype=bool), len(np.unique(y)))
 
 
 def measured(name: str, given: Labelled) -> dict[str, Any]:
@@ -169,12 +160,9 @@ def main() -> None:
         record = measured(name, given)
         kept["records"].append(record)
         print(f"{name}: starts on {record['start']['ari']:.3f}, {record['start']['reason']}", flush=True)
-        with replacing(asked.out) as temporary:
-            temporary.write_text(json.dumps(kept, indent=1) + "\n")
+        write_text(asked.out, json.dumps(kept, indent=1) + "\n")
     if asked.page is not None:
-        before, rest = asked.page.read_text().split(BEGIN)
-        after = rest.split(END)[1]
-        asked.page.write_text(f"{before}{BEGIN}\n\n{section(kept)}\n\n{END}{after}")
+        put_between(asked.page, BEGIN, END, section(kept))
 
 
 if __name__ == "__main__":
