@@ -129,15 +129,6 @@ class GaussianMixtureVAE(nn.Module):
         """log p(z|x, w) at the means of q(x|y) and q(w|y), shape (B, K)."""
         return self.generative.mixture(q.w.mean).log_posterior(q.x.mean)
 
-    def log_odds(self, y: Tensor) -> Tensor:
-        """log [p(z=k|y) / (1 − p(z=k|y))], shape (B, K): it tells rows apart whose probabilities round to 1."""
-        log_posterior = self.log_posterior(y).double()
-        best = log_posterior.argmax(-1, keepdim=True)
-        others = log_posterior.scatter(-1, best, -math.inf).logsumexp(-1, keepdim=True)
-        at_most_half = log_posterior.clamp(max=-math.log(2.0))
-        odds = at_most_half - torch.log1p(-at_most_half.exp())
-        return odds.scatter(-1, best, log_posterior.gather(-1, best) - others)
-
     def log_evidence(self, y: Tensor, noise: Noise) -> Tensor:
         """Importance-weighted estimate of log p(y) (Burda et al. 2016), shape (B,), in nats.
 
@@ -157,6 +148,33 @@ class GaussianMixtureVAE(nn.Module):
             weights = weights.plus(log_weights)
         total = weights.truncated if len(noise.x) > 1 else weights.largest
         return total - math.log(len(noise.x))
+
+    def impute(self, y: Tensor, noise: Noise) -> Tensor:
+        """Mean of the missing entries given the observed ones, E[y_mis|y_obs], in observations (B, *event).
+
+        The S samples of q(x|y) count by their self-normalised importance weights (Mattei and Frellsen 2019). Of a
+        category it is the most probable level; observed entries stay.
+        """
+        x, weights = self._posterior_samples(y, noise)
+        mean = self.observation(x).mean
+        weights = weights.view(*weights.shape, *[1] * (mean.dim() - 2))
+        return torch.where(y.isnan(), self.likelihood.to_data_units((weights * mean).sum(0)).to(y.dtype), y)
+
+    def draw_missing(self, y: Tensor, noise: Noise, generator: torch.Generator) -> Tensor:
+        """A draw of the missing entries given the observed ones, in observations (B, *event)."""
+        x, weights = self._posterior_samples(y, noise)
+        chosen = torch.multinomial(weights.T, 1, generator=generator).squeeze(-1)
+        drawn = self.sample_observation(x[chosen, torch.arange(len(y), device=x.device)], generator)
+        return torch.where(y.isnan(), drawn.to(y.dtype), y)
+
+    def _posterior_samples(self, y: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Samples of q(x|y), (S, B, D_x), and their importance weights, (S, B), which sum to 1 over samples."""
+        seen = self.standardised(y)
+        q_x, q_w = self.recognition(seen)
+        x, w = reparameterise(q_x, noise.x), reparameterise(q_w, noise.w)
+        reconstruction = self.log_likelihood(x, y, seen)
+        mixture = self.generative.mixture(w)
+        return x, objective.log_importance_weights(reconstruction, q_x, q_w, x, w, mixture).softmax(0)
 
     def decode(self, x: Tensor) -> Tensor:
         """Mean of p(y|x) for latents x (B, D_x), shape (B, *event)."""
@@ -180,16 +198,17 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
 
     Trunks of the user's own are copied with their weights, so that training leaves the user's modules as they are.
     """
+    seen, decoded = likelihood.seen_shape(event_shape), likelihood.decoded_shape(event_shape)
     if isinstance(config.network, str):
         architecture = networks.architecture(config.network, config.hidden_layer_sizes, config.batch_norm, event_shape)
-        trunks = architecture.build(event_shape, config.latent_dim, likelihood.n_outputs)
+        trunks = architecture.build(seen, config.latent_dim, likelihood.n_outputs, decoded)
         mixture_width = architecture.mixture_width
     else:
         # Copied together, so that layers which the two share stay shared.
         trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
-        networks.check(trunks, event_shape, config.latent_dim, likelihood.n_outputs)
+        networks.check(trunks, seen, config.latent_dim, likelihood.n_outputs, decoded)
         mixture_width = config.hidden_layer_sizes[-1]
-    width = networks.output_width(trunks.encoder, event_shape)
+    width = networks.output_width(trunks.encoder, seen)
     return GaussianMixtureVAE(
         Generative(
             MixturePrior(
@@ -206,6 +225,16 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
         likelihood,
         config.bound,
     )
+
+
+def log_odds(log_posterior: Tensor) -> Tensor:
+    """log [p(z=k|y) / (1 − p(z=k|y))] of log p(z|y) (B, K): it tells rows apart whose probabilities round to 1."""
+    log_posterior = log_posterior.double()
+    best = log_posterior.argmax(-1, keepdim=True)
+    others = log_posterior.scatter(-1, best, -math.inf).logsumexp(-1, keepdim=True)
+    at_most_half = log_posterior.clamp(max=-math.log(2.0))
+    odds = at_most_half - torch.log1p(-at_most_half.exp())
+    return odds.scatter(-1, best, log_posterior.gather(-1, best) - others)
 
 
 class MisfitError(ValueError):

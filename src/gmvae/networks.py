@@ -151,17 +151,21 @@ class Architecture(NamedTuple):
     batch_norm: bool = False
     mixture_width: int = 500
 
-    def build(self, event_shape: Shape, latent_dim: int, n_outputs: int) -> Trunks:
-        """Make the trunks for observations of ``event_shape``; weights come from the global generator."""
+    def build(self, seen_shape: Shape, latent_dim: int, n_outputs: int, decoded_shape: Shape | None = None) -> Trunks:
+        """Make the trunks for what is seen of an observation and for its outputs, by default of one shape.
+
+        Weights come from the global generator.
+        """
+        decoded_shape = decoded_shape or seen_shape
         if not self.convolutions:
             return Trunks(
-                MLPEncoder(event_shape, self.hidden, self.batch_norm),
-                MLPDecoder(latent_dim, self.hidden[::-1], n_outputs, event_shape, self.batch_norm),
+                MLPEncoder(seen_shape, self.hidden, self.batch_norm),
+                MLPDecoder(latent_dim, self.hidden[::-1], n_outputs, decoded_shape, self.batch_norm),
             )
         width = self.hidden[-1]
         return Trunks(
-            ConvEncoder(event_shape, self.convolutions, width, self.batch_norm),
-            ConvDecoder(latent_dim, width, self.convolutions, n_outputs, event_shape, self.batch_norm),
+            ConvEncoder(seen_shape, self.convolutions, width, self.batch_norm),
+            ConvDecoder(latent_dim, width, self.convolutions, n_outputs, decoded_shape, self.batch_norm),
         )
 
 
@@ -226,23 +230,23 @@ def output_width(encoder: nn.Module, event_shape: Shape) -> int:
     return _output_shape(encoder, event_shape)[-1]
 
 
-def check(trunks: Trunks, event_shape: Shape, latent_dim: int, n_outputs: int) -> None:
+def check(trunks: Trunks, seen_shape: Shape, latent_dim: int, n_outputs: int, decoded_shape: Shape) -> None:
     """Hold trunks of the user's own to their shapes.
 
     Raises
     ------
     ValueError
-        If the encoder does not give features (B, width), or the decoder not (B, n_outputs, *event).
+        If the encoder does not give features (B, width), or the decoder not (B, n_outputs, *decoded).
     """
-    wanted = (1, n_outputs, *event_shape)
+    wanted = (1, n_outputs, *decoded_shape)
     try:
-        features, outputs = _output_shape(trunks.encoder, event_shape), _output_shape(trunks.decoder, (latent_dim,))
+        features, outputs = _output_shape(trunks.encoder, seen_shape), _output_shape(trunks.decoder, (latent_dim,))
         failure = f"got {features} and {outputs}"
     except (RuntimeError, TypeError, ValueError) as error:
         features, outputs, failure = (), (), f"got the error {error!s}"
     if len(features) != 2 or outputs != wanted:
         raise ValueError(
-            f"`network` must be an encoder that maps an observation {(1, *event_shape)} to features (1, width) and a "
+            f"`network` must be an encoder that maps an observation {(1, *seen_shape)} to features (1, width) and a "
             f"decoder that maps a latent {(1, latent_dim)} to outputs {wanted}; {failure}: change its layers."
         )
 

@@ -14,10 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from gmvae.config import Config
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.fitting.starts import TrainingData
+from gmvae.fitting.starts import TrainingData, learned_likelihood
 from gmvae.fitting.warn import CollapseWarning
 from gmvae.initialisation import Evidence, choose
-from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
@@ -97,13 +96,13 @@ def choose_k(
         raise ValueError("`numbers` must hold at least one; got none.")
     if not isinstance(n_fits, Integral) or n_fits < 0:
         raise ValueError(f"`n_fits` must be an integer of at least 0; got {n_fits!r}.")
-    observations.check_size(numbers[-1])
+    observations.check(numbers[-1])
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):
         evidence = {number: before[number].evidence for number in numbers}
     else:
-        data = TrainingData(observations, likelihood_for(config.likelihood, observations.y))
+        data = TrainingData(observations, learned_likelihood(config.likelihood, observations))
         found = data.evidence(numbers, draw_seed(first))
         evidence = {each.n_components: each for each in found}
     fits = {number: before[number].fits for number in numbers if number in before}
