@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae import formats
 from gmvae.atomic import replacing
 
 Block = Sequence[NDArray[Any]]
@@ -19,13 +20,7 @@ Block = Sequence[NDArray[Any]]
 
 
 def check_target(path: Path, suffixes: Sequence[str]) -> str:
-    """Return the file's ending, once it is clear that the file can be written; before anything is computed.
-
-    Raises
-    ------
-    ValueError
-        If the ending is none of those, the path is a folder, or its folder is a file.
-    """
+    """Return the ending of a file to write; ValueError if it is none of those, or the file cannot be written there."""
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         raise ValueError(f"`-o` must end in {', '.join(suffixes)}; got {path.name!r}.")
@@ -40,7 +35,7 @@ def write_table(path: Path | None, names: Sequence[str], blocks: Iterable[Block]
     """Write columns as CSV, or as Parquet where the path says so; without a path as CSV to standard output."""
     if path is None:
         _write_csv(sys.stdout, names, blocks)
-    elif path.suffix.lower() == ".parquet":
+    elif path.suffix.lower() == formats.PARQUET:
         with replacing(path) as temporary:
             _write_parquet(temporary, names, blocks)
     else:
