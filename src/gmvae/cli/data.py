@@ -6,18 +6,20 @@ from typing import Annotated
 
 import typer
 
+from gmvae.cli.app import app
 from gmvae.cli.options import DataHome
 from gmvae.cli.speech import note
 
-app = typer.Typer(
+sets = typer.Typer(
     help="List and download the built-in sets.",
     epilog="Example: gmvae data list",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+app.add_typer(sets, name="data")
 
 
-@app.command("list", help="List the built-in sets, and which of them are here.", epilog="Example: gmvae data list")
+@sets.command("list", help="List the built-in sets, and which of them are here.", epilog="Example: gmvae data list")
 def list_sets(data_home: DataHome = None) -> None:
     """List the built-in sets."""
     from rich.console import Console
@@ -40,7 +42,7 @@ def list_sets(data_home: DataHome = None) -> None:
     console.print(table)
 
 
-@app.command(
+@sets.command(
     help="Download a built-in set, or a part of it, into the data home; files that are there already stay.",
     epilog="Example: gmvae data fetch mnist:test",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gmvae.cli.app import app
 from gmvae.cli.speech import note, show_table
 
 if TYPE_CHECKING:
@@ -23,14 +24,10 @@ _COLUMNS = {
 }
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Fit small data that come with the package, and draw what was found: a first look.",
-        epilog="Example: gmvae demo --out demo",
-    )(demo)
-
-
+@app.command(
+    help="Fit small data that come with the package, and draw what was found: a first look.",
+    epilog="Example: gmvae demo --out demo",
+)
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the results.")] = Path("demo"),
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmvae.cli.app import app
 from gmvae.cli.options import (
     SOURCE_HELP,
     DataHome,
@@ -30,15 +31,11 @@ if TYPE_CHECKING:
     from gmvae.runs.complete import FinishedRun
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Learn clusters, and write a run folder: the model, assignments.parquet, history.csv, figures and "
-        "TensorBoard events. The same data, settings and seed give the same result.",
-        epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
-    )(fit)
-
-
+@app.command(
+    help="Learn clusters, and write a run folder: the model, assignments.parquet, history.csv, figures and "
+    "TensorBoard events. The same data, settings and seed give the same result.",
+    epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
+)
 def fit(
     source: Annotated[
         str | None,

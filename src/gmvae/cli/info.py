@@ -6,22 +6,17 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import typer
-
+from gmvae.cli.app import app
 from gmvae.cli.options import Json, RunArgument
 from gmvae.cli.speech import show, show_json
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.record import read_json
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Show what was fitted, how far, and what came of it.",
-        epilog="Example: gmvae info runs/digits",
-    )(info)
-
-
+@app.command(
+    help="Show what was fitted, how far, and what came of it.",
+    epilog="Example: gmvae info runs/digits",
+)
 def info(run: RunArgument, as_json: Json = False) -> None:
     """Show what was fitted."""
     document = describe(run)
@@ -34,18 +29,7 @@ def info(run: RunArgument, as_json: Json = False) -> None:
 
 
 def describe(run: Path) -> dict[str, Any]:
-    """Gather what is known about a run, complete or not, or about a model file.
-
-    Returns
-    -------
-    dict of str
-        As JSON; what is not known is None.
-
-    Raises
-    ------
-    ValueError
-        If there is no run.
-    """
+    """What is known about a run, complete or not, or about a model file, as JSON; None where nothing is known."""
     folder = RunFolder(run)
     begun = folder.config.is_file() and not folder.model.is_file()
     facts = _unfinished(folder) if begun else _finished(model_file(run))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gmvae.config import Config
+from gmvae.formats import OBSERVATIONS
 from gmvae.presets import PRESETS
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
@@ -22,7 +23,7 @@ def help_of(name: str) -> str:
 
 
 SOURCE_HELP = (
-    "A file (.npy, .npz, .csv, .csv.gz, .parquet, IDX), a folder of images or a built-in set such as 'digits'; "
+    f"A file ({OBSERVATIONS}), a folder of images or a built-in set such as 'digits'; "
     "a part may follow: mnist:test, file.npz:X_train."
 )
 

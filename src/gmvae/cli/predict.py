@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from gmvae import formats
+from gmvae.cli.app import app
 from gmvae.cli.options import DataHome, Device, RunArgument, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Write the cluster of every observation, in the order of the source; as CSV to standard output unless "
-        "-o names a file.",
-        epilog="Example: gmvae predict runs/digits digits --proba --ambiguous 0.5 --novel 1 -o clusters.parquet",
-    )(predict)
+_ROWS_AT_ONCE = 16384
+"""Rows per block of results: large enough for the model's batches, small enough for any memory."""
 
 
+@app.command(
+    help="Write the cluster of every observation, in the order of the source; as CSV to standard output unless "
+    "-o names a file.",
+    epilog="Example: gmvae predict runs/digits digits --proba --ambiguous 0.5 --novel 1 -o clusters.parquet",
+)
 def predict(
     run: RunArgument,
     source: Source,
@@ -75,12 +76,12 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
-    from gmvae.cli.fitted import blocks_of, load_for, open_fitted
+    from gmvae.cli.fitted import load_for, open_fitted
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.fitted.fitted import ambiguous as is_ambiguous
 
-    suffix = None if out is None else check_target(out, (".csv", ".parquet", ".npy"))
-    if suffix == ".npy" and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
+    suffix = None if out is None else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY))
+    if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     asked = open_fitted(run, device)
     fitted = asked.fitted
@@ -98,12 +99,12 @@ def predict(
 
     def found(wanted: Sequence[Part]) -> Iterator[list[NDArray[Any]]]:
         """Arrays (n, ...) of each part, block by block."""
-        for block in blocks_of(len(rows)):
-            part = rows[block]
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[first : first + _ROWS_AT_ONCE]
             chances = fitted.proba(part, batch_size)
             yield [each.of(part, chances) for each in wanted]
 
-    if out is not None and suffix == ".npy":
+    if out is not None and suffix == formats.ARRAY:
         write_array(out, len(rows), (array for (array,) in found(parts[-1:])))
         return
     columns = ([column for each in block for column in each.reshape(len(each), -1).T] for block in found(parts))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gmvae.cli.app import app
 from gmvae.cli.options import DataHome
 from gmvae.cli.speech import interrupted, note, show
 
@@ -15,15 +16,11 @@ ITEMS = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "table1", "tableA", "ab
 _ALL = "all"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Reproduce figures and tables of the paper: pictures, numbers and a page with a verdict for each. "
-        "Finished fits are kept in the output folder and never run twice; interrupted ones go on.",
-        epilog="Example: gmvae reproduce fig2 fig3",
-    )(reproduce)
-
-
+@app.command(
+    help="Reproduce figures and tables of the paper: pictures, numbers and a page with a verdict for each. "
+    "Finished fits are kept in the output folder and never run twice; interrupted ones go on.",
+    epilog="Example: gmvae reproduce fig2 fig3",
+)
 def reproduce(
     items: Annotated[
         list[str], typer.Argument(metavar="ITEM...", help=f"{', '.join(ITEMS)}, or {_ALL}.", show_default=False)

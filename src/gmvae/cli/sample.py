@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmvae import formats
+from gmvae.cli.app import app
 from gmvae.cli.options import Device, RunArgument
 
 if TYPE_CHECKING:
@@ -18,14 +20,10 @@ if TYPE_CHECKING:
     Draw = Callable[[int, Any], tuple[NDArray[Any], NDArray[Any]]]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Draw new observations: tables as CSV to standard output unless -o names a file, images to a file.",
-        epilog="Example: gmvae sample runs/digits -n 100 --mean -o samples.png",
-    )(sample)
-
-
+@app.command(
+    help="Draw new observations: tables as CSV to standard output unless -o names a file, images to a file.",
+    epilog="Example: gmvae sample runs/digits -n 100 --mean -o samples.png",
+)
 def sample(
     run: RunArgument,
     n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many.")] = 100,
@@ -65,12 +63,13 @@ def sample(
     images = len(fitted.event_shape) == 3
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
-    suffix = None if out is None else check_target(out, (".npy", ".png") if images else (".npy", ".csv", ".parquet"))
+    allowed = (formats.ARRAY, ".png") if images else (formats.ARRAY, *formats.WRITTEN_TABLES)
+    suffix = None if out is None else check_target(out, allowed)
     if out is not None and suffix == ".png":
         _draw(draw, n, component, fitted.config.K, out)
         return
     observations, clusters = draw(n, component)
-    if out is not None and suffix == ".npy":
+    if out is not None and suffix == formats.ARRAY:
         write_array(out, n, [observations])
         return
     columns = asked.columns or [f"y_{d}" for d in range(observations.shape[1])]

@@ -18,7 +18,7 @@ _TYPES = get_type_hints(Config)
 def settings(
     name_of_preset: str | None, options: Mapping[str, tuple[str, str | None]], assignments: Sequence[str]
 ) -> dict[str, Any]:
-    """Gather what the user chose; options and assignments override the preset.
+    """The hyperparameters that the user chose, checked; options and assignments override the preset.
 
     Parameters
     ----------
@@ -27,17 +27,7 @@ def settings(
     options : mapping of str to (str, str or None)
         By hyperparameter: the option that sets it, and its value as typed, None where it was left out.
     assignments : sequence of str
-        Each ``name=value``.
-
-    Returns
-    -------
-    dict of str
-        Keywords of `Config`, checked, without those that nobody named.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, named twice, or a value lies outside its domain.
+        Each ``name=value``; ValueError if a name is unknown, or named twice.
     """
     chosen = {name: value_of(name, text) for name, (_, text) in options.items() if text is not None}
     for assignment in assignments:
@@ -45,7 +35,10 @@ def settings(
         name = name.strip()
         if not sign:
             raise ValueError(f"`--set` must be name=value; got {assignment!r}.")
-        _require_known(name)
+        if name not in FIELDS:
+            close = difflib.get_close_matches(name, FIELDS, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"they are {', '.join(FIELDS)}."
+            raise ValueError(f"`--set` must name a hyperparameter; got {name!r}: {hint}")
         if name in chosen:
             option = f"`{options[name][0]}` and `--set`" if name in options else "`--set`"
             raise ValueError(f"`{name}` must be set once; got it more than once by {option}.")
@@ -56,14 +49,9 @@ def settings(
 
 
 def value_of(name: str, text: str) -> Any:
-    """Read a hyperparameter's value by its type; what fits no type stays text, and `Config` refuses it by name.
+    """Read a hyperparameter's value, such as ``1e-3``, ``None``, ``true``, ``256,128`` or ``one-cycle``, by its type.
 
-    Parameters
-    ----------
-    name : str
-        A field of `Config`.
-    text : str
-        As typed: ``10``, ``1e-3``, ``None``, ``true``, ``256,128``, ``one-cycle``.
+    What fits no type stays text, and `Config` refuses it by name.
     """
     kind = _TYPES[name]
     kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
@@ -83,10 +71,3 @@ def value_of(name: str, text: str) -> Any:
             except ValueError:
                 continue
     return text
-
-
-def _require_known(name: str) -> None:
-    if name not in FIELDS:
-        close = difflib.get_close_matches(name, FIELDS, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"they are {', '.join(FIELDS)}."
-        raise ValueError(f"`--set` must name a hyperparameter; got {name!r}: {hint}")
