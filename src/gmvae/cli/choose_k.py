@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmvae.cli.app import app
 from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
@@ -37,17 +38,13 @@ _N_EVIDENCE = 5
 """Columns that need no fits."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        "choose-k",
-        help="Compare numbers of clusters: whether halves of the data, and fits with several seeds, find the same "
-        "clusters, and what bound the fits reach on held-out rows. Writes a table and a plot after every K; the same "
-        "command goes on after an interruption, and with more K.",
-        epilog="Example: gmvae choose-k digits --k 2:16 --epochs 40",
-    )(choose_k)
-
-
+@app.command(
+    "choose-k",
+    help="Compare numbers of clusters: whether halves of the data, and fits with several seeds, find the same "
+    "clusters, and what bound the fits reach on held-out rows. Writes a table and a plot after every K; the same "
+    "command goes on after an interruption, and with more K.",
+    epilog="Example: gmvae choose-k digits --k 2:16 --epochs 40",
+)
 def choose_k(
     source: Source,
     numbers: Annotated[
@@ -90,11 +87,13 @@ def choose_k(
     }
     chosen = settings(preset, options, assignments or ())
 
-    from gmvae.runs.choice_of_k import ComparisonRequest, choose
+    from gmvae.runs.choice_of_k import choose
 
     clock = _Clock(n_fits, note if not quiet else lambda _: None)
     try:
-        outcome = choose(ComparisonRequest(source, labels, data_home, out, asked, n_fits, chosen), clock.tell)
+        outcome = choose(
+            source, asked, chosen, labels=labels, data_home=data_home, out=out, n_fits=n_fits, tell=clock.tell
+        )
     except KeyboardInterrupt as signal:
         interrupted(signal, "Interrupted; the same command goes on from here.")
     show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits)
@@ -103,10 +102,7 @@ def choose_k(
 def numbers_of(text: str) -> list[int]:
     """Read ``2:20``, ``2:20:2`` or ``3,5,8``, or several of them with commas between.
 
-    Raises
-    ------
-    ValueError
-        If it is none of these, names fewer than two numbers, or one below 2.
+    ValueError if it is none of these, names fewer than two numbers, or one below 2.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,52 +23,33 @@ _FREE_ON_RESUME = {"device", "verbose", "random_state"}
 
 
 class Checkpoints(NamedTuple):
-    """What a fit keeps in its run folder after every epoch, and goes on from.
-
-    Attributes
-    ----------
-    folder : RunFolder
-    resume : bool
-        Whether the fit goes on from what is there.
-    checksum : str
-        Of the observations.
-    """
+    """The `Storage` of a fit in its run folder, where it goes on from what is there if it is to ``resume``."""
 
     folder: RunFolder
     resume: bool
-    checksum: str
+    checksum: str  # of the observations
 
     def checkpoint(self, restart: int) -> Path:
-        """The checkpoint of a restart."""
         return self.folder.checkpoints / f"restart-{restart}.safetensors"
 
     def tensorboard(self, restart: int) -> Path:
-        """The folder of a restart's TensorBoard events."""
         return self.folder.tensorboard / f"restart-{restart}"
 
     def keep(self, restart: int, state: State) -> None:
-        """Write the history and the checkpoint of a restart."""
         state.history.to_csv(self.folder.history)
         tensors, text = state.to_tensors()
         persistence.write(self.checkpoint(restart), "checkpoint", tensors, {**text, "data": self.checksum})
 
     def keep_best(self, state: State) -> None:
-        """Write the history of the best restart."""
         state.history.to_csv(self.folder.history)
 
     def keep_start(self, labels: np.ndarray) -> None:
-        """Write the starting cluster of every row; -1 for rows that were not looked at."""
         write_table(self.folder.start, ["label"], [[labels]])
 
     def state(self, restart: int, model: GaussianMixtureVAE) -> State | None:
         """Where a restart of the run to resume stood; None if it had not ended an epoch.
 
-        Raises
-        ------
-        ModelFileError
-            If its checkpoint cannot be read.
-        ValueError
-            If it is one of other data or another network.
+        ModelFileError if its checkpoint cannot be read, ValueError if it is one of other data or another network.
         """
         path = self.checkpoint(restart)
         if not self.resume or not path.exists():
@@ -93,13 +74,7 @@ class Checkpoints(NamedTuple):
 
 
 def begin(folder: RunFolder, config: Config) -> int:
-    """Write the parameters of a new run and return its seed.
-
-    Raises
-    ------
-    ValueError
-        If the run would replace an earlier one.
-    """
+    """Write the parameters of a new run and return its seed; ValueError if it would replace an earlier one."""
     if folder.history.exists():
         raise ValueError(
             f"`run_dir` must hold no run yet; {str(folder.path)!r} holds one: pass `resume=True` to go on with it, "
@@ -108,7 +83,7 @@ def begin(folder: RunFolder, config: Config) -> int:
     for events in folder.tensorboard.glob("*/events.out.tfevents.*"):
         events.unlink()
     seed = draw_seed(config.random_state)
-    write_text(folder.config, json.dumps(_parameters(config, seed), indent=2) + "\n")
+    write_text(folder.config, json.dumps({**parameters(config), "random_state": seed}, indent=2) + "\n")
     return seed
 
 
@@ -121,13 +96,7 @@ def require_begun(folder: RunFolder) -> None:
 
 
 def go_on_with(folder: RunFolder, config: Config) -> int:
-    """Hold the parameters to those that a run began with and return its seed.
-
-    Raises
-    ------
-    ValueError
-        If the run was started with other parameters, or never.
-    """
+    """Return the seed of a run to resume; ValueError if it was started with other parameters, or never."""
     require_begun(folder)
     try:
         then = json.loads(folder.config.read_text(encoding="utf-8"))
@@ -139,16 +108,10 @@ def go_on_with(folder: RunFolder, config: Config) -> int:
             f"`run_dir` must hold a started run to resume; {str(folder.config)!r} does not hold its parameters: start "
             "anew."
         )
-    for name, value in _parameters(config, seed).items():
+    for name, value in {**parameters(config), "random_state": seed}.items():
         if name not in _FREE_ON_RESUME and then.get(name) != value:
             raise ValueError(
-                f"`{name}` must be as in the run to resume, {then.get(name)!r}; got {value!r}: set it "
-                "back or start anew."
+                f"`{name}` must be as in the run to resume, {then.get(name)!r}; got {value!r}: set it back or start "
+                "anew."
             )
     return seed
-
-
-def _parameters(config: Config, seed: int) -> dict[str, Any]:
-    """As they come back from a file."""
-    found: dict[str, Any] = json.loads(json.dumps({**parameters(config), "random_state": seed}))
-    return found

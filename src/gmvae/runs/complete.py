@@ -47,13 +47,7 @@ class FinishedRun(NamedTuple):
 
 
 def fit_anew(request: FitRequest) -> FinishedRun:
-    """Fit in a new run folder, of which nothing stays if training does not begin.
-
-    Raises
-    ------
-    ValueError
-        If the source, the labels, the folder or a hyperparameter cannot be used.
-    """
+    """Fit in a new run folder, of which nothing stays if training does not begin."""
     if request.source is None:
         raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
     parameters = {"random_state": _SEED, **request.chosen}
@@ -76,10 +70,7 @@ def fit_anew(request: FitRequest) -> FinishedRun:
 def go_on(request: FitRequest) -> FinishedRun:
     """Go on with an interrupted run: data, labels and hyperparameters are those it remembers, unless given again.
 
-    Raises
-    ------
-    ValueError
-        If there is no such run, or the data or a hyperparameter differ from those it began with.
+    ValueError if there is no such run, or the data or a hyperparameter differ from those it began with.
     """
     if request.out is None:
         raise ValueError("`--resume` must be given with `-o RUN`, the run to go on with.")

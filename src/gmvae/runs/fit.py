@@ -29,11 +29,7 @@ def fit_into(
     """Fit in a run folder, which the caller holds (`RunFolder.alone`), or go on with the fit that is in it.
 
     `previous` is that of `fitting.fit.fit`, `on_epoch` and `on_start` are those of `Task`.
-
-    Raises
-    ------
-    ValueError
-        If a new run would replace an earlier one, or a resumed one was started with other parameters or data, or never.
+    ValueError if a new run would replace an earlier one, or a resumed one was started with other parameters or data.
     """
     seed = go_on_with(folder, config) if resume else begin(folder, config)
     for written in (folder.path, folder.checkpoints):

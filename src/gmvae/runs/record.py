@@ -17,18 +17,7 @@ _LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
 class Record:
     """Where a run's data came from, kept as ``run.json`` beside the ``config.json`` of its hyperparameters.
 
-    Attributes
-    ----------
-    source, labels, data_home : str
-        As given; labels and data home may be None.
-    seed : int, optional
-        As given; ``config.json`` has the one that was drawn where none was.
-    shape : list of int
-        Shape of the data.
-    feature_names : list of str, optional
-        Columns of a table.
-    versions : dict of str to str
-        Of the libraries that trained it.
+    ``seed`` is as given; ``config.json`` has the one that was drawn where none was.
     """
 
     source: str
@@ -56,13 +45,7 @@ _LAWS: dict[str, Callable[[Any], bool]] = {
 
 
 def read_record(path: Path) -> Record:
-    """Read ``run.json``.
-
-    Raises
-    ------
-    ValueError
-        If it is not what `RunFolder.write_record` wrote.
-    """
+    """Read ``run.json``; ValueError if it is not what `RunFolder.write_record` wrote."""
     document = read_json(path)
     if document.keys() != _LAWS.keys() or not all(law(document[name]) for name, law in _LAWS.items()):
         raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.")
@@ -75,13 +58,7 @@ def versions() -> dict[str, str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    ValueError
-        If the file holds something else.
-    """
+    """Read a JSON object; ValueError if the file holds something else."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
