@@ -31,7 +31,7 @@ class Fits(NamedTuple):
     lower_bounds : list of float
         Held-out bound of each, in nats per row; each seed holds out its own rows, the same for every number.
     agreement : float or None
-        Mean adjusted Rand index between the clusters of any two; None for a single fit.
+        The `stability` of their clusters, as between the restarts of one fit; None for a single fit.
     n_components_effective : list of float
         Clusters in use in each.
     n_converged : int
@@ -65,13 +65,7 @@ class Candidate(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Numbers of clusters to choose from.
-
-    Attributes
-    ----------
-    candidates : list of Candidate
-        In rising order.
-    """
+    """Numbers of clusters to choose from, in rising order."""
 
     candidates: list[Candidate]
 
@@ -101,12 +95,12 @@ def choose_k(
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):
-        evidence = {number: before[number].evidence for number in numbers}
+        evidence = {number: each.evidence for number, each in before.items()}
     else:
         data = TrainingData(observations, likelihood_for(config.likelihood, observations.y))
         found = data.evidence(numbers, draw_seed(first))
         evidence = {each.n_components: each for each in found}
-    fits = {number: before[number].fits for number in numbers if number in before}
+    fits = {number: each.fits for number, each in before.items()}
 
     def so_far() -> Choice:
         return Choice([Candidate(number, evidence.get(number), fits.get(number)) for number in numbers])

@@ -43,13 +43,7 @@ _log = logging.getLogger("gmvae")
 
 
 class Fit(NamedTuple):
-    """A fit and its answer for the rows that it learned from.
-
-    Attributes
-    ----------
-    fitted : Fitted
-    proba : ndarray of shape (n, K)
-    """
+    """A fit and its answer (n, K) for the rows that it learned from."""
 
     fitted: Fitted
     proba: np.ndarray

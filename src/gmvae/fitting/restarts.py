@@ -20,23 +20,18 @@ class Storage(Protocol):
 
     def tensorboard(self, restart: int) -> Path:
         """Folder of a restart's TensorBoard events."""
-        ...
 
     def state(self, restart: int, model: GaussianMixtureVAE) -> State | None:
         """Where an interrupted restart stood; None for one that begins."""
-        ...
 
     def keep(self, restart: int, state: State) -> None:
         """Keep the state of a restart."""
-        ...
 
     def keep_start(self, labels: np.ndarray) -> None:
-        """Keep the starting clusters."""
-        ...
+        """Keep the starting cluster of every row; -1 for rows that were not looked at."""
 
     def keep_best(self, state: State) -> None:
         """Keep the history of the best restart."""
-        ...
 
 
 class Task(NamedTuple):

@@ -41,31 +41,17 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> Split:
 
 
 class FoundStart(NamedTuple):
-    """Starting clusters, for the training and for people.
-
-    Attributes
-    ----------
-    of_training : StartingClusters
-        Those of training rows.
-    labels : ndarray of int, shape (n,)
-        Starting cluster of every row; -1 for rows that were not looked at.
-    reason : str
-        A sentence on how they were found.
-    """
+    """Starting clusters, for the training and for people, and a sentence on how they were found."""
 
     of_training: StartingClusters
-    labels: np.ndarray
+    labels: np.ndarray  # (n,), of every row; -1 for rows that were not looked at
     reason: str
 
 
 class TrainingData:
     """Observations and the likelihood of a fit to them: what all its new models share.
 
-    Parameters
-    ----------
-    observations : Observations
-    likelihood : Likelihood
-        As it was learned, from these observations or, under a warm start, from those of the first fit.
+    The likelihood was learned from these observations or, under a warm start, from those of the first fit.
     """
 
     def __init__(self, observations: Observations, likelihood: Likelihood) -> None:
