@@ -1,12 +1,13 @@
-"""The built-in sets: description, files and terms of use."""
+"""The built-in sets: description, files and terms of use, and the data home, the folder they are in."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gmvae.data.home import resolve_home
 from gmvae.data.record import DataError
 
 
@@ -58,6 +59,25 @@ class BuiltIn:
         return tuple(file for name in wanted for file in self.parts[name])
 
 
+def resolve_home(data_home: Path | None = None) -> Path:
+    """The data home: the argument, else ``GMVAE_DATA``, else ``gmvae`` in the user's cache folder.
+
+    The cache folder is ``XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS); on Windows
+    ``%LOCALAPPDATA%``.
+    """
+    if data_home is not None:
+        return Path(data_home).expanduser()
+    if chosen := os.environ.get("GMVAE_DATA"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        cache = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        cache = os.environ.get("XDG_CACHE_HOME") or "~/Library/Caches"
+    else:
+        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "gmvae"
+
+
 def catalogue(data_home: Path | None = None) -> tuple[BuiltIn, ...]:
     """List the built-in sets, with whether each is present in the data home."""
     home = resolve_home(data_home)
@@ -68,13 +88,7 @@ def catalogue(data_home: Path | None = None) -> tuple[BuiltIn, ...]:
 
 
 def find(text: str) -> tuple[BuiltIn, str | None] | None:
-    """The set and the part that ``name`` or ``name:part`` stands for; None if there is no such set.
-
-    Raises
-    ------
-    DataError
-        If the set has no such part.
-    """
+    """The set and the part of ``name`` or ``name:part``; None without such a set, DataError without such a part."""
     name, colon, part = text.partition(":")
     known = BUILT_IN.get(name)
     if known is None:
