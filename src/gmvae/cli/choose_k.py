@@ -66,8 +66,7 @@ def choose_k(
     preset: Preset = None,
     epochs: Epochs = None,
     seed: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the first fit, and of the halves."),
+        int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the first fit, and of the halves.")
     ] = 0,
     device: FitDevice = None,
     precision: Precision = None,

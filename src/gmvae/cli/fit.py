@@ -130,10 +130,7 @@ def _show(outcome: FinishedRun) -> None:
             ("held-out bound", f"{fitted.lower_bound:.3f} nats per observation"),
             *([("clusters found", fitted.config.K)] if outcome.config.n_components == "auto" else []),
             ("effective clusters", f"{fitted.n_components_effective:.1f} of {fitted.config.K}"),
-            (
-                "information",
-                f"{best.information:.2f} nats about a row, of at most {math.log(fitted.config.K):.2f}",
-            ),
+            ("information", f"{best.information:.2f} nats about a row, of at most {math.log(fitted.config.K):.2f}"),
             ("agreement", f"{best.agreement:.1%} of rows keep their cluster when the latents are drawn"),
             *([("stability", f"{fitted.stability:.3f}")] if not math.isnan(fitted.stability) else []),
             ("seconds", f"{outcome.seconds:.1f}"),

@@ -13,10 +13,7 @@ from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.record import read_json
 
 
-@app.command(
-    help="Show what was fitted, how far, and what came of it.",
-    epilog="Example: gmvae info runs/digits",
-)
+@app.command(help="Show what was fitted, how far, and what came of it.", epilog="Example: gmvae info runs/digits")
 def info(run: RunArgument, as_json: Json = False) -> None:
     """Show what was fitted."""
     document = describe(run)

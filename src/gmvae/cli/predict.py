@@ -65,8 +65,7 @@ def predict(
         ),
     ] = None,
     labels: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Leave this column of the table out.", show_default=False),
+        str | None, typer.Option(metavar="COLUMN", help="Leave this column of the table out.", show_default=False)
     ] = None,
     batch_size: Annotated[
         int | None,

@@ -20,14 +20,8 @@ def settings(
 ) -> dict[str, Any]:
     """The hyperparameters that the user chose, checked; options and assignments override the preset.
 
-    Parameters
-    ----------
-    name_of_preset : str, optional
-        One of `gmvae.presets.PRESETS`.
-    options : mapping of str to (str, str or None)
-        By hyperparameter: the option that sets it, and its value as typed, None where it was left out.
-    assignments : sequence of str
-        Each ``name=value``; ValueError if a name is unknown, or named twice.
+    ``options`` holds, by hyperparameter, the option that sets it and its value as typed, None where it was left out;
+    ``assignments`` are ``name=value``. ValueError if a name is unknown, or named twice.
     """
     chosen = {name: value_of(name, text) for name, (_, text) in options.items() if text is not None}
     for assignment in assignments:

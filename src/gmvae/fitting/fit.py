@@ -52,22 +52,10 @@ class Fit(NamedTuple):
 def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 
-    Parameters
-    ----------
-    observations : Observations
-    config : Config
-        Its `random_state` is not looked at.
-    tasks : sequence of Task
-        With ``n_components="auto"`` all have as many clusters as the first finds.
-    previous : Fitted, optional
-        From which each task starts once (warm start), whatever `n_init` says. It stays as it is.
-
-    Raises
-    ------
-    ValueError
-        If the observations do not suit the likelihood, or ``previous`` is of another model.
-    DivergedError
-        If all restarts of a task have.
+    Of ``config`` all but `random_state` counts; with ``n_components="auto"`` all tasks have as many clusters as the
+    first finds. From ``previous``, which stays as it is, each task starts once (warm start), whatever `n_init` says.
+    ValueError if the observations do not suit the likelihood, or ``previous`` is of another model; DivergedError if all
+    restarts of a task have.
     """
     before = None if previous is None else previous.model
     likelihood = likelihood_for(config.likelihood, observations.y) if before is None else before.likelihood

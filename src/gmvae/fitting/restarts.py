@@ -37,16 +37,8 @@ class Storage(Protocol):
 class Task(NamedTuple):
     """One of the fits asked for at once: its seed, where it keeps its progress, and whom it tells.
 
-    Attributes
-    ----------
-    seed : int
-        Everything random follows from it.
-    storage : Storage, optional
-        Gets checkpoints, history and TensorBoard events.
-    on_epoch : callable, optional
-        Called after every epoch of every restart with the fit so far.
-    on_start : callable, optional
-        Called once with the starting clusters of the first restart, (n,); -1 for rows that were not looked at.
+    ``on_epoch`` is called after every epoch of every restart with the fit so far, ``on_start`` once with the starting
+    clusters of the first restart, (n,); -1 for rows that were not looked at.
     """
 
     seed: int
