@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source
+from gmvae.cli.options import (
+    DataHome,
+    Epochs,
+    FitDevice,
+    Json,
+    Labels,
+    Precision,
+    Preset,
+    Quiet,
+    Set,
+    Source,
+    out_option,
+)
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
 
@@ -20,22 +31,22 @@ if TYPE_CHECKING:
     from gmvae.runs.choice_of_k import Comparison
 
 _MISSING = "–"
-_COLUMNS = {
-    "K": "n_components",
-    "stability": "stability",
-    "± error": "stability_error",
-    "separation": "separation",
-    "score": "score",
-    "fits agree": "agreement",
-    "held-out bound": "lower_bound_mean",
-    "worst": "lower_bound_worst",
-    "best": "lower_bound_best",
-    "in use": "n_components_effective",
-    "seconds": "seconds",
+_EVIDENCE = {
+    "n_components": ("K", 0),
+    "stability": ("stability", 3),
+    "stability_error": ("± error", 3),
+    "separation": ("separation", 3),
+    "score": ("score", 3),
 }
-_DIGITS = {"lower_bound_mean": 2, "lower_bound_worst": 2, "lower_bound_best": 2, "n_components_effective": 1}
-_N_EVIDENCE = 5
-"""Columns that need no fits."""
+"""Title and digits of columns of the halves."""
+_FITS = {
+    "agreement": ("fits agree", 3),
+    "lower_bound_mean": ("held-out bound", 2),
+    "lower_bound_worst": ("worst", 2),
+    "lower_bound_best": ("best", 2),
+    "n_components_effective": ("in use", 1),
+    "seconds": ("seconds", 1),
+}
 
 
 @app.command(
@@ -56,12 +67,7 @@ def choose_k(
     n_fits: Annotated[
         int, typer.Option("--fits", metavar="N", min=0, help="Fits of each number, with seeds that count up; 0: none.")
     ] = 2,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder of the results.", show_default="runs/<source>-choose-k"
-        ),
-    ] = None,
+    out: Annotated[Path | None, out_option("DIR", "Folder of the results.", "runs/<source>-choose-k")] = None,
     labels: Labels = None,
     preset: Preset = None,
     epochs: Epochs = None,
@@ -155,11 +161,14 @@ def _duration(seconds: float) -> str:
 
 
 def _show(outcome: Comparison, n_fits: int) -> None:
-    columns = list(_COLUMNS.items())[: None if n_fits else _N_EVIDENCE]
+    columns = {**_EVIDENCE, **(_FITS if n_fits else {})}
     if n_fits == 1:
-        columns = [(title, name) for title, name in columns if name not in ("agreement", "lower_bound_worst")]
-    rows = zip(*(_cells(name, outcome.table[name]) for _, name in columns), strict=True)
-    show_table([title for title, _ in columns], list(rows))
+        del columns["agreement"], columns["lower_bound_worst"]
+    cells = [
+        [_MISSING if value is None else f"{value:.{digits}f}" for value in outcome.table[name]]
+        for name, (_, digits) in columns.items()
+    ]
+    show_table([title for title, _ in columns.values()], list(zip(*cells, strict=True)))
     number = outcome.choice.n_components
     said = (
         "none: halves of so few rows say nothing" if number is None else f"{number}, by the rule of n_components='auto'"
@@ -174,10 +183,3 @@ def _show(outcome: Comparison, n_fits: int) -> None:
     if outcome.document["labels"] is not None:
         data += ["--labels", outcome.document["labels"]]
     show_next([f"gmvae fit {shlex.join(data)} -k {number or 'K'}"])
-
-
-def _cells(name: str, values: Sequence[float | None]) -> list[str]:
-    if name == "n_components":
-        return [str(value) for value in values]
-    digits = _DIGITS.get(name, 1 if name == "seconds" else 3)
-    return [_MISSING if value is None else f"{value:.{digits}f}" for value in values]

@@ -47,9 +47,7 @@ def list_sets(data_home: DataHome = None) -> None:
     epilog="Example: gmvae data fetch mnist:test",
 )
 def fetch(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A set or one of its parts: svhn, svhn:extra.", show_default=False)
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A set or one of its parts: svhn, svhn:extra.")],
     data_home: DataHome = None,
 ) -> None:
     """Download a built-in set."""

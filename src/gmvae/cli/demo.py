@@ -7,9 +7,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from gmvae.cli.app import app
+from gmvae.cli.options import out_option
 from gmvae.cli.speech import note, show_table
 
 if TYPE_CHECKING:
@@ -28,9 +27,7 @@ _COLUMNS = {
     help="Fit small data that come with the package, and draw what was found: a first look.",
     epilog="Example: gmvae demo --out demo",
 )
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the results.")] = Path("demo"),
-) -> None:
+def demo(out: Annotated[Path, out_option("DIR", "Folder of the results.")] = Path("demo")) -> None:
     """Run the demonstration."""
     from gmvae.paper.demo import run
 

@@ -22,6 +22,7 @@ from gmvae.cli.options import (
     Quiet,
     Set,
     help_of,
+    out_option,
 )
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
@@ -38,16 +39,12 @@ if TYPE_CHECKING:
 )
 def fit(
     source: Annotated[
-        str | None,
-        typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.", show_default=False),
+        str | None, typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.")
     ] = None,
     n_components: Annotated[
         str | None, typer.Option("--n-components", "-k", metavar="K", help=help_of("n_components"), show_default="10")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="RUN", help="The run folder.", show_default="runs/<source>-k<K>"),
-    ] = None,
+    out: Annotated[Path | None, out_option("RUN", "The run folder.", "runs/<source>-k<K>")] = None,
     labels: Labels = None,
     preset: Preset = None,
     epochs: Epochs = None,
@@ -77,7 +74,11 @@ def fit(
     }
     chosen = {"verbose": 0 if quiet else 1, **settings(preset, options, assignments or ())}
     if resume and out is not None and RunFolder(out).complete:
-        _say_complete(out, as_json)
+        note(f"{out} is complete; nothing is left to do.")
+        if as_json:
+            from gmvae.cli.info import describe
+
+            show_json(describe(out))
         return
 
     from gmvae.runs.complete import FitRequest, fit_anew, go_on
@@ -94,14 +95,6 @@ def fit(
             note(f"The epochs so far are kept; {said}")
         raise
     show_json(_document(outcome)) if as_json else _show(outcome)
-
-
-def _say_complete(out: Path, as_json: bool) -> None:
-    note(f"{out} is complete; nothing is left to do.")
-    if as_json:
-        from gmvae.cli.info import describe
-
-        show_json(describe(out))
 
 
 def _document(outcome: FinishedRun) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,57 +27,47 @@ SOURCE_HELP = (
     "a part may follow: mnist:test, file.npz:X_train."
 )
 
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
 
 RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run folder that `gmvae fit` made, or a model file.", show_default=False)
+    Path, typer.Argument(metavar="RUN", help="A run folder that `gmvae fit` made, or a model file.")
 ]
 
 Labels = Annotated[
     str | None,
     typer.Option(
-        "--labels",
         metavar="FILE|COLUMN",
         help="True classes: a file, a column of the table, an array of the .npz, or 'folder' for images in folders. "
         "They are used for evaluation only and never reach the training.",
-        show_default=False,
     ),
 ]
 
 DataHome = Annotated[
     Path | None,
-    typer.Option(
-        "--data-home", metavar="DIR", help="Folder of the built-in sets; default: $GMVAE_DATA, else the user's cache."
-    ),
+    typer.Option(metavar="DIR", help="Folder of the built-in sets; default: $GMVAE_DATA, else the user's cache."),
 ]
 
-Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help=help_of("device"))]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help=help_of("device"))]
+
+
+def out_option(metavar: str, about: str, default: str | None = None) -> Any:
+    """Where the results of a command go; ``default`` is what the help says of it."""
+    return typer.Option("--out", "-o", metavar=metavar, help=about, show_default=default or True)
+
 
 Preset = Annotated[
     str | None,
-    typer.Option(
-        "--preset",
-        metavar="NAME",
-        help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them.",
-        show_default=False,
-    ),
+    typer.Option(metavar="NAME", help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them."),
 ]
 
-Epochs = Annotated[
-    str | None, typer.Option("--epochs", metavar="N|auto", help=help_of("max_iter"), show_default="auto")
-]
+Epochs = Annotated[str | None, typer.Option(metavar="N|auto", help=help_of("max_iter"), show_default="auto")]
 
-FitDevice = Annotated[
-    str | None, typer.Option("--device", metavar="DEVICE", help=help_of("device"), show_default="auto")
-]
+FitDevice = Annotated[str | None, typer.Option(metavar="DEVICE", help=help_of("device"), show_default="auto")]
 
 Precision = Annotated[
     str | None,
     typer.Option(
-        "--precision",
-        metavar="NAME",
-        help=f"{help_of('precision')} auto, 32-true, bf16-mixed or 64-true.",
-        show_default="auto",
+        metavar="NAME", help=f"{help_of('precision')} auto, 32-true, bf16-mixed or 64-true.", show_default="auto"
     ),
 ]
 
@@ -87,7 +77,6 @@ Set = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="Any hyperparameter, such as min_information=0.5 or hidden_layer_sizes=256,128; may be repeated.",
-        show_default=False,
     ),
 ]
 

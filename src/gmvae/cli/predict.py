@@ -10,7 +10,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, out_option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,12 +29,10 @@ def predict(
     source: Source,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="A .csv or .parquet table, or a .npy array of the labels or of the one thing to add.",
-            show_default="CSV to standard output",
+        out_option(
+            "FILE",
+            "A .csv or .parquet table, or a .npy array of the labels or of the one thing to add.",
+            "CSV to standard output",
         ),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add the probability of every cluster, p_0, p_1, …")] = False,
@@ -44,32 +42,25 @@ def predict(
     ambiguous: Annotated[
         float | None,
         typer.Option(
-            "--ambiguous",
             metavar="NATS",
             min=0.0,
             help="Add 1 where the entropy of the probabilities is above NATS, else 0; 0.5 is that of 80 to 20 between "
             "two clusters.",
-            show_default=False,
         ),
     ] = None,
     novel: Annotated[
         float | None,
         typer.Option(
-            "--novel",
             metavar="PERCENT",
             min=0.0,
             max=100.0,
             help="Add 1 where the density is below that of all but PERCENT of the rows held out of the fit, else 0; "
             "1 flags the least likely hundredth. Slow.",
-            show_default=False,
         ),
     ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Leave this column of the table out.", show_default=False)
-    ] = None,
+    labels: Annotated[str | None, typer.Option(metavar="COLUMN", help="Leave this column of the table out.")] = None,
     batch_size: Annotated[
-        int | None,
-        typer.Option("--batch-size", metavar="N", min=1, help="Rows at a time.", show_default="what caches hold"),
+        int | None, typer.Option(metavar="N", min=1, help="Rows at a time.", show_default="what caches hold")
     ] = None,
     data_home: DataHome = None,
     device: Device = "auto",

@@ -12,7 +12,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import Device, RunArgument
+from gmvae.cli.options import Device, RunArgument, out_option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,13 +37,11 @@ def sample(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="An .npy array; for tables also .csv or .parquet; for images also a .png sheet, whose rows are the "
+        out_option(
+            "FILE",
+            "An .npy array; for tables also .csv or .parquet; for images also a .png sheet, whose rows are the "
             "clusters and share the N images.",
-            show_default="CSV to standard output",
+            "CSV to standard output",
         ),
     ] = None,
     mean: Annotated[

@@ -206,7 +206,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _rows(self, X: Any) -> np.ndarray:
         fitted = self.fitted_
         rows = query_rows(self, X, fitted.event_shape)
-        fitted.check_units(rows)
+        fitted.model.likelihood.check(rows)
         return rows
 
     def _adopt(self, found: Fit) -> None:

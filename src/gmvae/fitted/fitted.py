@@ -95,12 +95,8 @@ class Fitted:
         ValueError if the shape is another than in the fit, or the values are not numeric, not finite or in other units.
         """
         rows = shaped_as_fitted(X, self.event_shape)
-        self.check_units(rows)
-        return rows
-
-    def check_units(self, rows: np.ndarray) -> None:
-        """Raise ValueError unless rows (n, *event_shape) can be in the units of the fit."""
         self.model.likelihood.check(rows)
+        return rows
 
     def labels(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Most probable component of every row, (n,)."""

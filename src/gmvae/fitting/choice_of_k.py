@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import Config
+from gmvae.domains import Domain, integer, require
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
 from gmvae.fitting.starts import TrainingData
@@ -21,6 +22,8 @@ from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
+
+_NUMBERS = Domain("integers of at least 2", low=2, integral=True)
 
 
 class Fits(NamedTuple):
@@ -86,11 +89,13 @@ def choose_k(
     on_step: Callable[[Choice, Candidate | None], object] | None = None,
 ) -> Choice:
     """Compare numbers of clusters; see `gmvae.choose_k`."""
-    numbers = sorted({_number(each) for each in numbers})
+    numbers = list(numbers)
+    for each in numbers:
+        require("numbers", _NUMBERS, each)
+    numbers = sorted({int(each) for each in numbers})
     if not numbers:
         raise ValueError("`numbers` must hold at least one; got none.")
-    if not isinstance(n_fits, Integral) or n_fits < 0:
-        raise ValueError(f"`n_fits` must be an integer of at least 0; got {n_fits!r}.")
+    require("n_fits", integer(0), n_fits)
     observations.check_size(numbers[-1])
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
@@ -131,9 +136,3 @@ def _fits(observations: Observations, config: Config, tasks: Sequence[Task]) -> 
         n_converged=sum(each.converged for each in fits),
         seconds=time.perf_counter() - started,
     )
-
-
-def _number(each: Any) -> int:
-    if isinstance(each, bool) or not isinstance(each, Integral) or each < 2:
-        raise ValueError(f"`numbers` must be integers of at least 2; got {each!r}.")
-    return int(each)
