@@ -49,6 +49,4 @@ def demo(out: Annotated[Path, out_option("DIR", "Folder of the results.")] = Pat
 
 def _summary(values: Sequence[float | None]) -> str:
     numbers = [value for value in values if value is not None]
-    if not numbers:
-        return "–"
-    return f"{fmean(numbers):.3f} ± {stdev(numbers):.3f}"
+    return f"{fmean(numbers):.3f} ± {stdev(numbers):.3f}" if numbers else "–"

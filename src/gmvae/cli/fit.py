@@ -21,7 +21,7 @@ from gmvae.cli.options import (
     Preset,
     Quiet,
     Set,
-    help_of,
+    hyperparameter,
     out_option,
 )
 from gmvae.cli.settings import settings
@@ -41,9 +41,7 @@ def fit(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.")
     ] = None,
-    n_components: Annotated[
-        str | None, typer.Option("--n-components", "-k", metavar="K", help=help_of("n_components"), show_default="10")
-    ] = None,
+    n_components: Annotated[str | None, hyperparameter("n_components", "K", "--n-components", "-k")] = None,
     out: Annotated[Path | None, out_option("RUN", "The run folder.", "runs/<source>-k<K>")] = None,
     labels: Labels = None,
     preset: Preset = None,

@@ -55,7 +55,6 @@ def _unfinished(folder: RunFolder) -> dict[str, Any]:
 
 
 def _epochs(history: Path) -> list[float]:
-    """The held-out bound after every epoch."""
     try:
         with history.open(newline="", encoding="utf-8") as file:
             return [float(row["lower_bound_held_out"]) for row in csv.DictReader(file)]
@@ -80,7 +79,6 @@ def _finished(model: Path) -> dict[str, Any]:
 
 
 def _sizes(assignments: Path, n_components: int) -> list[int]:
-    """Observations per cluster."""
     import numpy as np
     from pyarrow import ArrowException, parquet
 

@@ -22,6 +22,18 @@ def help_of(name: str) -> str:
     return f"{metadata['help']}{symbol}".replace("[", "\\[")
 
 
+def hyperparameter(name: str, metavar: str, *options: str, more: str = "") -> Any:
+    """The option that sets a hyperparameter; help and default are those of the configuration."""
+    return typer.Option(
+        *options, metavar=metavar, help=f"{help_of(name)}{more}", show_default=str(_FIELDS[name].default)
+    )
+
+
+def out_option(metavar: str, about: str, default: str | None = None) -> Any:
+    """Where the results of a command go; ``default`` is what the help says of it."""
+    return typer.Option("--out", "-o", metavar=metavar, help=about, show_default=default or True)
+
+
 SOURCE_HELP = (
     f"A file ({OBSERVATIONS}), a folder of images or a built-in set such as 'digits'; "
     "a part may follow: mnist:test, file.npz:X_train."
@@ -50,26 +62,14 @@ DataHome = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help=help_of("device"))]
 
 
-def out_option(metavar: str, about: str, default: str | None = None) -> Any:
-    """Where the results of a command go; ``default`` is what the help says of it."""
-    return typer.Option("--out", "-o", metavar=metavar, help=about, show_default=default or True)
-
-
 Preset = Annotated[
     str | None,
     typer.Option(metavar="NAME", help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them."),
 ]
 
-Epochs = Annotated[str | None, typer.Option(metavar="N|auto", help=help_of("max_iter"), show_default="auto")]
-
-FitDevice = Annotated[str | None, typer.Option(metavar="DEVICE", help=help_of("device"), show_default="auto")]
-
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help=f"{help_of('precision')} auto, 32-true, bf16-mixed or 64-true.", show_default="auto"
-    ),
-]
+Epochs = Annotated[str | None, hyperparameter("max_iter", "N|auto")]
+FitDevice = Annotated[str | None, hyperparameter("device", "DEVICE")]
+Precision = Annotated[str | None, hyperparameter("precision", "NAME", more=" auto, 32-true, bf16-mixed or 64-true.")]
 
 Set = Annotated[
     list[str] | None,
@@ -81,5 +81,4 @@ Set = Annotated[
 ]
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")]
-
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on standard output.")]

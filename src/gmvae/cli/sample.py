@@ -82,15 +82,14 @@ def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:
     from gmvae.figures import shades
 
     if component is None:
-        per_row = math.ceil(n / K)
-        images = shades(draw(K * per_row, np.repeat(np.arange(K), per_row))[0])
-        figures.save(figures.component_samples(images.reshape(K, per_row, *images.shape[1:])), out)
-        return
-    images = shades(draw(n, component)[0])
-    width = math.ceil(math.sqrt(n))
-    height = math.ceil(n / width)
-    blank = np.ones((height * width - n, *images.shape[1:]))
-    sheet = np.concatenate([images, blank]).reshape(height, width, *images.shape[1:])
-    panel = figures.component_samples(sheet)
-    panel.set(title=f"Samples of component {component}", ylabel="", yticks=[])
+        height, width = K, math.ceil(n / K)
+        images = shades(draw(height * width, np.repeat(np.arange(K), width))[0])
+    else:
+        width = math.ceil(math.sqrt(n))
+        height = math.ceil(n / width)
+        images = shades(draw(n, component)[0])
+        images = np.concatenate([images, np.ones((height * width - n, *images.shape[1:]))])
+    panel = figures.component_samples(images.reshape(height, width, *images.shape[1:]))
+    if component is not None:
+        panel.set(title=f"Samples of component {component}", ylabel="", yticks=[])
     figures.save(panel, out)

@@ -65,17 +65,11 @@ def resolve_home(data_home: Path | None = None) -> Path:
     The cache folder is ``XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS); on Windows
     ``%LOCALAPPDATA%``.
     """
-    if data_home is not None:
-        return Path(data_home).expanduser()
-    if chosen := os.environ.get("GMVAE_DATA"):
+    if chosen := data_home or os.environ.get("GMVAE_DATA"):
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        cache = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        cache = os.environ.get("XDG_CACHE_HOME") or "~/Library/Caches"
-    else:
-        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "gmvae"
+    caches = {"win32": ("LOCALAPPDATA", "~/AppData/Local"), "darwin": ("XDG_CACHE_HOME", "~/Library/Caches")}
+    variable, usual = caches.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
+    return Path(os.environ.get(variable) or usual).expanduser() / "gmvae"
 
 
 def catalogue(data_home: Path | None = None) -> tuple[BuiltIn, ...]:

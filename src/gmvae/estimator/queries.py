@@ -210,7 +210,6 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return rows
 
     def _adopt(self, found: Fit) -> None:
-        """Take over what a fit has found."""
         self._fitted = found.fitted
         self.labels_ = found.proba.argmax(1)
 

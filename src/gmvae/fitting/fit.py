@@ -42,6 +42,9 @@ _MAX_COMPARED = 10_000
 _log = logging.getLogger("gmvae")
 
 
+Trained = tuple[Trainer, State | DivergedError]
+
+
 class Fit(NamedTuple):
     """A fit and its answer (n, K) for the rows that it learned from."""
 
@@ -75,11 +78,11 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     first = attempts[0].task.storage
     if first is not None:
         first.state(0, model)  # a run of other data is refused before its start is computed
-    outcomes: list[tuple[Trainer, State | DivergedError]] = []
+    outcomes: list[Trained] = []
     with Reporter(config.verbose) as reporter:
+        for reason in reasons:
+            reporter.note(reason)
         for begin in range(0, len(attempts), at_once):
-            while reasons:
-                reporter.note(reasons.pop(0))
             part = attempts[begin : begin + at_once]
             members = [_member(placed, data, before, training, config, each, reporter) for each in part]
             try:
@@ -103,7 +106,6 @@ def _member(
     attempt: Attempt,
     reporter: Reporter,
 ) -> Member:
-    """Build the model of an attempt on its start, and its trainer."""
     from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
 
     storage, restart = attempt.task.storage, attempt.restart
@@ -159,10 +161,7 @@ def _started(data: TrainingData, config: Config, attempt: Attempt, reporter: Rep
     return found.of_training
 
 
-def _best(
-    task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]], observations: Observations, config: Config
-) -> Fit:
-    """The best restart of a task, and what is known of it."""
+def _best(task: Task, outcomes: Sequence[Trained], observations: Observations, config: Config) -> Fit:
     states = [outcome for _, outcome in outcomes if isinstance(outcome, State)]
     failures = [outcome for _, outcome in outcomes if isinstance(outcome, DivergedError)]
     if not states:
@@ -198,9 +197,7 @@ def _best(
     return Fit(fitted, proba)
 
 
-def _stability(
-    outcomes: Sequence[tuple[Trainer, State | DivergedError]], observations: Observations, config: Config
-) -> float:
+def _stability(outcomes: Sequence[Trained], observations: Observations, config: Config) -> float:
     trained = [(trainer.model, outcome.history) for trainer, outcome in outcomes if isinstance(outcome, State)]
     if len(trained) < 2:
         return math.nan

@@ -58,23 +58,17 @@ class TrainingData:
         self.observations = observations
         self.likelihood = likelihood
 
-    @property
-    def style_dim(self) -> int:
-        """Dimension of the style where none is asked for."""
-        return _STYLE_OF_TABLES if len(self.observations.event_shape) == 1 else _STYLE_OF_IMAGES
-
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
-        """Build a model on the CPU."""
         with seeded(seed):
             return build(config, self.observations.event_shape, copy.deepcopy(self.likelihood))
 
     def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
         """What halves of the rows say for each number of clusters."""
-        return evidence(self.standardised(self._subsample(seed)), numbers, seed)
+        return evidence(self._subsample(seed), numbers, seed)
 
     def n_clusters(self, seed: int) -> tuple[int, str]:
         """How many clusters halves of the rows agree on, and a sentence that says so."""
-        return count(self.standardised(self._subsample(seed)), len(self.observations), seed)
+        return count(self._subsample(seed), len(self.observations), seed)
 
     def start(self, config: Config, split: Split, seed: int) -> FoundStart:
         """Clusters of some of the rows, whatever `init` but "random" says.
@@ -100,15 +94,16 @@ class TrainingData:
         return self.likelihood.standardised(y).numpy().astype(np.float64)
 
     def _subsample(self, seed: int) -> np.ndarray:
-        """Random rows, in their order."""
-        return np.sort(np.random.default_rng(seed).permutation(len(self.observations))[:MAX_ROWS])
+        """Random rows, in their order, as the encoder sees them."""
+        drawn = np.random.default_rng(seed).permutation(len(self.observations))[:MAX_ROWS]
+        return self.standardised(np.sort(drawn))
 
 
 def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:
     """Put numbers in place of "auto" in `n_components` and `style_dim`: what the rows say, or as before."""
     if config.style_dim == "auto":
-        style_dim = data.style_dim if previous is None else previous.generative.style_dim
-        config = dataclasses.replace(config, style_dim=style_dim)
+        usual = _STYLE_OF_TABLES if len(data.observations.event_shape) == 1 else _STYLE_OF_IMAGES
+        config = dataclasses.replace(config, style_dim=previous.generative.style_dim if previous else usual)
     if config.n_components != "auto":
         return config
     if previous is not None:

@@ -42,30 +42,26 @@ def draw_run(
     K, clusters = fitted.config.K, proba.argmax(axis=1)
     sizes = np.bincount(clusters, minlength=K)
     rows, components = _some_rows(X), fitted.components()
-    drawn: list[tuple[str, Any]] = [
-        (
-            "learning-curves",
-            figures.learning_curves(fitted.history, min_information=fitted.config.min_information, n_components=K),
+    drawn: dict[str, Any] = {
+        "learning-curves": figures.learning_curves(
+            fitted.history, min_information=fitted.config.min_information, n_components=K
         ),
-        ("cluster-sizes", figures.cluster_sizes(sizes)),
-        (
-            "latent-space",
-            figures.latent_space(
-                fitted.embedding(X[rows]), clusters[rows], means=components.means, scales=components.scales
-            ),
+        "cluster-sizes": figures.cluster_sizes(sizes),
+        "latent-space": figures.latent_space(
+            fitted.embedding(X[rows]), clusters[rows], means=components.means, scales=components.scales
         ),
-    ]
+    }
     if len(fitted.event_shape) == 3:
-        drawn.append(("samples", figures.component_samples(component_images(fitted, X), shares=sizes / sizes.sum())))
-        drawn.append(("style", _style_grid(fitted, X, int(sizes.argmax()))))
+        drawn["samples"] = figures.component_samples(component_images(fitted, X), shares=sizes / sizes.sum())
+        drawn["style"] = _style_grid(fitted, X, int(sizes.argmax()))
     if fitted.event_shape == (2,):
-        drawn.append(("clusters", figures.scatter_clusters(X, clusters)))
+        drawn["clusters"] = figures.scatter_clusters(X, clusters)
         if fitted.model.likelihood.continuous:
-            drawn.append(("density", _density(fitted, X)))
+            drawn["density"] = _density(fitted, X)
     if labels is not None:
-        drawn.append(("confusion", figures.confusion(match(labels, clusters))))
-        drawn.append(("reliability", figures.reliability_diagram(reliability(labels, proba))))
-    return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn]
+        drawn["confusion"] = figures.confusion(match(labels, clusters))
+        drawn["reliability"] = figures.reliability_diagram(reliability(labels, proba))
+    return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn.items()]
 
 
 def component_images(fitted: Fitted, X: NDArray[Any], n: int = _SAMPLES_PER_COMPONENT) -> NDArray[np.float64]:

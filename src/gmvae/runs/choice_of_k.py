@@ -19,7 +19,7 @@ from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
 from gmvae.initialisation import Evidence
 from gmvae.observations import checked
-from gmvae.runs.folder import name_of
+from gmvae.runs.folder import name_of, refuse_file
 from gmvae.runs.record import read_json, versions
 
 _NAME = "choose-k"
@@ -137,8 +137,7 @@ def _found(choice: Choice) -> dict[str, Any]:
 
 def _known(path: Path, conditions: dict[str, Any]) -> list[Candidate]:
     """What the folder holds of the same data and settings; ValueError if it holds something else."""
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"`-o` must be a folder; got the file {path}: choose another name.")
+    refuse_file(path)
     file = path / f"{_NAME}.json"
     if not file.is_file():
         if path.is_dir() and any(path.iterdir()):

@@ -35,17 +35,14 @@ class RunFolder:
 
     @property
     def resume_command(self) -> str:
-        """What to type to go on."""
         return f"gmvae fit -o {shlex.quote(str(self.path))} --resume"
 
     @property
     def complete(self) -> bool:
-        """Whether everything has been written."""
         return self.model.is_file() and not self.checkpoints.exists()
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is anything to go on from."""
         return any(self.checkpoints.glob("*.safetensors"))
 
     def finish(self) -> None:
@@ -59,11 +56,9 @@ class RunFolder:
         return alone(self.path / _LOCK)
 
     def write_record(self, record: Record) -> None:
-        """Write ``run.json``."""
         write_text(self.record, json.dumps(dataclasses.asdict(record), indent=2) + "\n")
 
     def read_record(self) -> Record | None:
-        """Read ``run.json``; None if there is none."""
         return read_record(self.record) if self.record.is_file() else None
 
 
@@ -89,7 +84,12 @@ def new_run(out: Path | None, source: str, n_components: int | str) -> Iterator[
     """
     path = out if out is not None else Path("runs") / "new"
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]  # innermost first
-    folder = _claim(out) if out is not None else _claim_numbered(Path("runs") / f"{name_of(source)}-k{n_components}")
+    if out is None:
+        folder = RunFolder(_make_numbered(Path("runs") / f"{name_of(source)}-k{n_components}"))
+    else:
+        refuse_file(out)
+        out.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder(out)
     begun = False
     try:
         with folder.alone():
@@ -118,11 +118,10 @@ def name_of(source: str) -> str:
     return re.sub(r"[^\w.-]+", "-", without_ending(name)).strip(".-") or "data"
 
 
-def _claim(path: Path) -> RunFolder:
+def refuse_file(path: Path) -> None:
+    """ValueError where a file stands in the place of a folder for results."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"`-o` must be a folder; got the file {path}: choose another name.")
-    path.mkdir(parents=True, exist_ok=True)
-    return RunFolder(path)
 
 
 def _require_empty(path: Path) -> None:
@@ -134,14 +133,14 @@ def _require_empty(path: Path) -> None:
         )
 
 
-def _claim_numbered(path: Path) -> RunFolder:
+def _make_numbered(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
         numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
         try:
             numbered.mkdir()
-            return RunFolder(numbered)
+            return numbered
         except FileExistsError:
             number += 1
 
