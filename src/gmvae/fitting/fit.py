@@ -17,6 +17,7 @@ from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, attempts_of
 from gmvae.fitting.starts import TrainingData, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_collapsed, warn_if_fewer, warn_unless_converged
+from gmvae.history import History
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import effective_components, stability
 from gmvae.model import GaussianMixtureVAE
@@ -132,14 +133,7 @@ def _member(
         if storage is not None:
             storage.keep(restart, state)
         if attempt.task.on_epoch is not None:
-            so_far = Fitted(
-                model=model,
-                config=config,
-                event_shape=observations.event_shape,
-                history=state.history,
-                feature_names=observations.names,
-            )
-            attempt.task.on_epoch(so_far)
+            attempt.task.on_epoch(_so_far(model, state.history, observations, config))
 
     return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
 
@@ -172,22 +166,16 @@ def _best(task: Task, outcomes: Sequence[Trained], observations: Observations, c
     if task.storage is not None:
         task.storage.keep_best(state)
     trainer = next(trainer for trainer, outcome in outcomes if outcome is state)
-    fitted = Fitted(
-        model=trainer.model,
-        config=config,
-        event_shape=observations.event_shape,
-        history=state.history,
-        feature_names=observations.names,
-        converged=converged(state, config),
-        lower_bound=state.best_bound,
-        restart_bounds=[outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes],
-        stability=_stability(outcomes, observations, config),
-    )
+    fitted = _so_far(trainer.model, state.history, observations, config)
     proba = fitted.proba(observations.y)
     weights = proba.mean(0)
     scored = observations.y[np.sort(trainer.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
     fitted = replace(
         fitted,
+        converged=converged(state, config),
+        lower_bound=state.best_bound,
+        restart_bounds=[outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes],
+        stability=_stability(outcomes, observations, config),
         weights=weights,
         n_components_effective=effective_components(weights),
         held_out_log_likelihoods=np.sort(fitted.novelty_evidence(scored)).astype(np.float64),
@@ -197,11 +185,16 @@ def _best(task: Task, outcomes: Sequence[Trained], observations: Observations, c
     return Fit(fitted, proba)
 
 
+def _so_far(model: GaussianMixtureVAE, history: History, observations: Observations, config: Config) -> Fitted:
+    """What is known of a fit while it goes on."""
+    shape, names = observations.event_shape, observations.names
+    return Fitted(model=model, config=config, event_shape=shape, history=history, feature_names=names)
+
+
 def _stability(outcomes: Sequence[Trained], observations: Observations, config: Config) -> float:
     trained = [(trainer.model, outcome.history) for trainer, outcome in outcomes if isinstance(outcome, State)]
     if len(trained) < 2:
         return math.nan
     split = outcomes[0][0].split
     compared = observations.y[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
-    fits = [Fitted(model=m, config=config, event_shape=observations.event_shape, history=h) for m, h in trained]
-    return stability([fitted.labels(compared) for fitted in fits])
+    return stability([_so_far(*each, observations, config).labels(compared) for each in trained])
