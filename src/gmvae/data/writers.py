@@ -72,9 +72,8 @@ def _write_parquet(path: Path, names: Sequence[str], blocks: Iterable[Block]) ->
     import pyarrow as pa
     from pyarrow import parquet
 
-    remaining = iter(blocks)
-    first = pa.table(list(next(remaining)), names=list(names))
+    tables = (pa.table(list(block), names=list(names)) for block in blocks)
+    first = next(tables)
     with parquet.ParquetWriter(path, first.schema) as writer:
-        writer.write_table(first)
-        for block in remaining:
-            writer.write_table(pa.table(list(block), names=list(names)))
+        for table in chain([first], tables):
+            writer.write_table(table)

@@ -25,6 +25,7 @@ from gmvae.runs.record import read_json, versions
 _NAME = "choose-k"
 _FREE = {"n_components", "random_state", "device", "verbose"}
 """Settings that decide nothing, or that have a place of their own."""
+_EVIDENCE = ("stability", "stability_error", "separation", "score")
 
 
 class Comparison(NamedTuple):
@@ -34,13 +35,8 @@ class Comparison(NamedTuple):
     choice: Choice
     document: dict[str, Any]
 
-    @property
-    def csv(self) -> Path:
-        return self.path / f"{_NAME}.csv"
-
-    @property
-    def png(self) -> Path:
-        return self.path / f"{_NAME}.png"
+    def file(self, ending: str) -> Path:
+        return self.path / f"{_NAME}.{ending}"
 
     @property
     def table(self) -> dict[str, list[Any]]:
@@ -50,14 +46,14 @@ class Comparison(NamedTuple):
 
     def write(self) -> None:
         """Write all three files, each whole or not at all."""
-        write_text(self.path / f"{_NAME}.json", json.dumps(self.document, indent=2) + "\n")
+        write_text(self.file("json"), json.dumps(self.document, indent=2) + "\n")
         table = self.table
-        write_table(self.csv, list(table), [[np.array(values, dtype=object) for values in table.values()]])
+        write_table(self.file("csv"), list(table), [[np.array(values, dtype=object) for values in table.values()]])
         columns = {
             name: [float("nan") if value is None else value for value in values] for name, values in table.items()
         }
         held_out = self.document["settings"]["validation_fraction"] > 0
-        save(choice_of_k(columns, self.choice.n_components, held_out=held_out), self.png)
+        save(choice_of_k(columns, self.choice.n_components, held_out=held_out), self.file("png"))
 
 
 def choose(
@@ -107,10 +103,7 @@ def _row(candidate: Candidate) -> dict[str, Any]:
     evidence, fits = candidate.evidence, candidate.fits
     return {
         "n_components": candidate.n_components,
-        "stability": evidence and evidence.stability,
-        "stability_error": evidence and evidence.stability_error,
-        "separation": evidence and evidence.separation,
-        "score": evidence and evidence.score,
+        **{name: evidence and getattr(evidence, name) for name in _EVIDENCE},
         "agreement": fits and fits.agreement,
         "lower_bound_mean": fits and fmean(fits.lower_bounds),
         "lower_bound_worst": fits and min(fits.lower_bounds),

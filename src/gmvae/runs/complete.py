@@ -123,9 +123,8 @@ def _train(
         names = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
         write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
-        scores = None
-        if data.labels is not None:
-            scores = evaluate(data.labels, proba, fitted.log_odds(observations.y))
+        labels = data.labels
+        scores = None if labels is None else evaluate(labels, proba, fitted.log_odds(observations.y))
         folder.finish()
     except (KeyboardInterrupt, OSError) as error:
         if folder.has_checkpoint or folder.complete:

@@ -21,6 +21,7 @@ from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.persistence import broken
 from gmvae.runs.folder import RunFolder
+from gmvae.runs.record import read_json
 from gmvae.seeds import draw_seed
 from gmvae.training import State
 
@@ -127,11 +128,11 @@ def _go_on(folder: RunFolder, config: Config) -> int:
     """Return the seed of a run to resume; ValueError if it was started with other parameters, or never."""
     require_begun(folder)
     try:
-        then = json.loads(folder.config.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        then = None
-    seed = then.get("random_state") if isinstance(then, dict) else None
-    if not isinstance(then, dict) or not isinstance(seed, int) or isinstance(seed, bool):
+        then = read_json(folder.config)
+    except ValueError:
+        then = {}
+    seed = then.get("random_state")
+    if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(
             f"`run_dir` must hold a started run to resume; {str(folder.config)!r} does not hold its parameters: start "
             "anew."
