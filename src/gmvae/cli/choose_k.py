@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gmvae.cli.app import app
-from gmvae.cli.options import (
-    DataHome,
-    Epochs,
-    FitDevice,
-    Json,
-    Labels,
-    Precision,
-    Preset,
-    Quiet,
-    Set,
-    Source,
-    out_option,
-)
+from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source, output
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
 
@@ -67,7 +56,7 @@ def choose_k(
     n_fits: Annotated[
         int, typer.Option("--fits", metavar="N", min=0, help="Fits of each number, with seeds that count up; 0: none.")
     ] = 2,
-    out: Annotated[Path | None, out_option("DIR", "Folder of the results.", "runs/<source>-choose-k")] = None,
+    out: Annotated[Path | None, output("DIR", "Folder of the results.", "runs/<source>-choose-k")] = None,
     labels: Labels = None,
     preset: Preset = None,
     epochs: Epochs = None,
@@ -94,7 +83,7 @@ def choose_k(
 
     from gmvae.runs.choice_of_k import choose
 
-    clock = _Clock(n_fits, note if not quiet else lambda _: None)
+    clock = _Clock((lambda _: None) if quiet else note)
     try:
         outcome = choose(
             source, asked, chosen, labels=labels, data_home=data_home, out=out, n_fits=n_fits, tell=clock.tell
@@ -136,17 +125,17 @@ def numbers_of(text: str) -> list[int]:
 class _Clock:
     """Says after each step how long it took, and about how long the rest will take."""
 
-    def __init__(self, n_fits: int, say: Any) -> None:
-        self.n_fits, self.say = n_fits, say
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self.say = say
         self.started = time.perf_counter()
         self.seconds: list[float] = []
 
     def tell(self, choice: Choice, done: Candidate | None) -> None:
-        left = sum(each.fits is None for each in choice.candidates) if self.n_fits else 0
         if done is None:
             self.say(f"Halves of the data are compared: {time.perf_counter() - self.started:.1f} s.")
             return
         assert done.fits is not None
+        left = sum(each.fits is None for each in choice.candidates)
         self.seconds.append(done.fits.seconds)
         rest = f"about {_duration(left * sum(self.seconds) / len(self.seconds))} left" if left else "done"
         agreement = "" if done.fits.agreement is None else f", fits agree by {done.fits.agreement:.2f}"
@@ -173,7 +162,7 @@ def _show(outcome: Comparison, n_fits: int) -> None:
     said = (
         "none: halves of so few rows say nothing" if number is None else f"{number}, by the rule of n_components='auto'"
     )
-    show([("clusters", said), ("table", outcome.csv), ("plot", outcome.png)])
+    show([("clusters", said), ("table", outcome.file("csv")), ("plot", outcome.file("png"))])
     fits = [each.fits for each in outcome.choice.candidates if each.fits is not None]
     still = sum(len(each.lower_bounds) - each.n_converged for each in fits)
     if still:

@@ -23,15 +23,12 @@ app.add_typer(sets, name="data")
 def list_sets(data_home: DataHome = None) -> None:
     """List the built-in sets."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from gmvae.data import catalogue
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("name", "here", "shape", "parts"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("content")
-    table.add_column("terms")
+    whole = (Column(heading, no_wrap=True) for heading in ("name", "here", "shape", "parts"))
+    table = Table(*whole, "content", "terms", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for known in catalogue(data_home):
         shape = "x".join(map(str, known.shape))
         here = "yes" if known.present else "no"

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Annotated
 
 from gmvae.cli.app import app
-from gmvae.cli.options import out_option
+from gmvae.cli.options import output
 from gmvae.cli.speech import note, show_table
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _COLUMNS = {
     help="Fit small data that come with the package, and draw what was found: a first look.",
     epilog="Example: gmvae demo --out demo",
 )
-def demo(out: Annotated[Path, out_option("DIR", "Folder of the results.")] = Path("demo")) -> None:
+def demo(out: Annotated[Path, output("DIR", "Folder of the results.")] = Path("demo")) -> None:
     """Run the demonstration."""
     from gmvae.paper.demo import run
 

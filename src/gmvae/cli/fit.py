@@ -22,7 +22,7 @@ from gmvae.cli.options import (
     Quiet,
     Set,
     hyperparameter,
-    out_option,
+    output,
 )
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
@@ -42,7 +42,7 @@ def fit(
         str | None, typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.")
     ] = None,
     n_components: Annotated[str | None, hyperparameter("n_components", "K", "--n-components", "-k")] = None,
-    out: Annotated[Path | None, out_option("RUN", "The run folder.", "runs/<source>-k<K>")] = None,
+    out: Annotated[Path | None, output("RUN", "The run folder.", "runs/<source>-k<K>")] = None,
     labels: Labels = None,
     preset: Preset = None,
     epochs: Epochs = None,

@@ -84,10 +84,9 @@ def _sizes(assignments: Path, n_components: int) -> list[int]:
 
     try:
         labels = parquet.read_table(assignments, columns=["label"]).column("label").to_numpy()
-        counts = [int(np.count_nonzero(labels == k)) for k in range(n_components)]
+        return [int(np.count_nonzero(labels == k)) for k in range(n_components)]
     except (ArrowException, KeyError, OSError) as error:
         raise ValueError(f"{assignments} must hold the clusters of a run; it cannot be read: predict anew.") from error
-    return counts
 
 
 def _words(value: Any) -> str:

@@ -29,7 +29,7 @@ def hyperparameter(name: str, metavar: str, *options: str, more: str = "") -> An
     )
 
 
-def out_option(metavar: str, about: str, default: str | None = None) -> Any:
+def output(metavar: str, about: str, default: str | None = None) -> Any:
     """Where the results of a command go; ``default`` is what the help says of it."""
     return typer.Option("--out", "-o", metavar=metavar, help=about, show_default=default or True)
 

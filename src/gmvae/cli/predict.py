@@ -10,7 +10,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, out_option
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def predict(
     source: Source,
     out: Annotated[
         Path | None,
-        out_option(
+        output(
             "FILE",
             "A .csv or .parquet table, or a .npy array of the labels or of the one thing to add.",
             "CSV to standard output",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, out_option
+from gmvae.cli.options import DataHome, output
 from gmvae.cli.speech import interrupted, note, show
 
 ITEMS = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "table1", "tableA", "ablation")
@@ -26,7 +26,7 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="A smoke test: small data, an epoch or so.")] = False,
     full: Annotated[bool, typer.Option("--full", help="The paper's epochs and ten seeds: for a GPU.")] = False,
     seeds: Annotated[str | None, typer.Option(metavar="N,N,…", help="Seeds in place of each item's own.")] = None,
-    out: Annotated[Path, out_option("DIR", "Folder of the page.")] = Path("paper"),
+    out: Annotated[Path, output("DIR", "Folder of the page.")] = Path("paper"),
     data_home: DataHome = None,
 ) -> None:
     """Reproduce the paper."""

@@ -12,7 +12,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import Device, RunArgument, out_option
+from gmvae.cli.options import Device, RunArgument, output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def sample(
     ] = None,
     out: Annotated[
         Path | None,
-        out_option(
+        output(
             "FILE",
             "An .npy array; for tables also .csv or .parquet; for images also a .png sheet, whose rows are the "
             "clusters and share the N images.",

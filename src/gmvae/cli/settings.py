@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gmvae.config import Config
 from gmvae.presets import preset
 
-FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 _TYPES = get_type_hints(Config)
 
 
@@ -29,9 +28,9 @@ def settings(
         name = name.strip()
         if not sign:
             raise ValueError(f"`--set` must be name=value; got {assignment!r}.")
-        if name not in FIELDS:
-            close = difflib.get_close_matches(name, FIELDS, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"they are {', '.join(FIELDS)}."
+        if name not in _TYPES:
+            close = difflib.get_close_matches(name, _TYPES, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"they are {', '.join(_TYPES)}."
             raise ValueError(f"`--set` must name a hyperparameter; got {name!r}: {hint}")
         if name in chosen:
             option = f"`{options[name][0]}` and `--set`" if name in options else "`--set`"
@@ -60,8 +59,6 @@ def value_of(name: str, text: str) -> Any:
         return text
     for number in (int, float):
         if number in kinds or (Any in kinds and number is int):
-            try:
+            with suppress(ValueError):
                 return number(text)
-            except ValueError:
-                continue
     return text

@@ -51,20 +51,11 @@ class Fits(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One number of clusters.
-
-    Attributes
-    ----------
-    n_components : int
-    evidence : Evidence or None
-        What halves of the rows say; None where they are too small.
-    fits : Fits or None
-        None without fits, or while they are still to come.
-    """
+    """One number of clusters, and what halves of the rows and fits of them say of it."""
 
     n_components: int
-    evidence: Evidence | None
-    fits: Fits | None
+    evidence: Evidence | None  # None where halves are too small
+    fits: Fits | None  # None without fits, or while they are still to come
 
 
 class Choice(NamedTuple):
