@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmvae.data.record import DataError, Dataset, reason
+from gmvae import formats
+from gmvae.data.record import DataError, Dataset, refusing
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 """Formats that Pillow may try, whatever the suffix: some others start external programs."""
 _PLAIN = {"L": "L", "RGB": "RGB", "RGBA": "RGBA", "1": "L", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
@@ -21,31 +21,18 @@ _CHANNELS = {3: "RGB", 4: "RGBA"}
 
 
 def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
-    """Read all images below a folder, in the order of their paths.
+    """Read all images below a folder, in the order of their paths; other files and hidden ones are ignored.
 
-    Parameters
-    ----------
-    folder : Path
-        Searched with its sub-folders; other files and hidden ones are ignored.
-    labels : str or Path, optional
-        ``"folder"`` makes the name of the folder that holds an image its label; other values are ignored here.
-
-    Returns
-    -------
-    Dataset
-        ``X`` is ``uint8``: (n, H, W) for grey images, (n, 3, H, W) for RGB and (n, 4, H, W) for RGBA. Palettes become
-        RGB (RGBA if transparent), black-and-white images grey, grey with transparency RGBA.
-
-    Raises
-    ------
-    DataError
-        If there is no image, one cannot be read, or one differs from the first in size or mode.
+    ``X`` is ``uint8``: (n, H, W) for grey images, (n, 3, H, W) for RGB and (n, 4, H, W) for RGBA. Palettes become RGB
+    (RGBA if transparent), black-and-white images grey, grey with transparency RGBA. With the labels ``"folder"`` the
+    label of an image is the name of the folder that holds it. DataError if there is no image, one cannot be read, or
+    one differs from the first in size or mode.
     """
     inside = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    named = [name for name in inside if name.lower().endswith(SUFFIXES) and "/." not in f"/{name}"]
+    named = [name for name in inside if name.lower().endswith(formats.IMAGES) and "/." not in f"/{name}"]
     names = [name for name in named if not (folder / name).is_dir()]
     if not names:
-        raise DataError(f"Folder {folder.name} must hold images ({', '.join(SUFFIXES)}); got none.")
+        raise DataError(f"Folder {folder.name} must hold images ({', '.join(formats.IMAGES)}); got none.")
     first = _pixels(folder, names[0])
     X = np.empty((len(names), *first.shape), np.uint8)
     for i, name in enumerate(names):
@@ -71,16 +58,16 @@ def _pixels(folder: Path, name: str) -> np.ndarray:
 
     if not (folder / name).is_file():  # reading a pipe would block
         raise DataError(f"{name} must be an image that can be read; got no file: remove it.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with refusing(f"{name} must be an image that can be read"), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
             with (folder / name).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 got, mode = image.mode, _plain_mode(image)
                 pixels = None if mode is None else np.asarray(image.convert(mode))
-    except UnidentifiedImageError as error:
-        raise DataError(f"{name} must be one of {', '.join(_FORMATS)}; it is none: convert or remove it.") from error
-    except Exception as error:  # Pillow's parsers raise many types: TypeError, IndexError, struct.error, …
-        raise DataError(f"{name} must be an image that can be read; got: {reason(error)}.") from error
+        except UnidentifiedImageError as error:
+            raise DataError(
+                f"{name} must be one of {', '.join(_FORMATS)}; it is none: convert or remove it."
+            ) from error
     if pixels is None:
         raise DataError(f"{name} must have 8 bits per channel; got mode {got}: convert it.")
     return pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)

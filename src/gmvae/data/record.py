@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,17 @@ class DataError(ValueError):
 def reason(error: Exception) -> str:
     """The first line of another library's error, as the end of a sentence."""
     return next(iter(str(error).splitlines()), "").rstrip(". ") or type(error).__name__
+
+
+@contextmanager
+def refusing(must: str) -> Iterator[None]:
+    """Raise what fails in the block as `DataError`, "<must>; got: <reason>."; parsers raise errors of many types."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{must}; got: {reason(error)}.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +77,9 @@ class Dataset:
 
 
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:
-    """Labels as whole numbers or text.
+    """Labels (n,) or (n, 1) as an array (n,) of int64 or str.
 
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (n,) or (n, 1)
-        Labels as read.
-    where : str
-        Their origin, for the message.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        Of type ``int64`` or ``str``.
-
-    Raises
-    ------
-    DataError
-        If a label is missing, or neither a whole number nor text.
+    DataError if one is missing, or neither a whole number nor text; ``where`` tells their origin.
     """
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:

@@ -6,11 +6,11 @@ import difflib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
+from gmvae import formats
 from gmvae.data.arrays import channels_first, read_npy, read_npz
 from gmvae.data.builtin import load_builtin
-from gmvae.data.idx import IDX_NAME, read_idx
+from gmvae.data.idx import read_idx
 from gmvae.data.images import read_folder
 from gmvae.data.labels import read_labels
 from gmvae.data.record import DataError, Dataset
@@ -65,20 +65,15 @@ def load(source: str | Path, *, labels: str | Path | None = None, data_home: Pat
     return data
 
 
-class _Place(NamedTuple):
-    path: Path
-    part: str | None
-
-
-def _place(text: str) -> _Place:
+def _place(text: str) -> tuple[Path, str | None]:
     """The path and the part, where a colon separates them."""
     whole = Path(text).expanduser()
     if whole.exists():
-        return _Place(whole, None)
+        return whole, None
     head, colon, part = text.rpartition(":")
     drive_letter = len(head) == 1
     if colon and not drive_letter and Path(head).expanduser().exists():
-        return _Place(Path(head).expanduser(), part)
+        return Path(head).expanduser(), part
     close = difflib.get_close_matches(text.partition(":")[0], BUILT_IN, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     raise DataError(f"The source must be an existing path or one of {', '.join(BUILT_IN)}; got {text!r}{hint}.")
@@ -88,21 +83,19 @@ def _read(path: Path, part: str | None, labels: str | Path | None) -> Dataset:
     name = path.name.lower()
     if not (path.is_file() or path.is_dir()):  # a pipe would block, and can be read only once
         raise DataError(f"The source must be a file or a folder; {path.name} is neither: save what it gives to a file.")
-    if name.endswith(".npz"):
+    if name.endswith(formats.ARCHIVE):
         return read_npz(path, part, labels)
     if part is not None:
         raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}.")
     if path.is_dir():
         return read_folder(path, labels)
-    if name.endswith((".csv", ".csv.gz", ".parquet")):
+    if name.endswith(formats.TABLES):
         return read_table(path, labels)
-    if name.endswith(".npy"):
+    if name.endswith(formats.ARRAY):
         return Dataset(path.name, channels_first(read_npy(path)))
-    if IDX_NAME.search(name):
+    if formats.IDX.search(name):
         return Dataset(path.name, read_idx(path))
-    raise DataError(
-        f"A source must be .npy, .npz, .csv, .csv.gz, .parquet, IDX or a folder of images; got {path.name}."
-    )
+    raise DataError(f"A source must be {formats.OBSERVATIONS} or a folder of images; got {path.name}.")
 
 
 def _alternative(data: Dataset, path: Path) -> str:
@@ -111,4 +104,4 @@ def _alternative(data: Dataset, path: Path) -> str:
         return f"a column of {path.name} ({shown}) or "
     if path.is_dir():
         return "the word 'folder' or "
-    return f"an array in {path.name} or " if path.suffix.lower() == ".npz" else ""
+    return f"an array in {path.name} or " if path.suffix.lower() == formats.ARCHIVE else ""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmvae.data.record import DataError, Dataset, as_labels, reason
+from gmvae import formats
+from gmvae.data.record import DataError, Dataset, as_labels, refusing
 from gmvae.data.zipped import check_growth, unzipped
 
 if TYPE_CHECKING:
@@ -20,19 +21,9 @@ _ENCODE = "encode the column as numbers or drop it"
 
 
 def read_table(path: Path, labels: str | Path | None = None) -> Dataset:
-    """Read a table of numbers, one observation per row.
+    """Read a table of numbers, one observation per row; a column that ``labels`` names is taken out as labels.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.csv``, ``.csv.gz`` or ``.parquet`` file.
-    labels : str or Path, optional
-        The column of labels, where it names one; it is taken out of the observations.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, lacks column names, or has a cell that is missing or not a number.
+    DataError if the file cannot be read, lacks column names, or has a cell that is missing or not a number.
     """
     table = open_table(path)
     y = None
@@ -49,15 +40,9 @@ def read_table(path: Path, labels: str | Path | None = None) -> Dataset:
 
 
 def open_table(path: Path) -> pa.Table:
-    """Read the file as it is and check its column names.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read or its header cannot be one.
-    """
-    is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
-    try:
+    """Read the file as it is; DataError if it cannot be read or its header cannot be one."""
+    is_csv = path.name.lower().endswith(formats.CSV)
+    with refusing(f"{path.name} must be a table that can be read"):
         if is_csv:
             from pyarrow import csv
 
@@ -77,10 +62,6 @@ def open_table(path: Path) -> pa.Table:
                 table = file.read()
         # Row numbers that pandas stores with the data are no feature.
         table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
-    except DataError:
-        raise
-    except Exception as error:  # pyarrow and gzip raise many types
-        raise DataError(f"{path.name} must be a table that can be read; got: {reason(error)}.") from error
     _check_names(table.column_names, path.name, typed=not is_csv)
     if table.num_rows == 0:
         raise DataError(f"{path.name} must have at least one row below its header; got none.")
@@ -88,13 +69,7 @@ def open_table(path: Path) -> pa.Table:
 
 
 def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
-    """One column as labels of shape (n,).
-
-    Raises
-    ------
-    DataError
-        If a label is missing, or neither a whole number nor text.
-    """
+    """One column as labels (n,); DataError if one is missing, or neither a whole number nor text."""
     from pyarrow import types
 
     column = table.column(name)
