@@ -1,6 +1,6 @@
 """Both halves of the figure joined: the terms of the bound for training, and the queries.
 
-Observations y are in the data's own units; what the networks see of them, "seen" and "view", is what
+Observations y are in the data's own units; what the networks see of them, "seen", is what
 `Likelihood.standardised` gives.
 """
 
@@ -19,7 +19,7 @@ from gmvae.config import Config
 from gmvae.distributions import reparameterise
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import LIKELIHOODS, Likelihood, Observation
-from gmvae.objective import Terms
+from gmvae.objective import GuidedTerms, Terms
 from gmvae.recognition import Posterior, Recognition
 
 _ELEMENTS_AT_ONCE = 2**22
@@ -65,11 +65,10 @@ class GaussianMixtureVAE(nn.Module):
         """Dimension of the latent that carries the mixture."""
         return self.generative.mixture.streams[2]
 
-    def forward(self, y: Tensor, noise: Noise, view: Tensor | None = None) -> Terms:
+    def forward(self, y: Tensor, noise: Noise, guided: Tensor | None = None) -> Terms | GuidedTerms:
         """The four terms of the bound for observations y (B, *event), with S samples each.
 
-        With a ``view`` of each (B, *event), as `standardised` gives it, posteriors of the components come with them:
-        the observations' at the means of q(x|y) and q(w|y), the views' at the means and at samples.
+        With other observations ``guided`` (B, *event), as `standardised` gives them, posteriors of both come with them.
         """
         seen = self.standardised(y)
         q_x, q_w = self.recognition(seen)
@@ -77,11 +76,9 @@ class GaussianMixtureVAE(nn.Module):
         mixture = self.generative.mixture(reparameterise(q_w, noise.w))
         reconstruction = self.log_likelihood(x, y, seen)
         terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
-        if view is None:
+        if guided is None:
             return terms
-        return terms._replace(
-            log_posterior=self.plug_in(Posterior(q_x, q_w)), view_log_posterior=self.mean_log_posterior(view, noise)
-        )
+        return GuidedTerms(terms, self.plug_in(Posterior(q_x, q_w)), self.mean_log_posterior(guided, noise))
 
     def noise(self, n_samples: int, n_rows: int, generator: torch.Generator) -> Noise:
         """Draw noise of the model's type, on the generator's device."""
@@ -116,9 +113,9 @@ class GaussianMixtureVAE(nn.Module):
         mixture = self.generative.mixture(reparameterise(q.w, noise.w))
         return mixture.log_posterior(reparameterise(q.x, noise.x)).exp().mean(0)
 
-    def mean_log_posterior(self, view: Tensor, noise: Noise) -> Tensor:
+    def mean_log_posterior(self, seen: Tensor, noise: Noise) -> Tensor:
         """log p(z|x,w) averaged over samples and means of q(x|y) q(w|y), for what `standardised` gives; (B, K)."""
-        q = self.recognition(view)
+        q = self.recognition(seen)
         x, w = (
             torch.cat([each.mean.unsqueeze(0), reparameterise(each, drawn)])
             for each, drawn in zip(q, noise, strict=True)

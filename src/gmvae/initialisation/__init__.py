@@ -1,4 +1,4 @@
-"""Starting clusters and the number of clusters, found without a model. Labels are never used."""
+"""Starting clusters and the number of clusters, found without a model. Classes are never used."""
 
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.n_clusters import MAX_COMPONENTS, Evidence, choose, count, evidence
