@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gmvae.data.record import DataError, Dataset, as_labels, reason
+from gmvae.data.sparse import is_sparse, read_sparse
 from gmvae.data.zipped import check_growth
 
 _CHANNELS = (1, 3, 4)
@@ -37,7 +38,8 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
     path : Path
         The archive.
     part : str, optional
-        The array to take; by default the one named ``X``, else the only one of two or more dimensions.
+        The array to take; by default the one named ``X``, else a sparse matrix that SciPy saved, else the only one of
+        two or more dimensions.
     labels : str or Path, optional
         The array of labels, where it names one.
 
@@ -54,10 +56,11 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
                 raise ValueError("it is a single array, to be named .npy")
             assert archive.zip is not None
             check_growth(path, sum(member.file_size for member in archive.zip.infolist()))
-            name = part or _only_candidate(archive, path.name)
-            if name not in archive.files:
+            sparse = part is None and is_sparse(archive.files)
+            name = part or ("X" if sparse else _only_candidate(archive, path.name))
+            if not sparse and name not in archive.files:
                 raise DataError(f"{path.name} must hold the array {name!r}; got {', '.join(archive.files)}.")
-            X = _array(archive, name)
+            X = read_sparse(archive, path) if sparse else _array(archive, name)
             y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
     except DataError:
         raise
