@@ -80,7 +80,6 @@ def looks(pixels: np.ndarray) -> str:
 
 def _pixels(image: Image.Image, path: Path, name: str) -> np.ndarray:
     """The page at which an image stands, its channels first."""
-    turn = image.getexif().get(_ORIENTATION, 1)
     deep = read_deep_png(path) if image.format == "PNG" and not image.is_animated else None  # type: ignore[attr-defined]
     if deep is not None:
         pixels = deep
@@ -97,7 +96,7 @@ def _pixels(image: Image.Image, path: Path, name: str) -> np.ndarray:
         pixels = np.asarray(image.convert(mode))
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.float32) / np.float32(_LARGEST)
-    pixels = _turned(pixels, turn)
+    pixels = _turned(pixels, image.getexif().get(_ORIENTATION, 1))
     return pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
 
 

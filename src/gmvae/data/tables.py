@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
 _NO_OPTIONS = TableOptions()
+_NAMELESS = "__index_level_"
 
 
 class Opened(NamedTuple):
@@ -136,11 +137,27 @@ def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
     with parquet.ParquetFile(path) as file:
         check_growth(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
         table = file.read()
-    named = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    index = [name for name in named if isinstance(name, str) and name in table.column_names]
+    table, row_names = _with_row_names(table)
+    return Opened(table, Form(options.missing, options.decimal), tuple(row_names))
+
+
+def _with_row_names(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The table with its pandas index as columns, and their names."""
+    import pyarrow as pa
+
+    stored = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    names = [name for name in stored if isinstance(name, str) and name in table.column_names]
     # Indices without a name are stored under one that no column has by chance.
-    index += [name for name in table.column_names if name.startswith("__index_level_") and name not in index]
-    return Opened(table, Form(options.missing, options.decimal), tuple(index))
+    names += [name for name in table.column_names if name.startswith(_NAMELESS) and name not in names]
+    for entry in stored:
+        if isinstance(entry, dict) and entry.get("kind") == "range":
+            values = range(entry["start"], entry["stop"], entry["step"])
+            name = entry["name"] or f"{_NAMELESS}0__"
+            plain_numbers = entry["name"] is None and values[:1] == range(1) and entry["step"] == 1
+            if len(values) == table.num_rows and name not in table.column_names and not plain_numbers:
+                table = table.append_column(name, pa.array(values, pa.int64()))
+                names.append(name)
+    return table, names
 
 
 def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
@@ -203,7 +220,7 @@ def _ids(table: pa.Table, names: Sequence[str]) -> Ids:
     """What identifies rows; the values of several columns stand side by side."""
     lists = [table.column(name).to_pylist() for name in names]
     values = lists[0] if len(lists) == 1 else [", ".join(map(str, each)) for each in zip(*lists, strict=True)]
-    name = ", ".join("index" if each.startswith("__index_level_") else each for each in names)
+    name = ", ".join("index" if each.startswith(_NAMELESS) else each for each in names)
     kinds: set[type[Any]] = {type(value) for value in values}
     if kinds == {int}:
         return Ids(name, np.array(values))
