@@ -273,7 +273,7 @@ def test_adult_and_horse_colic_are_read_as_they_are(data_home: Path) -> None:
     assert rows_with_gaps == 2399
     first = data.columns.decode(data.X[:1]).to_pylist()[0]
     assert list(first.values())[:4] == [39, "State-gov", 77516, "Bachelors"]
-    with pytest.raises(DataError, match="got 39, State-gov, 77516, .*`--no-header`"):
+    with pytest.raises(DataError, match=r"got 39, State-gov, 77516, .*`--no-header`"):
         load(data_home / "tabular" / "adult-train.csv.gz")
     path = data_home / "tabular" / "horse-colic.csv"
     data = load(
