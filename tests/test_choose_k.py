@@ -390,7 +390,7 @@ def test_what_is_left_is_the_mean_of_what_was(monkeypatch: pytest.MonkeyPatch) -
     from gmvae.cli.choose_k import _Clock
 
     said: list[str] = []
-    clock = _Clock(2, said.append)
+    clock = _Clock(said.append)
     evidence = Evidence(2, 0.5, 0.1, 0.5)
     done = [Candidate(k, evidence, Fits([-1.0, -2.0], 0.75, [2.0, 2.0], 2, 100.0 * (k - 1))) for k in (2, 3)]
     clock.tell(Choice([done[0], *(Candidate(k, None, None) for k in (3, 4, 5))]), done[0])

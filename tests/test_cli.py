@@ -491,7 +491,7 @@ def test_predict_says_what_the_model_says(folder, run):
 
 
 def test_predict_writes_files_block_by_block(folder, run, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmvae.cli.fitted._ROWS_AT_ONCE", 100)
+    monkeypatch.setattr("gmvae.cli.predict._ROWS_AT_ONCE", 100)
     X, estimator = np.load(folder / "X.npy"), GMVAE.load(run / "model.safetensors")
     gmvae("predict", run, folder / "X.npy", "-o", tmp_path / "new" / "l.npy")
     gmvae("predict", run / "model.safetensors", folder / "X.npy", "--proba", "-o", tmp_path / "p.npy")

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from gmvae.data import DataError, Dataset, arcs, catalogue, fetch, load, sets
-from gmvae.data.home import resolve_home
+from gmvae.data.sets import resolve_home
 
 RNG = np.random.default_rng(0)
 TABLE = "a,b,kind\n1,0.5,x\n2,-1.5,y\n3,4,x\n"

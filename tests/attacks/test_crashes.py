@@ -28,7 +28,7 @@ from gmvae.atomic import alone
 from gmvae.cli import app
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs import complete as fitting
-from gmvae.runs.checkpoints import Checkpoints
+from gmvae.runs.fit import Checkpoints
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills and forks processes")
 PATIENCE = 120
@@ -39,7 +39,7 @@ def start() -> Callable[..., BaseProcess]:
     """Start a function of `victim` in a process of its own, forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
     # Names that are found without this folder on the path, which the server does not have.
-    context.set_forkserver_preload(["gmvae.runs.complete", "gmvae.fitting.fit", "gmvae.runs.checkpoints"])
+    context.set_forkserver_preload(["gmvae.runs.complete", "gmvae.fitting.fit", "gmvae.runs.fit"])
 
     def started(function: Callable[..., None], *arguments: object) -> BaseProcess:
         process = context.Process(target=function, args=arguments)

@@ -1,4 +1,4 @@
-"""The command ``gmvae`` and its doors, one file each."""
+"""The command ``gmvae``, to which every file of a command adds its own."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ import typer
 from typer.core import TyperGroup
 
 from gmvae import __version__
-from gmvae.cli import choose_k, data, demo, evaluate, fit, info, predict, reproduce, sample
 from gmvae.cli.speech import heed_termination, plainly
 
+_COMMANDS = ("demo", "choose-k", "fit", "predict", "sample", "evaluate", "info", "reproduce", "data")
 
-class Doors(TyperGroup):
-    """All commands, with one manner of saying errors and warnings."""
+
+class Commands(TyperGroup):
+    """All commands, in the order of the help, with one manner of saying errors and warnings."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
         with plainly(debug=bool(ctx.params.get("debug"))):
             return super().invoke(ctx)
 
 
 app = typer.Typer(
     name="gmvae",
-    cls=Doors,
+    cls=Commands,
     help="Deep clustering with Gaussian mixture variational autoencoders.",
     epilog="Example: gmvae fit digits -k 10 -o runs/digits",
     no_args_is_help=True,
@@ -43,7 +46,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def doors(
+def gmvae(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -52,11 +55,6 @@ def doors(
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
-
-
-for door in (demo, choose_k, fit, predict, sample, evaluate, info, reproduce):
-    door.add_to(app)
-app.add_typer(data.app, name="data")
 
 
 def main() -> None:

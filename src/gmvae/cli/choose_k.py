@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source
+from gmvae.cli.app import app
+from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source, output
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
 
@@ -19,35 +20,31 @@ if TYPE_CHECKING:
     from gmvae.runs.choice_of_k import Comparison
 
 _MISSING = "–"
-_COLUMNS = {
-    "K": "n_components",
-    "stability": "stability",
-    "± error": "stability_error",
-    "separation": "separation",
-    "score": "score",
-    "fits agree": "agreement",
-    "held-out bound": "lower_bound_mean",
-    "worst": "lower_bound_worst",
-    "best": "lower_bound_best",
-    "in use": "n_components_effective",
-    "seconds": "seconds",
+_EVIDENCE = {
+    "n_components": ("K", 0),
+    "stability": ("stability", 3),
+    "stability_error": ("± error", 3),
+    "separation": ("separation", 3),
+    "score": ("score", 3),
 }
-_DIGITS = {"lower_bound_mean": 2, "lower_bound_worst": 2, "lower_bound_best": 2, "n_components_effective": 1}
-_N_EVIDENCE = 5
-"""Columns that need no fits."""
+"""Title and digits of columns of the halves."""
+_FITS = {
+    "agreement": ("fits agree", 3),
+    "lower_bound_mean": ("held-out bound", 2),
+    "lower_bound_worst": ("worst", 2),
+    "lower_bound_best": ("best", 2),
+    "n_components_effective": ("in use", 1),
+    "seconds": ("seconds", 1),
+}
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        "choose-k",
-        help="Compare numbers of clusters: whether halves of the data, and fits with several seeds, find the same "
-        "clusters, and what bound the fits reach on held-out rows. Writes a table and a plot after every K; the same "
-        "command goes on after an interruption, and with more K.",
-        epilog="Example: gmvae choose-k digits --k 2:16 --epochs 40",
-    )(choose_k)
-
-
+@app.command(
+    "choose-k",
+    help="Compare numbers of clusters: whether halves of the data, and fits with several seeds, find the same "
+    "clusters, and what bound the fits reach on held-out rows. Writes a table and a plot after every K; the same "
+    "command goes on after an interruption, and with more K.",
+    epilog="Example: gmvae choose-k digits --k 2:16 --epochs 40",
+)
 def choose_k(
     source: Source,
     numbers: Annotated[
@@ -59,18 +56,12 @@ def choose_k(
     n_fits: Annotated[
         int, typer.Option("--fits", metavar="N", min=0, help="Fits of each number, with seeds that count up; 0: none.")
     ] = 2,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder of the results.", show_default="runs/<source>-choose-k"
-        ),
-    ] = None,
+    out: Annotated[Path | None, output("DIR", "Folder of the results.", "runs/<source>-choose-k")] = None,
     labels: Labels = None,
     preset: Preset = None,
     epochs: Epochs = None,
     seed: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the first fit, and of the halves."),
+        int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the first fit, and of the halves.")
     ] = 0,
     device: FitDevice = None,
     precision: Precision = None,
@@ -90,11 +81,13 @@ def choose_k(
     }
     chosen = settings(preset, options, assignments or ())
 
-    from gmvae.runs.choice_of_k import ComparisonRequest, choose
+    from gmvae.runs.choice_of_k import choose
 
-    clock = _Clock(n_fits, note if not quiet else lambda _: None)
+    clock = _Clock((lambda _: None) if quiet else note)
     try:
-        outcome = choose(ComparisonRequest(source, labels, data_home, out, asked, n_fits, chosen), clock.tell)
+        outcome = choose(
+            source, asked, chosen, labels=labels, data_home=data_home, out=out, n_fits=n_fits, tell=clock.tell
+        )
     except KeyboardInterrupt as signal:
         interrupted(signal, "Interrupted; the same command goes on from here.")
     show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits)
@@ -103,10 +96,7 @@ def choose_k(
 def numbers_of(text: str) -> list[int]:
     """Read ``2:20``, ``2:20:2`` or ``3,5,8``, or several of them with commas between.
 
-    Raises
-    ------
-    ValueError
-        If it is none of these, names fewer than two numbers, or one below 2.
+    ValueError if it is none of these, names fewer than two numbers, or one below 2.
 
     Examples
     --------
@@ -135,17 +125,17 @@ def numbers_of(text: str) -> list[int]:
 class _Clock:
     """Says after each step how long it took, and about how long the rest will take."""
 
-    def __init__(self, n_fits: int, say: Any) -> None:
-        self.n_fits, self.say = n_fits, say
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self.say = say
         self.started = time.perf_counter()
         self.seconds: list[float] = []
 
     def tell(self, choice: Choice, done: Candidate | None) -> None:
-        left = sum(each.fits is None for each in choice.candidates) if self.n_fits else 0
         if done is None:
             self.say(f"Halves of the data are compared: {time.perf_counter() - self.started:.1f} s.")
             return
         assert done.fits is not None
+        left = sum(each.fits is None for each in choice.candidates)
         self.seconds.append(done.fits.seconds)
         rest = f"about {_duration(left * sum(self.seconds) / len(self.seconds))} left" if left else "done"
         agreement = "" if done.fits.agreement is None else f", fits agree by {done.fits.agreement:.2f}"
@@ -160,16 +150,19 @@ def _duration(seconds: float) -> str:
 
 
 def _show(outcome: Comparison, n_fits: int) -> None:
-    columns = list(_COLUMNS.items())[: None if n_fits else _N_EVIDENCE]
+    columns = {**_EVIDENCE, **(_FITS if n_fits else {})}
     if n_fits == 1:
-        columns = [(title, name) for title, name in columns if name not in ("agreement", "lower_bound_worst")]
-    rows = zip(*(_cells(name, outcome.table[name]) for _, name in columns), strict=True)
-    show_table([title for title, _ in columns], list(rows))
+        del columns["agreement"], columns["lower_bound_worst"]
+    cells = [
+        [_MISSING if value is None else f"{value:.{digits}f}" for value in outcome.table[name]]
+        for name, (_, digits) in columns.items()
+    ]
+    show_table([title for title, _ in columns.values()], list(zip(*cells, strict=True)))
     number = outcome.choice.n_components
     said = (
         "none: halves of so few rows say nothing" if number is None else f"{number}, by the rule of n_components='auto'"
     )
-    show([("clusters", said), ("table", outcome.csv), ("plot", outcome.png)])
+    show([("clusters", said), ("table", outcome.file("csv")), ("plot", outcome.file("png"))])
     fits = [each.fits for each in outcome.choice.candidates if each.fits is not None]
     still = sum(len(each.lower_bounds) - each.n_converged for each in fits)
     if still:
@@ -179,10 +172,3 @@ def _show(outcome: Comparison, n_fits: int) -> None:
     if outcome.document["labels"] is not None:
         data += ["--labels", outcome.document["labels"]]
     show_next([f"gmvae fit {shlex.join(data)} -k {number or 'K'}"])
-
-
-def _cells(name: str, values: Sequence[float | None]) -> list[str]:
-    if name == "n_components":
-        return [str(value) for value in values]
-    digits = _DIGITS.get(name, 1 if name == "seconds" else 3)
-    return [_MISSING if value is None else f"{value:.{digits}f}" for value in values]

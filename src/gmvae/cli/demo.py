@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from gmvae.cli.app import app
+from gmvae.cli.options import output
 from gmvae.cli.speech import note, show_table
 
 if TYPE_CHECKING:
@@ -23,17 +23,11 @@ _COLUMNS = {
 }
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Fit small data that come with the package, and draw what was found: a first look.",
-        epilog="Example: gmvae demo --out demo",
-    )(demo)
-
-
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the results.")] = Path("demo"),
-) -> None:
+@app.command(
+    help="Fit small data that come with the package, and draw what was found: a first look.",
+    epilog="Example: gmvae demo --out demo",
+)
+def demo(out: Annotated[Path, output("DIR", "Folder of the results.")] = Path("demo")) -> None:
     """Run the demonstration."""
     from gmvae.paper.demo import run
 
@@ -55,6 +49,4 @@ def demo(
 
 def _summary(values: Sequence[float | None]) -> str:
     numbers = [value for value in values if value is not None]
-    if not numbers:
-        return "–"
-    return f"{fmean(numbers):.3f} ± {stdev(numbers):.3f}"
+    return f"{fmean(numbers):.3f} ± {stdev(numbers):.3f}" if numbers else "–"

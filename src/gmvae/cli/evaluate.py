@@ -6,18 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from gmvae.cli.app import app
 from gmvae.cli.options import DataHome, Device, Json, Labels, RunArgument, Source
 from gmvae.cli.speech import show, show_json
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Score clusters against true classes, which the built-in sets bring along.",
-        epilog="Example: gmvae evaluate runs/mnist mnist:test --json",
-    )(evaluate)
-
-
+@app.command(
+    help="Score clusters against true classes, which the built-in sets bring along.",
+    epilog="Example: gmvae evaluate runs/mnist mnist:test --json",
+)
 def evaluate(
     run: RunArgument,
     source: Source,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmvae.cli.app import app
 from gmvae.cli.options import (
     SOURCE_HELP,
     DataHome,
@@ -20,7 +21,8 @@ from gmvae.cli.options import (
     Preset,
     Quiet,
     Set,
-    help_of,
+    hyperparameter,
+    output,
 )
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
@@ -30,27 +32,17 @@ if TYPE_CHECKING:
     from gmvae.runs.complete import FinishedRun
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Learn clusters, and write a run folder: the model, assignments.parquet, history.csv, figures and "
-        "TensorBoard events. The same data, settings and seed give the same result.",
-        epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
-    )(fit)
-
-
+@app.command(
+    help="Learn clusters, and write a run folder: the model, assignments.parquet, history.csv, figures and "
+    "TensorBoard events. The same data, settings and seed give the same result.",
+    epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
+)
 def fit(
     source: Annotated[
-        str | None,
-        typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.", show_default=False),
+        str | None, typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.")
     ] = None,
-    n_components: Annotated[
-        str | None, typer.Option("--n-components", "-k", metavar="K", help=help_of("n_components"), show_default="10")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="RUN", help="The run folder.", show_default="runs/<source>-k<K>"),
-    ] = None,
+    n_components: Annotated[str | None, hyperparameter("n_components", "K", "--n-components", "-k")] = None,
+    out: Annotated[Path | None, output("RUN", "The run folder.", "runs/<source>-k<K>")] = None,
     labels: Labels = None,
     preset: Preset = None,
     epochs: Epochs = None,
@@ -80,7 +72,11 @@ def fit(
     }
     chosen = {"verbose": 0 if quiet else 1, **settings(preset, options, assignments or ())}
     if resume and out is not None and RunFolder(out).complete:
-        _say_complete(out, as_json)
+        note(f"{out} is complete; nothing is left to do.")
+        if as_json:
+            from gmvae.cli.info import describe
+
+            show_json(describe(out))
         return
 
     from gmvae.runs.complete import FitRequest, fit_anew, go_on
@@ -97,14 +93,6 @@ def fit(
             note(f"The epochs so far are kept; {said}")
         raise
     show_json(_document(outcome)) if as_json else _show(outcome)
-
-
-def _say_complete(out: Path, as_json: bool) -> None:
-    note(f"{out} is complete; nothing is left to do.")
-    if as_json:
-        from gmvae.cli.info import describe
-
-        show_json(describe(out))
 
 
 def _document(outcome: FinishedRun) -> dict[str, Any]:
@@ -133,10 +121,7 @@ def _show(outcome: FinishedRun) -> None:
             ("held-out bound", f"{fitted.lower_bound:.3f} nats per observation"),
             *([("clusters found", fitted.config.K)] if outcome.config.n_components == "auto" else []),
             ("effective clusters", f"{fitted.n_components_effective:.1f} of {fitted.config.K}"),
-            (
-                "information",
-                f"{best.information:.2f} nats about a row, of at most {math.log(fitted.config.K):.2f}",
-            ),
+            ("information", f"{best.information:.2f} nats about a row, of at most {math.log(fitted.config.K):.2f}"),
             ("agreement", f"{best.agreement:.1%} of rows keep their cluster when the latents are drawn"),
             *([("stability", f"{fitted.stability:.3f}")] if not math.isnan(fitted.stability) else []),
             ("seconds", f"{outcome.seconds:.1f}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +10,6 @@ from gmvae.data import DataError, Dataset, load
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.record import Record
-
-_ROWS_AT_ONCE = 16384
-"""Rows per block of results: large enough for the model's batches, small enough for any memory."""
 
 
 class Asked(NamedTuple):
@@ -29,13 +25,7 @@ class Asked(NamedTuple):
 
 
 def open_fitted(run: Path, device: str) -> Asked:
-    """Load the model of a run folder, or a model file.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or it cannot be read.
-    """
+    """Load the model of a run folder, or a model file."""
     path = model_file(run)
     return Asked(Fitted.load(path, device=device), RunFolder(path.parent).read_record())
 
@@ -44,11 +34,6 @@ def load_for(asked: Asked, source: str, labels: str | None, data_home: Path | No
     """Load data for a fitted model; columns of a table are put in the order of the training.
 
     The source of the training keeps the labels it had then, unless others are given.
-
-    Raises
-    ------
-    DataError
-        If the data cannot be loaded, or a column of the training is missing.
     """
     record = asked.record
     if labels is None and record is not None and source == record.source:
@@ -62,8 +47,3 @@ def load_for(asked: Asked, source: str, labels: str | None, data_home: Path | No
         raise DataError(f"{data.name} must have the columns of the training; it lacks {', '.join(missing)}.")
     columns = [data.feature_names.index(name) for name in names]
     return replace(data, X=data.X[:, columns], feature_names=tuple(names))
-
-
-def blocks_of(n: int) -> Iterator[slice]:
-    """Cut n rows into blocks."""
-    return (slice(first, first + _ROWS_AT_ONCE) for first in range(0, n, _ROWS_AT_ONCE))

@@ -6,22 +6,14 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import typer
-
+from gmvae.cli.app import app
 from gmvae.cli.options import Json, RunArgument
 from gmvae.cli.speech import show, show_json
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.record import read_json
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Show what was fitted, how far, and what came of it.",
-        epilog="Example: gmvae info runs/digits",
-    )(info)
-
-
+@app.command(help="Show what was fitted, how far, and what came of it.", epilog="Example: gmvae info runs/digits")
 def info(run: RunArgument, as_json: Json = False) -> None:
     """Show what was fitted."""
     document = describe(run)
@@ -34,18 +26,7 @@ def info(run: RunArgument, as_json: Json = False) -> None:
 
 
 def describe(run: Path) -> dict[str, Any]:
-    """Gather what is known about a run, complete or not, or about a model file.
-
-    Returns
-    -------
-    dict of str
-        As JSON; what is not known is None.
-
-    Raises
-    ------
-    ValueError
-        If there is no run.
-    """
+    """What is known about a run, complete or not, or about a model file, as JSON; None where nothing is known."""
     folder = RunFolder(run)
     begun = folder.config.is_file() and not folder.model.is_file()
     facts = _unfinished(folder) if begun else _finished(model_file(run))
@@ -74,7 +55,6 @@ def _unfinished(folder: RunFolder) -> dict[str, Any]:
 
 
 def _epochs(history: Path) -> list[float]:
-    """The held-out bound after every epoch."""
     try:
         with history.open(newline="", encoding="utf-8") as file:
             return [float(row["lower_bound_held_out"]) for row in csv.DictReader(file)]
@@ -99,16 +79,14 @@ def _finished(model: Path) -> dict[str, Any]:
 
 
 def _sizes(assignments: Path, n_components: int) -> list[int]:
-    """Observations per cluster."""
     import numpy as np
     from pyarrow import ArrowException, parquet
 
     try:
         labels = parquet.read_table(assignments, columns=["label"]).column("label").to_numpy()
-        counts = [int(np.count_nonzero(labels == k)) for k in range(n_components)]
+        return [int(np.count_nonzero(labels == k)) for k in range(n_components)]
     except (ArrowException, KeyError, OSError) as error:
         raise ValueError(f"{assignments} must hold the clusters of a run; it cannot be read: predict anew.") from error
-    return counts
 
 
 def _words(value: Any) -> str:

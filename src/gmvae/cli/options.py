@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gmvae.config import Config
+from gmvae.formats import OBSERVATIONS
 from gmvae.presets import PRESETS
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
@@ -21,64 +22,54 @@ def help_of(name: str) -> str:
     return f"{metadata['help']}{symbol}".replace("[", "\\[")
 
 
+def hyperparameter(name: str, metavar: str, *options: str, more: str = "") -> Any:
+    """The option that sets a hyperparameter; help and default are those of the configuration."""
+    return typer.Option(
+        *options, metavar=metavar, help=f"{help_of(name)}{more}", show_default=str(_FIELDS[name].default)
+    )
+
+
+def output(metavar: str, about: str, default: str | None = None) -> Any:
+    """Where the results of a command go; ``default`` is what the help says of it."""
+    return typer.Option("--out", "-o", metavar=metavar, help=about, show_default=default or True)
+
+
 SOURCE_HELP = (
-    "A file (.npy, .npz, .csv, .csv.gz, .parquet, IDX), a folder of images or a built-in set such as 'digits'; "
+    f"A file ({OBSERVATIONS}), a folder of images or a built-in set such as 'digits'; "
     "a part may follow: mnist:test, file.npz:X_train."
 )
 
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
 
 RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run folder that `gmvae fit` made, or a model file.", show_default=False)
+    Path, typer.Argument(metavar="RUN", help="A run folder that `gmvae fit` made, or a model file.")
 ]
 
 Labels = Annotated[
     str | None,
     typer.Option(
-        "--labels",
         metavar="FILE|COLUMN",
         help="True classes: a file, a column of the table, an array of the .npz, or 'folder' for images in folders. "
         "They are used for evaluation only and never reach the training.",
-        show_default=False,
     ),
 ]
 
 DataHome = Annotated[
     Path | None,
-    typer.Option(
-        "--data-home", metavar="DIR", help="Folder of the built-in sets; default: $GMVAE_DATA, else the user's cache."
-    ),
+    typer.Option(metavar="DIR", help="Folder of the built-in sets; default: $GMVAE_DATA, else the user's cache."),
 ]
 
-Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help=help_of("device"))]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help=help_of("device"))]
+
 
 Preset = Annotated[
     str | None,
-    typer.Option(
-        "--preset",
-        metavar="NAME",
-        help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them.",
-        show_default=False,
-    ),
+    typer.Option(metavar="NAME", help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them."),
 ]
 
-Epochs = Annotated[
-    str | None, typer.Option("--epochs", metavar="N|auto", help=help_of("max_iter"), show_default="auto")
-]
-
-FitDevice = Annotated[
-    str | None, typer.Option("--device", metavar="DEVICE", help=help_of("device"), show_default="auto")
-]
-
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        "--precision",
-        metavar="NAME",
-        help=f"{help_of('precision')} auto, 32-true, bf16-mixed or 64-true.",
-        show_default="auto",
-    ),
-]
+Epochs = Annotated[str | None, hyperparameter("max_iter", "N|auto")]
+FitDevice = Annotated[str | None, hyperparameter("device", "DEVICE")]
+Precision = Annotated[str | None, hyperparameter("precision", "NAME", more=" auto, 32-true, bf16-mixed or 64-true.")]
 
 Set = Annotated[
     list[str] | None,
@@ -86,10 +77,8 @@ Set = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="Any hyperparameter, such as min_information=0.5 or hidden_layer_sizes=256,128; may be repeated.",
-        show_default=False,
     ),
 ]
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")]
-
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on standard output.")]

@@ -8,32 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from gmvae.cli.options import DataHome, Device, RunArgument, Source
+from gmvae import formats
+from gmvae.cli.app import app
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Write the cluster of every observation, in the order of the source; as CSV to standard output unless "
-        "-o names a file.",
-        epilog="Example: gmvae predict runs/digits digits --proba --ambiguous 0.5 --novel 1 -o clusters.parquet",
-    )(predict)
+_ROWS_AT_ONCE = 16384
+"""Rows per block of results: large enough for the model's batches, small enough for any memory."""
 
 
+@app.command(
+    help="Write the cluster of every observation, in the order of the source; as CSV to standard output unless "
+    "-o names a file.",
+    epilog="Example: gmvae predict runs/digits digits --proba --ambiguous 0.5 --novel 1 -o clusters.parquet",
+)
 def predict(
     run: RunArgument,
     source: Source,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="A .csv or .parquet table, or a .npy array of the labels or of the one thing to add.",
-            show_default="CSV to standard output",
+        output(
+            "FILE",
+            "A .csv or .parquet table, or a .npy array of the labels or of the one thing to add.",
+            "CSV to standard output",
         ),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add the probability of every cluster, p_0, p_1, …")] = False,
@@ -43,44 +42,36 @@ def predict(
     ambiguous: Annotated[
         float | None,
         typer.Option(
-            "--ambiguous",
             metavar="NATS",
             min=0.0,
             help="Add 1 where the entropy of the probabilities is above NATS, else 0; 0.5 is that of 80 to 20 between "
             "two clusters.",
-            show_default=False,
         ),
     ] = None,
     novel: Annotated[
         float | None,
         typer.Option(
-            "--novel",
             metavar="PERCENT",
             min=0.0,
             max=100.0,
             help="Add 1 where the density is below that of all but PERCENT of the rows held out of the fit, else 0; "
             "1 flags the least likely hundredth. Slow.",
-            show_default=False,
         ),
     ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Leave this column of the table out.", show_default=False),
-    ] = None,
+    labels: Annotated[str | None, typer.Option(metavar="COLUMN", help="Leave this column of the table out.")] = None,
     batch_size: Annotated[
-        int | None,
-        typer.Option("--batch-size", metavar="N", min=1, help="Rows at a time.", show_default="what caches hold"),
+        int | None, typer.Option(metavar="N", min=1, help="Rows at a time.", show_default="what caches hold")
     ] = None,
     data_home: DataHome = None,
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
-    from gmvae.cli.fitted import blocks_of, load_for, open_fitted
+    from gmvae.cli.fitted import load_for, open_fitted
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.fitted.fitted import ambiguous as is_ambiguous
 
-    suffix = None if out is None else check_target(out, (".csv", ".parquet", ".npy"))
-    if suffix == ".npy" and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
+    suffix = None if out is None else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY))
+    if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     asked = open_fitted(run, device)
     fitted = asked.fitted
@@ -98,12 +89,12 @@ def predict(
 
     def found(wanted: Sequence[Part]) -> Iterator[list[NDArray[Any]]]:
         """Arrays (n, ...) of each part, block by block."""
-        for block in blocks_of(len(rows)):
-            part = rows[block]
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[first : first + _ROWS_AT_ONCE]
             chances = fitted.proba(part, batch_size)
             yield [each.of(part, chances) for each in wanted]
 
-    if out is not None and suffix == ".npy":
+    if out is not None and suffix == formats.ARRAY:
         write_array(out, len(rows), (array for (array,) in found(parts[-1:])))
         return
     columns = ([column for each in block for column in each.reshape(len(each), -1).T] for block in found(parts))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gmvae.cli.options import DataHome
+from gmvae.cli.app import app
+from gmvae.cli.options import DataHome, output
 from gmvae.cli.speech import interrupted, note, show
 
 ITEMS = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "table1", "tableA", "ablation")
@@ -15,25 +16,17 @@ ITEMS = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "table1", "tableA", "ab
 _ALL = "all"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Reproduce figures and tables of the paper: pictures, numbers and a page with a verdict for each. "
-        "Finished fits are kept in the output folder and never run twice; interrupted ones go on.",
-        epilog="Example: gmvae reproduce fig2 fig3",
-    )(reproduce)
-
-
+@app.command(
+    help="Reproduce figures and tables of the paper: pictures, numbers and a page with a verdict for each. "
+    "Finished fits are kept in the output folder and never run twice; interrupted ones go on.",
+    epilog="Example: gmvae reproduce fig2 fig3",
+)
 def reproduce(
-    items: Annotated[
-        list[str], typer.Argument(metavar="ITEM...", help=f"{', '.join(ITEMS)}, or {_ALL}.", show_default=False)
-    ],
+    items: Annotated[list[str], typer.Argument(metavar="ITEM...", help=f"{', '.join(ITEMS)}, or {_ALL}.")],
     quick: Annotated[bool, typer.Option("--quick", help="A smoke test: small data, an epoch or so.")] = False,
     full: Annotated[bool, typer.Option("--full", help="The paper's epochs and ten seeds: for a GPU.")] = False,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="N,N,…", help="Seeds in place of each item's own.", show_default=False)
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the page.")] = Path("paper"),
+    seeds: Annotated[str | None, typer.Option(metavar="N,N,…", help="Seeds in place of each item's own.")] = None,
+    out: Annotated[Path, output("DIR", "Folder of the page.")] = Path("paper"),
     data_home: DataHome = None,
 ) -> None:
     """Reproduce the paper."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmvae.cli.options import Device, RunArgument
+from gmvae import formats
+from gmvae.cli.app import app
+from gmvae.cli.options import Device, RunArgument, output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,14 +20,10 @@ if TYPE_CHECKING:
     Draw = Callable[[int, Any], tuple[NDArray[Any], NDArray[Any]]]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        help="Draw new observations: tables as CSV to standard output unless -o names a file, images to a file.",
-        epilog="Example: gmvae sample runs/digits -n 100 --mean -o samples.png",
-    )(sample)
-
-
+@app.command(
+    help="Draw new observations: tables as CSV to standard output unless -o names a file, images to a file.",
+    epilog="Example: gmvae sample runs/digits -n 100 --mean -o samples.png",
+)
 def sample(
     run: RunArgument,
     n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many.")] = 100,
@@ -39,13 +37,11 @@ def sample(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="An .npy array; for tables also .csv or .parquet; for images also a .png sheet, whose rows are the "
+        output(
+            "FILE",
+            "An .npy array; for tables also .csv or .parquet; for images also a .png sheet, whose rows are the "
             "clusters and share the N images.",
-            show_default="CSV to standard output",
+            "CSV to standard output",
         ),
     ] = None,
     mean: Annotated[
@@ -65,12 +61,13 @@ def sample(
     images = len(fitted.event_shape) == 3
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
-    suffix = None if out is None else check_target(out, (".npy", ".png") if images else (".npy", ".csv", ".parquet"))
+    allowed = (formats.ARRAY, ".png") if images else (formats.ARRAY, *formats.WRITTEN_TABLES)
+    suffix = None if out is None else check_target(out, allowed)
     if out is not None and suffix == ".png":
         _draw(draw, n, component, fitted.config.K, out)
         return
     observations, clusters = draw(n, component)
-    if out is not None and suffix == ".npy":
+    if out is not None and suffix == formats.ARRAY:
         write_array(out, n, [observations])
         return
     columns = asked.columns or [f"y_{d}" for d in range(observations.shape[1])]
@@ -85,15 +82,14 @@ def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:
     from gmvae.figures import shades
 
     if component is None:
-        per_row = math.ceil(n / K)
-        images = shades(draw(K * per_row, np.repeat(np.arange(K), per_row))[0])
-        figures.save(figures.component_samples(images.reshape(K, per_row, *images.shape[1:])), out)
-        return
-    images = shades(draw(n, component)[0])
-    width = math.ceil(math.sqrt(n))
-    height = math.ceil(n / width)
-    blank = np.ones((height * width - n, *images.shape[1:]))
-    sheet = np.concatenate([images, blank]).reshape(height, width, *images.shape[1:])
-    panel = figures.component_samples(sheet)
-    panel.set(title=f"Samples of component {component}", ylabel="", yticks=[])
+        height, width = K, math.ceil(n / K)
+        images = shades(draw(height * width, np.repeat(np.arange(K), width))[0])
+    else:
+        width = math.ceil(math.sqrt(n))
+        height = math.ceil(n / width)
+        images = shades(draw(n, component)[0])
+        images = np.concatenate([images, np.ones((height * width - n, *images.shape[1:]))])
+    panel = figures.component_samples(images.reshape(height, width, *images.shape[1:]))
+    if component is not None:
+        panel.set(title=f"Samples of component {component}", ylabel="", yticks=[])
     figures.save(panel, out)

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gmvae.config import Config
 from gmvae.presets import preset
 
-FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 _TYPES = get_type_hints(Config)
 
 
 def settings(
     name_of_preset: str | None, options: Mapping[str, tuple[str, str | None]], assignments: Sequence[str]
 ) -> dict[str, Any]:
-    """Gather what the user chose; options and assignments override the preset.
+    """The hyperparameters that the user chose, checked; options and assignments override the preset.
 
-    Parameters
-    ----------
-    name_of_preset : str, optional
-        One of `gmvae.presets.PRESETS`.
-    options : mapping of str to (str, str or None)
-        By hyperparameter: the option that sets it, and its value as typed, None where it was left out.
-    assignments : sequence of str
-        Each ``name=value``.
-
-    Returns
-    -------
-    dict of str
-        Keywords of `Config`, checked, without those that nobody named.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, named twice, or a value lies outside its domain.
+    ``options`` holds, by hyperparameter, the option that sets it and its value as typed, None where it was left out;
+    ``assignments`` are ``name=value``. ValueError if a name is unknown, or named twice.
     """
     chosen = {name: value_of(name, text) for name, (_, text) in options.items() if text is not None}
     for assignment in assignments:
@@ -45,7 +28,10 @@ def settings(
         name = name.strip()
         if not sign:
             raise ValueError(f"`--set` must be name=value; got {assignment!r}.")
-        _require_known(name)
+        if name not in _TYPES:
+            close = difflib.get_close_matches(name, _TYPES, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"they are {', '.join(_TYPES)}."
+            raise ValueError(f"`--set` must name a hyperparameter; got {name!r}: {hint}")
         if name in chosen:
             option = f"`{options[name][0]}` and `--set`" if name in options else "`--set`"
             raise ValueError(f"`{name}` must be set once; got it more than once by {option}.")
@@ -56,14 +42,9 @@ def settings(
 
 
 def value_of(name: str, text: str) -> Any:
-    """Read a hyperparameter's value by its type; what fits no type stays text, and `Config` refuses it by name.
+    """Read a hyperparameter's value, such as ``1e-3``, ``None``, ``true``, ``256,128`` or ``one-cycle``, by its type.
 
-    Parameters
-    ----------
-    name : str
-        A field of `Config`.
-    text : str
-        As typed: ``10``, ``1e-3``, ``None``, ``true``, ``256,128``, ``one-cycle``.
+    What fits no type stays text, and `Config` refuses it by name.
     """
     kind = _TYPES[name]
     kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
@@ -78,15 +59,6 @@ def value_of(name: str, text: str) -> Any:
         return text
     for number in (int, float):
         if number in kinds or (Any in kinds and number is int):
-            try:
+            with suppress(ValueError):
                 return number(text)
-            except ValueError:
-                continue
     return text
-
-
-def _require_known(name: str) -> None:
-    if name not in FIELDS:
-        close = difflib.get_close_matches(name, FIELDS, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"they are {', '.join(FIELDS)}."
-        raise ValueError(f"`--set` must name a hyperparameter; got {name!r}: {hint}")

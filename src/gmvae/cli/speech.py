@@ -7,7 +7,7 @@ import signal
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -39,12 +39,7 @@ def plainly(*, debug: bool) -> Iterator[None]:
     """Say errors that a user can put right, and warnings, in one line each; others keep their traceback.
 
     The library's errors about input are `ValueError`, the system's about files `OSError`, and training that
-    diverged is a `FloatingPointError`.
-
-    Parameters
-    ----------
-    debug : bool
-        Let every error through with its traceback.
+    diverged is a `FloatingPointError`. With ``debug`` every error keeps its traceback.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
@@ -107,14 +102,7 @@ def show_json(document: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(document, indent=2))
 
 
-def _warn(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
     _line("Warning: ", " ".join(str(message).split()), "yellow")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gmvae.data.record import DataError, Dataset, as_labels, reason
+from gmvae.data.errors import DataError, refusing
+from gmvae.data.record import Dataset, as_labels
 from gmvae.data.sparse import is_sparse, read_sparse
 from gmvae.data.zipped import check_growth
 
@@ -14,60 +15,33 @@ _CHANNELS = (1, 3, 4)
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Read one array, memory-mapped.
-
-    Raises
-    ------
-    DataError
-        If the file is not a NumPy array, or holds Python objects.
-    """
-    try:
+    """Read one array, memory-mapped; DataError if the file is none, or holds Python objects."""
+    with refusing(f"{path.name} must be one array saved by numpy.save, without Python objects"):
         # Copy-on-write: the file stays as it is, and torch does not warn about an array that cannot be written.
         return np.lib.format.open_memmap(path, mode="c")
-    except Exception as error:  # numpy's parser raises many types: TokenError, MemoryError, …
-        raise DataError(
-            f"{path.name} must be one array saved by numpy.save, without Python objects; got: {reason(error)}."
-        ) from error
 
 
 def read_npz(path: Path, part: str | None = None, labels: str | Path | None = None) -> Dataset:
-    """Read one array of an archive as observations, and another as labels.
+    """Read one array of an archive as observations, and the one that ``labels`` names, if any, as labels.
 
-    Parameters
-    ----------
-    path : Path
-        The archive.
-    part : str, optional
-        The array to take; by default the one named ``X``, else a sparse matrix that SciPy saved, else the only one of
-        two or more dimensions.
-    labels : str or Path, optional
-        The array of labels, where it names one.
-
-    Raises
-    ------
-    DataError
-        If the file is not an archive of arrays, holds Python objects, or has no single array that can be meant.
+    Without a part the array named ``X`` is taken, else a sparse matrix that SciPy saved, else the only array of two or
+    more dimensions. DataError if the file is not an archive of arrays, holds Python objects, or has none that can be
+    meant.
     """
-    try:
-        # Opened here, because numpy.load leaves the file open when it is not an archive after all.
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array, to be named .npy")
-            assert archive.zip is not None
-            check_growth(path, sum(member.file_size for member in archive.zip.infolist()))
-            sparse = part is None and is_sparse(archive.files)
-            name = part or ("X" if sparse else _only_candidate(archive, path.name))
-            if not sparse and name not in archive.files:
-                raise DataError(f"{path.name} must hold the array {name!r}; got {', '.join(archive.files)}.")
-            X = read_sparse(archive, path) if sparse else _array(archive, name)
-            y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
-    except DataError:
-        raise
-    except Exception as error:  # numpy and zipfile raise many types: LZMAError, NotImplementedError, …
-        raise DataError(
-            f"{path.name} must be arrays saved by numpy.savez, without Python objects; got: {reason(error)}."
-        ) from error
+    must = f"{path.name} must be arrays saved by numpy.savez, without Python objects"
+    # Opened here, because numpy.load leaves the file open when it is not an archive after all.
+    with refusing(must), path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array, to be named .npy")
+        assert archive.zip is not None
+        check_growth(path, sum(member.file_size for member in archive.zip.infolist()))
+        sparse = part is None and is_sparse(archive.files)
+        name = part or ("X" if sparse else _only_candidate(archive, path.name))
+        if not sparse and name not in archive.files:
+            raise DataError(f"{path.name} must hold the array {name!r}; got {', '.join(archive.files)}.")
+        X = read_sparse(archive, path) if sparse else _array(archive, name)
+        y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
     found = None if y is None else as_labels(y, f"{path.name}:{labels}")
     return Dataset(f"{path.name}:{name}", channels_first(X), found)
 

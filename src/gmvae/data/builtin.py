@@ -14,32 +14,19 @@ from gmvae.data.synthetic import arcs
 
 
 def load_builtin(known: BuiltIn, part: str | None, data_home: Path | None) -> Dataset:
-    """Load one part of a built-in set, by default its first; missing files are downloaded.
+    """Load one part of a built-in set, by default its first; files that are missing are downloaded first."""
+    if known.name == "synthetic":
+        return Dataset("synthetic", *arcs(), ("y1", "y2"))
+    if known.name == "digits":
+        from sklearn.datasets import load_digits
 
-    Raises
-    ------
-    DataError
-        If a file cannot be downloaded or read.
-    """
-    if not known.parts:
-        return {"synthetic": _synthetic, "digits": _digits}[known.name]()
+        digits = load_digits()
+        return Dataset("digits", (digits.images / 16).astype(np.float32), as_labels(digits.target, "digits"))
     name = f"{known.name}:{part or next(iter(known.parts))}"
     paths = fetch(name, data_home)
-    return _svhn(name, *paths) if known.name == "svhn" else _idx(name, *paths)
-
-
-def _synthetic() -> Dataset:
-    return Dataset("synthetic", *arcs(), ("y1", "y2"))
-
-
-def _digits() -> Dataset:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    return Dataset("digits", (digits.images / 16).astype(np.float32), as_labels(digits.target, "digits"))
-
-
-def _idx(name: str, images: Path, labels: Path) -> Dataset:
+    if known.name == "svhn":
+        return _svhn(name, *paths)
+    images, labels = paths
     return Dataset(name, read_idx(images), as_labels(read_idx(labels), labels.name))
 
 

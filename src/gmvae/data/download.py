@@ -8,9 +8,8 @@ from http.client import HTTPException
 from pathlib import Path
 
 from gmvae.atomic import replacing
-from gmvae.data.home import resolve_home
 from gmvae.data.record import DataError
-from gmvae.data.sets import BUILT_IN, RemoteFile, find
+from gmvae.data.sets import BUILT_IN, RemoteFile, find, resolve_home
 
 _BLOCK = 1 << 18
 _TIMEOUT_SECONDS = 30

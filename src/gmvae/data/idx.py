@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 import math
-import re
 import struct
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from gmvae.data.record import DataError, reason
+from gmvae.data.record import DataError, refusing
 from gmvae.data.zipped import unzipped
 
-IDX_NAME = re.compile(r"([.-]idx\d-\w+|\.idx)(\.gz)?$", re.IGNORECASE)
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 4
 _LONGEST_HEADER = 4 + 4 * _MOST_DIMENSIONS
 
 
-class _Header(NamedTuple):
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    nbytes: int
-
-
 def read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file, gzipped or not.
+    """Read an IDX file, gzipped or not: the shape and type of its header, in native byte order.
 
-    Parameters
-    ----------
-    path : Path
-        The file; uncompressed values of one byte each are memory-mapped.
-
-    Returns
-    -------
-    numpy.ndarray
-        With the shape and type that the header states, in native byte order.
-
-    Raises
-    ------
-    DataError
-        If the header is not IDX, or the file's size does not follow from it.
+    Uncompressed values of one byte each are memory-mapped. DataError if the header is not IDX, or the file's size does
+    not follow from it.
     """
     zipped = path.suffix.lower() == ".gz"
-    try:
+    with refusing(f"{path.name} must be a readable IDX file"):
         content = b"".join(unzipped(path)) if zipped else b""
         with path.open("rb") as file:
             start = content[:_LONGEST_HEADER] if zipped else file.read(_LONGEST_HEADER)
         size = len(content) if zipped else path.stat().st_size
-    except DataError:
-        raise
-    except Exception as error:  # zlib.error, EOFError, OSError
-        raise DataError(f"{path.name} must be a readable IDX file; got: {reason(error)}.") from error
-    dtype, shape, offset = _header(start, path.name)
+    dtype, shape = _header(start, path.name)
+    offset = 4 + 4 * len(shape)
     expected = offset + math.prod(shape) * dtype.itemsize
     if size != expected:
         raise DataError(f"{path.name} must have {expected} bytes by its header, shape {shape}; got {size}.")
@@ -66,7 +42,7 @@ def read_idx(path: Path) -> np.ndarray:
     return values if dtype.itemsize == 1 else values.astype(dtype.newbyteorder("="))
 
 
-def _header(start: bytes, name: str) -> _Header:
+def _header(start: bytes, name: str) -> tuple[np.dtype, tuple[int, ...]]:
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or not 1 <= start[3] <= _MOST_DIMENSIONS:
         raise DataError(f"{name} must start with an IDX magic number like 00000803; got {start[:4].hex() or 'none'}.")
     nbytes = 4 + 4 * start[3]
@@ -75,4 +51,4 @@ def _header(start: bytes, name: str) -> _Header:
     shape = struct.unpack(f">{start[3]}I", start[4:nbytes])
     if 0 in shape:
         raise DataError(f"{name} must hold at least one value; got shape {shape}.")
-    return _Header(np.dtype(_TYPES[start[2]]), shape, nbytes)
+    return np.dtype(_TYPES[start[2]]), shape

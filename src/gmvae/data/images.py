@@ -9,16 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gmvae import formats
 from gmvae.data.cells import listed
 from gmvae.data.errors import DataError
 from gmvae.data.order import natural_path
 from gmvae.data.pixels import begins_as_image, looks, pages
 from gmvae.data.record import Dataset, Ids
-
-SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),
-    *(".pgm", ".ppm", ".pbm", ".pnm"),
-)
 
 
 class _Found(NamedTuple):
@@ -53,7 +49,7 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
     """
     found = _search(folder)
     if not found.images:
-        raise DataError(f"Folder {folder.name} must hold images ({', '.join(SUFFIXES)}); got none.")
+        raise DataError(f"Folder {folder.name} must hold images ({', '.join(formats.IMAGES)}); got none.")
     notes = []
     if found.others:
         n = len(found.others)
@@ -82,14 +78,14 @@ def read_image(path: Path) -> Dataset:
 
 def holds_images(folder: Path) -> bool:
     """Whether there is an image below a folder, by the suffix of its name."""
-    return any(name.lower().endswith(SUFFIXES) for name in _names(folder))
+    return any(name.lower().endswith(formats.IMAGES) for name in _names(folder))
 
 
 def _search(folder: Path) -> _Found:
     images: list[str] = []
     others: list[str] = []
     for name in sorted(_names(folder), key=natural_path):
-        is_image = name.lower().endswith(SUFFIXES) or (not Path(name).suffix and begins_as_image(folder / name))
+        is_image = name.lower().endswith(formats.IMAGES) or (not Path(name).suffix and begins_as_image(folder / name))
         (images if is_image else others).append(name)
     return _Found(images, others)
 

@@ -6,42 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
+from gmvae import formats
 from gmvae.data.arrays import read_npy
-from gmvae.data.idx import IDX_NAME, read_idx
+from gmvae.data.idx import read_idx
 from gmvae.data.record import DataError, as_labels, reason
 from gmvae.data.tables import label_column, open_table
 
 
 def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
-    """Read one label per observation, in the order of the observations.
+    """Read one label per observation, (n,) of int64 or str, in the order of the observations.
 
-    Parameters
-    ----------
-    labels : str or Path
-        A ``.npy`` file, a ``.csv`` file with a header and one column, a ``.txt`` file with one label per line, or an
-        IDX file.
-    alternative : str
-        Other values that `labels` may have, for the message.
-
-    Returns
-    -------
-    numpy.ndarray of int or str, shape (n,)
-
-    Raises
-    ------
-    DataError
-        If there is no such file, it is of another kind, or a label is missing.
+    A table has a header and one column, text one label per line. DataError if there is no such file, it is of another
+    kind, or a label is missing; ``alternative`` tells what else ``labels`` might have been.
     """
     path = Path(labels).expanduser()
     if not path.is_file():
         raise DataError(f"`labels` must be {alternative}an existing file; got {str(labels)!r}.")
     name = path.name
-    if IDX_NAME.search(name):
+    if formats.IDX.search(name):
         return as_labels(read_idx(path), name)
     match path.suffix.lower():
-        case ".npy":
+        case formats.ARRAY:
             return as_labels(read_npy(path), name)
-        case ".txt":
+        case formats.TEXT:
             return as_labels(_lines(path), name)
         case ".csv":
             table = open_table(path).table

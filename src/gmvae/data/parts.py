@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmvae import formats
 from gmvae.data.errors import DataError
 from gmvae.data.order import natural_path
 
@@ -13,17 +14,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def parts_of(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+def parts_of(folder: Path) -> list[Path]:
     """The tables below a folder; hidden files and those that begin with ``_``, as Spark writes them, are none."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
     visible = (name for name in names if not any(part.startswith((".", "_")) for part in name.split("/")))
-    found = [name for name in visible if name.lower().endswith(suffixes) and (folder / name).is_file()]
+    found = [name for name in visible if name.lower().endswith(formats.TABLES) and (folder / name).is_file()]
     return [folder / name for name in sorted(found, key=natural_path)]
 
 
-def holds_parts(folder: Path, suffixes: tuple[str, ...]) -> bool:
+def holds_parts(folder: Path) -> bool:
     """Whether a folder holds tables."""
-    return any(name.lower().endswith(suffixes) for _, _, names in os.walk(folder) for name in names)
+    return any(name.lower().endswith(formats.TABLES) for _, _, names in os.walk(folder) for name in names)
 
 
 def join(tables: list[pa.Table], folder: Path) -> pa.Table:

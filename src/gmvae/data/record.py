@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.errors import DataError, reason
+from gmvae.data.errors import DataError, reason, refusing
 
 if TYPE_CHECKING:
     from gmvae.data.columns import Columns
 
-__all__ = ["DataError", "Dataset", "Ids", "as_labels", "reason"]
+__all__ = ["DataError", "Dataset", "Ids", "as_labels", "reason", "refusing"]
 
 
 class Ids(NamedTuple):
@@ -81,24 +81,9 @@ class Dataset:
 
 
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:
-    """Labels as whole numbers or text.
+    """Labels (n,) or (n, 1) as an array (n,) of int64 or str.
 
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (n,) or (n, 1)
-        Labels as read.
-    where : str
-        Their origin, for the message.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        Of type ``int64`` or ``str``.
-
-    Raises
-    ------
-    DataError
-        If a label is missing, or neither a whole number nor text.
+    DataError if one is missing, or neither a whole number nor text; ``where`` tells their origin.
     """
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:

@@ -20,7 +20,6 @@ from gmvae.data.zipped import unzipped
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _SEPARATORS = ",;\t|"
 _HEAD_BYTES = 2**18
 _HEAD_ROWS = 200

@@ -1,12 +1,13 @@
-"""The built-in sets: description, files and terms of use."""
+"""The built-in sets: description, files and terms of use, and the data home, the folder they are in."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gmvae.data.home import resolve_home
 from gmvae.data.record import DataError
 
 
@@ -58,6 +59,19 @@ class BuiltIn:
         return tuple(file for name in wanted for file in self.parts[name])
 
 
+def resolve_home(data_home: Path | None = None) -> Path:
+    """The data home: the argument, else ``GMVAE_DATA``, else ``gmvae`` in the user's cache folder.
+
+    The cache folder is ``XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS); on Windows
+    ``%LOCALAPPDATA%``.
+    """
+    if chosen := data_home or os.environ.get("GMVAE_DATA"):
+        return Path(chosen).expanduser()
+    caches = {"win32": ("LOCALAPPDATA", "~/AppData/Local"), "darwin": ("XDG_CACHE_HOME", "~/Library/Caches")}
+    variable, usual = caches.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
+    return Path(os.environ.get(variable) or usual).expanduser() / "gmvae"
+
+
 def catalogue(data_home: Path | None = None) -> tuple[BuiltIn, ...]:
     """List the built-in sets, with whether each is present in the data home."""
     home = resolve_home(data_home)
@@ -68,13 +82,7 @@ def catalogue(data_home: Path | None = None) -> tuple[BuiltIn, ...]:
 
 
 def find(text: str) -> tuple[BuiltIn, str | None] | None:
-    """The set and the part that ``name`` or ``name:part`` stands for; None if there is no such set.
-
-    Raises
-    ------
-    DataError
-        If the set has no such part.
-    """
+    """The set and the part of ``name`` or ``name:part``; None without such a set, DataError without such a part."""
     name, colon, part = text.partition(":")
     known = BUILT_IN.get(name)
     if known is None:

@@ -6,19 +6,18 @@ import difflib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from gmvae import formats
 from gmvae.data.arrays import channels_first, read_npy, read_npz
 from gmvae.data.builtin import load_builtin
-from gmvae.data.idx import IDX_NAME, read_idx
-from gmvae.data.images import SUFFIXES as IMAGES
+from gmvae.data.idx import read_idx
 from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.labels import read_labels
 from gmvae.data.options import TableOptions
 from gmvae.data.parts import holds_parts
 from gmvae.data.record import DataError, Dataset
 from gmvae.data.sets import BUILT_IN, find
-from gmvae.data.tables import SUFFIXES as TABLES
 from gmvae.data.tables import read_table
 
 if TYPE_CHECKING:
@@ -86,20 +85,15 @@ def load(
     return data
 
 
-class _Place(NamedTuple):
-    path: Path
-    part: str | None
-
-
-def _place(text: str) -> _Place:
+def _place(text: str) -> tuple[Path, str | None]:
     """The path and the part, where a colon separates them."""
     whole = Path(text).expanduser()
     if whole.exists():
-        return _Place(whole, None)
+        return whole, None
     head, colon, part = text.rpartition(":")
     drive_letter = len(head) == 1
     if colon and not drive_letter and Path(head).expanduser().exists():
-        return _Place(Path(head).expanduser(), part)
+        return Path(head).expanduser(), part
     close = difflib.get_close_matches(text.partition(":")[0], BUILT_IN, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     raise DataError(f"The source must be an existing path or one of {', '.join(BUILT_IN)}; got {text!r}{hint}.")
@@ -111,26 +105,23 @@ def _read(
     name = path.name.lower()
     if not (path.is_file() or path.is_dir()):  # a pipe would block, and can be read only once
         raise DataError(f"The source must be a file or a folder; {path.name} is neither: save what it gives to a file.")
-    if name.endswith(".npz"):
+    if name.endswith(formats.ARCHIVE):
         return read_npz(path, part, labels)
     if part is not None:
         raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}.")
     if path.is_dir():
-        if not holds_images(path) and holds_parts(path, TABLES):
+        if not holds_images(path) and holds_parts(path):
             return read_table(path, labels, options, known)
         return read_folder(path, labels)
-    if name.endswith(TABLES):
+    if name.endswith(formats.TABLES):
         return read_table(path, labels, options, known)
-    if name.endswith(IMAGES):
+    if name.endswith(formats.IMAGES):
         return read_image(path)
-    if name.endswith(".npy"):
+    if name.endswith(formats.ARRAY):
         return Dataset(path.name, channels_first(read_npy(path)))
-    if IDX_NAME.search(name):
+    if formats.IDX.search(name):
         return Dataset(path.name, read_idx(path))
-    raise DataError(
-        f"A source must be .npy, .npz, .csv, .tsv, .parquet, IDX, an image, or a folder of images or of parts of a "
-        f"table; got {path.name}."
-    )
+    raise DataError(f"A source must be {formats.OBSERVATIONS}, an image or a folder; got {path.name}.")
 
 
 def _alternative(data: Dataset, path: Path) -> str:
@@ -139,4 +130,4 @@ def _alternative(data: Dataset, path: Path) -> str:
         return f"a column of {path.name} ({shown}) or "
     if path.is_dir():
         return "the word 'folder' or "
-    return f"an array in {path.name} or " if path.suffix.lower() == ".npz" else ""
+    return f"an array in {path.name} or " if path.suffix.lower() == formats.ARCHIVE else ""

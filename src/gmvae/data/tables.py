@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gmvae import formats
 from gmvae.data.cells import Form, is_text, listed
 from gmvae.data.columns import UNNAMED, Columns
-from gmvae.data.errors import DataError, reason
+from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import plain
 from gmvae.data.options import TableOptions
 from gmvae.data.parts import join, parts_of
 from gmvae.data.record import Dataset, Ids, as_labels
-from gmvae.data.separated import SUFFIXES as TEXT_SUFFIXES
 from gmvae.data.separated import read_separated
 from gmvae.data.zipped import check_growth
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
 _NO_OPTIONS = TableOptions()
 _NAMELESS = "__index_level_"
 
@@ -42,23 +41,10 @@ def read_table(
     options: TableOptions = _NO_OPTIONS,
     known: Columns | None = None,
 ) -> Dataset:
-    """Read a table, one observation per row.
+    """Read a table, one observation per row; a column that ``labels`` names is taken out as labels.
 
-    Parameters
-    ----------
-    path : Path
-        A CSV, TSV (``.gz`` or not) or Parquet file, or a folder of such files.
-    labels : str or Path, optional
-        The column of labels, where it names one; it is taken out of the observations.
-    options : TableOptions
-    known : Columns, optional
-        Columns of a fit, by which the table is encoded. Without them their kinds are found, and every row must have a
-        value.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, it is in doubt what it holds, or it has cells that its columns cannot have.
+    Columns ``known`` of a fit encode it; without them their kinds are found, and every row must have a value. DataError
+    if the file cannot be read, it is in doubt what it holds, or it has cells that its columns cannot have.
     """
     opened = open_table(path, options, known)
     table, where = opened.table, path.name
@@ -101,32 +87,22 @@ def read_table(
 
 
 def open_table(path: Path, options: TableOptions = _NO_OPTIONS, known: Columns | None = None) -> Opened:
-    """Read a file, or a folder of parts, as it is.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read or its header cannot be one.
-    """
+    """Read a file, or a folder of parts, as it is; DataError if it cannot be read or its header cannot be one."""
     options = options.checked()
-    try:
+    with refusing(f"{path.name} must be a table that can be read"):
         if path.is_dir():
-            parts = [_open(part, options, known) for part in parts_of(path, SUFFIXES)]
+            parts = [_open(part, options, known) for part in parts_of(path)]
             opened = parts[0]._replace(table=join([part.table for part in parts], path))
         else:
             opened = _open(path, options, known)
         opened = opened._replace(table=plain(opened.table))
-    except (DataError, MemoryError):
-        raise
-    except Exception as error:  # pyarrow and gzip raise many types
-        raise DataError(f"{path.name} must be a table that can be read; got: {reason(error)}.") from error
     if opened.table.num_rows == 0:
         raise DataError(f"{path.name} must have at least one row below its header; got none.")
     return opened
 
 
 def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
-    if path.name.lower().endswith(TEXT_SUFFIXES):
+    if path.name.lower().endswith(formats.CSV):
         table, form = read_separated(path, options, () if known is None else known.names)
         if table.column_names[:1] == [""]:
             table = table.rename_columns(["index", *table.column_names[1:]])
@@ -161,13 +137,7 @@ def _with_row_names(table: pa.Table) -> tuple[pa.Table, list[str]]:
 
 
 def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
-    """One column as labels of shape (n,).
-
-    Raises
-    ------
-    DataError
-        If a label is missing, or neither a whole number nor text.
-    """
+    """One column as labels (n,); DataError if one is missing, or neither a whole number nor text."""
     import pyarrow as pa
     from pyarrow import types
 

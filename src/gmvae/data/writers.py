@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae import formats
 from gmvae.atomic import replacing
 
 Block = Sequence[NDArray[Any]]
@@ -19,13 +20,7 @@ Block = Sequence[NDArray[Any]]
 
 
 def check_target(path: Path, suffixes: Sequence[str]) -> str:
-    """Return the file's ending, once it is clear that the file can be written; before anything is computed.
-
-    Raises
-    ------
-    ValueError
-        If the ending is none of those, the path is a folder, or its folder is a file.
-    """
+    """Return the ending of a file to write; ValueError if it is none of those, or the file cannot be written there."""
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         raise ValueError(f"`-o` must end in {', '.join(suffixes)}; got {path.name!r}.")
@@ -40,7 +35,7 @@ def write_table(path: Path | None, names: Sequence[str], blocks: Iterable[Block]
     """Write columns as CSV, or as Parquet where the path says so; without a path as CSV to standard output."""
     if path is None:
         _write_csv(sys.stdout, names, blocks)
-    elif path.suffix.lower() == ".parquet":
+    elif path.suffix.lower() == formats.PARQUET:
         with replacing(path) as temporary:
             _write_parquet(temporary, names, blocks)
     else:
@@ -77,9 +72,8 @@ def _write_parquet(path: Path, names: Sequence[str], blocks: Iterable[Block]) ->
     import pyarrow as pa
     from pyarrow import parquet
 
-    remaining = iter(blocks)
-    first = pa.table(list(next(remaining)), names=list(names))
+    tables = (pa.table(list(block), names=list(names)) for block in blocks)
+    first = next(tables)
     with parquet.ParquetWriter(path, first.schema) as writer:
-        writer.write_table(first)
-        for block in remaining:
-            writer.write_table(pa.table(list(block), names=list(names)))
+        for table in chain([first], tables):
+            writer.write_table(table)

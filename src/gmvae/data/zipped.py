@@ -25,13 +25,7 @@ def unzipped(path: Path) -> Iterator[bytes]:
 
 
 def check_growth(path: Path, size: int) -> None:
-    """Compare the unpacked size of a compressed file with its own.
-
-    Raises
-    ------
-    DataError
-        If it is above a gibibyte and above `_MOST_FOLD` times the file's size.
-    """
+    """DataError if a file unpacks to a size above a gibibyte and above `_MOST_FOLD` times its own."""
     most = max(_HARMLESS, _MOST_FOLD * path.stat().st_size)
     if size > most:
         raise DataError(

@@ -18,8 +18,7 @@ from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.runs.checkpoints import require_begun
-from gmvae.runs.fit import fit_into
+from gmvae.runs.fit import fit_into, require_begun
 from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
 

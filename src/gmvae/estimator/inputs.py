@@ -20,10 +20,7 @@ from gmvae.observations import Observations, check_finite, image_shape, image_sh
 def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) -> Observations:
     """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W).
 
-    Raises
-    ------
-    ValueError
-        If X is not numeric, not finite, too few for the components or neither rows nor images.
+    ValueError if X is not numeric, not finite, too few for the components or neither rows nor images.
     """
     X = _host(X)
     event_shape = image_shape(X)

@@ -88,14 +88,12 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return self.fitted_.style(self._rows(X), batch_size)
 
     def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
-        """Mean of the data given latents.
+        """Mean of the data given latents. `batch_size` is that of `predict`.
 
         Parameters
         ----------
         X : array-like of shape (n, latent_dim)
             Places in the latent space, as from `transform`.
-        batch_size : int, optional
-            As in `predict`.
 
         Returns
         -------
@@ -113,15 +111,13 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     ) -> np.ndarray:
         """Importance-weighted estimate of log p(y) of every row (Burda et al. 2016).
 
+        X and `batch_size` are those of `predict`; every row counts with all its samples.
+
         Parameters
         ----------
-        X : array-like
-            As in `fit`.
         n_importance_samples : int
             More samples tighten the estimate, which is a lower bound in expectation. Of several, none counts for more
             than all others of its row together.
-        batch_size : int, optional
-            As in `predict`; every row counts with all its samples.
 
         Returns
         -------
@@ -137,15 +133,13 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def is_ambiguous(self, X: Any, above: float = AMBIGUOUS_ABOVE, *, batch_size: int | None = None) -> np.ndarray:
         """Whether a row lies between clusters: the entropy of its `predict_proba` is above a threshold.
 
+        X and `batch_size` are those of `predict`.
+
         Parameters
         ----------
-        X : array-like
-            As in `fit`.
         above : float
             Nats, of log K at most. The default 0.5 is the entropy of 80 to 20 between two clusters; of 50 to 50 it is
             0.69.
-        batch_size : int, optional
-            As in `predict`.
 
         Returns
         -------
@@ -156,16 +150,13 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def is_novel(self, X: Any, below: float = NOVEL_BELOW, *, batch_size: int | None = None) -> np.ndarray:
         """Whether a row is unlike those of the fit: its density is below a percentile of the held-out rows' densities.
 
-        Densities are those of `score_samples` with 16 importance samples, which takes far longer than `predict`.
+        Densities are those of `score_samples` with 16 importance samples, which takes far longer than `predict`. X and
+        `batch_size` are those of `predict`.
 
         Parameters
         ----------
-        X : array-like
-            As in `fit`.
         below : float
             Percentile of `held_out_log_likelihoods_`: about so many percent of rows like those of the fit are flagged.
-        batch_size : int, optional
-            As in `predict`.
 
         Returns
         -------
@@ -215,11 +206,10 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _rows(self, X: Any) -> np.ndarray:
         fitted = self.fitted_
         rows = query_rows(self, X, fitted.event_shape)
-        fitted.check_units(rows)
+        fitted.model.likelihood.check(rows)
         return rows
 
     def _adopt(self, found: Fit) -> None:
-        """Take over what a fit has found."""
         self._fitted = found.fitted
         self.labels_ = found.proba.argmax(1)
 

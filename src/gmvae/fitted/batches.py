@@ -31,14 +31,10 @@ _log = logging.getLogger("gmvae")
 def map_rows(
     function: Callable[[Tensor], Tensor], rows: np.ndarray, device: torch.device, batch_size: int | None = None
 ) -> np.ndarray:
-    """Results (n, ...) of ``function`` for ``rows`` (n, *event), batch by batch.
+    """Results (n, ...) of ``function``, which maps rows (B, *event) on ``device`` one by one, for ``rows`` (n, *event).
 
-    Parameters
-    ----------
-    function : callable
-        Maps rows (B, *event) on ``device`` to results (B, ...), each row on its own.
-    batch_size : int, optional
-        Rows at a time, rounded up to whole groups; by default as many as `ACTIVATION_BYTES` and `MAX_ROWS` allow.
+    ``batch_size`` rows at a time, rounded up to whole groups; by default as many as `ACTIVATION_BYTES` and `MAX_ROWS`
+    allow.
     """
     require("batch_size", Domain("None or an integer of at least 1", low=1, integral=True, optional=True), batch_size)
 

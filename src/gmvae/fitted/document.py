@@ -41,13 +41,7 @@ def read_document(path: str | Path) -> dict[str, Any]:
 
 
 def check(path: str | Path, document: Mapping[str, Any]) -> None:
-    """Hold a document to its laws.
-
-    Raises
-    ------
-    ModelFileError
-        If an entry is missing or cannot be what a fit has left; it names the entry.
-    """
+    """ModelFileError, which names the entry, if one is missing or cannot be what a fit has left."""
     parameters = document.get("parameters")
     n_components = parameters.get("n_components") if isinstance(parameters, dict) else None
     if not (_is_count(n_components) and isinstance(parameters, dict) and _is_count(parameters.get("style_dim"))):
@@ -71,18 +65,16 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
 def config_of(path: str | Path, parameters: Mapping[str, Any], network: Any) -> Config:
     """The hyperparameters of a file, with modules of the user's own where it was fitted with such.
 
-    Raises
-    ------
-    ModelFileError
-        If they cannot be those of a fit, or the modules are missing.
+    ModelFileError if they cannot be those of a fit, or the modules are missing.
     """
-    if parameters.get("network") == CUSTOM_NETWORK and network is None:
-        raise ModelFileError(
-            f"`network` must be the pair (encoder, decoder) that {str(path)!r} was fitted with; got None."
-        )
-    chosen = {**parameters, "network": network} if parameters.get("network") == CUSTOM_NETWORK else parameters
+    if parameters.get("network") == CUSTOM_NETWORK:
+        if network is None:
+            raise ModelFileError(
+                f"`network` must be the pair (encoder, decoder) that {str(path)!r} was fitted with; got None."
+            )
+        parameters = {**parameters, "network": network}
     try:
-        return Config(**chosen)
+        return Config(**parameters)
     except (TypeError, ValueError, OverflowError) as error:
         raise broken(path, "model", f"its parameters are refused: {error}") from error
 

@@ -83,29 +83,20 @@ class Fitted:
 
     @property
     def likelihood(self) -> str:
-        """Name of the likelihood."""
         return self.model.likelihood.name
 
     @property
     def n_epochs(self) -> int:
-        """Epochs run."""
         return len(self.history.epochs)
 
     def rows(self, X: np.ndarray) -> np.ndarray:
         """Check an array from a file and return rows (n, *event_shape); flat rows of images pass too.
 
-        Raises
-        ------
-        ValueError
-            If the shape is another than in the fit, or the values are not numeric, not finite or in other units.
+        ValueError if the shape is another than in the fit, or the values are not numeric, not finite or in other units.
         """
         rows = shaped_as_fitted(X, self.event_shape)
-        self.check_units(rows)
-        return rows
-
-    def check_units(self, rows: np.ndarray) -> None:
-        """Raise ValueError unless rows (n, *event_shape) can be in the units of the fit."""
         self.model.likelihood.check(rows)
+        return rows
 
     def labels(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Most probable component of every row, (n,)."""
@@ -193,13 +184,7 @@ class Fitted:
 
     @classmethod
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
-        """Read what `save` wrote; see `GMVAE.load`.
-
-        Raises
-        ------
-        ModelFileError
-            If the file cannot be read as a model.
-        """
+        """Read what `save` wrote; see `GMVAE.load`."""
         place = device_for(Config(device=device).device)
         tensors, content = persistence.read(path, "model")
         check(path, content)
@@ -232,7 +217,7 @@ class Fitted:
 
     @property
     def _weight(self) -> Tensor:
-        """A tensor of the model's device and floating-point type."""
+        """Of the model's device and floating-point type."""
         return self.model.generative.mixture.output.weight
 
     def _map(self, function: Callable[[Tensor], Tensor], rows: np.ndarray, batch_size: int | None) -> np.ndarray:

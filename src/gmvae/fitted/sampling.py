@@ -15,13 +15,7 @@ COUNT = integer(1)
 
 
 class Components(NamedTuple):
-    """Normal components in the latent space.
-
-    Attributes
-    ----------
-    means, scales : ndarray of shape (n_components, latent_dim)
-        Means and standard deviations.
-    """
+    """Normal components in the latent space: means and standard deviations, each (n_components, latent_dim)."""
 
     means: np.ndarray
     scales: np.ndarray

@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import Config
+from gmvae.domains import Domain, integer, require
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
 from gmvae.fitting.starts import TrainingData
@@ -22,6 +23,8 @@ from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
 
+_NUMBERS = Domain("integers of at least 2", low=2, integral=True)
+
 
 class Fits(NamedTuple):
     """What fits of one number of clusters with several seeds say.
@@ -31,7 +34,7 @@ class Fits(NamedTuple):
     lower_bounds : list of float
         Held-out bound of each, in nats per row; each seed holds out its own rows, the same for every number.
     agreement : float or None
-        Mean adjusted Rand index between the clusters of any two; None for a single fit.
+        The `stability` of their clusters, as between the restarts of one fit; None for a single fit.
     n_components_effective : list of float
         Clusters in use in each.
     n_converged : int
@@ -48,30 +51,15 @@ class Fits(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One number of clusters.
-
-    Attributes
-    ----------
-    n_components : int
-    evidence : Evidence or None
-        What halves of the rows say; None where they are too small.
-    fits : Fits or None
-        None without fits, or while they are still to come.
-    """
+    """One number of clusters, and what halves of the rows and fits of them say of it."""
 
     n_components: int
-    evidence: Evidence | None
-    fits: Fits | None
+    evidence: Evidence | None  # None where halves are too small
+    fits: Fits | None  # None without fits, or while they are still to come
 
 
 class Choice(NamedTuple):
-    """Numbers of clusters to choose from.
-
-    Attributes
-    ----------
-    candidates : list of Candidate
-        In rising order.
-    """
+    """Numbers of clusters to choose from, in rising order."""
 
     candidates: list[Candidate]
 
@@ -92,21 +80,23 @@ def choose_k(
     on_step: Callable[[Choice, Candidate | None], object] | None = None,
 ) -> Choice:
     """Compare numbers of clusters; see `gmvae.choose_k`."""
-    numbers = sorted({_number(each) for each in numbers})
+    numbers = list(numbers)
+    for each in numbers:
+        require("numbers", _NUMBERS, each)
+    numbers = sorted({int(each) for each in numbers})
     if not numbers:
         raise ValueError("`numbers` must hold at least one; got none.")
-    if not isinstance(n_fits, Integral) or n_fits < 0:
-        raise ValueError(f"`n_fits` must be an integer of at least 0; got {n_fits!r}.")
+    require("n_fits", integer(0), n_fits)
     observations.check_size(numbers[-1])
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):
-        evidence = {number: before[number].evidence for number in numbers}
+        evidence = {number: each.evidence for number, each in before.items()}
     else:
         data = TrainingData(observations, likelihood_for(config.likelihood, observations.y))
         found = data.evidence(numbers, draw_seed(first))
         evidence = {each.n_components: each for each in found}
-    fits = {number: before[number].fits for number in numbers if number in before}
+    fits = {number: each.fits for number, each in before.items()}
 
     def so_far() -> Choice:
         return Choice([Candidate(number, evidence.get(number), fits.get(number)) for number in numbers])
@@ -137,9 +127,3 @@ def _fits(observations: Observations, config: Config, tasks: Sequence[Task]) -> 
         n_converged=sum(each.converged for each in fits),
         seconds=time.perf_counter() - started,
     )
-
-
-def _number(each: Any) -> int:
-    if isinstance(each, bool) or not isinstance(each, Integral) or each < 2:
-        raise ValueError(f"`numbers` must be integers of at least 2; got {each!r}.")
-    return int(each)

@@ -17,6 +17,7 @@ from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, attempts_of
 from gmvae.fitting.starts import TrainingData, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_collapsed, warn_if_fewer, warn_unless_converged
+from gmvae.history import History
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import effective_components, stability
 from gmvae.model import GaussianMixtureVAE
@@ -42,14 +43,11 @@ _MAX_COMPARED = 10_000
 _log = logging.getLogger("gmvae")
 
 
-class Fit(NamedTuple):
-    """A fit and its answer for the rows that it learned from.
+Trained = tuple[Trainer, State | DivergedError]
 
-    Attributes
-    ----------
-    fitted : Fitted
-    proba : ndarray of shape (n, K)
-    """
+
+class Fit(NamedTuple):
+    """A fit and its answer (n, K) for the rows that it learned from."""
 
     fitted: Fitted
     proba: np.ndarray
@@ -58,22 +56,10 @@ class Fit(NamedTuple):
 def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 
-    Parameters
-    ----------
-    observations : Observations
-    config : Config
-        Its `random_state` is not looked at.
-    tasks : sequence of Task
-        With ``n_components="auto"`` all have as many clusters as the first finds.
-    previous : Fitted, optional
-        From which each task starts once (warm start), whatever `n_init` says. It stays as it is.
-
-    Raises
-    ------
-    ValueError
-        If the observations do not suit the likelihood, or ``previous`` is of another model.
-    DivergedError
-        If all restarts of a task have.
+    Of ``config`` all but `random_state` counts; with ``n_components="auto"`` all tasks have as many clusters as the
+    first finds. From ``previous``, which stays as it is, each task starts once (warm start), whatever `n_init` says.
+    ValueError if the observations do not suit the likelihood, or ``previous`` is of another model; DivergedError if all
+    restarts of a task have.
     """
     before = None if previous is None else previous.model
     likelihood = likelihood_for(config.likelihood, observations.y) if before is None else before.likelihood
@@ -93,11 +79,11 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     first = attempts[0].task.storage
     if first is not None:
         first.state(0, model)  # a run of other data is refused before its start is computed
-    outcomes: list[tuple[Trainer, State | DivergedError]] = []
+    outcomes: list[Trained] = []
     with Reporter(config.verbose) as reporter:
+        for reason in reasons:
+            reporter.note(reason)
         for begin in range(0, len(attempts), at_once):
-            while reasons:
-                reporter.note(reasons.pop(0))
             part = attempts[begin : begin + at_once]
             members = [_member(placed, data, before, training, config, each, reporter) for each in part]
             try:
@@ -121,7 +107,6 @@ def _member(
     attempt: Attempt,
     reporter: Reporter,
 ) -> Member:
-    """Build the model of an attempt on its start, and its trainer."""
     from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
 
     storage, restart = attempt.task.storage, attempt.restart
@@ -148,14 +133,7 @@ def _member(
         if storage is not None:
             storage.keep(restart, state)
         if attempt.task.on_epoch is not None:
-            so_far = Fitted(
-                model=model,
-                config=config,
-                event_shape=observations.event_shape,
-                history=state.history,
-                feature_names=observations.names,
-            )
-            attempt.task.on_epoch(so_far)
+            attempt.task.on_epoch(_so_far(model, state.history, observations, config))
 
     return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
 
@@ -177,10 +155,7 @@ def _started(data: TrainingData, config: Config, attempt: Attempt, reporter: Rep
     return found.of_training
 
 
-def _best(
-    task: Task, outcomes: Sequence[tuple[Trainer, State | DivergedError]], observations: Observations, config: Config
-) -> Fit:
-    """The best restart of a task, and what is known of it."""
+def _best(task: Task, outcomes: Sequence[Trained], observations: Observations, config: Config) -> Fit:
     states = [outcome for _, outcome in outcomes if isinstance(outcome, State)]
     failures = [outcome for _, outcome in outcomes if isinstance(outcome, DivergedError)]
     if not states:
@@ -191,22 +166,16 @@ def _best(
     if task.storage is not None:
         task.storage.keep_best(state)
     trainer = next(trainer for trainer, outcome in outcomes if outcome is state)
-    fitted = Fitted(
-        model=trainer.model,
-        config=config,
-        event_shape=observations.event_shape,
-        history=state.history,
-        feature_names=observations.names,
-        converged=converged(state, config),
-        lower_bound=state.best_bound,
-        restart_bounds=[outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes],
-        stability=_stability(outcomes, observations, config),
-    )
+    fitted = _so_far(trainer.model, state.history, observations, config)
     proba = fitted.proba(observations.y)
     weights = proba.mean(0)
     scored = observations.y[np.sort(trainer.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
     fitted = replace(
         fitted,
+        converged=converged(state, config),
+        lower_bound=state.best_bound,
+        restart_bounds=[outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes],
+        stability=_stability(outcomes, observations, config),
         weights=weights,
         n_components_effective=effective_components(weights),
         held_out_log_likelihoods=np.sort(fitted.novelty_evidence(scored)).astype(np.float64),
@@ -216,13 +185,16 @@ def _best(
     return Fit(fitted, proba)
 
 
-def _stability(
-    outcomes: Sequence[tuple[Trainer, State | DivergedError]], observations: Observations, config: Config
-) -> float:
+def _so_far(model: GaussianMixtureVAE, history: History, observations: Observations, config: Config) -> Fitted:
+    """What is known of a fit while it goes on."""
+    shape, names = observations.event_shape, observations.names
+    return Fitted(model=model, config=config, event_shape=shape, history=history, feature_names=names)
+
+
+def _stability(outcomes: Sequence[Trained], observations: Observations, config: Config) -> float:
     trained = [(trainer.model, outcome.history) for trainer, outcome in outcomes if isinstance(outcome, State)]
     if len(trained) < 2:
         return math.nan
     split = outcomes[0][0].split
     compared = observations.y[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
-    fits = [Fitted(model=m, config=config, event_shape=observations.event_shape, history=h) for m, h in trained]
-    return stability([fitted.labels(compared) for fitted in fits])
+    return stability([_so_far(*each, observations, config).labels(compared) for each in trained])

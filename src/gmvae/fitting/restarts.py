@@ -20,38 +20,25 @@ class Storage(Protocol):
 
     def tensorboard(self, restart: int) -> Path:
         """Folder of a restart's TensorBoard events."""
-        ...
 
     def state(self, restart: int, model: GaussianMixtureVAE) -> State | None:
         """Where an interrupted restart stood; None for one that begins."""
-        ...
 
     def keep(self, restart: int, state: State) -> None:
         """Keep the state of a restart."""
-        ...
 
     def keep_start(self, labels: np.ndarray) -> None:
-        """Keep the starting clusters."""
-        ...
+        """Keep the starting cluster of every row; -1 for rows that were not looked at."""
 
     def keep_best(self, state: State) -> None:
         """Keep the history of the best restart."""
-        ...
 
 
 class Task(NamedTuple):
     """One of the fits asked for at once: its seed, where it keeps its progress, and whom it tells.
 
-    Attributes
-    ----------
-    seed : int
-        Everything random follows from it.
-    storage : Storage, optional
-        Gets checkpoints, history and TensorBoard events.
-    on_epoch : callable, optional
-        Called after every epoch of every restart with the fit so far.
-    on_start : callable, optional
-        Called once with the starting clusters of the first restart, (n,); -1 for rows that were not looked at.
+    ``on_epoch`` is called after every epoch of every restart with the fit so far, ``on_start`` once with the starting
+    clusters of the first restart, (n,); -1 for rows that were not looked at.
     """
 
     seed: int

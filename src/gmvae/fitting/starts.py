@@ -41,54 +41,34 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> Split:
 
 
 class FoundStart(NamedTuple):
-    """Starting clusters, for the training and for people.
-
-    Attributes
-    ----------
-    of_training : StartingClusters
-        Those of training rows.
-    labels : ndarray of int, shape (n,)
-        Starting cluster of every row; -1 for rows that were not looked at.
-    reason : str
-        A sentence on how they were found.
-    """
+    """Starting clusters, for the training and for people, and a sentence on how they were found."""
 
     of_training: StartingClusters
-    labels: np.ndarray
+    labels: np.ndarray  # (n,), of every row; -1 for rows that were not looked at
     reason: str
 
 
 class TrainingData:
     """Observations and the likelihood of a fit to them: what all its new models share.
 
-    Parameters
-    ----------
-    observations : Observations
-    likelihood : Likelihood
-        As it was learned, from these observations or, under a warm start, from those of the first fit.
+    The likelihood was learned from these observations or, under a warm start, from those of the first fit.
     """
 
     def __init__(self, observations: Observations, likelihood: Likelihood) -> None:
         self.observations = observations
         self.likelihood = likelihood
 
-    @property
-    def style_dim(self) -> int:
-        """Dimension of the style where none is asked for."""
-        return _STYLE_OF_TABLES if len(self.observations.event_shape) == 1 else _STYLE_OF_IMAGES
-
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
-        """Build a model on the CPU."""
         with seeded(seed):
             return build(config, self.observations.event_shape, copy.deepcopy(self.likelihood))
 
     def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
         """What halves of the rows say for each number of clusters."""
-        return evidence(self.standardised(self._subsample(seed)), numbers, seed)
+        return evidence(self._subsample(seed), numbers, seed)
 
     def n_clusters(self, seed: int) -> tuple[int, str]:
         """How many clusters halves of the rows agree on, and a sentence that says so."""
-        return count(self.standardised(self._subsample(seed)), len(self.observations), seed)
+        return count(self._subsample(seed), len(self.observations), seed)
 
     def start(self, config: Config, split: Split, seed: int) -> FoundStart:
         """Clusters of some of the rows, whatever `init` but "random" says.
@@ -114,15 +94,16 @@ class TrainingData:
         return self.likelihood.standardised(y).numpy().astype(np.float64)
 
     def _subsample(self, seed: int) -> np.ndarray:
-        """Random rows, in their order."""
-        return np.sort(np.random.default_rng(seed).permutation(len(self.observations))[:MAX_ROWS])
+        """Random rows, in their order, as the encoder sees them."""
+        drawn = np.random.default_rng(seed).permutation(len(self.observations))[:MAX_ROWS]
+        return self.standardised(np.sort(drawn))
 
 
 def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:
     """Put numbers in place of "auto" in `n_components` and `style_dim`: what the rows say, or as before."""
     if config.style_dim == "auto":
-        style_dim = data.style_dim if previous is None else previous.generative.style_dim
-        config = dataclasses.replace(config, style_dim=style_dim)
+        usual = _STYLE_OF_TABLES if len(data.observations.event_shape) == 1 else _STYLE_OF_IMAGES
+        config = dataclasses.replace(config, style_dim=previous.generative.style_dim if previous else usual)
     if config.n_components != "auto":
         return config
     if previous is not None:

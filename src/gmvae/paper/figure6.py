@@ -10,7 +10,7 @@ import numpy as np
 
 from gmvae import figures
 from gmvae.data import Dataset, catalogue, load
-from gmvae.data.home import resolve_home
+from gmvae.data.sets import resolve_home
 from gmvae.paper import mnist
 from gmvae.paper.findings import Finding, Table, Verdict
 from gmvae.paper.scope import Scale, Scope

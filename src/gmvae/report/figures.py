@@ -33,57 +33,35 @@ IMPORTANCE_SAMPLES = 256
 def draw_run(
     fitted: Fitted, X: NDArray[Any], proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None = None
 ) -> list[Path]:
-    """Draw every figure that fits the data into a folder.
+    """Draw every figure that fits the observations X (n, *event) as a PNG file, in the order in which to look at them.
 
     Always learning curves, cluster sizes and the latent space; for images samples of every component and a grid
-    over the style; for two-dimensional data the clusters and, if the model has one, the density; with labels the
-    confusion of classes and clusters, and the reliability of the probabilities.
-
-    Parameters
-    ----------
-    fitted : Fitted
-        Of the observations.
-    X : ndarray of shape (n, *event)
-        The observations.
-    proba : ndarray of shape (n, K)
-        What `predict_proba` gives for them.
-    folder : Path
-        Where the PNG files go; it is made if it is missing.
-    labels : ndarray of shape (n,), optional
-        True classes.
-
-    Returns
-    -------
-    list of Path
-        The files, in the order in which they are best looked at.
+    over the style; for two-dimensional data the clusters and, if the model has one, the density; with labels (n,) the
+    confusion of classes and clusters, and the reliability of the probabilities (n, K).
     """
     K, clusters = fitted.config.K, proba.argmax(axis=1)
     sizes = np.bincount(clusters, minlength=K)
     rows, components = _some_rows(X), fitted.components()
-    drawn: list[tuple[str, Any]] = [
-        (
-            "learning-curves",
-            figures.learning_curves(fitted.history, min_information=fitted.config.min_information, n_components=K),
+    drawn: dict[str, Any] = {
+        "learning-curves": figures.learning_curves(
+            fitted.history, min_information=fitted.config.min_information, n_components=K
         ),
-        ("cluster-sizes", figures.cluster_sizes(sizes)),
-        (
-            "latent-space",
-            figures.latent_space(
-                fitted.embedding(X[rows]), clusters[rows], means=components.means, scales=components.scales
-            ),
+        "cluster-sizes": figures.cluster_sizes(sizes),
+        "latent-space": figures.latent_space(
+            fitted.embedding(X[rows]), clusters[rows], means=components.means, scales=components.scales
         ),
-    ]
+    }
     if len(fitted.event_shape) == 3:
-        drawn.append(("samples", figures.component_samples(component_images(fitted, X), shares=sizes / sizes.sum())))
-        drawn.append(("style", _style_grid(fitted, X, int(sizes.argmax()))))
+        drawn["samples"] = figures.component_samples(component_images(fitted, X), shares=sizes / sizes.sum())
+        drawn["style"] = _style_grid(fitted, X, int(sizes.argmax()))
     if fitted.event_shape == (2,):
-        drawn.append(("clusters", figures.scatter_clusters(X, clusters)))
+        drawn["clusters"] = figures.scatter_clusters(X, clusters)
         if fitted.model.likelihood.continuous:
-            drawn.append(("density", _density(fitted, X)))
+            drawn["density"] = _density(fitted, X)
     if labels is not None:
-        drawn.append(("confusion", figures.confusion(match(labels, clusters))))
-        drawn.append(("reliability", figures.reliability_diagram(reliability(labels, proba))))
-    return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn]
+        drawn["confusion"] = figures.confusion(match(labels, clusters))
+        drawn["reliability"] = figures.reliability_diagram(reliability(labels, proba))
+    return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn.items()]
 
 
 def component_images(fitted: Fitted, X: NDArray[Any], n: int = _SAMPLES_PER_COMPONENT) -> NDArray[np.float64]:
@@ -104,21 +82,8 @@ def style_images(
 ) -> NDArray[np.float64]:
     """Images of one component's mean over one or two style coordinates; the others stay 0.
 
-    Parameters
-    ----------
-    fitted : Fitted
-        A model fitted to images.
-    X : ndarray
-        The images; see `shades`.
-    component : int
-    directions : ndarray of int of shape (1,) or (2,)
-        The coordinates: the first runs from left to right, the second from bottom to top.
-    values : ndarray of shape (n,)
-        What each coordinate takes.
-
-    Returns
-    -------
-    ndarray of shape (n, n, C, H, W), or (1, n, C, H, W) for one coordinate
+    The result has shape (n, n, C, H, W), or (1, n, C, H, W) for one coordinate: of the ``directions`` the first runs
+    from left to right, the second from bottom to top, each over the ``values`` (n,). For X see `shades`.
     """
     latents = []
     for second in values[::-1] if len(directions) > 1 else np.zeros(1):

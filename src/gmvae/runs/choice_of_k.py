@@ -2,139 +2,108 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from gmvae.atomic import replacing, write_text
+import numpy as np
+
+from gmvae.atomic import write_text
 from gmvae.config import Config
 from gmvae.data import load
+from gmvae.data.writers import write_table
 from gmvae.figures import choice_of_k, save
 from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
 from gmvae.initialisation import Evidence
 from gmvae.observations import checked
-from gmvae.runs.folder import name_of
+from gmvae.runs.folder import name_of, refuse_file
 from gmvae.runs.record import read_json, versions
 
 _NAME = "choose-k"
 _FREE = {"n_components", "random_state", "device", "verbose"}
 """Settings that decide nothing, or that have a place of their own."""
-
-Table = dict[str, list[Any]]
-
-
-class ComparisonRequest(NamedTuple):
-    """What the user asked for."""
-
-    source: str
-    labels: str | None
-    data_home: Path | None
-    out: Path | None
-    numbers: Sequence[int]
-    n_fits: int
-    chosen: dict[str, Any]
+_EVIDENCE = ("stability", "stability_error", "separation", "score")
 
 
 class Comparison(NamedTuple):
-    """What came of it, and where it lies."""
+    """What came of it, and where it lies: a table, a plot, and everything that is known and by what it was found."""
 
     path: Path
     choice: Choice
     document: dict[str, Any]
 
-    @property
-    def csv(self) -> Path:
-        """The table, one line for each number."""
-        return self.path / f"{_NAME}.csv"
+    def file(self, ending: str) -> Path:
+        return self.path / f"{_NAME}.{ending}"
 
     @property
-    def json(self) -> Path:
-        """Everything that is known, and by what it was found."""
-        return self.path / f"{_NAME}.json"
-
-    @property
-    def png(self) -> Path:
-        """The plot."""
-        return self.path / f"{_NAME}.png"
-
-    @property
-    def table(self) -> Table:
-        """Columns; None where nothing is known."""
-        return table_of(self.choice)
+    def table(self) -> dict[str, list[Any]]:
+        """Columns with one entry for each number; None where nothing is known."""
+        rows = [_row(each) for each in self.choice.candidates]
+        return {name: [row[name] for row in rows] for name in rows[0]}
 
     def write(self) -> None:
         """Write all three files, each whole or not at all."""
-        write_text(self.json, json.dumps(self.document, indent=2) + "\n")
+        write_text(self.file("json"), json.dumps(self.document, indent=2) + "\n")
         table = self.table
-        with replacing(self.csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table)
-            writer.writerows(zip(*table.values(), strict=True))
+        write_table(self.file("csv"), list(table), [[np.array(values, dtype=object) for values in table.values()]])
         columns = {
             name: [float("nan") if value is None else value for value in values] for name, values in table.items()
         }
         held_out = self.document["settings"]["validation_fraction"] > 0
-        save(choice_of_k(columns, self.choice.n_components, held_out=held_out), self.png)
+        save(choice_of_k(columns, self.choice.n_components, held_out=held_out), self.file("png"))
 
 
-def choose(request: ComparisonRequest, tell: Callable[[Choice, Candidate | None], object]) -> Comparison:
+def choose(
+    source: str,
+    numbers: Sequence[int],
+    chosen: dict[str, Any],
+    *,
+    labels: str | None,
+    data_home: Path | None,
+    out: Path | None,
+    n_fits: int,
+    tell: Callable[[Choice, Candidate | None], object],
+) -> Comparison:
     """Find the evidence that the folder does not hold yet, and write it down after each step.
 
-    Raises
-    ------
-    ValueError
-        If the source, the folder or a hyperparameter cannot be used, or the folder's evidence is of other data or
-        settings.
+    ValueError if the folder's evidence is of other data or settings.
     """
-    path = request.out or Path("runs") / f"{name_of(request.source)}-{_NAME}"
-    data = load(request.source, labels=request.labels, data_home=request.data_home)
-    config = Config(**request.chosen)
+    path = out or Path("runs") / f"{name_of(source)}-{_NAME}"
+    data = load(source, labels=labels, data_home=data_home)
+    config = Config(**chosen)
     observations = checked(data.X, "auto", data.feature_names)
-    seed = request.chosen["random_state"]
-    settings = json.loads(json.dumps(parameters(config)))
+    seed = chosen["random_state"]
     conditions = {
-        "source": request.source,
-        "labels": request.labels,
+        "source": source,
+        "labels": labels,
         "shape": list(data.X.shape),
         "checksum": observations.checksum(),
         "seed": seed,
-        "fits": request.n_fits,
-        "settings": {name: value for name, value in settings.items() if name not in _FREE},
+        "fits": n_fits,
+        "settings": {name: value for name, value in parameters(config).items() if name not in _FREE},
     }
     known = _known(path, conditions)
-    about = {
-        **conditions,
-        "seeds": list(range(seed, seed + request.n_fits)),
-        "versions": versions(),
-    }
+    about = {**conditions, "seeds": list(range(seed, seed + n_fits)), "versions": versions()}
+
+    def comparison(choice: Choice) -> Comparison:
+        return Comparison(path, choice, {**about, **_found(choice)})
 
     def step(choice: Choice, done: Candidate | None) -> None:
-        Comparison(path, choice, {**about, **_found(choice)}).write()
+        comparison(choice).write()
         tell(choice, done)
 
-    numbers = sorted({*request.numbers, *(each.n_components for each in known)})
-    choice = choose_k(observations, config, numbers, n_fits=request.n_fits, known=known, on_step=step)
-    return Comparison(path, choice, {**about, **_found(choice)})
-
-
-def table_of(choice: Choice) -> Table:
-    """One entry for each number in each column."""
-    rows = [_row(each) for each in choice.candidates]
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    numbers = sorted({*numbers, *(each.n_components for each in known)})
+    return comparison(choose_k(observations, config, numbers, n_fits=n_fits, known=known, on_step=step))
 
 
 def _row(candidate: Candidate) -> dict[str, Any]:
     evidence, fits = candidate.evidence, candidate.fits
     return {
         "n_components": candidate.n_components,
-        "stability": evidence and evidence.stability,
-        "stability_error": evidence and evidence.stability_error,
-        "separation": evidence and evidence.separation,
-        "score": evidence and evidence.score,
+        **{name: evidence and getattr(evidence, name) for name in _EVIDENCE},
         "agreement": fits and fits.agreement,
         "lower_bound_mean": fits and fmean(fits.lower_bounds),
         "lower_bound_worst": fits and min(fits.lower_bounds),
@@ -160,15 +129,8 @@ def _found(choice: Choice) -> dict[str, Any]:
 
 
 def _known(path: Path, conditions: dict[str, Any]) -> list[Candidate]:
-    """What the folder holds of the same data and settings.
-
-    Raises
-    ------
-    ValueError
-        If it holds something else.
-    """
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"`-o` must be a folder; got the file {path}: choose another name.")
+    """What the folder holds of the same data and settings; ValueError if it holds something else."""
+    refuse_file(path)
     file = path / f"{_NAME}.json"
     if not file.is_file():
         if path.is_dir() and any(path.iterdir()):

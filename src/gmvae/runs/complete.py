@@ -47,13 +47,7 @@ class FinishedRun(NamedTuple):
 
 
 def fit_anew(request: FitRequest) -> FinishedRun:
-    """Fit in a new run folder, of which nothing stays if training does not begin.
-
-    Raises
-    ------
-    ValueError
-        If the source, the labels, the folder or a hyperparameter cannot be used.
-    """
+    """Fit in a new run folder, of which nothing stays if training does not begin."""
     if request.source is None:
         raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
     parameters = {"random_state": _SEED, **request.chosen}
@@ -76,10 +70,7 @@ def fit_anew(request: FitRequest) -> FinishedRun:
 def go_on(request: FitRequest) -> FinishedRun:
     """Go on with an interrupted run: data, labels and hyperparameters are those it remembers, unless given again.
 
-    Raises
-    ------
-    ValueError
-        If there is no such run, or the data or a hyperparameter differ from those it began with.
+    ValueError if there is no such run, or the data or a hyperparameter differ from those it began with.
     """
     if request.out is None:
         raise ValueError("`--resume` must be given with `-o RUN`, the run to go on with.")
@@ -132,9 +123,8 @@ def _train(
         names = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
         write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
-        scores = None
-        if data.labels is not None:
-            scores = evaluate(data.labels, proba, fitted.log_odds(observations.y))
+        labels = data.labels
+        scores = None if labels is None else evaluate(labels, proba, fitted.log_odds(observations.y))
         folder.finish()
     except (KeyboardInterrupt, OSError) as error:
         if folder.has_checkpoint or folder.complete:

@@ -8,75 +8,41 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from gmvae.atomic import TEMPORARY, alone, write_text
+from gmvae.formats import without_ending
 from gmvae.runs.record import Record, read_record
 
 _LOCK = ".run.lock"
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Paths of a run."""
 
-    path: Path
-
-    @property
-    def model(self) -> Path:
-        """The fitted model."""
-        return self.path / "model.safetensors"
-
-    @property
-    def config(self) -> Path:
-        """Hyperparameters that the run began with."""
-        return self.path / "config.json"
-
-    @property
-    def history(self) -> Path:
-        """One row per epoch of the restart at work, at last of the best; there once an epoch has ended."""
-        return self.path / "history.csv"
-
-    @property
-    def start(self) -> Path:
-        """Starting cluster of every observation."""
-        return self.path / "start.parquet"
-
-    @property
-    def assignments(self) -> Path:
-        """Cluster and probabilities of every observation."""
-        return self.path / "assignments.parquet"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures."""
-        return self.path / "figures"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of the checkpoints, one for each restart, until the run is complete."""
-        return self.path / "checkpoints"
-
-    @property
-    def tensorboard(self) -> Path:
-        """Folder of TensorBoard events, one for each restart."""
-        return self.path / "tensorboard"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "run.json"
+        self.model = path / "model.safetensors"
+        self.config = path / "config.json"  # hyperparameters that the run began with
+        self.history = path / "history.csv"  # a row per epoch of the restart at work, at last of the best
+        self.start = path / "start.parquet"  # starting cluster of every observation
+        self.assignments = path / "assignments.parquet"  # cluster and probabilities of every observation
+        self.figures = path / "figures"
+        self.checkpoints = path / "checkpoints"  # one for each restart, until the run is complete
+        self.tensorboard = path / "tensorboard"  # a folder of events for each restart
 
     @property
     def resume_command(self) -> str:
-        """What to type to go on."""
         return f"gmvae fit -o {shlex.quote(str(self.path))} --resume"
 
     @property
     def complete(self) -> bool:
-        """Whether everything has been written."""
         return self.model.is_file() and not self.checkpoints.exists()
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is anything to go on from."""
         return any(self.checkpoints.glob("*.safetensors"))
 
     def finish(self) -> None:
@@ -85,42 +51,19 @@ class RunFolder:
         self.checkpoints.rename(removed)
         shutil.rmtree(removed)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the folder for one process.
-
-        Raises
-        ------
-        ValueError
-            If another process is at work in it.
-        """
-        with alone(self.path / _LOCK):
-            yield
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the folder for this process; ValueError if another is at work in it."""
+        return alone(self.path / _LOCK)
 
     def write_record(self, record: Record) -> None:
-        """Write ``run.json``."""
-        write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record), indent=2) + "\n")
+        write_text(self.record, json.dumps(dataclasses.asdict(record), indent=2) + "\n")
 
     def read_record(self) -> Record | None:
-        """Read ``run.json``; None if there is none.
-
-        Raises
-        ------
-        ValueError
-            If it is not what `write_record` wrote.
-        """
-        path = self.path / "run.json"
-        return read_record(path) if path.is_file() else None
+        return read_record(self.record) if self.record.is_file() else None
 
 
 def model_file(run: Path) -> Path:
-    """Return the model of a run folder, or the file itself if one is named.
-
-    Raises
-    ------
-    ValueError
-        If there is none; it says why.
-    """
+    """The model of a run folder, or the file itself if one is named; ValueError, which says why, if there is none."""
     folder = RunFolder(run)
     if run.is_file():
         return run
@@ -137,17 +80,16 @@ def model_file(run: Path) -> Path:
 def new_run(out: Path | None, source: str, n_components: int | str) -> Iterator[RunFolder]:
     """Make the folder of a new run; take it away again if the block fails before training has left a checkpoint.
 
-    Parameters
-    ----------
-    out : Path, optional
-        The folder, to be missing or empty; by default ``runs/<source>-k<K>``, numbered if that exists.
-    source : str
-        The source of the data.
-    n_components : int or "auto"
-        K.
+    It is ``out``, to be missing or empty; by default ``runs/<source>-k<K>``, numbered if that exists.
     """
-    missing = _missing_folders(out if out is not None else Path("runs") / "new")
-    folder = _claim(out) if out is not None else _claim_numbered(Path("runs") / f"{name_of(source)}-k{n_components}")
+    path = out if out is not None else Path("runs") / "new"
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]  # innermost first
+    if out is None:
+        folder = RunFolder(_make_numbered(Path("runs") / f"{name_of(source)}-k{n_components}"))
+    else:
+        refuse_file(out)
+        out.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder(out)
     begun = False
     try:
         with folder.alone():
@@ -165,7 +107,7 @@ def new_run(out: Path | None, source: str, n_components: int | str) -> Iterator[
 
 
 def name_of(source: str) -> str:
-    """Return a source's name for a folder: ``digits``, ``pendigits-X_train``.
+    """The name of a source for a folder.
 
     Examples
     --------
@@ -173,15 +115,13 @@ def name_of(source: str) -> str:
     'pendigits-X_train'
     """
     name = Path(source).name or Path(source).resolve().name
-    name = re.sub(r"\.(npy|npz|csv|csv\.gz|parquet|idx|gz)(?=:|$)", "", name, flags=re.IGNORECASE)
-    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "data"
+    return re.sub(r"[^\w.-]+", "-", without_ending(name)).strip(".-") or "data"
 
 
-def _claim(path: Path) -> RunFolder:
+def refuse_file(path: Path) -> None:
+    """ValueError where a file stands in the place of a folder for results."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"`-o` must be a folder; got the file {path}: choose another name.")
-    path.mkdir(parents=True, exist_ok=True)
-    return RunFolder(path)
 
 
 def _require_empty(path: Path) -> None:
@@ -193,21 +133,16 @@ def _require_empty(path: Path) -> None:
         )
 
 
-def _claim_numbered(path: Path) -> RunFolder:
+def _make_numbered(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
         numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
         try:
             numbered.mkdir()
-            return RunFolder(numbered)
+            return numbered
         except FileExistsError:
             number += 1
-
-
-def _missing_folders(path: Path) -> list[Path]:
-    """The folder and those above it that are yet to be made, innermost first."""
-    return [folder for folder in (path, *path.parents) if not folder.exists()]
 
 
 def _empty(folder: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 _LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
 
@@ -17,18 +17,7 @@ _LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
 class Record:
     """Where a run's data came from, kept as ``run.json`` beside the ``config.json`` of its hyperparameters.
 
-    Attributes
-    ----------
-    source, labels, data_home : str
-        As given; labels and data home may be None.
-    seed : int, optional
-        As given; ``config.json`` has the one that was drawn where none was.
-    shape : list of int
-        Shape of the data.
-    feature_names : list of str, optional
-        Columns of a table.
-    versions : dict of str to str
-        Of the libraries that trained it.
+    ``seed`` is as given; ``config.json`` has the one that was drawn where none was.
     """
 
     source: str
@@ -40,31 +29,22 @@ class Record:
     versions: dict[str, str]
 
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
-_LAWS: dict[str, Callable[[Any], bool]] = {
-    "source": lambda value: isinstance(value, str),
-    "labels": lambda value: value is None or isinstance(value, str),
-    "data_home": lambda value: value is None or isinstance(value, str),
-    "seed": lambda value: value is None or isinstance(value, int),
-    "shape": lambda value: isinstance(value, list) and all(isinstance(size, int) for size in value),
-    "feature_names": lambda value: value is None or _are_texts(value),
-    "versions": lambda value: isinstance(value, dict) and _are_texts(list(value.values())),
-}
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a value out of a JSON file has the type of a field of `Record`."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return any(_is_of(each, value) for each in inner)
+    if origin is None:
+        return isinstance(value, kind)
+    values = value.values() if isinstance(value, dict) else value
+    return isinstance(value, origin) and all(_is_of(inner[-1], each) for each in values)
 
 
 def read_record(path: Path) -> Record:
-    """Read ``run.json``.
-
-    Raises
-    ------
-    ValueError
-        If it is not what `RunFolder.write_record` wrote.
-    """
+    """Read ``run.json``; ValueError if it is not what `RunFolder.write_record` wrote."""
     document = read_json(path)
-    if document.keys() != _LAWS.keys() or not all(law(document[name]) for name, law in _LAWS.items()):
+    kinds = get_type_hints(Record)
+    if document.keys() != kinds.keys() or not all(_is_of(kind, document[name]) for name, kind in kinds.items()):
         raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.")
     return Record(**document)
 
@@ -75,13 +55,7 @@ def versions() -> dict[str, str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    ValueError
-        If the file holds something else.
-    """
+    """Read a JSON object; ValueError if the file holds something else."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

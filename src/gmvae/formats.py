@@ -1,0 +1,26 @@
+"""The kinds of files that hold observations or labels, by the endings of their names."""
+
+from __future__ import annotations
+
+import re
+
+ARRAY, ARCHIVE = ".npy", ".npz"
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+PARQUET = ".parquet"
+TABLES = (*CSV, PARQUET)
+WRITTEN_TABLES = (".csv", PARQUET)
+TEXT = ".txt"
+IMAGES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),
+    *(".pgm", ".ppm", ".pbm", ".pnm"),
+)
+IDX = re.compile(r"([.-]idx\d-\w+|\.idx)(\.gz)?$", re.IGNORECASE)
+OBSERVATIONS = ", ".join((ARRAY, ARCHIVE, *TABLES, "IDX"))
+"""For messages and help."""
+
+_ENDINGS = "|".join(re.escape(each) for each in (ARRAY, ARCHIVE, *CSV, PARQUET, ".idx", ".gz"))
+
+
+def without_ending(name: str) -> str:
+    """The name of a file without the ending of its kind, which may stand before the name of a part."""
+    return re.sub(rf"({_ENDINGS})(?=:|$)", "", name, flags=re.IGNORECASE)
