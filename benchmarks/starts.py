@@ -1,7 +1,7 @@
 """How well the criterion ranks starts: `python benchmarks/starts.py --out FILE`. See README.md beside this file.
 
-Of every set, each way to cluster and each view of images gives clusters. Their scores are compared with how far they
-agree with known groups, which the scores have never seen. `--page` writes the table between the marks of a page.
+Of every set, each way to cluster and each description of images gives clusters. Their scores are compared with how far
+they agree with known groups, which the scores have never seen. `--page` writes the table between the marks of a page.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from gmvae.atomic import write_text
 from gmvae.data.home import resolve_home
 from gmvae.fitting.starts import TrainingData
-from gmvae.initialisation.features import views
+from gmvae.initialisation.features import descriptions
 from gmvae.initialisation.starts import Support, candidates, starting_clusters, supports
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import ari
@@ -70,13 +70,13 @@ def measured(name: str, given: Labelled) -> dict[str, Any]:
     rows = data.standardised(drawn)
     y, scored = given.y[drawn], given.scored[drawn]
     found = []
-    for view, scores in views(rows, SEED):
+    for described, scores in descriptions(rows, SEED):
         clusters = candidates(scores, given.K, SEED)
         support = supports(scores, clusters)
         best_gain = max(each.gain for each in support.values())
-        for way, labels in clusters.items():
+        for way, found_by in clusters.items():
             of_way = {criterion: score(support[way], best_gain) for criterion, score in CRITERIA.items()}
-            found.append({"view": view, "way": way, "ari": ari(y[scored], labels[scored]), "scores": of_way})
+            found.append({"view": described, "way": way, "ari": ari(y[scored], found_by[scored]), "scores": of_way})
     start = starting_clusters("auto", rows, given.K, SEED)
     return {
         "set": name,
@@ -87,19 +87,20 @@ def measured(name: str, given: Labelled) -> dict[str, Any]:
 
 
 def judged(record: Mapping[str, Any], criterion: str) -> tuple[float | None, float]:
-    """Rank correlation with ARI over the ways in a view, the mean over views, and regret of the best-scored way.
+    """Rank correlation with ARI over the ways to cluster a description, the mean over descriptions, and regret.
 
-    The correlation is None where all ways agree with the groups alike; regret is that of the first view.
+    The correlation is None where all ways agree with the groups alike; regret is that of the best-scored way on the
+    first description.
     """
     correlations = []
-    by_view: dict[str, list[Mapping[str, Any]]] = {}
+    by_description: dict[str, list[Mapping[str, Any]]] = {}
     for each in record["candidates"]:
-        by_view.setdefault(each["view"], []).append(each)
-    for of_view in by_view.values():
-        agreed, scores = [each["ari"] for each in of_view], [each["scores"][criterion] for each in of_view]
+        by_description.setdefault(each["view"], []).append(each)
+    for candidates_of in by_description.values():
+        agreed, scores = [each["ari"] for each in candidates_of], [each["scores"][criterion] for each in candidates_of]
         if max(agreed) - min(agreed) > MARGIN and len(set(scores)) > 1:
             correlations.append(float(spearmanr(scores, agreed).statistic))
-    first = next(iter(by_view.values()))
+    first = next(iter(by_description.values()))
     taken = max(first, key=lambda each: each["scores"][criterion])
     regret = max(each["ari"] for each in first) - taken["ari"]
     return (float(np.mean(correlations)) if correlations else None), regret
@@ -109,7 +110,7 @@ def section(kept: Mapping[str, Any]) -> str:
     """The table of all sets, and the means of every criterion."""
     lines = ["## Starts", "", about(kept["about"]), ""]
     lines += [
-        "| set | neighbours | k-means | mixture | best of all views | start | taken | regret |",
+        "| set | neighbours | k-means | mixture | best of all descriptions | start | taken | regret |",
         "| --- " * 8 + "|",
     ]
     for record in kept["records"]:
@@ -118,9 +119,9 @@ def section(kept: Mapping[str, Any]) -> str:
         best = max(each["ari"] for each in record["candidates"])
         cells = [f"{of_first[way]:.3f}" if way in of_first else "–" for way in ("neighbours", "kmeans", "gmm")]
         start = record["start"]
-        view = start["reason"].split(" by ")[0].removeprefix("clusters of ")
+        described = start["reason"].split(" by ")[0].removeprefix("clusters of ")
         regret = max(0.0, best - start["ari"])
-        cells += [f"{best:.3f}", f"{start['ari']:.3f}", f"{start['way']}, {view}", f"{regret:.3f}"]
+        cells += [f"{best:.3f}", f"{start['ari']:.3f}", f"{start['way']}, {described}", f"{regret:.3f}"]
         lines.append("| " + " | ".join([record["set"], *cells]) + " |")
     lines += ["", "| criterion | mean rank correlation | sets | mean regret | largest regret |", "| --- " * 5 + "|"]
     for criterion in CRITERIA:

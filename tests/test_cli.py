@@ -650,12 +650,12 @@ def test_info_needs_the_document_alone(folder, run, tmp_path):
     assert "must be a model file in safetensors format" in refused("info", folder / "X.npy")
 
 
-def test_nothing_is_written_where_a_value_is_missing(folder, run, tmp_path):
+def test_nothing_is_written_where_a_value_is_infinite(folder, run, tmp_path):
     X = np.load(folder / "X.npy")
-    X[-1, 2] = np.nan
+    X[-1, 2] = np.inf
     np.save(tmp_path / "X.npy", X)
     assert refused("predict", run, tmp_path / "X.npy").startswith(
-        "Error: X must hold finite numbers of at most 1e+150; got NaN at X[239, 2]"
+        "Error: X must hold finite numbers of at most 1e+150; got infinity at X[239, 2]"
     )
     assert "must hold finite numbers" in refused("predict", run, tmp_path / "X.npy", "-o", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

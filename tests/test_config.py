@@ -34,7 +34,7 @@ INTEGERS = [
 POSITIVE = ["learning_rate"]
 NON_NEGATIVE = ["min_information", "tol"]
 CHOICES = {
-    "likelihood": ("auto", "bernoulli", "gaussian", "poisson"),
+    "likelihood": ("auto", "bernoulli", "gaussian", "poisson", "categorical"),
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
     "init": ("auto", "neighbours", "kmeans", "gmm", "random"),
@@ -84,8 +84,9 @@ def test_choices(name: str) -> None:
     for good in CHOICES[name]:
         assert getattr(Config(**{name: good}), name) == good
     listed = ", ".join(map(repr, CHOICES[name]))
+    more = " or a dict of such names by column" if name == "likelihood" else ""
     for bad in ("", "AUTO", "adam", 0, None, True, [], ("auto",)):
-        assert refusal(**{name: bad}) == f"`{name}` must be one of {listed}; got {bad!r}."
+        assert refusal(**{name: bad}) == f"`{name}` must be one of {listed}{more}; got {bad!r}."
 
 
 @pytest.mark.parametrize("name", ["max_iter", "n_components"])

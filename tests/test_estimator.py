@@ -236,7 +236,7 @@ def test_uint8_of_zeros_and_ones_is_not_scaled() -> None:
     assert float(fitted.fitted_.model.units.top_level) == 1.0
     assert np.array_equal(fitted.predict_proba(X), fitted.predict_proba(X.astype(float)))
     with pytest.raises(
-        ValueError, match=r"X must lie in \[0, 1\] for a Bernoulli likelihood; got values from 0 to 255"
+        ValueError, match=r"X must lie in \[0, 1\] for a Bernoulli likelihood; got \d+ at X\[0, 0, 0, \d\]"
     ):
         fitted.predict(grey())
 
@@ -274,7 +274,7 @@ def test_images_of_every_shape() -> None:
         (np.zeros((0, 8, 8)), r"Found array with 0 sample\(s\)"),
         (np.zeros((1, 4)), r"Found array with 1 sample\(s\)"),
         (np.zeros(9), "Expected 2D array, got 1D array"),
-        (np.full((9, 2), np.nan), r"X must hold finite numbers .*; got NaN at X\[0, 0\]"),
+        (np.full((9, 2), np.nan), "X must hold a value in every row to fit; got none in row 0: drop it"),
         (np.full((9, 8, 8), np.inf), r"X must hold finite numbers .*; got infinity at X\[0, 0, 0\]"),
         (
             np.zeros((2, 4)),
@@ -308,15 +308,16 @@ def test_wrong_shapes_at_predict() -> None:
         rows.predict(whole_numbers().reshape(-1, 2, 2))
     with pytest.raises(ValueError, match="X has 3 features, but GMVAE is expecting 4 features"):
         rows.predict(whole_numbers()[:, :3])
-    with pytest.raises(ValueError, match=r"got NaN at X\[0, 0\]"):
-        rows.score_samples(np.full((2, 4), np.nan))
+    with pytest.raises(ValueError, match=r"got infinity at X\[0, 0\]"):
+        rows.score_samples(np.full((2, 4), np.inf))
 
 
 FAMILIES = [
     (np.array([[True, False]] * 4), "bernoulli"),
     (np.array([[0.0, 1.0]] * 4), "bernoulli"),
     (np.array([[0.2, 0.7]] * 4), "gaussian"),  # measurements scaled to [0, 1]
-    (np.array([[0.2, 0.7] * 4 + [0.0]] * 4), "bernoulli"),  # grey levels, a ninth of them black
+    (np.array([[0.2] + [0.0] * 3] * 4), "bernoulli"),  # grey levels, most of them black
+    (np.array([[0.2, 0.7] * 4 + [0.0]] * 4), "gaussian"),  # measurements beside a constant
     (np.linspace(0, 1, 44).reshape(4, 11), "gaussian"),
     (np.array([[0, 1]] * 4), "bernoulli"),
     (np.array([[0, 1]] * 4, dtype=np.uint8), "bernoulli"),
@@ -341,7 +342,7 @@ def test_automatic_likelihood(X: NDArray[Any], family: str) -> None:
 
 def test_bernoulli_by_name_needs_its_values() -> None:
     assert likelihood_for("bernoulli", np.array([[0, 255]], dtype=np.uint8)).name == "bernoulli"
-    with pytest.raises(ValueError, match=r"X must lie in \[0, 1\] .* got values from 0\.0 to 8\.0: rescale"):
+    with pytest.raises(ValueError, match=r"X must lie in \[0, 1\] .* got \d at X\[0, \d\]: rescale"):
         small(likelihood="bernoulli").fit(whole_numbers())
 
 
@@ -979,9 +980,8 @@ def test_rows_of_a_file_are_those_of_the_estimator(X: NDArray[Any]) -> None:
         (grey()[:, 0], r"X must have observations of shape \(4,\) as in `fit`; got \(1, 8, 8\)"),
         (whole_numbers(0), "X must hold numbers, in one row or more; got 0 rows of type float64"),
         (whole_numbers().astype(str), "X must hold numbers, in one row or more; got 60 rows of type <U"),
-        (np.full((2, 4), np.nan), "X must hold finite numbers of at most 1e\\+150; got NaN at"),
         (np.full((2, 4), -np.inf), "X must hold finite numbers .* got -infinity at"),
-        (whole_numbers(), r"X must lie in \[0, 1\] for a Bernoulli likelihood; got values from 0\.0 to 8\.0"),
+        (whole_numbers(), r"X must lie in \[0, 1\] for a Bernoulli likelihood; got \d at X\[\d, \d\]: rescale"),
     ],
 )
 def test_unfit_files(X: NDArray[Any], sentence: str) -> None:

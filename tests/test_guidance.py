@@ -1,4 +1,4 @@
-"""What guides the posterior beside the bound: starting clusters, then views."""
+"""What guides the posterior beside the bound: starting clusters, then augmented copies."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_rows_of_the_start_come_with_their_clusters() -> None:
-    """Without views in between the rows are as they are, so that each can be found again."""
-    view, guidance = posterior_guidance(consistency=0.0).views(IMAGES[:7], 100, generator())
-    assert view is not None
+    """Without augmented copies in between the rows are as they are, so that each can be found again."""
+    guided, guidance = posterior_guidance(consistency=0.0).guided(IMAGES[:7], 100, generator())
+    assert guided is not None
     assert guidance is not None
     assert guidance.target is not None
-    assert len(view) == 7
-    for image, target in zip(view, guidance.target, strict=True):
+    assert len(guided) == 7
+    for image, target in zip(guided, guidance.target, strict=True):
         (index,) = (IMAGES[::2] == image).flatten(1).all(1).nonzero().flatten().tolist()
         assert target.tolist() == [k == index % 3 for k in range(3)]
     assert guidance.weight == pytest.approx(0.9 * START_WEIGHT)
 
 
-def test_steps_go_over_from_the_start_to_the_views() -> None:
-    shown = [posterior_guidance().views(IMAGES[:2], step, generator())[1] for step in range(N_STEPS)]
+def test_steps_go_over_from_the_start_to_the_copies() -> None:
+    shown = [posterior_guidance().guided(IMAGES[:2], step, generator())[1] for step in range(N_STEPS)]
     of_start = np.array([guidance is not None and guidance.target is not None for guidance in shown])
     assert of_start[0]
     for first in range(0, N_STEPS, 100):
@@ -67,15 +67,15 @@ def test_steps_go_over_from_the_start_to_the_views() -> None:
     assert (weights[~of_start] == 2.0).all()
 
 
-def test_without_views_the_start_fades_to_the_end() -> None:
-    guidance = posterior_guidance(START, 0.0).views(IMAGES, N_STEPS - 1, generator())[1]
+def test_without_copies_the_start_fades_to_the_end() -> None:
+    guidance = posterior_guidance(START, 0.0).guided(IMAGES, N_STEPS - 1, generator())[1]
     assert guidance is not None
     assert guidance.weight == pytest.approx(START_WEIGHT / N_STEPS)
 
 
 def test_without_either_nothing_is_shown() -> None:
-    assert posterior_guidance(None, 0.0).views(IMAGES, 0, generator()) == (None, None)
-    assert posterior_guidance(None).views(IMAGES, 0, generator())[1] == Guidance(None, 2.0)
+    assert posterior_guidance(None, 0.0).guided(IMAGES, 0, generator()) == (None, None)
+    assert posterior_guidance(None).guided(IMAGES, 0, generator())[1] == Guidance(None, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_every_image_is_moved_on_its_own() -> None:
     torch.testing.assert_close(moved, augment(one, generator()), rtol=0, atol=0)
 
 
-def test_views_are_in_the_units_that_the_networks_see() -> None:
+def test_copies_are_in_the_units_that_the_networks_see() -> None:
     levels = (255 * IMAGES).to(torch.uint8)
     shares = levels / 255
     for step in (0, N_STEPS - 1):
-        one, other = (posterior_guidance(rows=rows).views(rows, step, generator())[0] for rows in (levels, shares))
+        one, other = (posterior_guidance(rows=rows).guided(rows, step, generator())[0] for rows in (levels, shares))
         assert one is not None
         assert other is not None
         assert torch.equal(one, other)

@@ -263,13 +263,13 @@ def test_the_posterior_over_clusters_takes_the_style_of_each_row() -> None:
 
 
 @torch.no_grad()
-def test_views_are_judged_at_the_means_and_samples_of_both_latents() -> None:
-    """The view's log p(z|x,w), sample by sample, by scipy's densities."""
+def test_guided_observations_are_judged_at_the_means_and_samples_of_both_latents() -> None:
+    """Their log p(z|x,w), sample by sample, by scipy's densities."""
     model, y = _small_model("gaussian", (3,), n_components=4)
     model, y = model.double(), y.double()
     noise = model.noise(3, len(y), torch.Generator().manual_seed(5))
-    view = model.standardised(y.flip(0))
-    q_x, q_w = model.recognition(view)
+    guided = model.standardised(y.flip(0))
+    q_x, q_w = model.recognition(guided)
     expected = np.zeros((len(y), 4))
     for sample in (None, 0, 1, 2):
         x, w = (
@@ -280,8 +280,8 @@ def test_views_are_judged_at_the_means_and_samples_of_both_latents() -> None:
         scales = components.log_scale.exp().numpy()
         densities = stats.norm(components.mean.numpy(), scales).pdf(x[:, None].numpy()).prod(-1)
         expected += np.log(densities / densities.sum(-1, keepdims=True)) / 4
-    np.testing.assert_allclose(model(y, noise, view).view_log_posterior.numpy(), expected, rtol=1e-6)
-    assert np.abs(model.plug_in(model.recognition(view)).numpy() - expected).max() > 0.01
+    np.testing.assert_allclose(model(y, noise, guided).guided.numpy(), expected, rtol=1e-6)
+    assert np.abs(model.plug_in(model.recognition(guided)).numpy() - expected).max() > 0.01
 
 
 # ---------------------------------------------------------------- chunks and units

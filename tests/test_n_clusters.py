@@ -25,8 +25,8 @@ from gmvae.cli import app
 from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.initialisation import Evidence, choose, evidence
-from gmvae.initialisation.features import one_cluster, oriented_gradients, principal_scores, views
-from gmvae.initialisation.graph import neighbour_graph
+from gmvae.initialisation.features import descriptions, one_cluster, oriented_gradients, principal_scores
+from gmvae.initialisation.graph import distinct_rows, neighbour_graph
 from gmvae.initialisation.n_clusters import clusterings
 
 pytestmark = pytest.mark.filterwarnings(
@@ -72,7 +72,7 @@ def pairs_agree(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def slow_density(scores: NDArray[Any]) -> NDArray[Any]:
     """Weights between neighbours that fall with the distance on one scale, the median of those between neighbours."""
-    weights, distances = neighbour_graph(scores).toarray(), cdist(scores, scores)
+    weights, distances = neighbour_graph(distinct_rows(scores)).toarray(), cdist(scores, scores)
     return weights * np.exp(-0.5 * (distances / np.median(distances[weights > 0])) ** 2)
 
 
@@ -87,7 +87,7 @@ def slow_cohesion(weights: NDArray[Any], clusters: NDArray[Any]) -> float:
 
 def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int) -> tuple[float, float, float]:
     """The better of two ways to find clusters, by loops over rows, for continuous rows without repetition."""
-    ((_, scores),) = views(rows, seed)
+    ((_, scores),) = descriptions(rows, seed)
     uncut = []
     for draw in (seed, seed + 1):
         one = one_cluster(rows, scores, len(rows) // 2, draw)

@@ -20,6 +20,7 @@ from gmvae.distributions import Mixture, Normal, reparameterise
 from gmvae.objective import (
     CONDITIONAL_PRIORS,
     Guidance,
+    GuidedTerms,
     Terms,
     WeightSum,
     latent_terms,
@@ -432,7 +433,7 @@ def test_from_the_threshold_on_the_bound_is_the_plain_one(share: float) -> None:
 def _bare(z_prior: list[float]) -> tuple[Tensor, Terms]:
     z = torch.tensor(z_prior, dtype=torch.float64, requires_grad=True)
     nothing = torch.zeros_like(z, requires_grad=False)
-    return z, Terms(nothing, nothing, nothing, z, *[nothing[:, None]] * 3)
+    return z, Terms(nothing, nothing, nothing, z, nothing[:, None])
 
 
 @pytest.mark.parametrize(
@@ -458,43 +459,42 @@ def test_the_threshold_leaves_the_reported_terms_alone() -> None:
 @pytest.mark.parametrize("warmth", [0.0, 0.3, 1.0])
 def test_warmth_weighs_the_terms_of_x_and_w_alone(warmth: float) -> None:
     _, terms = _rows(6)
-    bound = lower_bound(terms, 0.0, None, warmth)
+    bound = lower_bound(terms, 0.0, warmth)
     weights = {"reconstruction": 1.0, "conditional_prior": -warmth, "w_prior": -warmth, "z_prior": -1.0}
     expected = sum(weight * getattr(terms, name).detach().numpy().mean() for name, weight in weights.items())
     assert bound.item() == pytest.approx(expected, rel=1e-12)
 
 
-def _shown(terms: Terms, n_components: int = 3) -> tuple[Terms, Tensor, Tensor]:
-    """Terms with the posteriors of five observations and of a view of each, and the leaves under them."""
+def _guided(terms: Terms, n_components: int = 3) -> tuple[GuidedTerms, Tensor, Tensor]:
+    """Terms with the posteriors of five observations and of five guided ones, and the leaves under them."""
     generator = torch.Generator().manual_seed(9)
-    own, view = (torch.randn(5, n_components, dtype=torch.float64, generator=generator) for _ in range(2))
-    own.requires_grad_(), view.requires_grad_()
-    log_posterior, view_log_posterior = torch.log_softmax(own, -1), torch.log_softmax(view, -1)
-    return terms._replace(log_posterior=log_posterior, view_log_posterior=view_log_posterior), own, view
+    own, guided = (torch.randn(5, n_components, dtype=torch.float64, generator=generator) for _ in range(2))
+    own.requires_grad_(), guided.requires_grad_()
+    return GuidedTerms(terms, torch.log_softmax(own, -1), torch.log_softmax(guided, -1)), own, guided
 
 
 def test_guidance_costs_its_weight_times_the_cross_entropy_to_its_target() -> None:
-    terms, _, view = _shown(_rows(5)[1])
+    given, _, guided = _guided(_rows(5)[1])
     target = torch.eye(3, dtype=torch.float64)[[0, 2, 1, 1, 0]]
-    bound = lower_bound(terms, 0.0, Guidance(target, 0.7))
-    chances = special.softmax(view.detach().numpy(), -1)
+    bound = lower_bound(given.terms, 0.0) - Guidance(target, 0.7).cost(given)
+    chances = special.softmax(guided.detach().numpy(), -1)
     entropy = np.mean([-np.log(row[k]) for row, k in zip(chances, [0, 2, 1, 1, 0], strict=True)])
-    assert bound.item() == pytest.approx(terms.evidence_bound.mean().item() - 0.7 * entropy, rel=1e-12)
-    (slope,) = torch.autograd.grad(bound, view)
+    assert bound.item() == pytest.approx(given.terms.evidence_bound.mean().item() - 0.7 * entropy, rel=1e-12)
+    (slope,) = torch.autograd.grad(bound, guided)
     np.testing.assert_allclose(slope.numpy(), -0.7 * (chances - target.numpy()) / 5.0, rtol=1e-9)
 
 
-def test_views_are_drawn_to_the_sharpened_posterior_which_stays() -> None:
-    terms, own, view = _shown(_rows(5)[1])
-    bound = lower_bound(terms, 0.0, Guidance(None, 2.0))
+def test_copies_are_drawn_to_the_sharpened_posterior_which_stays() -> None:
+    given, own, guided = _guided(_rows(5)[1])
+    bound = lower_bound(given.terms, 0.0) - Guidance(None, 2.0).cost(given)
     squares = special.softmax(own.detach().numpy(), -1) ** 2
     target = squares / squares.sum(-1, keepdims=True)
-    log_view = special.log_softmax(view.detach().numpy(), -1)
-    expected = terms.evidence_bound.mean().item() + 2.0 * (target * log_view).sum(-1).mean()
+    log_guided = special.log_softmax(guided.detach().numpy(), -1)
+    expected = given.terms.evidence_bound.mean().item() + 2.0 * (target * log_guided).sum(-1).mean()
     assert bound.item() == pytest.approx(expected, rel=1e-12)
-    slopes = torch.autograd.grad(bound, (own, view), allow_unused=True)
+    slopes = torch.autograd.grad(bound, (own, guided), allow_unused=True)
     assert slopes[0] is None
-    np.testing.assert_allclose(slopes[1].numpy(), -2.0 * (np.exp(log_view) - target) / 5.0, rtol=1e-9)
+    np.testing.assert_allclose(slopes[1].numpy(), -2.0 * (np.exp(log_guided) - target) / 5.0, rtol=1e-9)
 
 
 # ---------------------------------------------------------------- the importance-weighted bound

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import io
 import re
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from gmvae import GMVAE
+from gmvae.history import Epoch
 from gmvae.progress import Reporter
 
 
-class Ended(NamedTuple):
-    """What the reporter shows of an epoch."""
-
-    epoch: int
-    lower_bound_held_out: float = -12.3456
-    z_prior: float = 0.5
-    effective_components: float = 2.96
-    seconds: float = 1.26
+def ended(epoch: int, lower_bound_held_out: float = -12.3456) -> Epoch:
+    return Epoch(
+        epoch=epoch,
+        lower_bound=-12.0,
+        lower_bound_held_out=lower_bound_held_out,
+        reconstruction=-9.0,
+        conditional_prior=1.0,
+        w_prior=1.5,
+        z_prior=0.5,
+        effective_components=2.96,
+        assignment_entropy=0.1,
+        learning_rate=1e-3,
+        seconds=1.26,
+    )
 
 
 def test_a_plain_line_per_epoch_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
     with Reporter(1) as reporter:
         reporter.note("compile=False: [why]")
         show = reporter.track("restart 1/2", 20)
-        show(Ended(1))
-        show(Ended(2, lower_bound_held_out=1234567.8))
+        show(ended(1))
+        show(ended(2, lower_bound_held_out=1234567.8))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -52,7 +58,7 @@ def test_a_bar_on_a_terminal_unless_silent(monkeypatch: pytest.MonkeyPatch, verb
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr("sys.stderr", err)
     with Reporter(verbose) as reporter:
-        reporter.track("fit", 20)(Ended(7))
+        reporter.track("fit", 20)(ended(7))
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err.getvalue())
     assert out.getvalue() == ""
     if verbose:

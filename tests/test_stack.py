@@ -85,8 +85,8 @@ CASES: dict[str, dict[str, Any]] = {
     "paper": {"network": "mlp", "bound": "paper", "min_information": 0.4, "n_mc_samples": 3},
     "clipped": {"network": "mlp", "max_grad_norm": 0.5},
     "starting clusters": {"network": "mlp", "guided": True},
-    "views": {"network": "mlp", "consistency": 2.0},
-    "starting clusters and views": {"network": "conv", "guided": True, "consistency": 2.0},
+    "augmented copies": {"network": "mlp", "consistency": 2.0},
+    "starting clusters and augmented copies": {"network": "conv", "guided": True, "consistency": 2.0},
     "64 bits": {"network": "mlp", "precision": "64-true"},
 }
 

@@ -82,10 +82,8 @@ def alone(lock: Path) -> Iterator[None]:
         If another process, or another thread, holds it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    file = _locked(lock)
-    while not _is_at(file, lock):  # its last holder has just taken the name away
+    while not _is_at(file := _locked(lock), lock):  # its last holder has just taken the name away
         file.close()
-        file = _locked(lock)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -31,7 +32,7 @@ from gmvae.domains import (
 )
 
 Bound = Literal["exact", "paper"]
-LikelihoodName = Literal["auto", "bernoulli", "gaussian", "poisson"]
+LikelihoodName = Literal["auto", "bernoulli", "gaussian", "poisson", "categorical"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
@@ -48,6 +49,19 @@ _NETWORK = dataclasses.replace(
     says=f"{_NAMES.says} or a pair (encoder, decoder) of torch modules",
     predicate=lambda value: _NAMES.holds(value) or pair_of_modules(value),
     type_name=f"{_NAMES.type} or pair of modules",
+)
+
+
+_LIKELIHOODS = choice(LikelihoodName)
+_LIKELIHOOD = dataclasses.replace(
+    _LIKELIHOODS,
+    says=f"{_LIKELIHOODS.says} or a dict of such names by column",
+    predicate=lambda value: (
+        all(_LIKELIHOODS.holds(name) for name in value.values())
+        if isinstance(value, Mapping)
+        else _LIKELIHOODS.holds(value)
+    ),
+    type_name=f"{_LIKELIHOODS.type} or dict",
 )
 
 
@@ -79,12 +93,13 @@ class Config:
         "Dimension of the style latent w; 'auto' takes 4 for images and 2 for tables.",
         "D_w",
     )
-    likelihood: LikelihoodName = _field(
+    likelihood: LikelihoodName | Mapping[str, LikelihoodName] = _field(
         "auto",
-        choice(LikelihoodName),
-        "Distribution of the data given x; 'auto' takes 'bernoulli' for booleans, uint8 images and grey levels within "
-        "[0, 1] (rows of which a tenth or more of the values are exactly 0 or 1), else 'gaussian' with learned mean "
-        "and scale. 'poisson' is for counts: whole numbers of events.",
+        _LIKELIHOOD,
+        "Distribution of the data given x; 'auto' takes 'bernoulli' for booleans, uint8 images, grey levels within "
+        "[0, 1] (rows in most of whose columns a tenth or more of the values are exactly 0 or 1) and columns of 0 and "
+        "1, 'categorical' for categories, else 'gaussian' with learned mean and scale. 'poisson' is for counts: whole "
+        "numbers of events. A name is for all columns of numbers; a dict names that of some columns.",
         "p(y|x)",
     )
     network: Any = _field(

@@ -67,6 +67,10 @@ class Normal:
         standardised = (value - self.mean) * self._inverse_scale
         return -0.5 * self._sum(standardised.square()) - self._sum(self.log_scale) - _HALF_LOG_2PI * self._size
 
+    def entry_log_prob(self, value: Tensor) -> Tensor:
+        """The same for every entry, (..., *event)."""
+        return -0.5 * ((value - self.mean) * self._inverse_scale).square() - self.log_scale - _HALF_LOG_2PI
+
     def kl(self, other: Normal) -> Tensor:
         """KL(self ‖ other) in closed form, broadcasting; shape (...)."""
         ratio = self.log_scale.exp() * other._inverse_scale

@@ -1,6 +1,6 @@
 """Both halves of the figure joined: the terms of the bound for training, and the queries.
 
-Observations y are in the data's own units; what the networks see of them, "seen" and "view", is what
+Observations y are in the data's own units; what the networks see of them, "seen", is what
 `Likelihood.standardised` gives.
 """
 
@@ -19,7 +19,7 @@ from gmvae.config import Config
 from gmvae.distributions import reparameterise
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import LIKELIHOODS, Likelihood, Observation
-from gmvae.objective import Terms
+from gmvae.objective import GuidedTerms, Terms
 from gmvae.recognition import Posterior, Recognition
 
 _ELEMENTS_AT_ONCE = 2**22
@@ -65,11 +65,10 @@ class GaussianMixtureVAE(nn.Module):
         """Dimension of the latent that carries the mixture."""
         return self.generative.mixture.streams[2]
 
-    def forward(self, y: Tensor, noise: Noise, view: Tensor | None = None) -> Terms:
+    def forward(self, y: Tensor, noise: Noise, guided: Tensor | None = None) -> Terms | GuidedTerms:
         """The four terms of the bound for observations y (B, *event), with S samples each.
 
-        With a ``view`` of each (B, *event), as `standardised` gives it, posteriors of the components come with them:
-        the observations' at the means of q(x|y) and q(w|y), the views' at the means and at samples.
+        With other observations ``guided`` (B, *event), as `standardised` gives them, posteriors of both come with them.
         """
         seen = self.standardised(y)
         q_x, q_w = self.recognition(seen)
@@ -77,11 +76,9 @@ class GaussianMixtureVAE(nn.Module):
         mixture = self.generative.mixture(reparameterise(q_w, noise.w))
         reconstruction = self.log_likelihood(x, y, seen)
         terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
-        if view is None:
+        if guided is None:
             return terms
-        return terms._replace(
-            log_posterior=self.plug_in(Posterior(q_x, q_w)), view_log_posterior=self.mean_log_posterior(view, noise)
-        )
+        return GuidedTerms(terms, self.plug_in(Posterior(q_x, q_w)), self.mean_log_posterior(guided, noise))
 
     def noise(self, n_samples: int, n_rows: int, generator: torch.Generator) -> Noise:
         """Draw noise of the model's type, on the generator's device."""
@@ -116,9 +113,9 @@ class GaussianMixtureVAE(nn.Module):
         mixture = self.generative.mixture(reparameterise(q.w, noise.w))
         return mixture.log_posterior(reparameterise(q.x, noise.x)).exp().mean(0)
 
-    def mean_log_posterior(self, view: Tensor, noise: Noise) -> Tensor:
+    def mean_log_posterior(self, seen: Tensor, noise: Noise) -> Tensor:
         """log p(z|x,w) averaged over samples and means of q(x|y) q(w|y), for what `standardised` gives; (B, K)."""
-        q = self.recognition(view)
+        q = self.recognition(seen)
         x, w = (
             torch.cat([each.mean.unsqueeze(0), reparameterise(each, drawn)])
             for each, drawn in zip(q, noise, strict=True)
@@ -128,15 +125,6 @@ class GaussianMixtureVAE(nn.Module):
     def plug_in(self, q: Posterior) -> Tensor:
         """log p(z|x, w) at the means of q(x|y) and q(w|y), shape (B, K)."""
         return self.generative.mixture(q.w.mean).log_posterior(q.x.mean)
-
-    def log_odds(self, y: Tensor) -> Tensor:
-        """log [p(z=k|y) / (1 − p(z=k|y))], shape (B, K): it tells rows apart whose probabilities round to 1."""
-        log_posterior = self.log_posterior(y).double()
-        best = log_posterior.argmax(-1, keepdim=True)
-        others = log_posterior.scatter(-1, best, -math.inf).logsumexp(-1, keepdim=True)
-        at_most_half = log_posterior.clamp(max=-math.log(2.0))
-        odds = at_most_half - torch.log1p(-at_most_half.exp())
-        return odds.scatter(-1, best, log_posterior.gather(-1, best) - others)
 
     def log_evidence(self, y: Tensor, noise: Noise) -> Tensor:
         """Importance-weighted estimate of log p(y) (Burda et al. 2016), shape (B,), in nats.
@@ -157,6 +145,33 @@ class GaussianMixtureVAE(nn.Module):
             weights = weights.plus(log_weights)
         total = weights.truncated if len(noise.x) > 1 else weights.largest
         return total - math.log(len(noise.x))
+
+    def impute(self, y: Tensor, noise: Noise) -> Tensor:
+        """Mean of the missing entries given the observed ones, E[y_mis|y_obs], in observations (B, *event).
+
+        The S samples of q(x|y) count by their self-normalised importance weights (Mattei and Frellsen 2019). Of a
+        category it is the most probable level; observed entries stay.
+        """
+        x, weights = self._posterior_samples(y, noise)
+        mean = self.observation(x).mean
+        weights = weights.view(*weights.shape, *[1] * (mean.dim() - 2))
+        return torch.where(y.isnan(), self.likelihood.to_data_units((weights * mean).sum(0)).to(y.dtype), y)
+
+    def draw_missing(self, y: Tensor, noise: Noise, generator: torch.Generator) -> Tensor:
+        """A draw of the missing entries given the observed ones, in observations (B, *event)."""
+        x, weights = self._posterior_samples(y, noise)
+        chosen = torch.multinomial(weights.T, 1, generator=generator).squeeze(-1)
+        drawn = self.sample_observation(x[chosen, torch.arange(len(y), device=x.device)], generator)
+        return torch.where(y.isnan(), drawn.to(y.dtype), y)
+
+    def _posterior_samples(self, y: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Samples of q(x|y), (S, B, D_x), and their importance weights, (S, B), which sum to 1 over samples."""
+        seen = self.standardised(y)
+        q_x, q_w = self.recognition(seen)
+        x, w = reparameterise(q_x, noise.x), reparameterise(q_w, noise.w)
+        reconstruction = self.log_likelihood(x, y, seen)
+        mixture = self.generative.mixture(w)
+        return x, objective.log_importance_weights(reconstruction, q_x, q_w, x, w, mixture).softmax(0)
 
     def decode(self, x: Tensor) -> Tensor:
         """Mean of p(y|x) for latents x (B, D_x), shape (B, *event)."""
@@ -180,16 +195,17 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
 
     Trunks of the user's own are copied with their weights, so that training leaves the user's modules as they are.
     """
+    seen, decoded = likelihood.seen_shape(event_shape), likelihood.decoded_shape(event_shape)
     if isinstance(config.network, str):
         architecture = networks.architecture(config.network, config.hidden_layer_sizes, config.batch_norm, event_shape)
-        trunks = architecture.build(event_shape, config.latent_dim, likelihood.n_outputs)
+        trunks = architecture.build(seen, config.latent_dim, likelihood.n_outputs, decoded)
         mixture_width = architecture.mixture_width
     else:
         # Copied together, so that layers which the two share stay shared.
         trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
-        networks.check(trunks, event_shape, config.latent_dim, likelihood.n_outputs)
+        networks.check(trunks, seen, config.latent_dim, likelihood.n_outputs, decoded)
         mixture_width = config.hidden_layer_sizes[-1]
-    width = networks.output_width(trunks.encoder, event_shape)
+    width = networks.output_width(trunks.encoder, seen)
     return GaussianMixtureVAE(
         Generative(
             MixturePrior(
@@ -206,6 +222,16 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
         likelihood,
         config.bound,
     )
+
+
+def log_odds(log_posterior: Tensor) -> Tensor:
+    """log [p(z=k|y) / (1 − p(z=k|y))] of log p(z|y) (B, K): it tells rows apart whose probabilities round to 1."""
+    log_posterior = log_posterior.double()
+    best = log_posterior.argmax(-1, keepdim=True)
+    others = log_posterior.scatter(-1, best, -math.inf).logsumexp(-1, keepdim=True)
+    at_most_half = log_posterior.clamp(max=-math.log(2.0))
+    odds = at_most_half - torch.log1p(-at_most_half.exp())
+    return odds.scatter(-1, best, log_posterior.gather(-1, best) - others)
 
 
 class MisfitError(ValueError):

@@ -25,12 +25,12 @@ class Trunks(NamedTuple):
 
 
 class ConvLayer(NamedTuple):
-    """One strided convolution: output channels, kernel, stride, padding."""
+    """A strided convolution; it halves the image unless said otherwise."""
 
     channels: int
-    kernel: int
-    stride: int
-    padding: int
+    kernel: int = 4
+    stride: int = 2
+    padding: int = 1
 
 
 def fully_connected(
@@ -110,10 +110,9 @@ class ConvDecoder(nn.Module):
         self.expand = nn.Linear(width, math.prod(self.start_shape))
         channels = [n_outputs * event_shape[0], *(c.channels for c in convolutions)]
         layers: list[nn.Module] = []
-        for index in reversed(range(len(convolutions))):
-            n_in = channels[index + 1]
-            layers += [*([nn.BatchNorm2d(n_in)] if batch_norm else []), nn.ReLU()]
-            layers.append(_transposed(n_in, channels[index], convolutions[index], sizes[index]))
+        for layer, n_out, size in reversed(list(zip(convolutions, channels, sizes, strict=False))):
+            layers += [*([nn.BatchNorm2d(layer.channels)] if batch_norm else []), nn.ReLU()]
+            layers.append(_transposed(layer, n_out, size))
         self.convolutions = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -135,12 +134,10 @@ def _sizes(event_shape: Shape, convolutions: Sequence[ConvLayer]) -> list[tuple[
     return sizes
 
 
-def _transposed(n_in: int, n_out: int, layer: ConvLayer, size: tuple[int, int]) -> nn.ConvTranspose2d:
+def _transposed(layer: ConvLayer, n_out: int, size: tuple[int, int]) -> nn.ConvTranspose2d:
     """Transposed convolution that restores exactly ``size``, the layer's input in the encoder."""
-    remainder = [(s + 2 * layer.padding - layer.kernel) % layer.stride for s in size]
-    return nn.ConvTranspose2d(
-        n_in, n_out, layer.kernel, layer.stride, layer.padding, output_padding=(remainder[0], remainder[1])
-    )
+    down, across = ((side + 2 * layer.padding - layer.kernel) % layer.stride for side in size)
+    return nn.ConvTranspose2d(layer.channels, n_out, *layer[1:], output_padding=(down, across))
 
 
 class Architecture(NamedTuple):
@@ -151,17 +148,21 @@ class Architecture(NamedTuple):
     batch_norm: bool = False
     mixture_width: int = 500
 
-    def build(self, event_shape: Shape, latent_dim: int, n_outputs: int) -> Trunks:
-        """Make the trunks for observations of ``event_shape``; weights come from the global generator."""
+    def build(self, seen_shape: Shape, latent_dim: int, n_outputs: int, decoded_shape: Shape | None = None) -> Trunks:
+        """Make the trunks for what is seen of an observation and for its outputs, by default of one shape.
+
+        Weights come from the global generator.
+        """
+        decoded_shape = decoded_shape or seen_shape
         if not self.convolutions:
             return Trunks(
-                MLPEncoder(event_shape, self.hidden, self.batch_norm),
-                MLPDecoder(latent_dim, self.hidden[::-1], n_outputs, event_shape, self.batch_norm),
+                MLPEncoder(seen_shape, self.hidden, self.batch_norm),
+                MLPDecoder(latent_dim, self.hidden[::-1], n_outputs, decoded_shape, self.batch_norm),
             )
         width = self.hidden[-1]
         return Trunks(
-            ConvEncoder(event_shape, self.convolutions, width, self.batch_norm),
-            ConvDecoder(latent_dim, width, self.convolutions, n_outputs, event_shape, self.batch_norm),
+            ConvEncoder(seen_shape, self.convolutions, width, self.batch_norm),
+            ConvDecoder(latent_dim, width, self.convolutions, n_outputs, decoded_shape, self.batch_norm),
         )
 
 
@@ -171,10 +172,10 @@ MAX_CONV_CHANNELS = 256
 
 def default_convolutions(event_shape: Shape) -> tuple[ConvLayer, ...]:
     """Halve the image twice, and then until it is at most 8 pixels wide; channels double from 32 up to 256."""
-    layers = [ConvLayer(32, 4, 2, 1), ConvLayer(64, 4, 2, 1)]
+    layers = [ConvLayer(32), ConvLayer(64)]
     height, width = (size // 4 for size in event_shape[1:])
     while max(height, width) > MAX_CONV_MAP and min(height, width) > 1:
-        layers.append(ConvLayer(min(2 * layers[-1].channels, MAX_CONV_CHANNELS), 4, 2, 1))
+        layers.append(ConvLayer(min(2 * layers[-1].channels, MAX_CONV_CHANNELS)))
         height, width = height // 2, width // 2
     return tuple(layers)
 
@@ -182,19 +183,13 @@ def default_convolutions(event_shape: Shape) -> tuple[ConvLayer, ...]:
 PAPER_ARCHITECTURES = {
     "paper-synthetic": Architecture(hidden=(120, 120), mixture_width=120),
     "paper-mnist": Architecture(
-        hidden=(500,),
-        convolutions=(ConvLayer(16, 6, 1, 0), ConvLayer(32, 6, 1, 0), ConvLayer(64, 4, 2, 1)),
-        batch_norm=True,
+        hidden=(500,), convolutions=(ConvLayer(16, 6, 1, 0), ConvLayer(32, 6, 1, 0), ConvLayer(64)), batch_norm=True
     ),
     "paper-svhn": Architecture(
-        hidden=(500,),
-        convolutions=(ConvLayer(64, 4, 2, 1), ConvLayer(128, 4, 2, 1), ConvLayer(256, 4, 2, 1)),
-        batch_norm=True,
+        hidden=(500,), convolutions=(ConvLayer(64), ConvLayer(128), ConvLayer(256)), batch_norm=True
     ),
 }
 """Tables A.1-A.3 of the paper."""
-
-
 _FOR_IMAGES = {"conv", *(name for name, paper in PAPER_ARCHITECTURES.items() if paper.convolutions)}
 MIN_CONV_SIZE = 8
 
@@ -226,23 +221,23 @@ def output_width(encoder: nn.Module, event_shape: Shape) -> int:
     return _output_shape(encoder, event_shape)[-1]
 
 
-def check(trunks: Trunks, event_shape: Shape, latent_dim: int, n_outputs: int) -> None:
+def check(trunks: Trunks, seen_shape: Shape, latent_dim: int, n_outputs: int, decoded_shape: Shape) -> None:
     """Hold trunks of the user's own to their shapes.
 
     Raises
     ------
     ValueError
-        If the encoder does not give features (B, width), or the decoder not (B, n_outputs, *event).
+        If the encoder does not give features (B, width), or the decoder not (B, n_outputs, *decoded).
     """
-    wanted = (1, n_outputs, *event_shape)
+    wanted = (1, n_outputs, *decoded_shape)
     try:
-        features, outputs = _output_shape(trunks.encoder, event_shape), _output_shape(trunks.decoder, (latent_dim,))
+        features, outputs = _output_shape(trunks.encoder, seen_shape), _output_shape(trunks.decoder, (latent_dim,))
         failure = f"got {features} and {outputs}"
     except (RuntimeError, TypeError, ValueError) as error:
         features, outputs, failure = (), (), f"got the error {error!s}"
     if len(features) != 2 or outputs != wanted:
         raise ValueError(
-            f"`network` must be an encoder that maps an observation {(1, *event_shape)} to features (1, width) and a "
+            f"`network` must be an encoder that maps an observation {(1, *seen_shape)} to features (1, width) and a "
             f"decoder that maps a latent {(1, latent_dim)} to outputs {wanted}; {failure}: change its layers."
         )
 

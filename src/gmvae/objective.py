@@ -33,11 +33,6 @@ class Terms(NamedTuple):
         E_q[KL(p(z|x,w) ‖ p(z))], between 0 and log K for uniform p(z).
     assignment : Tensor of shape (B, K)
         p(z|x,w) averaged over the samples.
-    log_posterior : Tensor of shape (V, K)
-        log p(z|x,w) at the means of q(x|y) and q(w|y), where views were shown besides; V = 0 without.
-    view_log_posterior : Tensor of shape (V, K)
-        log p(z|x,w) of the views, averaged over samples and the means: guidance to a cluster holds for every sample, so
-        that the style cannot take over what tells clusters apart, and for the means, at which `predict` looks.
     """
 
     reconstruction: Tensor
@@ -45,8 +40,6 @@ class Terms(NamedTuple):
     w_prior: Tensor
     z_prior: Tensor
     assignment: Tensor
-    log_posterior: Tensor
-    view_log_posterior: Tensor
 
     @property
     def evidence_bound(self) -> Tensor:
@@ -106,25 +99,41 @@ def latent_terms(
     log_posterior = torch.log_softmax(log_joint, -1)
     posterior = log_posterior.exp()
     z_prior = (posterior * (log_posterior - mixture.log_weights)).sum(-1)
-    no_view = posterior.new_empty(0, posterior.shape[-1])
     return Terms(
         reconstruction=reconstruction.mean(0),
         conditional_prior=conditional_prior(q_x, x, mixture, log_joint, posterior).mean(0),
         w_prior=q_w.kl_to_standard(),
         z_prior=z_prior.mean(0),
         assignment=posterior.mean(0),
-        log_posterior=no_view,
-        view_log_posterior=no_view,
     )
 
 
-class Guidance(NamedTuple):
-    """Where the posteriors of views are drawn to, beside the bound.
+class GuidedTerms(NamedTuple):
+    """The terms of a minibatch, and the posteriors that guidance compares.
 
     Attributes
     ----------
-    target : Tensor of shape (V, K) or None
-        Probabilities; None takes every observation's own posterior, sharpened.
+    terms : Terms
+    log_posterior : Tensor of shape (B, K)
+        log p(z|x,w) at the means of q(x|y) and q(w|y).
+    guided : Tensor of shape (B, K)
+        log p(z|x,w) of the guided observations, averaged over samples and the means: guidance to a cluster holds for
+        every sample, so that the style cannot take over what tells clusters apart, and for the means, at which
+        `predict` looks.
+    """
+
+    terms: Terms
+    log_posterior: Tensor
+    guided: Tensor
+
+
+class Guidance(NamedTuple):
+    """What guided observations are drawn to, beside the bound.
+
+    Attributes
+    ----------
+    target : Tensor of shape (B, K) or None
+        Probabilities; None takes the posterior of the minibatch's observation in the same place, sharpened.
     weight : float
         Cost in nats of one nat of cross-entropy.
     """
@@ -132,25 +141,25 @@ class Guidance(NamedTuple):
     target: Tensor | None
     weight: float
 
+    def cost(self, given: GuidedTerms) -> Tensor:
+        """Weighted cross-entropy of the guided posteriors to their target, the mean over the minibatch."""
+        target = sharpened(given.log_posterior) if self.target is None else self.target
+        return -self.weight * (target * given.guided).sum(-1).mean(-1)
+
 
 def sharpened(log_posterior: Tensor) -> Tensor:
-    """Squares of the probabilities over their sum (V, K), as a target: no gradient reaches them."""
+    """Squares of the probabilities over their sum (B, K), as a target: no gradient reaches them."""
     return torch.softmax(2.0 * log_posterior.detach(), -1)
 
 
-def lower_bound(terms: Terms, min_information: float, guidance: Guidance | None = None, warm_up: float = 1.0) -> Tensor:
-    """What training maximises: the evidence bound of the minibatch under the information constraint.
+def lower_bound(terms: Terms, min_information: float, warm_up: float = 1.0) -> Tensor:
+    """What training maximises: the evidence bound of the minibatch, the last axis, under the information constraint.
 
-    The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero
-    (section 5 of the paper). λ = 0, no guidance, and a weight of 1 for the x- and w-terms, ``warm_up``, make the plain
-    bound. Guidance costs the cross-entropy of the views' posteriors to their targets.
+    The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero (section 5 of the paper).
+    λ = 0 and a weight of 1 for the x- and w-terms, ``warm_up``, make the plain bound.
     """
-    z_prior = terms.z_prior.mean().clamp(min=min_information)
-    bound = (terms.reconstruction - warm_up * (terms.conditional_prior + terms.w_prior)).mean() - z_prior
-    if guidance is None:
-        return bound
-    target = sharpened(terms.log_posterior) if guidance.target is None else guidance.target
-    return bound + guidance.weight * (target * terms.view_log_posterior).sum(-1).mean()
+    z_prior = terms.z_prior.mean(-1).clamp(min=min_information)
+    return (terms.reconstruction - warm_up * (terms.conditional_prior + terms.w_prior)).mean(-1) - z_prior
 
 
 def information(assignment: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import LARGEST, as_tensor, blocks, first_outside, named
+from gmvae.arrays import LARGEST, as_tensor, blocks, first_unlike, named
 from gmvae.networks import Shape
 
 MAX_CHANNELS = 4
@@ -28,6 +28,7 @@ class Rows(NamedTuple):
     Attributes
     ----------
     y : Tensor of shape (n, *event), uint8, float32 or float64
+        NaN is a missing entry.
     """
 
     y: Tensor
@@ -39,9 +40,11 @@ class Observations:
     Parameters
     ----------
     y : ndarray of shape (n, *event)
-        Numbers that have been checked.
+        Numbers that have been checked; NaN is a missing entry.
     names : sequence of str, optional
         Of the columns of a table.
+    kinds : sequence of str or None, optional
+        The likelihood of every column of which its type decides, as of categories; None for numbers.
     device : torch.device
         Where `take` brings rows. A GPU holds all of them where they fit into half of its free memory.
 
@@ -51,9 +54,16 @@ class Observations:
         Where indices are wanted.
     """
 
-    def __init__(self, y: np.ndarray, names: Sequence[str] | None = None, device: torch.device = _HOST) -> None:
+    def __init__(
+        self,
+        y: np.ndarray,
+        names: Sequence[str] | None = None,
+        kinds: Sequence[str | None] | None = None,
+        device: torch.device = _HOST,
+    ) -> None:
         self.y = y
         self.names = None if names is None else list(names)
+        self.kinds = kinds
         self.device = device
         self._resident: Tensor | None = None
         if device.type == "cuda":
@@ -70,8 +80,8 @@ class Observations:
         """Shape of one observation."""
         return self.y.shape[1:]
 
-    def check_size(self, n_components: int | str) -> None:
-        """Raise ValueError unless there are two rows, and one for each component."""
+    def check(self, n_components: int | str) -> None:
+        """Raise ValueError unless there are two rows, one for each component, and a value in every row and column."""
         if len(self) < 2:
             raise ValueError(f"X must have at least 2 rows to fit; got {len(self)}: add some.")
         if isinstance(n_components, int) and len(self) < n_components:
@@ -79,6 +89,24 @@ class Observations:
                 f"`n_components` must be at most the number of rows; got {n_components} for {len(self)} rows: "
                 "take fewer components."
             )
+        if self.y.dtype.kind == "f":
+            self._check_gaps()
+
+    def _check_gaps(self) -> None:
+        known = np.zeros(self.event_shape, dtype=bool)
+        start = 0
+        for block in self.blocks():
+            observed = ~np.isnan(block)
+            known |= observed.any(0)
+            empty = ~observed.reshape(len(block), -1).any(1)
+            if empty.any():
+                row = start + int(empty.argmax())
+                raise ValueError(f"X must hold a value in every row to fit; got none in row {row}: drop it.")
+            start += len(block)
+        if not known.all() and len(self.event_shape) == 1:
+            column = int(known.argmin())
+            name = column if self.names is None else repr(self.names[column])
+            raise ValueError(f"X must hold a value in every column to fit; got none in column {name}: drop it.")
 
     def take(self, indices: Tensor) -> Rows:
         """Observations at ``indices``, in their order."""
@@ -99,7 +127,7 @@ class Observations:
 
     def on(self, device: torch.device) -> Observations:
         """The same, brought to a device."""
-        return Observations(self.y, self.names, device)
+        return Observations(self.y, self.names, self.kinds, device)
 
 
 def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None = None) -> Observations:
@@ -108,14 +136,15 @@ def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None 
     Raises
     ------
     ValueError
-        If X is not numeric, not finite, of another shape, or of too few rows for the components.
+        If X is not numeric, infinite, of another shape, of too few rows for the components, or has a row or a column
+        without any value.
     """
     shape = image_shape(X) or X.shape[1:]
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
     check_finite(X)
     observations = Observations(X.reshape(len(X), *shape), names)
-    observations.check_size(n_components)
+    observations.check(n_components)
     return observations
 
 
@@ -125,7 +154,7 @@ def shaped_as_fitted(X: np.ndarray, event_shape: Shape) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the shape is another than in the fit, or the values are not numeric or not finite.
+        If the shape is another than in the fit, or the values are not numeric or infinite.
     """
     n_features = math.prod(event_shape)
     if image_shape_as_fitted(X, event_shape) is None and X.shape[1:] != (n_features,):
@@ -137,10 +166,11 @@ def shaped_as_fitted(X: np.ndarray, event_shape: Shape) -> np.ndarray:
 
 
 def check_finite(rows: np.ndarray) -> None:
-    """Raise unless all values are numbers that can be reckoned with."""
+    """Raise unless all values are numbers that can be reckoned with, or NaN for missing ones."""
     if rows.dtype.kind != "f":
         return
-    first = first_outside(rows, np.array(-LARGEST), np.array(LARGEST))
+    low, high = np.array(-LARGEST), np.array(LARGEST)
+    first = first_unlike(rows, lambda block: ((block >= low) & (block <= high)) | np.isnan(block))
     if first is not None:
         raise ValueError(
             f"X must hold finite numbers of at most {LARGEST:g}; got {named(rows[first])} at X{[*first]}: replace it "

@@ -89,7 +89,13 @@ def _opened(path: str | Path, kind: Kind, load: Callable[[bytes], Tensors]) -> t
             "save it again."
         ) from error
     _check(path, kind, header, body)
-    return tensors, _document(path, kind, header["__metadata__"])
+    try:
+        document = json.loads(header["__metadata__"]["document"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise broken(path, kind, "the document in it cannot be read") from error
+    if not isinstance(document, dict):
+        raise broken(path, kind, "the document in it is not a JSON object")
+    return tensors, document
 
 
 def _check(path: Path, kind: Kind, header: Mapping[str, Any], body: memoryview) -> None:
@@ -111,16 +117,6 @@ def _check(path: Path, kind: Kind, header: Mapping[str, Any], body: memoryview) 
             f"`path` must be an undamaged {kind} file; the checksum in {str(path)!r} is not that of its content: take "
             "another copy, or save it again."
         )
-
-
-def _document(path: Path, kind: Kind, metadata: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        document = json.loads(metadata["document"])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise broken(path, kind, "the document in it cannot be read") from error
-    if not isinstance(document, dict):
-        raise broken(path, kind, "the document in it is not a JSON object")
-    return document
 
 
 def broken(path: str | Path, kind: Kind, why: str) -> ModelFileError:

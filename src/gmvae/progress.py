@@ -5,36 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-
-class EpochLike(Protocol):
-    """The columns of an epoch that are shown."""
-
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def lower_bound_held_out(self) -> float: ...
-    @property
-    def z_prior(self) -> float: ...
-    @property
-    def effective_components(self) -> float: ...
-    @property
-    def seconds(self) -> float: ...
+from gmvae.history import Epoch
 
 
 class Reporter:
-    """Shows the choices of a fit and the epochs of its runs as they end; a context manager.
-
-    Parameters
-    ----------
-    verbose : int
-        0 shows nothing.
-    """
+    """Shows the choices of a fit and the epochs of its runs as they end; a context manager. ``verbose=0`` is silent."""
 
     def __init__(self, verbose: int) -> None:
         self.console = Console(stderr=True, quiet=verbose == 0)
@@ -52,9 +32,7 @@ class Reporter:
         self.bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.bar.stop()
 
     def note(self, sentence: str) -> None:
@@ -62,21 +40,21 @@ class Reporter:
         self.console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
     @contextmanager
-    def stage(self, label: str) -> Iterator[None]:
+    def stage(self, title: str) -> Iterator[None]:
         """Show for the block what is being done, and then how long it took."""
         started = time.perf_counter()
-        task = self.bar.add_task(label, total=None, status="")
+        task = self.bar.add_task(title, total=None, status="")
         try:
             yield
         finally:
             self.bar.remove_task(task)
-        self.note(f"{label}: {time.perf_counter() - started:.1f} s")
+        self.note(f"{title}: {time.perf_counter() - started:.1f} s")
 
-    def track(self, label: str, max_iter: int) -> Callable[[EpochLike], None]:
+    def track(self, title: str, max_iter: int) -> Callable[[Epoch], None]:
         """Start to show a run of at most ``max_iter`` epochs; the function returned shows one that has ended."""
-        task = self.bar.add_task(label, total=max_iter, status="")
+        task = self.bar.add_task(title, total=max_iter, status="")
 
-        def show(epoch: EpochLike) -> None:
+        def show(epoch: Epoch) -> None:
             status = (
                 f"held-out bound {epoch.lower_bound_held_out:.3f}  z-prior {epoch.z_prior:.3f}  "
                 f"effective clusters {epoch.effective_components:.1f}"
@@ -84,6 +62,6 @@ class Reporter:
             if self.console.is_terminal:
                 self.bar.update(task, completed=epoch.epoch, status=status)
             else:
-                self.note(f"{label}  epoch {epoch.epoch}/{max_iter}  {status}  {epoch.seconds:.1f} s")
+                self.note(f"{title}  epoch {epoch.epoch}/{max_iter}  {status}  {epoch.seconds:.1f} s")
 
         return show

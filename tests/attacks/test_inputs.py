@@ -104,18 +104,15 @@ def test_odd_but_legitimate(what: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (
-            with_value(np.nan),
-            r"X must hold finite numbers of at most 1e\+150; got NaN at X\[4, 1\]: replace it or drop",
-        ),
         (with_value(-np.inf), r"X must hold finite numbers .*; got -infinity at X\[4, 1\]"),
         (with_value(np.inf, "f2"), r"X must hold finite numbers .*; got infinity at X\[4, 1\]"),
         (with_value(1e300), r"X must hold finite numbers of at most 1e\+150; got 1e\+300 at X\[4, 1\]"),
-        (torch.full((30, 2), torch.nan), r"X must hold finite numbers .*; got NaN at X\[0, 0\]"),
-        (np.full((30, 8, 8), np.nan), r"X must hold finite numbers .*; got NaN at X\[0, 0, 0\]"),
-        (pd.DataFrame({"a": [1.0] * 29 + [None], "b": 1}), r"X must hold finite numbers .*; got NaN at X\[29, 0\]"),
-        (pd.DataFrame({"a": pd.array([1, None] * 15, "Int64")}), r"X must hold finite numbers .* got NaN at X\[1, 0\]"),
-        (np.ma.masked_greater(X, 0), "X must have no masked values; got some: fill them or drop their rows"),
+        (torch.full((30, 2), torch.nan), "X must hold a value in every row to fit; got none in row 0: drop it"),
+        (np.full((30, 8, 8), np.nan), "X must hold a value in every row to fit; got none in row 0: drop it"),
+        (
+            pd.DataFrame({"a": pd.array([1, None] * 15, "Int64")}),
+            "X must hold a value in every row to fit; got none in row 1: drop it",
+        ),
         (X.astype(str), r"X must hold numbers; got text, <U\d+: encode it as numbers"),
         (
             np.array([[1, 2.0], [3, "a"]] * 9, object),
@@ -206,7 +203,7 @@ def test_rows_far_away_are_answered(fitted: GMVAE, value: float) -> None:
         (lambda m: m.predict(X[:, :2]), "X has 2 features, but GMVAE is expecting 4 features as input"),
         (lambda m: m.predict(np.zeros((3, 2, 2))), r"X must have observations of shape \(4,\) as in `fit`; got \(1, 2"),
         (lambda m: m.inverse_transform([[1e30, 0]]), r"X must hold places of at most 1e\+24; got 1e\+30: take nearer"),
-        (lambda m: m.inverse_transform([[np.nan, 0]]), r"X must hold finite numbers .*; got NaN at X\[0, 0\]"),
+        (lambda m: m.inverse_transform([[np.nan, 0]]), "X must hold places in the latent space; got NaN: drop its row"),
         (lambda m: m.sample(2, style=[np.nan]), r"`style` must hold finite numbers of at most 1e\+12; got \[nan\]"),
         (lambda m: m.sample(2, style=["a"]), r"`style` must hold finite numbers of at most 1e\+12; got \['a'\]"),
         (lambda m: m.components([1e300]), r"`style` must hold finite numbers of at most 1e\+12; got \[1e\+300\]"),
@@ -267,10 +264,8 @@ def test_any_question_is_answered_or_refused(fitted: GMVAE, n: int, tally: Count
     def answers_or_refuses(rows: np.ndarray) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            near = (
-                np.abs(rows - fitted.fitted_.model.units.shift.numpy())
-                <= 1e12 * fitted.fitted_.model.units.scale.numpy()
-            ).all()
+            units = fitted.fitted_.model.units
+            near = (np.isnan(rows) | (np.abs(rows - units.shift.numpy()) <= 1e12 * units.scale.numpy())).all()
             with nullcontext() if near else pytest.raises(ValueError, match=r"^X must (hold finite|lie within)"):
                 assert_answers(fitted, rows, len(rows))
 
@@ -675,10 +670,6 @@ def test_the_command_line_says_it_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (
-            with_value(np.nan),
-            "X must hold finite numbers of at most 1e+150; got NaN at X[4, 1]: replace it or drop its row.",
-        ),
         (
             with_value(1e200),
             "X must hold finite numbers of at most 1e+150; got 1e+200 at X[4, 1]: replace it or drop its",

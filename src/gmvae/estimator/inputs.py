@@ -32,7 +32,7 @@ def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) 
         vars(estimator).pop("feature_names_in_", None)
     names = getattr(estimator, "feature_names_in_", None)
     observations = Observations(rows, None if names is None else names.tolist())
-    observations.check_size(n_components)
+    observations.check(n_components)
     return observations
 
 
@@ -50,6 +50,8 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     latents = _numbers(_host(X), check_array)
     if latents.shape[1] != latent_dim:
         raise ValueError(f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}.")
+    if np.isnan(latents).any():
+        raise ValueError("X must hold places in the latent space; got NaN: drop its row.")
     if np.abs(latents).max() > FARTHEST**2:  # rows as far as they may be have places farther than they
         raise ValueError(
             f"X must hold places of at most {FARTHEST**2:g}; got {np.abs(latents).max():g}: take nearer ones."
@@ -59,7 +61,7 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
 
 def _host(X: Any) -> Any:
     if np.ma.is_masked(X):
-        raise ValueError("X must have no masked values; got some: fill them or drop their rows.")
+        return X.astype(np.float64).filled(np.nan)
     if not isinstance(X, torch.Tensor):
         return X
     X = X.detach().cpu()

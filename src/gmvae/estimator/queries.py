@@ -193,6 +193,26 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         return self.fitted_.draw(n_samples, component, style, mean=mean, seed=draw_seed(self.random_state))
 
+    def impute(self, X: Any, n_samples: int = 0, *, batch_size: int | None = None) -> np.ndarray:
+        """Fill missing entries by what the model says of them given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`; NaN is a missing entry.
+        n_samples : int
+            How many draws of p(y_mis|y_obs) to return. 0 returns its mean in their place, and of a category the most
+            probable level.
+        batch_size : int, optional
+            As in `predict`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
+            With ``n_samples`` draws they are stacked along a leading axis. Observed entries stay as they are.
+        """
+        return self.fitted_.impute(self._rows(X), n_samples, seed=draw_seed(self.random_state), batch_size=batch_size)
+
     def components(self, style: Any = None) -> Components:
         """Components of the latent mixture p(x|w) at one style.
 
@@ -202,6 +222,11 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             w; by default 0, the centre of p(w).
         """
         return self.fitted_.components(style)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def _rows(self, X: Any) -> np.ndarray:
         fitted = self.fitted_

@@ -107,7 +107,7 @@ def _short(value: Any) -> str:
 
 
 _LAWS: Mapping[str, Law] = {
-    "likelihood": lambda value: value != "auto" and value in get_args(LikelihoodName),
+    "likelihood": lambda value: value == "mixed" or (value != "auto" and value in get_args(LikelihoodName)),
     "event_shape": lambda value: _all(_is_count)(value) and len(value) in (1, 3),
     "n_features_in": _is_count,
     "feature_names_in": _all(lambda name: isinstance(name, str)),

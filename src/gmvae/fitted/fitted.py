@@ -13,20 +13,24 @@ import torch
 from torch import Tensor
 
 from gmvae import persistence
+from gmvae.arrays import has_missing
 from gmvae.config import Config
 from gmvae.device import device_for
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
+from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps, without_values
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
-from gmvae.model import GaussianMixtureVAE, Noise, rebuild
+from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
 from gmvae.persistence import ModelFileError, broken
 from gmvae.seeds import seeded
 
 N_IMPORTANCE_SAMPLES = 64
+N_IMPUTATION_SAMPLES = 100
+"""Samples of q(x|y) that stand for the posterior where missing entries are filled in."""
 N_NOVELTY_SAMPLES = 16
 """As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
 AMBIGUOUS_ABOVE = 0.5
@@ -100,40 +104,51 @@ class Fitted:
 
     def labels(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Most probable component of every row, (n,)."""
-        return self._map(lambda y: self.model.log_posterior(y).argmax(-1), rows, batch_size)
+        return self._log_posterior(rows, lambda log_posterior: log_posterior.argmax(-1), batch_size)
 
     def proba(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """p(z|y) of every row, (n, K), at the means of q(x|y) and q(w|y); float64, so that rows sum to 1."""
-        return self._map(lambda y: self.model.log_posterior(y).double().softmax(-1), rows, batch_size)
+        return self._log_posterior(rows, lambda log_posterior: log_posterior.double().softmax(-1), batch_size)
 
     def log_odds(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """log [p(z=k|y) / (1 − p(z=k|y))] of every row, (n, K), in float64."""
-        return self._map(self.model.log_odds, rows, batch_size)
+        return self._log_posterior(rows, log_odds, batch_size)
 
     def embedding(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(x|y) of every row, (n, D_x)."""
-        return self._map(self.model.embed, rows, batch_size)
+        return self._ask(lambda model, y: model.embed(y), rows, batch_size, prior_of_latents)
 
     def style(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(w|y) of every row, (n, D_w)."""
-        return self._map(self.model.embed_style, rows, batch_size)
+        return self._ask(lambda model, y: model.embed_style(y), rows, batch_size, lambda _: 0.0)
 
     def observations(self, latents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Mean of p(y|x), (n, *event), for latents (n, D_x)."""
-        dtype = self._weight.dtype
-        return self._map(lambda x: self.model.decode(x.to(dtype)), latents, batch_size)
+        dtype, device = self._weight.dtype, self._weight.device
+        return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
 
     def log_evidence(
         self, rows: np.ndarray, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
     ) -> np.ndarray:
         """Importance-weighted estimate of log p(y) of every row, (n,), in nats; all rows share the same noise."""
         require("n_importance_samples", COUNT, n_importance_samples)
-        generator = torch.Generator().manual_seed(0)
-        dims = (self.config.latent_dim, self.config.D_w)
-        noise = Noise(
-            *(torch.randn(n_importance_samples, 1, dim, generator=generator).to(self._weight) for dim in dims)
+        noise = self._shared_noise(n_importance_samples)
+        return self._ask(lambda model, y: model.log_evidence(y, noise), rows, batch_size, lambda _: 0.0)
+
+    def impute(self, rows: np.ndarray, n_samples: int = 0, *, seed: int = 0, batch_size: int | None = None) -> Any:
+        """Rows with their missing entries filled in; see `GMVAE.impute`."""
+        require("n_samples", Domain("an integer of at least 0", low=0, integral=True), n_samples)
+        rows = rows.astype(np.float64)
+        model = with_gaps(self.model, self.event_shape, self.config.bound)
+        noise = self._shared_noise(N_IMPUTATION_SAMPLES)
+        if n_samples == 0:
+            return map_rows(lambda y: model.impute(y, noise), rows, self._weight.device, batch_size)
+        generator = torch.Generator(self._weight.device).manual_seed(seed)
+        draws = (
+            map_rows(lambda y: model.draw_missing(y, noise, generator), rows, self._weight.device, batch_size)
+            for _ in range(n_samples)
         )
-        return self._map(lambda y: self.model.log_evidence(y, noise), rows, batch_size)
+        return np.stack(list(draws))
 
     def novelty_evidence(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """The estimate of log p(y) by which rows are novel or not, (n,)."""
@@ -220,8 +235,36 @@ class Fitted:
         """Of the model's device and floating-point type."""
         return self.model.generative.mixture.output.weight
 
-    def _map(self, function: Callable[[Tensor], Tensor], rows: np.ndarray, batch_size: int | None) -> np.ndarray:
-        return map_rows(function, rows, self._weight.device, batch_size)
+    def _shared_noise(self, n_samples: int) -> Noise:
+        """Noise that all rows share, (S, 1, D)."""
+        generator = torch.Generator().manual_seed(0)
+        dims = (self.config.latent_dim, self.config.D_w)
+        return Noise(*(torch.randn(n_samples, 1, dim, generator=generator).to(self._weight) for dim in dims))
+
+    def _log_posterior(
+        self, rows: np.ndarray, function: Callable[[Tensor], Tensor], batch_size: int | None
+    ) -> np.ndarray:
+        """A function of log p(z|y) (B, K) at the means of q(x|y) and q(w|y)."""
+
+        def of_prior(model: GaussianMixtureVAE) -> np.ndarray:
+            return function(prior_of_components(model)[None])[0].cpu().numpy()
+
+        return self._ask(lambda model, y: function(model.log_posterior(y)), rows, batch_size, of_prior)
+
+    def _ask(
+        self,
+        function: Callable[[GaussianMixtureVAE, Tensor], Tensor],
+        rows: np.ndarray,
+        batch_size: int | None,
+        of_prior: Callable[[GaussianMixtureVAE], Any],
+    ) -> np.ndarray:
+        """Ask the model about rows; those of which nothing is observed get what the prior says."""
+        if not has_missing(rows):
+            return map_rows(lambda y: function(self.model, y), rows, self._weight.device, batch_size)
+        model = with_gaps(self.model, self.event_shape, self.config.bound)
+        results = map_rows(lambda y: function(model, y), rows, self._weight.device, batch_size)
+        results[without_values(rows)] = of_prior(model)
+        return results
 
 
 def ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:

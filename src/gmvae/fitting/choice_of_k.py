@@ -15,10 +15,9 @@ from gmvae.config import Config
 from gmvae.domains import Domain, integer, require
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.fitting.starts import TrainingData
+from gmvae.fitting.starts import TrainingData, learned_likelihood
 from gmvae.fitting.warn import CollapseWarning
 from gmvae.initialisation import Evidence, choose
-from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
@@ -87,13 +86,13 @@ def choose_k(
     if not numbers:
         raise ValueError("`numbers` must hold at least one; got none.")
     require("n_fits", integer(0), n_fits)
-    observations.check_size(numbers[-1])
+    observations.check(numbers[-1])
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):
         evidence = {number: each.evidence for number, each in before.items()}
     else:
-        data = TrainingData(observations, likelihood_for(config.likelihood, observations.y))
+        data = TrainingData(observations, learned_likelihood(config.likelihood, observations))
         found = data.evidence(numbers, draw_seed(first))
         evidence = {each.n_components: each for each in found}
     fits = {number: each.fits for number, each in before.items()}

@@ -15,10 +15,9 @@ from gmvae.config import Config, steps_for
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, attempts_of
-from gmvae.fitting.starts import TrainingData, resolve_sizes, warm_model
+from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_collapsed, warn_if_fewer, warn_unless_converged
 from gmvae.history import History
-from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import effective_components, stability
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
@@ -62,7 +61,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     restarts of a task have.
     """
     before = None if previous is None else previous.model
-    likelihood = likelihood_for(config.likelihood, observations.y) if before is None else before.likelihood
+    likelihood = learned_likelihood(config.likelihood, observations) if before is None else before.likelihood
     data = TrainingData(observations, likelihood)
     config = resolve_sizes(config, data, before, tasks[0].seed)
     attempts = attempts_of(len(observations), config, tasks, 1 if previous else config.n_init)

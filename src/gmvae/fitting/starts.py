@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from gmvae.config import Config
-from gmvae.initialisation import MAX_ROWS, Evidence, count, evidence, starting_clusters
-from gmvae.likelihoods import Likelihood
+from gmvae.initialisation import MAX_ROWS, Evidence, completed, count, evidence, starting_clusters
+from gmvae.likelihoods import Likelihood, likelihood_for
 from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
@@ -29,6 +29,11 @@ MAX_CHECKED = 10_000
 """Of the training rows at most so many decide when to stop where none is held out: more tell nothing new."""
 
 _log = logging.getLogger("gmvae")
+
+
+def learned_likelihood(choice: str | Mapping[str, str], observations: Observations) -> Likelihood:
+    """The likelihood that is chosen, learned from the observations."""
+    return likelihood_for(choice, observations.y, observations.names, observations.kinds)
 
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> Split:
@@ -89,9 +94,9 @@ class TrainingData:
         return FoundStart(StartingClusters(sample[of_training], clusters[of_training]), labels, found.reason)
 
     def standardised(self, sample: np.ndarray) -> np.ndarray:
-        """Some of the rows, as the encoder sees them."""
+        """Some of the rows, as the encoder sees them, with missing entries filled."""
         y = self.observations.take(torch.from_numpy(sample)).y
-        return self.likelihood.standardised(y).numpy().astype(np.float64)
+        return completed(self.likelihood.described(y).numpy().astype(np.float64))
 
     def _subsample(self, seed: int) -> np.ndarray:
         """Random rows, in their order, as the encoder sees them."""

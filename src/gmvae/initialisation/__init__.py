@@ -1,6 +1,17 @@
-"""Starting clusters and the number of clusters, found without a model. Labels are never used."""
+"""Starting clusters and the number of clusters, found without a model. Classes are never used."""
 
+from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.n_clusters import MAX_COMPONENTS, Evidence, choose, count, evidence
 from gmvae.initialisation.starts import MAX_ROWS, Start, starting_clusters
 
-__all__ = ["MAX_COMPONENTS", "MAX_ROWS", "Evidence", "Start", "choose", "count", "evidence", "starting_clusters"]
+__all__ = [
+    "MAX_COMPONENTS",
+    "MAX_ROWS",
+    "Evidence",
+    "Start",
+    "choose",
+    "completed",
+    "count",
+    "evidence",
+    "starting_clusters",
+]

@@ -37,12 +37,8 @@ def gmm_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
 def gaussian_gain(scores: np.ndarray, clusters: np.ndarray) -> float:
     """Held-out log-likelihood of a mixture of normals less that of a single normal, in nats per row (2-fold).
 
-    Covariances of small clusters are shrunk towards their diagonals.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, p)
-    clusters : ndarray of int, shape (n,)
+    The mixture has a component for each of the clusters (n,) of the scores (n, p). Covariances of small clusters are
+    shrunk towards their diagonals.
     """
     order = np.random.default_rng(0).permutation(len(scores))
     halves = order[::2], order[1::2]

@@ -1,4 +1,4 @@
-"""Features that are clustered: principal components of rows, or of oriented gradients of images."""
+"""Descriptions that are clustered: principal components of rows, or of oriented gradients of images."""
 
 from __future__ import annotations
 
@@ -17,22 +17,13 @@ _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
 
-def views(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Features by name, as principal components: for images strokes, pixels and colours, else the rows themselves.
+def descriptions(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Descriptions by name, as principal components: for images strokes, pixels and colours, else the rows themselves.
 
     Strokes, oriented gradients, come first where images are large enough: nearest neighbours in pixels share stroke
     width, position and brightness rather than the object.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n, p) or (n, C, H, W)
-        Observations in the units that the networks see.
-    seed : int
-
-    Yields
-    ------
-    name : str
-    scores : ndarray of shape (n, at most 30)
+    Rows (n, p) or (n, C, H, W) are in the units that the networks see; descriptions have shape (n, at most 30).
     """
     if rows.ndim == 2:
         yield "rows", principal_scores(evenly_scaled(rows), seed)

@@ -25,17 +25,7 @@ _RESOLUTION = 1e-6
 
 
 class DistinctRows(NamedTuple):
-    """Rows without repetition.
-
-    Attributes
-    ----------
-    scores : ndarray of shape (m, p)
-        The distinct rows.
-    counts : ndarray of int, shape (m,)
-        How often each occurs.
-    inverse : ndarray of int, shape (n,)
-        Which of them every row is.
-    """
+    """Distinct rows (m, p), how often each occurs (m,), and which of them every one of all rows is (n,)."""
 
     scores: np.ndarray
     counts: np.ndarray
@@ -68,33 +58,27 @@ def neighbour_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.nda
     distinct = distinct_rows(scores)
     if n_clusters == 1 or len(distinct.scores) < _MIN_ROWS_PER_CLUSTER * n_clusters:
         return kmeans_clusters(scores, n_clusters, seed)
-    graph = neighbour_graph(distinct.scores, distinct.counts)
+    graph = neighbour_graph(distinct)
     n_parts, parts = csgraph.connected_components(graph, directed=False)
     if n_parts == n_clusters:
         return parts[distinct.inverse]
     if n_parts > n_clusters:
         graph = connected(graph, distinct)
     vectors = eigenvectors(graph, 2 * n_clusters, seed)
-    return spectral_clusters(graph, vectors, n_clusters, seed, counts=distinct.counts)[distinct.inverse]
+    return spectral_clusters(graph, distinct, vectors, n_clusters, seed)
 
 
-def neighbour_graph(scores: np.ndarray, counts: np.ndarray | None = None) -> sparse.csr_matrix:
+def neighbour_graph(distinct: DistinctRows) -> sparse.csr_matrix:
     """Symmetric weights (m, m) between nearest neighbours among distinct rows (McInnes et al. 2018).
 
     The weight of a neighbour is exp(-(d - d₁)/σ), where d₁ is the distance of the nearest one and σ makes the weights
     of a row's k neighbours sum to log₂ k. The two directions a, b of an edge are combined as a + b - a b. Where rows
-    occur several times, a weight counts once for every pair of their copies.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (m, p)
-        Distinct rows: copies at distance 0 would leave no weight for other neighbours.
-    counts : ndarray of int, shape (m,), optional
-        How often each occurs; once by default.
+    occur several times, a weight counts once for every pair of their copies; as rows of their own, copies at distance 0
+    would leave no weight for other neighbours.
     """
-    n = len(scores)
+    n = len(distinct.scores)
     k = min(N_NEIGHBOURS, n - 1)
-    distances, neighbours = NearestNeighbors(n_neighbors=k + 1).fit(scores).kneighbors(scores)
+    distances, neighbours = NearestNeighbors(n_neighbors=k + 1).fit(distinct.scores).kneighbors(distinct.scores)
     excess = distances[:, 1:] - distances[:, 1:2]
     low, high = np.zeros((n, 1)), np.full((n, 1), 1e3 * excess.max() or 1.0)
     for _ in range(64):
@@ -104,11 +88,8 @@ def neighbour_graph(scores: np.ndarray, counts: np.ndarray | None = None) -> spa
     weights = np.exp(-excess / high).ravel()
     directed = sparse.csr_matrix((weights, neighbours[:, 1:].ravel(), np.arange(n + 1) * k), shape=(n, n))
     both = directed.multiply(directed.T)
-    graph = (directed + directed.T - both).tocsr()
-    if counts is None:
-        return graph
-    copies = sparse.diags(counts.astype(np.float64))
-    return (copies @ graph @ copies).tocsr()
+    copies = sparse.diags(distinct.counts.astype(np.float64))
+    return (copies @ (directed + directed.T - both).tocsr() @ copies).tocsr()
 
 
 def weighted_by_distance(graph: sparse.csr_matrix, scores: np.ndarray) -> sparse.csr_matrix:
@@ -149,21 +130,21 @@ def eigenvectors(graph: sparse.csr_matrix, number: int, seed: int) -> np.ndarray
 
 def spectral_clusters(
     graph: sparse.csr_matrix,
+    distinct: DistinctRows,
     vectors: np.ndarray,
     n_clusters: int,
     seed: int,
     n_candidates: int = _N_CANDIDATES,
     n_init: int = 10,
-    counts: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Clusters of rows of the eigenvectors: those of the highest modularity among several numbers of eigenvectors."""
+    """Clusters (n,) of all rows by the eigenvectors: of the highest modularity among several numbers of these."""
     most = min(2 * n_clusters, vectors.shape[1])
     candidates = []
     for number in np.unique(np.linspace(n_clusters, most, n_candidates).round().astype(int)):
         lengths = np.linalg.norm(vectors[:, :number], axis=1, keepdims=True)
         rows = vectors[:, :number] / np.where(lengths == 0, 1, lengths)
-        candidates.append(kmeans_clusters(rows, n_clusters, seed, n_init, counts))
-    return max(candidates, key=lambda clusters: modularity(graph, clusters))
+        candidates.append(kmeans_clusters(rows, n_clusters, seed, n_init, distinct.counts))
+    return max(candidates, key=lambda clusters: modularity(graph, clusters))[distinct.inverse]
 
 
 def modularity(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:

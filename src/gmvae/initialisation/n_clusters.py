@@ -1,17 +1,17 @@
-"""The number of clusters: the one on which clusterings of halves of the data agree. Labels are never used."""
+"""The number of clusters: the one on which clusterings of halves of the data agree. Classes are never used."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.initialisation.centres import kmeans_clusters
-from gmvae.initialisation.features import one_cluster, views
+from gmvae.initialisation.features import descriptions, one_cluster
 from gmvae.initialisation.graph import (
     cohesion,
     distinct_rows,
@@ -20,7 +20,7 @@ from gmvae.initialisation.graph import (
     spectral_clusters,
     weighted_by_distance,
 )
-from gmvae.initialisation.starts import agreement, half_agreement, most_agreed
+from gmvae.initialisation.starts import agreement, choose_description
 
 MAX_COMPONENTS = 20
 """Largest number up to which ``n_components="auto"`` compares every one."""
@@ -36,8 +36,8 @@ _N_REFERENCES = 2
 """Draws from the null model of a single normal cluster."""
 _LEAST_CUT = 1e-3
 """Floor of the share of weight that is cut under the null model, which separation is divided by."""
-_NUMBERS_OF_VIEWS = (2, 3, 5, 10)
-"""Numbers of clusters at which views of images are compared."""
+_NUMBERS_COMPARED = (2, 3, 5, 10)
+"""Numbers of clusters at which descriptions of images are compared."""
 
 
 class Evidence(NamedTuple):
@@ -73,24 +73,8 @@ class Evidence(NamedTuple):
         return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components**2)
 
 
-class Measured(NamedTuple):
-    """Agreement of two halves, and the mean cohesion of their clusters, for each number of clusters."""
-
-    agreement: np.ndarray
-    cohesion: np.ndarray
-
-
 class Subsample(NamedTuple):
-    """At most 6,000 rows that stand for all.
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n, p) or (n, C, H, W)
-        Standardised observations.
-    scores : ndarray of shape (n, d)
-        Principal components of the view of them that is clustered.
-    seed : int
-    """
+    """At most 6,000 rows that stand for all, and the principal components (n, d) that are clustered."""
 
     rows: np.ndarray
     scores: np.ndarray
@@ -98,9 +82,12 @@ class Subsample(NamedTuple):
 
     @classmethod
     def draw(cls, rows: np.ndarray, seed: int) -> Subsample:
-        """Draw rows at random and choose a view."""
-        drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_ROWS])
-        return cls(rows[drawn], _choose_view(dict(views(rows[drawn], seed)), seed), seed)
+        """Draw rows at random and choose a description: the first, of rows too few to compare."""
+        drawn = rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_ROWS])]
+        every = dict(descriptions(drawn, seed))
+        enough = len(drawn) >= 2 * _MIN_ROWS_PER_CLUSTER * max(_NUMBERS_COMPARED)
+        chosen, _ = choose_description(every, _NUMBERS_COMPARED if enough else [1], seed)
+        return cls(drawn, every[chosen], seed)
 
     def evidence(self, numbers: Sequence[int]) -> list[Evidence]:
         """Criteria for each number of clusters; see `evidence`."""
@@ -108,23 +95,25 @@ class Subsample(NamedTuple):
         if not numbers:
             return []
         generator = np.random.default_rng(self.seed)
-        by_method: dict[str, list[Measured]] = {}
+        agreed: dict[str, list[list[float]]] = {}
+        within: dict[str, list[np.ndarray]] = {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             for _ in range(_N_SPLITS):
                 halves = [self.scores[half] for half in np.array_split(generator.permutation(len(self.scores)), 2)]
                 found = [clusterings(half, numbers, self.seed) for half in halves]
                 for method in (each for each in found[0] if each in found[1]):
-                    by_method.setdefault(method, []).append(_compare(halves, [each[method] for each in found]))
+                    pairs = list(zip(found[0][method], found[1][method], strict=True))
+                    agreed.setdefault(method, []).append([agreement(halves, pair) for pair in pairs])
+                    cohesive = [cohesions(half, each[method]) for half, each in zip(halves, found, strict=True)]
+                    within.setdefault(method, []).append(np.mean(cohesive, axis=0))
             of_draws = [self._null_cohesion(numbers, self.seed + draw) for draw in range(_N_REFERENCES)]
         null_cohesion = np.mean(of_draws, axis=0)
-        return [
-            max(
-                (_summary(measured, null_cohesion[index], number, index) for measured in by_method.values()),
-                key=lambda each: each.score,
-            )
-            for index, number in enumerate(numbers)
-        ]
+        of_methods = (
+            _summaries(numbers, np.array(agreed[method]), np.mean(within[method], axis=0), null_cohesion)
+            for method in agreed
+        )
+        return [max(of_number, key=lambda each: each.score) for of_number in zip(*of_methods, strict=True)]
 
     def _null_cohesion(self, numbers: Sequence[int], seed: int) -> np.ndarray:
         """Highest cohesion of the clusterings of a single normal cluster, for each number."""
@@ -167,18 +156,10 @@ def _least_score(found: Sequence[Evidence]) -> float:
 
 
 def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
-    """Estimate the number of clusters, with a sentence that gives the reason.
+    """Estimate the number of clusters from some of ``n_rows`` standardised rows, with a sentence that gives the reason.
 
     Every number up to 20 is tried, and larger ones in steps, up to 100 or a fiftieth of the rows, as long as the
     largest scores as high as the best.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, p) or (n, C, H, W)
-        Standardised observations, or a random part of them.
-    n_rows : int
-        Number of all observations.
-    seed : int
     """
     subsample = Subsample.draw(rows, seed)
     found = subsample.evidence(range(2, MAX_COMPONENTS + 1))
@@ -202,13 +183,10 @@ def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[s
     found = {"kmeans": [kmeans_clusters(scores, number, seed, n_init=2) for number in numbers]}
     distinct = distinct_rows(scores)
     if len(distinct.scores) >= _MIN_ROWS_PER_CLUSTER * max(numbers):
-        graph = neighbour_graph(distinct.scores, distinct.counts)
+        graph = neighbour_graph(distinct)
         vectors = eigenvectors(graph, 2 * max(numbers), seed)
         found["neighbours"] = [
-            spectral_clusters(graph, vectors, number, seed, n_candidates=3, n_init=3, counts=distinct.counts)[
-                distinct.inverse
-            ]
-            for number in numbers
+            spectral_clusters(graph, distinct, vectors, number, seed, n_candidates=3, n_init=3) for number in numbers
         ]
     return found
 
@@ -218,33 +196,15 @@ def cohesions(scores: np.ndarray, found: Sequence[np.ndarray]) -> np.ndarray:
     distinct = distinct_rows(scores)
     if len(distinct.scores) < 2:
         return np.ones(len(found))
-    graph = weighted_by_distance(neighbour_graph(distinct.scores, distinct.counts), distinct.scores)
+    graph = weighted_by_distance(neighbour_graph(distinct), distinct.scores)
     return np.array([cohesion(graph, clusters[distinct.first]) for clusters in found])
 
 
-def _compare(halves: Sequence[np.ndarray], found: Sequence[Sequence[np.ndarray]]) -> Measured:
-    """Compare the clusters of two halves, for each number."""
-    agreed = [agreement(halves, clusters) for clusters in zip(*found, strict=True)]
-    within = [cohesions(half, clusters) for half, clusters in zip(halves, found, strict=True)]
-    return Measured(np.array(agreed), np.mean(within, axis=0))
-
-
-def _summary(measured: Sequence[Measured], null_cohesion: float, number: int, index: int) -> Evidence:
-    """Means over splits and the standard error of the agreement, for one number."""
-    agreed = np.array([each.agreement[index] for each in measured])
-    cut = 1.0 - np.mean([each.cohesion[index] for each in measured])
-    separation = np.clip(1.0 - cut / max(1.0 - null_cohesion, _LEAST_CUT), 0.0, 1.0)
-    error = agreed.std(ddof=1) / math.sqrt(len(agreed))
-    return Evidence(number, float(agreed.mean()), float(error), float(separation))
-
-
-def _choose_view(by_view: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
-    """The first view, or one on which halves agree far more for some number of clusters."""
-    first = next(iter(by_view.values()))
-    if len(by_view) == 1 or len(first) < 2 * _MIN_ROWS_PER_CLUSTER * max(_NUMBERS_OF_VIEWS):
-        return first
-    agreed = {
-        name: max(half_agreement(scores, number, seed) for number in _NUMBERS_OF_VIEWS)
-        for name, scores in by_view.items()
-    }
-    return by_view[most_agreed(agreed)]
+def _summaries(
+    numbers: Sequence[int], agreed: np.ndarray, cohesion: np.ndarray, null_cohesion: np.ndarray
+) -> list[Evidence]:
+    """Evidence for each number from agreements (splits, numbers) and mean cohesions of one method, and of the null."""
+    separation = np.clip(1.0 - (1.0 - cohesion) / np.maximum(1.0 - null_cohesion, _LEAST_CUT), 0.0, 1.0)
+    errors = agreed.std(0, ddof=1) / math.sqrt(len(agreed))
+    columns = numbers, agreed.mean(0).tolist(), errors.tolist(), separation.tolist()
+    return [Evidence(*each) for each in zip(*columns, strict=True)]

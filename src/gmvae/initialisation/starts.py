@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
 from gmvae.initialisation.centres import gaussian_gain, gmm_clusters, kmeans_clusters
-from gmvae.initialisation.features import views
+from gmvae.initialisation.features import descriptions
 from gmvae.initialisation.graph import cohesion, distinct_rows, neighbour_clusters, neighbour_graph
 
 MAX_ROWS = 10_000
@@ -46,16 +46,7 @@ _N_VOTES = 5
 
 
 class Start(NamedTuple):
-    """Starting clusters, their method and the reason.
-
-    Attributes
-    ----------
-    clusters : ndarray of int, shape (n,)
-    init : str
-        The method: "neighbours", "kmeans" or "gmm".
-    reason : str
-        A sentence for the log.
-    """
+    """Starting clusters (n,), their method, one of `CLUSTERINGS`, and a sentence for the log that gives the reason."""
 
     clusters: np.ndarray
     init: str
@@ -63,7 +54,7 @@ class Start(NamedTuple):
 
 
 class Support(NamedTuple):
-    """Two criteria of clusters that need no labels.
+    """Two criteria of clusters that need no classes.
 
     Attributes
     ----------
@@ -99,32 +90,29 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
         K; with fewer rows, or fewer distinct ones, some components get no rows.
     seed : int
         Seed of the clustering.
-
-    Returns
-    -------
-    start : Start
     """
     n_clusters = min(n_components, len(rows))
     with warnings.catch_warnings():
         # A start need not converge; the warning would be taken for one about the fit.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if init != "auto":
-            view, scores = next(views(rows, seed))
-            return Start(CLUSTERINGS[init](scores, n_clusters, seed), init, f"clusters of {view}")
-        by_view = dict(views(rows, seed))
-        view, of_view = choose_view(by_view, n_clusters, seed)
-        found = candidates(by_view[view], n_clusters, seed)
+            described, scores = next(descriptions(rows, seed))
+            return Start(CLUSTERINGS[init](scores, n_clusters, seed), init, f"clusters of {described}")
+        every = dict(descriptions(rows, seed))
+        described, why = choose_description(every, [n_clusters], seed)
+        scores = every[described]
+        found = candidates(scores, n_clusters, seed)
     if len(found) == 1:
         ((name, clusters),) = found.items()
-        return Start(clusters, name, f"clusters of {view} by {name}{of_view}")
-    support = supports(by_view[view], found)
+        return Start(clusters, name, f"clusters of {described} by {name}{why}")
+    support = supports(scores, found)
     best_gain = max(each.gain for each in support.values())
     best = max(support, key=lambda name: support[name].score(best_gain))
     compared = "; ".join(
         f"{name} cuts {1.0 - each.cohesion:.1%} of the neighbours and gains {each.gain:.2f} nats"
         for name, each in support.items()
     )
-    return Start(found[best], best, f"clusters of {view} by {best}: {compared}{of_view}")
+    return Start(found[best], best, f"clusters of {described} by {best}: {compared}{why}")
 
 
 def candidates(scores: np.ndarray, n_clusters: int, seed: int) -> dict[str, np.ndarray]:
@@ -141,27 +129,25 @@ def supports(scores: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, S
     distinct = distinct_rows(scores)
     if len(distinct.scores) < 2:
         return {name: Support(1.0, 0.0) for name in found}
-    graph = neighbour_graph(distinct.scores, distinct.counts)
+    graph = neighbour_graph(distinct)
     return {
         name: Support(cohesion(graph, clusters[distinct.first]), gaussian_gain(scores, clusters))
         for name, clusters in found.items()
     }
 
 
-def choose_view(by_view: Mapping[str, np.ndarray], n_clusters: int, seed: int) -> tuple[str, str]:
-    """The first view, or one on which halves of the data agree far more, and a reason for the log."""
-    first, *others = by_view
-    if not others or n_clusters == 1:
+def choose_description(every: Mapping[str, np.ndarray], numbers: Sequence[int], seed: int) -> tuple[str, str]:
+    """The description on which halves of the data agree most for some number of clusters, and a reason for the log.
+
+    It is the first if there is no other, if there is nothing to divide, or if none is better by a margin.
+    """
+    first, *others = every
+    if not others or max(numbers) == 1:
         return first, ""
-    agreed = {name: half_agreement(scores, n_clusters, seed) for name, scores in by_view.items()}
+    agreed = {name: max(half_agreement(scores, n, seed) for n in numbers) for name, scores in every.items()}
+    best = max(agreed, key=lambda name: agreed[name])
     words = ", ".join(f"{name} by {each:.2f}" for name, each in agreed.items())
-    return most_agreed(agreed), f"; halves agree on {words}"
-
-
-def most_agreed(agreed: Mapping[str, float]) -> str:
-    """The view on which halves of the data agree most, if by a margin, else the first."""
-    first, best = next(iter(agreed)), max(agreed, key=lambda name: agreed[name])
-    return best if agreed[best] > agreed[first] + _LEAST_MARGIN else first
+    return best if agreed[best] > agreed[first] + _LEAST_MARGIN else first, f"; halves agree on {words}"
 
 
 def half_agreement(scores: np.ndarray, n_clusters: int, seed: int) -> float:
@@ -173,11 +159,11 @@ def half_agreement(scores: np.ndarray, n_clusters: int, seed: int) -> float:
 
 def agreement(halves: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
     """Adjusted Rand index between one half's clusters and the other's transferred to it, averaged over both ways."""
-    transferred = [labels_by_neighbours(halves[1 - here], found[1 - here], halves[here]) for here in (0, 1)]
+    transferred = [clusters_by_neighbours(halves[1 - here], found[1 - here], halves[here]) for here in (0, 1)]
     return float(np.mean([adjusted_rand_score(own, other) for own, other in zip(found, transferred, strict=True)]))
 
 
-def labels_by_neighbours(known: np.ndarray, clusters: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def clusters_by_neighbours(known: np.ndarray, clusters: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Clusters of ``asked`` by a vote of their nearest neighbours among ``known`` rows."""
     neighbours = NearestNeighbors(n_neighbors=min(_N_VOTES, len(known))).fit(known)
     return mode(clusters[neighbours.kneighbors(asked, return_distance=False)], axis=1).mode

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmvae.arrays import blocks
+from gmvae.arrays import blocks, first_unlike, missing
 from gmvae.distributions import at_least_float32
-from gmvae.likelihoods.likelihood import Likelihood
+from gmvae.likelihoods.likelihood import Likelihood, Observation
 
 MIN_BLACK_OR_WHITE = 0.1
-"""Share of zeros and ones from which flat rows within [0, 1] count as images; those of digits and clothes have half."""
+"""Share of zeros and ones in most columns from which flat rows within [0, 1] count as images."""
+_OUTSIDE = 0.5
+"""How far outside [0, 1] rows of a query may lie, as where new rows exceed the range that a scaler was fitted to."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,11 @@ class Bernoulli:
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log probability of ``value`` (..., *event) in nats; shape (...)."""
-        log_prob = value * self.logits - functional.softplus(self.logits)
-        return log_prob.flatten(-self.event_dims).sum(-1)
+        return self.entry_log_prob(value).flatten(-self.event_dims).sum(-1)
+
+    def entry_log_prob(self, value: Tensor) -> Tensor:
+        """The same for every entry, (..., *event)."""
+        return value * self.logits - functional.softplus(self.logits)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """One binary sample for each entry of ``logits``."""
@@ -58,6 +63,8 @@ class BernoulliLikelihood(Likelihood):
     continuous = False
     takes_bfloat16 = True
     precision_reason = "the data are binary"
+    requirement = "lie in [0, 1] for a Bernoulli likelihood"
+    remedy = "rescale X as in `fit`, or fit with `likelihood='gaussian'`"
     top_level: Tensor
 
     def __init__(self, top_level: float = 255.0) -> None:
@@ -68,38 +75,63 @@ class BernoulliLikelihood(Likelihood):
     def suits(cls, rows: np.ndarray) -> bool:
         """Booleans, uint8 images and grey levels within [0, 1].
 
-        Images within [0, 1] hold grey levels; flat rows do where a tenth or more of the values are exactly 0 or 1, as
-        in images and unlike measurements that were scaled to [0, 1].
+        Images within [0, 1] hold grey levels. Flat rows do where in most columns a tenth or more of the values are
+        exactly 0 or 1, as in images and unlike measurements that were scaled to [0, 1]; columns of nothing else are
+        answers of yes and no and do not count, and shares, which sum to 1 in every row, are no grey levels.
         """
         if rows.ndim == 4:
             return rows.dtype == np.uint8 or _within_unit_interval(rows)
-        extremes = (int(((block == 0) | (block == 1)).sum()) for block in blocks(rows))
-        return _within_unit_interval(rows) and sum(extremes) >= MIN_BLACK_OR_WHITE * rows.size
+        if not _within_unit_interval(rows):
+            return False
+        extremes = sum(((block == 0) | (block == 1) | missing(block)).sum(0) for block in blocks(rows))
+        grey = ~two_valued(rows)
+        if (extremes == len(rows)).all():
+            return True
+        return bool(np.median(extremes[grey]) >= MIN_BLACK_OR_WHITE * len(rows)) and not _are_shares(rows)
 
     @classmethod
     def learn(cls, rows: np.ndarray) -> Self:
         likelihood = cls(255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0)
-        likelihood.check(rows)
+        first = first_unlike(rows, lambda block: (block >= 0) & (block <= likelihood._highest(rows)) | missing(block))
+        if first is not None:
+            raise likelihood.refusal(rows[first], first)
         return likelihood
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
         return cls()
 
-    def check(self, rows: np.ndarray) -> None:
-        if not (_within_unit_interval(rows) or (rows.dtype == np.uint8 and rows.max() <= float(self.top_level))):
-            raise ValueError(
-                f"X must lie in [0, 1] for a Bernoulli likelihood; got values from {rows.min()} to {rows.max()}: "
-                "rescale X as in `fit`, or fit with `likelihood='gaussian'`."
-            )
+    def valid(self, rows: np.ndarray) -> np.ndarray:
+        return (rows >= -_OUTSIDE) & (rows <= self._highest(rows) + _OUTSIDE)
 
     def standardised(self, y: Tensor) -> Tensor:
-        return y / self.top_level if y.dtype == torch.uint8 else y
+        return y / self.top_level if y.dtype == torch.uint8 else y.clamp(0.0, 1.0)
+
+    def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        return observation.entry_log_prob(self.standardised(y))
 
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Bernoulli:
         (logits,) = outputs
         return Bernoulli(at_least_float32(logits), event_dims)
 
+    def _highest(self, rows: np.ndarray) -> float:
+        return float(self.top_level) if rows.dtype == np.uint8 else 1.0
+
+
+def two_valued(rows: np.ndarray) -> np.ndarray:
+    """Which columns of rows (n, p) hold both 0 and 1, and nothing else but gaps, (p,)."""
+    zero, one, other = np.zeros((3, rows.shape[1]), dtype=bool)
+    for block in blocks(rows):
+        zero |= (block == 0).any(0)
+        one |= (block == 1).any(0)
+        other |= ~((block == 0) | (block == 1) | missing(block)).all(0)
+    return zero & one & ~other
+
 
 def _within_unit_interval(rows: np.ndarray) -> bool:
-    return rows.dtype == np.bool_ or all(bool(block.min() >= 0 and block.max() <= 1) for block in blocks(rows))
+    return all(bool(((block >= 0) & (block <= 1) | missing(block)).all()) for block in blocks(rows))
+
+
+def _are_shares(rows: np.ndarray) -> bool:
+    """Whether every row sums to 1."""
+    return all(bool((np.abs(block.sum(1, dtype=np.float64) - 1.0) < 1e-3).all()) for block in blocks(rows))

@@ -1,4 +1,7 @@
-"""What rows say of their columns: mean and standard deviation, and the steps in which they were rounded."""
+"""What rows say of their columns: mean and standard deviation, and the steps in which they were rounded.
+
+NaN is a gap.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +26,29 @@ def moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     parts : iterable of Tensor (b, *event), float64
         The rows, in parts.
     """
-    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    count, mean, squares = torch.zeros((), dtype=torch.float64), torch.zeros(()), torch.zeros(())
     for part in parts:
-        n, part_mean = len(part), part.mean(0)
-        shift = part_mean - mean
-        squares = squares + (part - part_mean).square().sum(0) + shift.square() * (count * n / (count + n))
-        mean = mean + shift * (n / (count + n))
-        count += n
+        n = (~part.isnan()).sum(0).double()
+        part_mean = part.nansum(0) / n.clamp(min=1.0)
+        shift, total = part_mean - mean, (count + n).clamp(min=1.0)
+        squares = squares + (part - part_mean).square().nansum(0) + shift.square() * (count * n / total)
+        mean = mean + shift * (n / total)
+        count = count + n
     scale = (squares / count).sqrt()
     negligible = scale <= 10.0 * torch.finfo(scale.dtype).eps * mean.abs()
     return mean, torch.where(negligible, torch.ones_like(scale), scale)
+
+
+def completed(sample: np.ndarray) -> np.ndarray:
+    """The rows (n, p) with every column's gaps filled by its observed values in turn: quantiles and steps stay."""
+    gaps = np.isnan(sample)
+    if not gaps.any():
+        return sample
+    filled = sample.copy()
+    for column, missing in zip(filled.T, gaps.T, strict=True):
+        if not missing.all():
+            column[missing] = np.resize(column[~missing], missing.sum())
+    return filled
 
 
 def rounding_noise(sample: np.ndarray) -> Tensor | None:

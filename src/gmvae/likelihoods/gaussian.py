@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import FARTHEST, LARGEST, batches, first_outside, named
+from gmvae.arrays import FARTHEST, LARGEST, batches
 from gmvae.distributions import Normal
-from gmvae.likelihoods.columns import moments, rounding_noise
+from gmvae.likelihoods.columns import completed, moments, rounding_noise
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
-from gmvae.likelihoods.likelihood import Likelihood
+from gmvae.likelihoods.likelihood import Likelihood, Observation
 
 _N_LOOKED_AT = 10_000
 """Rows of a table, drawn at random, that tell which of its columns were rounded or have heavy tails."""
@@ -38,6 +38,8 @@ class GaussianLikelihood(Likelihood):
     continuous = True
     takes_bfloat16 = False
     precision_reason = "means of Gaussian data need more than the 8 bits of bfloat16"
+    requirement = f"lie within {FARTHEST:g} standard deviations of the mean in `fit`"
+    remedy = "replace it or drop its row"
     shift: Tensor
     scale: Tensor
     rounding: Tensor | None
@@ -61,7 +63,7 @@ class GaussianLikelihood(Likelihood):
         if rows.ndim > 2:
             return cls.from_batches(batches(rows))
         drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_N_LOOKED_AT])
-        sample = np.asarray(rows[drawn], dtype=np.float64)
+        sample = completed(np.asarray(rows[drawn], dtype=np.float64))
         tails = heavy_tails(sample, batches(rows))
         if tails is not None:
             sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid
@@ -90,14 +92,9 @@ class GaussianLikelihood(Likelihood):
             tails = HeavyTails(torch.arange(n_bent), *torch.ones(4, n_bent).double())
         return cls(shift, scale, rounding if "rounding" in weights else None, tails)
 
-    def check(self, rows: np.ndarray) -> None:
+    def valid(self, rows: np.ndarray) -> np.ndarray:
         low, high = (bound.cpu().numpy() for bound in self.limits())
-        first = first_outside(rows, low, high)
-        if first is not None:
-            raise ValueError(
-                f"X must lie within {FARTHEST:g} standard deviations of the mean in `fit`; got {named(rows[first])} at "
-                f"X{[*first]}: replace it or drop its row."
-            )
+        return (rows >= low) & (rows <= high)
 
     def limits(self) -> tuple[Tensor, Tensor]:
         """Smallest and largest value of every feature: `FARTHEST` scales from the mean; `LARGEST` of a bent column."""
@@ -125,7 +122,18 @@ class GaussianLikelihood(Likelihood):
 
     def log_volume(self, seen: Tensor) -> Tensor:
         volume = self.scale.log().sum()
-        return volume if self.tails is None else volume + self.tails.log_slope(seen * self.scale + self.shift)
+        return volume if self.tails is None else volume + self._log_slope(seen).sum(-1)
+
+    def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        volume = self.scale.log()
+        if self.tails is not None:
+            where = self.tails.columns.expand(*seen.shape[:-1], -1)
+            volume = volume.expand(seen.shape).scatter_add(-1, where, self._log_slope(seen).to(volume.dtype))
+        return observation.entry_log_prob(seen) - volume
+
+    def _log_slope(self, seen: Tensor) -> Tensor:
+        assert self.tails is not None
+        return self.tails.log_slope(seen * self.scale + self.shift)
 
     def notes(self, names: Sequence[str] | None) -> list[str]:
         if self.tails is None:

@@ -64,9 +64,9 @@ class HeavyTails(nn.Module):
         return bent.scatter(-1, where, straight.to(bent.dtype))
 
     def log_slope(self, bent: Tensor) -> Tensor:
-        """Sum of log |dy / d bent y| over the columns, shape (...)."""
+        """log |dy / d bent y| of the columns, shape (..., m)."""
         within = bent.gather(-1, self.columns.expand(*bent.shape[:-1], -1))
-        return (self.spread.log() + within.abs() + torch.log1p(torch.exp(-2.0 * within.abs())) - math.log(2.0)).sum(-1)
+        return self.spread.log() + within.abs() + torch.log1p(torch.exp(-2.0 * within.abs())) - math.log(2.0)
 
 
 def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | None:
@@ -81,7 +81,7 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     sample : ndarray of shape (n, p)
         Decides which columns have heavy tails, and gives the median and scale.
     batches : iterable of Tensor (b, p)
-        All rows, for their range; gone through only where there are such columns.
+        All rows, for their range, with NaN for gaps; gone through only where there are such columns.
     """
     columns = np.ascontiguousarray(sample.astype(np.float64).T)
     many_valued = (np.diff(np.sort(columns, axis=1), axis=1) > 0.0).sum(1) > 1
@@ -96,7 +96,8 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     if not len(bent):
         return None
     where, centres, spreads = (torch.from_numpy(each) for each in (bent, centre[bent], spread[bent]))
-    ranges = torch.stack([torch.stack(torch.aminmax(batch[:, where].double(), dim=0)) for batch in batches])
+    parts = (batch[:, where].double() for batch in batches)
+    ranges = torch.stack([torch.stack(torch.where(part.isnan(), centres, part).aminmax(dim=0)) for part in parts])
     lowest, highest = (torch.asinh((each - centres) / spreads) for each in (ranges[:, 0].amin(0), ranges[:, 1].amax(0)))
     return HeavyTails(where, centres, spreads, lowest - 1.0, highest + 1.0)
 

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gmvae.arrays import first_unlike, missing, named
+from gmvae.networks import Shape
+
 
 class Observation(Protocol):
     """Distribution of the data given the latent."""
@@ -18,6 +21,8 @@ class Observation(Protocol):
     def mean(self) -> Tensor: ...
 
     def log_prob(self, value: Tensor) -> Tensor: ...
+
+    def entry_log_prob(self, value: Tensor) -> Tensor: ...
 
     def sample(self, generator: torch.Generator) -> Tensor: ...
 
@@ -38,6 +43,8 @@ class Likelihood(nn.Module, ABC):
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
+    requirement, remedy : str
+        What values must do, and what to do about others, as parts of a sentence.
     """
 
     name: ClassVar[str]
@@ -45,6 +52,8 @@ class Likelihood(nn.Module, ABC):
     continuous: ClassVar[bool]
     takes_bfloat16: ClassVar[bool]
     precision_reason: ClassVar[str]
+    requirement: ClassVar[str]
+    remedy: ClassVar[str]
 
     @classmethod
     def suits(cls, rows: np.ndarray) -> bool:
@@ -54,7 +63,7 @@ class Likelihood(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def learn(cls, rows: np.ndarray) -> Self:
-        """Learn from the rows (n, *event) of a fit.
+        """Learn from the rows (n, *event) of a fit; NaN is a gap.
 
         Raises
         ------
@@ -68,12 +77,34 @@ class Likelihood(nn.Module, ABC):
         """A likelihood with buffers of the shapes in ``weights``, a state dict that has yet to be loaded."""
 
     @abstractmethod
+    def valid(self, rows: np.ndarray) -> np.ndarray:
+        """Which of the values (n, *event) can be in the units of the fit; those of gaps do not matter."""
+
     def check(self, rows: np.ndarray) -> None:
-        """Raise ``ValueError`` unless rows (n, *event) can be in the units of the fit."""
+        """Raise ``ValueError`` unless rows (n, *event) can be in the units of the fit; NaN is a gap."""
+        first = first_unlike(rows, lambda block: self.valid(block) | missing(block))
+        if first is not None:
+            raise self.refusal(rows[first], first)
+
+    def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
+        """The error for a value that cannot be in the units of the fit, and its place in X."""
+        return ValueError(f"X must {self.requirement}; got {named(value)} at X{[*place]}: {self.remedy}.")
+
+    def seen_shape(self, event_shape: Shape) -> Shape:
+        """Shape of what the encoder sees of one observation."""
+        return event_shape
+
+    def decoded_shape(self, event_shape: Shape) -> Shape:
+        """Shape of each of the decoder's `n_outputs` for one observation."""
+        return event_shape
 
     @abstractmethod
     def standardised(self, y: Tensor) -> Tensor:
         """What the encoder sees of observations y (..., *event)."""
+
+    def described(self, y: Tensor) -> Tensor:
+        """What starting clusters are found on: as `standardised`, but NaN where an entry is missing."""
+        return self.standardised(y)
 
     @abstractmethod
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Observation:
@@ -82,6 +113,10 @@ class Likelihood(nn.Module, ABC):
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         """log p(y|x) in nats in the data's units, shape (...), for y and for what is seen of it."""
         return observation.log_prob(seen) - self.log_volume(seen)
+
+    def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        """The same for every entry of y, (..., *event)."""
+        return observation.entry_log_prob(y)
 
     def log_volume(self, seen: Tensor) -> Tensor:
         """log |dy / d seen| in nats, shape () or (B,): 0 where densities are not rescaled."""

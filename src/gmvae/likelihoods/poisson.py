@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import batches, first_unlike, named
+from gmvae.arrays import batches
 from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.likelihood import Likelihood, Observation
@@ -42,13 +42,16 @@ class Poisson:
         return self.log_rate.exp()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log probability of counts ``value`` (..., *event) in nats; shape (...).
+        """Log probability of counts ``value`` (..., *event) in nats; shape (...)."""
+        return self.entry_log_prob(value).flatten(-self.event_dims).sum(-1).to(self.log_rate.dtype)
+
+    def entry_log_prob(self, value: Tensor) -> Tensor:
+        """The same for every entry, (..., *event).
 
         Computed in float64: of a large count the terms are millions of times their sum.
         """
         count, log_rate = value.double(), self.log_rate.double()
-        log_prob = count * log_rate - log_rate.exp() - torch.lgamma(count + 1.0)
-        return log_prob.flatten(-self.event_dims).sum(-1).to(self.log_rate.dtype)
+        return count * log_rate - log_rate.exp() - torch.lgamma(count + 1.0)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """One count for each entry of ``log_rate``."""
@@ -71,6 +74,8 @@ class PoissonLikelihood(Likelihood):
     continuous = False
     takes_bfloat16 = False
     precision_reason = "rates of counts need more than the 8 bits of bfloat16"
+    requirement = "hold whole numbers from 0 to 2**53 for a Poisson likelihood"
+    remedy = "count events, or fit with `likelihood='gaussian'`"
     shift: Tensor
     scale: Tensor
     log_mean: Tensor
@@ -84,17 +89,18 @@ class PoissonLikelihood(Likelihood):
     @classmethod
     def learn(cls, rows: np.ndarray) -> Self:
         """Learn the means of y, and mean and scale of log(1 + y); a column of zeros is taken to hold one event."""
-        _check(rows)
         shift, scale = moments(part.double().log1p() for part in batches(rows))
         mean, _ = moments(part.double() for part in batches(rows))
-        return cls(shift, scale, mean.clamp(min=1.0 / len(rows)).log())
+        likelihood = cls(shift, scale, mean.clamp(min=1.0 / len(rows)).log())
+        likelihood.check(rows)
+        return likelihood
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
         return cls(*torch.ones(3, *event_shape).double())
 
-    def check(self, rows: np.ndarray) -> None:
-        _check(rows)
+    def valid(self, rows: np.ndarray) -> np.ndarray:
+        return (rows >= 0) & (rows <= LARGEST_COUNT) & (rows == np.floor(rows))
 
     def standardised(self, y: Tensor) -> Tensor:
         return (y.to(self.shift.dtype).log1p() - self.shift) / self.scale
@@ -106,16 +112,3 @@ class PoissonLikelihood(Likelihood):
 
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         return observation.log_prob(y)
-
-
-def _check(rows: np.ndarray) -> None:
-    def is_count(block: np.ndarray) -> np.ndarray:
-        held = (block >= 0) & (block <= LARGEST_COUNT)
-        return held & (block == np.floor(block)) if block.dtype.kind == "f" else held
-
-    first = first_unlike(rows, is_count)
-    if first is not None:
-        raise ValueError(
-            f"X must hold whole numbers from 0 to 2**53 for a Poisson likelihood; got {named(rows[first])} at "
-            f"X{[*first]}: count events, or fit with `likelihood='gaussian'`."
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -22,33 +22,18 @@ _CONSISTENCY = 5.0
 _MIN_STEPS_TO_COMPILE = 2_000
 """Compiling takes about as long as this many steps."""
 
+Reasoned = tuple[Any, str]
+"""A value and the reason for it."""
+
 _log = logging.getLogger("gmvae")
-
-
-class Resolved(NamedTuple):
-    """A value and the reason for it."""
-
-    value: Any
-    reason: str
 
 
 def resolve_auto(
     config: Config, model: GaussianMixtureVAE, event_shape: Shape, device: torch.device, n_steps: int, n_runs: int
 ) -> tuple[Config, list[str]]:
-    """Replace "auto" by values that suit the model, the data and the device, and give reasons.
+    """Replace "auto" by values that suit the model as it will be trained, the data and the device, and give reasons.
 
-    Parameters
-    ----------
-    model : GaussianMixtureVAE
-        As it will be trained.
-    event_shape : tuple of int
-        Shape of an observation: (p,) or (C, H, W).
-    device : torch.device
-        Device of the training.
-    n_steps : int
-        Gradient steps of a run at most.
-    n_runs : int
-        Restarts, of all fits.
+    A run takes at most ``n_steps`` gradient steps; ``n_runs`` are the restarts of all fits.
 
     Returns
     -------
@@ -63,7 +48,7 @@ def resolve_auto(
     ValueError
         If `consistency` is above 0 for rows that are no images.
     """
-    resolved = {}
+    resolved: dict[str, Reasoned] = {}
     if config.consistency == "auto":
         resolved["consistency"] = _consistency(event_shape)
     elif config.consistency and len(event_shape) == 1:
@@ -77,46 +62,46 @@ def resolve_auto(
         resolved["compile"] = _compile(device, n_steps)
     if config.restarts_at_once == "auto" and n_runs > 1:
         resolved["restarts_at_once"] = _restarts_at_once(config, model, device, n_runs)
-    reasons = [f"{name}={each.value!r}: {each.reason}" for name, each in resolved.items()]
+    reasons = [f"{name}={value!r}: {reason}" for name, (value, reason) in resolved.items()]
     for reason in reasons:
         _log.info(reason)
-    return dataclasses.replace(config, **{name: each.value for name, each in resolved.items()}), reasons
+    return dataclasses.replace(config, **{name: value for name, (value, _) in resolved.items()}), reasons
 
 
-def _consistency(event_shape: Shape) -> Resolved:
+def _consistency(event_shape: Shape) -> Reasoned:
     if len(event_shape) == 1:
-        return Resolved(0.0, "only images have random transformations")
+        return (0.0, "only images have random transformations")
     if min(event_shape[1:]) < MIN_AUGMENTED_SIZE:
-        return Resolved(0.0, "transformations of images of so few pixels change what they show")
-    return Resolved(_CONSISTENCY, "an image and a randomly transformed copy are pulled to the same cluster")
+        return (0.0, "transformations of images of so few pixels change what they show")
+    return (_CONSISTENCY, "an image and a randomly transformed copy are pulled to the same cluster")
 
 
-def _precision(model: GaussianMixtureVAE, device: torch.device) -> Resolved:
+def _precision(model: GaussianMixtureVAE, device: torch.device) -> Reasoned:
     likelihood = model.likelihood
     if not likelihood.takes_bfloat16:
-        return Resolved("32-true", likelihood.precision_reason)
+        return ("32-true", likelihood.precision_reason)
     if not _multiplies_bf16(device):
-        return Resolved("32-true", f"this {device.type} has no bfloat16 matrix products")
+        return ("32-true", f"this {device.type} has no bfloat16 matrix products")
     if _n_parameters(model) < _MIN_PARAMETERS_FOR_BF16:
-        return Resolved("32-true", "the network is too small to gain from bfloat16")
+        return ("32-true", "the network is too small to gain from bfloat16")
     reason = f"this {device.type} multiplies bfloat16 matrices faster, and {likelihood.precision_reason}"
-    return Resolved("bf16-mixed", reason)
+    return ("bf16-mixed", reason)
 
 
-def _compile(device: torch.device, n_steps: int) -> Resolved:
+def _compile(device: torch.device, n_steps: int) -> Reasoned:
     if device.type == "cpu":
-        return Resolved(False, "on a CPU matrix products take most of a step, and compiling gains next to nothing")
+        return (False, "on a CPU matrix products take most of a step, and compiling gains next to nothing")
     if n_steps < _MIN_STEPS_TO_COMPILE:
-        return Resolved(False, f"compiling would take longer than it saves in {n_steps:,} steps")
-    return Resolved(True, f"{n_steps:,} steps are worth compiling for")
+        return (False, f"compiling would take longer than it saves in {n_steps:,} steps")
+    return (True, f"{n_steps:,} steps are worth compiling for")
 
 
-def _restarts_at_once(config: Config, model: GaussianMixtureVAE, device: torch.device, n_runs: int) -> Resolved:
+def _restarts_at_once(config: Config, model: GaussianMixtureVAE, device: torch.device, n_runs: int) -> Reasoned:
     if not isinstance(config.network, str):
-        return Resolved(1, "networks of your own may not support stacking")
+        return (1, "networks of your own may not support stacking")
     if device.type == "cpu" and _n_parameters(model) > _MAX_PARAMETERS_STACKED_ON_CPU:
-        return Resolved(1, "the network is large enough to keep the CPU busy alone")
-    return Resolved(n_runs, "stacked steps are faster for a small network or on a GPU")
+        return (1, "the network is large enough to keep the CPU busy alone")
+    return (n_runs, "stacked steps are faster for a small network or on a GPU")
 
 
 def _n_parameters(model: GaussianMixtureVAE) -> int:

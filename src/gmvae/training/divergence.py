@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import warnings
 
 from gmvae.training.state import State
@@ -24,16 +24,7 @@ class NonFiniteError(Exception):
 
 
 def lower_learning_rate(state: State, failure: NonFiniteError, learning_rate: float) -> State:
-    """The last finite state with a lower learning rate; a warning says so.
-
-    Parameters
-    ----------
-    state : State
-        The last finite state.
-    failure : NonFiniteError
-        What was not finite.
-    learning_rate : float
-        Peak of the schedule before any reduction.
+    """The last finite state with a lower learning rate than ``learning_rate``, the schedule's peak; a warning says so.
 
     Raises
     ------
@@ -47,8 +38,7 @@ def lower_learning_rate(state: State, failure: NonFiniteError, learning_rate: fl
             f"rate was lowered {MAX_REDUCTIONS} times: lower `learning_rate`, set `max_grad_norm` or look for "
             "extreme values in the data."
         )
-    lowered = copy.copy(state)
-    lowered.reductions += 1
+    lowered = dataclasses.replace(state, reductions=state.reductions + 1)
     warnings.warn(
         f"{failure} became non-finite in epoch {epoch}; restored the state before it and lowered the learning "
         f"rate to {learning_rate * REDUCTION**lowered.reductions:g}.",

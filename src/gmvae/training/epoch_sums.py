@@ -12,8 +12,9 @@ from gmvae.training.divergence import NonFiniteError
 
 
 class EpochMeans(NamedTuple):
-    """Means over an epoch's observations, in nats, and the effective number of components."""
+    """Means over an epoch's observations: columns of `Epoch`."""
 
+    lower_bound: float
     reconstruction: float
     conditional_prior: float
     w_prior: float
@@ -21,21 +22,11 @@ class EpochMeans(NamedTuple):
     assignment_entropy: float
     effective_components: float
 
-    @property
-    def lower_bound(self) -> float:
-        """The unmodified evidence bound."""
-        return evidence_bound(*self[: len(TERMS)])
-
 
 class EpochSums:
     """Sums of the terms and of the assignments over an epoch's observations.
 
-    Parameters
-    ----------
-    n_components : int
-    device : torch.device
-    n_members : int, optional
-        Number of models trained as one stack: the terms then have a leading axis of members.
+    Terms of ``n_members`` models that are trained as one stack have a leading axis of members.
     """
 
     def __init__(self, n_components: int, device: torch.device, n_members: int | None = None) -> None:
@@ -77,7 +68,10 @@ class EpochSums:
             raise NonFiniteError("the gradient")  # it made the weights non-finite, and with them every term
         if culprits:
             raise NonFiniteError(f"the {culprits[0].replace('_', ' ')} term")
-        terms = dict(zip(TERMS, (self.terms / self.n_observations).tolist(), strict=True))
-        effective = torch.special.entr(self.assignment / self.n_observations).sum().exp()
-        entropy = float(self.entropy) / self.n_observations
-        return EpochMeans(**terms, assignment_entropy=entropy, effective_components=float(effective))
+        terms = (self.terms / self.n_observations).tolist()
+        return EpochMeans(
+            lower_bound=evidence_bound(*terms),
+            **dict(zip(TERMS, terms, strict=True)),
+            assignment_entropy=float(self.entropy) / self.n_observations,
+            effective_components=float(torch.special.entr(self.assignment / self.n_observations).sum().exp()),
+        )

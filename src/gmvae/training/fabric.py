@@ -23,12 +23,6 @@ class ModelPrecision(Precision):
 
     Fabric's own plugins also cast the arguments and results of `forward`. Rows must not be cast, because the model
     standardises them in float64, nor the terms, which are computed in float32.
-
-    Parameters
-    ----------
-    precision : {"32-true", "bf16-mixed", "64-true"}
-    device_type : str
-        Device on which matrix products are in bfloat16.
     """
 
     def __init__(self, precision: Precisions, device_type: str) -> None:

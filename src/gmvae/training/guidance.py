@@ -1,11 +1,11 @@
-"""Guidance of the posteriors beside the bound: by starting clusters at first, then by agreement between views."""
+"""Guidance of the posteriors beside the bound: by starting clusters at first, then by agreement of augmented copies."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from gmvae.config import Config
 from gmvae.model import GaussianMixtureVAE
-from gmvae.objective import Guidance
+from gmvae.objective import Guidance, Terms, lower_bound
 from gmvae.observations import Observations
 from gmvae.training.adam import adam
 from gmvae.training.augmentation import augment
+from gmvae.training.minibatches import Minibatch
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps on the starting clusters before the first epoch, and Adam's step size in them."""
@@ -24,38 +25,22 @@ START_WEIGHT = 5.0
 """Initial weight of the cross-entropy to the starting clusters, in nats. It falls linearly to 0 at the last step, not
 earlier: no term of the bound keeps clusters that only the graph of nearest neighbours shows."""
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-"""Its multiples fill [0, 1) evenly: they decide which steps are guided by the start and which by augmented views."""
+"""Its multiples fill [0, 1) evenly: they decide which steps are guided by the start and which by augmented copies."""
 
 
 class StartingClusters(NamedTuple):
-    """Some of the training rows and their clusters.
-
-    Attributes
-    ----------
-    rows : Tensor of int, shape (m,)
-        Indices.
-    clusters : Tensor of int, shape (m,)
-    """
+    """Indices of some of the training rows, and their clusters; each of int and shape (m,)."""
 
     rows: Tensor
     clusters: Tensor
 
 
 class PosteriorGuidance:
-    """Chooses at every step the views whose posteriors p(z|y) are guided, and what they are guided to.
+    """Chooses at every step the observations whose posteriors p(z|y) are guided, and what they are guided to.
 
-    Around step t of T the views are rows of the start in a share 1 - t/T of the steps, spread evenly, and augmented
-    copies of the minibatch in the others. Without `consistency` the former are all, without a start the latter.
-
-    Parameters
-    ----------
-    model : GaussianMixtureVAE
-    rows : Observations
-    start : StartingClusters or None
-    config : Config
-        Its `consistency` is a number.
-    n_steps : int
-        Gradient steps of the whole training, T.
+    Around step t of T, ``n_steps``, these are rows of the start in a share 1 - t/T of the steps, spread evenly, and
+    augmented copies of the minibatch in the others. Without `consistency` all are the former, without a start the
+    latter.
     """
 
     def __init__(
@@ -73,22 +58,19 @@ class PosteriorGuidance:
         self.n_steps = n_steps
         self.consistency = float(config.consistency)
 
-    def views(self, y: Tensor, step: int, generator: torch.Generator) -> tuple[Tensor | None, Guidance | None]:
-        """Views and their guidance at a step on observations y (B, *event); steps are counted from 0."""
+    def guided(self, y: Tensor, step: int, generator: torch.Generator) -> tuple[Tensor | None, Guidance | None]:
+        """Guided observations and their guidance at a step on observations y (B, *event); steps are counted from 0."""
         progress = step / self.n_steps
         of_minibatch = bool(self.consistency) and step * _GOLDEN % 1.0 < progress
         if self.start is not None and not of_minibatch:
-            view, target = self._draw(self.start, len(y), generator)
-            return view, Guidance(target, START_WEIGHT * (1.0 - progress))
+            rows, target = self._draw(self.start, len(y), generator)
+            return rows, Guidance(target, START_WEIGHT * (1.0 - progress))
         if self.consistency:
             return augment(self.model.standardised(y), generator), Guidance(None, self.consistency)
         return None, None
 
     def pretrain(
-        self,
-        batch_size: int,
-        generator: torch.Generator,
-        autocast: Callable[[], AbstractContextManager[object]],
+        self, batch_size: int, generator: torch.Generator, autocast: Callable[[], AbstractContextManager[object]]
     ) -> None:
         """Fit the posteriors to the starting clusters by their cross-entropy alone; the decoder gets no gradient."""
         if self.start is None:
@@ -99,16 +81,24 @@ class PosteriorGuidance:
         optimizer = adam(self.model.parameters(), LEARNING_RATE)
         self.model.train()
         for _ in range(N_STEPS):
-            view, target = self._draw(self.start, batch_size, generator)
+            rows, target = self._draw(self.start, batch_size, generator)
             with autocast():
-                log_posterior = self.model.mean_log_posterior(view, self.model.noise(1, len(view), generator))
+                log_posterior = self.model.mean_log_posterior(rows, self.model.noise(1, batch_size, generator))
             optimizer.zero_grad()
             (-(target * log_posterior).sum(-1).mean()).backward()
             optimizer.step()
 
     def _draw(self, start: StartingClusters, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Views of n random rows of the start, and their clusters as probabilities (n, K)."""
+        """Random rows of the start (n, *event), under `consistency` augmented, and clusters as probabilities (n, K)."""
         chosen = torch.randint(len(start.rows), (n,), generator=generator, device=generator.device).to(self.rows.home)
-        view = self.model.standardised(self.rows.take(start.rows[chosen]).y)
-        target = functional.one_hot(start.clusters[chosen].to(view.device), self.n_components)
-        return augment(view, generator) if self.consistency else view, target
+        rows = self.model.standardised(self.rows.take(start.rows[chosen]).y)
+        target = functional.one_hot(start.clusters[chosen].to(rows.device), self.n_components)
+        return augment(rows, generator) if self.consistency else rows, target
+
+
+def maximised(output: Any, minibatch: Minibatch, min_information: float) -> tuple[Terms, Tensor]:
+    """The terms in what the model gave for a minibatch, and what training maximises; of a stack, for every member."""
+    if minibatch.guidance is None:
+        return output, lower_bound(output, min_information, minibatch.warm_up)
+    bound = lower_bound(output.terms, min_information, minibatch.warm_up)
+    return output.terms, bound - minibatch.guidance.cost(output)

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from gmvae.config import Config, steps_for
 from gmvae.history import Epoch, History
 from gmvae.model import GaussianMixtureVAE, Noise
-from gmvae.objective import Terms, lower_bound
+from gmvae.objective import GuidedTerms, Terms
 from gmvae.observations import Observations
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.compilation import compiler_for
 from gmvae.training.divergence import REDUCTION, NonFiniteError, lower_learning_rate
 from gmvae.training.epoch_sums import EpochSums
-from gmvae.training.guidance import PosteriorGuidance, StartingClusters
+from gmvae.training.guidance import PosteriorGuidance, StartingClusters, maximised
 from gmvae.training.held_out import HeldOut
 from gmvae.training.minibatches import Minibatch, Split
 from gmvae.training.schedule import SCHEDULES, warm_up_weight
@@ -70,14 +70,14 @@ class Trainer:
     ) -> None:
         self.model = model
         fabric.setup_module(model)  # moves and converts it; the wrapper that it returns costs time at every step
-        self.compiled: Callable[[Tensor, Noise, Tensor | None], Terms] = model
+        self.compiled: Callable[[Tensor, Noise, Tensor | None], Terms | GuidedTerms] = model
         if config.compile is True and compiler_for(fabric.device):
             self.compiled = torch.compile(model, dynamic=False)
         self.optimizer = adam(model.parameters(), config.learning_rate)
         self.rows = rows
         self.split = split
         self.train = split.train.to(rows.home)
-        self.held_out = HeldOut(model, rows, split.held_out, split.seed, fabric)
+        self.held_out = HeldOut(model, rows, split, config, fabric)
         self.config = config
         self.fabric = fabric
         self.continues = continues
@@ -95,12 +95,7 @@ class Trainer:
     def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
         """Train until the held-out bound stops improving or ``max_iter`` epochs have passed.
 
-        Parameters
-        ----------
-        resume : State, optional
-            State of an interrupted run.
-        on_epoch : callable
-            Called with the state after every epoch.
+        An interrupted run goes on from the state ``resume``. ``on_epoch`` is called with the state after every epoch.
 
         Raises
         ------
@@ -142,9 +137,9 @@ class Trainer:
             progress = step / self.guidance.n_steps
             y = self.rows.take(indices).y
             noise = self.model.noise(self.config.n_mc_samples, len(indices), self.generator)
-            view, guidance = self.guidance.views(y, step, self.generator)
+            guided, guidance = self.guidance.guided(y, step, self.generator)
             warm_up = warm_up_weight(progress, self.config.warm_up)
-            yield Minibatch(y, noise, view, guidance, warm_up, peak * self.schedule(progress))
+            yield Minibatch(y, noise, guided, guidance, warm_up, peak * self.schedule(progress))
 
     def finish_epoch(self, state: State, sums: EpochSums, started: float, on_epoch: Callable[[State], None]) -> State:
         """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
@@ -169,7 +164,7 @@ class Trainer:
             logger.finalize("finished")
 
     def _initial_state(self) -> State:
-        bound = self._held_out_bound() if self.continues else -math.inf
+        bound = self.held_out.bound() if self.continues else -math.inf
         bound = bound if math.isfinite(bound) else -math.inf
         weights = snapshot(self.model)
         return State(
@@ -189,17 +184,18 @@ class Trainer:
     def _next_state(self, state: State, sums: EpochSums, started: float) -> State:
         """Evaluate the held-out rows and return the state after an epoch."""
         means = sums.means()
-        held_out = self._held_out_bound()
+        held_out = self.held_out.bound()
         if not math.isfinite(held_out):
             raise NonFiniteError("the held-out bound")
+        information, agreement = self.held_out.assignments()
         epoch = Epoch(
             epoch=len(state.history.epochs) + 1,
-            lower_bound=means.lower_bound,
             lower_bound_held_out=held_out,
             **means._asdict(),
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            **self.held_out.assignments()._asdict(),
             seconds=time.perf_counter() - started,
+            information=information,
+            agreement=agreement,
         )
         warming_up = len(state.history.epochs) / self.max_iter < self.config.warm_up  # the objective still changes
         new = dataclasses.replace(
@@ -230,8 +226,8 @@ class Trainer:
         self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
         with self.fabric.autocast():
-            terms = self.compiled(minibatch.y, minibatch.noise, minibatch.view)
-        bound = lower_bound(terms, self.config.min_information, minibatch.guidance, minibatch.warm_up)
+            output = self.compiled(minibatch.y, minibatch.noise, minibatch.guided)
+        terms, bound = maximised(output, minibatch, self.config.min_information)
         self.fabric.backward(-bound)
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
@@ -241,9 +237,6 @@ class Trainer:
     def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-
-    def _held_out_bound(self) -> float:
-        return self.held_out.bound(self.config.n_mc_samples, self.config.batch_size)
 
 
 def converged(state: State, config: Config) -> bool:

@@ -33,10 +33,10 @@ class Minibatch(NamedTuple):
     ----------
     y : Tensor of shape (B, *event)
     noise : Noise
-    view : Tensor of shape (V, *event) or None
-        Observations whose posteriors are guided.
+    guided : Tensor of shape (B, *event) or None
+        Observations, as the networks see them, whose posteriors are guided.
     guidance : Guidance or None
-        Target and weight.
+        What these are drawn to.
     warm_up : float
         Weight of the x- and w-terms.
     learning_rate : float
@@ -45,7 +45,7 @@ class Minibatch(NamedTuple):
 
     y: Tensor
     noise: Noise
-    view: Tensor | None
+    guided: Tensor | None
     guidance: Guidance | None
     warm_up: float
     learning_rate: float

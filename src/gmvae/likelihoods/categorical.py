@@ -1,0 +1,131 @@
+"""Categorical likelihood: columns of categories, given as the numbers of their levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae.distributions import at_least_float32
+from gmvae.likelihoods.likelihood import Likelihood
+from gmvae.networks import Shape
+
+MAX_LEVELS = 10_000
+"""Of one column; more are ids or free text."""
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Independent categories, one a column, with the logits of all levels of all columns side by side.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (..., T)
+        T is the number of levels of all columns together.
+    padded : Tensor of int, shape (c, L)
+        Levels of each column; T where it has fewer than L.
+    place : Tensor of int, shape (T,)
+        Where every level stands among the c·L of these.
+    """
+
+    logits: Tensor
+    padded: Tensor
+    place: Tensor
+
+    @property
+    def log_probabilities(self) -> Tensor:
+        """Log probability of every level among those of its column, (..., c, L); -inf beyond its last."""
+        beyond = self.logits.new_full((*self.logits.shape[:-1], 1), -torch.inf)
+        return torch.cat([self.logits, beyond], -1)[..., self.padded].log_softmax(-1)
+
+    @property
+    def mean(self) -> Tensor:
+        """Probability of every level, (..., T): the mean of its indicator."""
+        return self.log_probabilities.exp().flatten(-2)[..., self.place]
+
+    def entry_log_prob(self, value: Tensor) -> Tensor:
+        """Log probability in nats of every entry of level numbers ``value`` (..., c)."""
+        log_probabilities = self.log_probabilities
+        where = value.long().expand(log_probabilities.shape[:-1]).unsqueeze(-1)
+        return log_probabilities.gather(-1, where).squeeze(-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log probability of level numbers ``value`` (..., c) in nats; shape (...)."""
+        return self.entry_log_prob(value).sum(-1)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Indicators of one sampled level of every column, (..., T)."""
+        probabilities = self.log_probabilities.exp()
+        drawn = torch.multinomial(probabilities.flatten(0, -2), 1, generator=generator).view(probabilities.shape[:-1])
+        indicators = drawn.unsqueeze(-1) == torch.arange(probabilities.shape[-1], device=drawn.device)
+        return indicators.flatten(-2)[..., self.place].to(self.logits.dtype)
+
+
+class CategoricalLikelihood(Likelihood):
+    """Categories, of which the encoder sees indicators of the levels. The decoder gives a logit for every level.
+
+    Parameters
+    ----------
+    n_levels : sequence of int
+        Of every column.
+    """
+
+    name = "categorical"
+    n_outputs = 1
+    continuous = False
+    takes_bfloat16 = True
+    precision_reason = "the data are categories"
+    requirement = "be the number of a level of the fit"
+    remedy = "mark it as missing"
+    n_levels: Tensor
+    padded: Tensor
+    place: Tensor
+
+    def __init__(self, n_levels: Sequence[int]) -> None:
+        super().__init__()
+        self.n_seen = sum(n_levels)
+        counts = torch.tensor(n_levels, dtype=torch.int64)
+        first, level = counts.cumsum(0) - counts, torch.arange(max(n_levels))
+        padded = torch.where(level < counts[:, None], first[:, None] + level, self.n_seen)
+        column = torch.tensor([column for column, n in enumerate(n_levels) for _ in range(n)], dtype=torch.int64)
+        self.register_buffer("n_levels", counts)
+        self.register_buffer("padded", padded, persistent=False)
+        place = column * len(level) + torch.arange(self.n_seen) - first[column]
+        self.register_buffer("place", place, persistent=False)
+
+    @classmethod
+    def learn(cls, rows: np.ndarray) -> Self:
+        return cls([int(highest) + 1 for highest in np.nanmax(rows, axis=0)])
+
+    @classmethod
+    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
+        n_levels = weights["n_levels"].tolist() if "n_levels" in weights else []
+        if not n_levels or not all(isinstance(n, int) and 0 < n <= MAX_LEVELS for n in n_levels):
+            raise ValueError(f"n_levels must be from 1 to {MAX_LEVELS:,}")
+        return cls(n_levels)
+
+    def valid(self, rows: np.ndarray) -> np.ndarray:
+        return (rows >= 0) & (rows < self.n_levels.cpu().numpy()) & (rows == np.floor(rows))
+
+    def seen_shape(self, event_shape: Shape) -> Shape:
+        return (self.n_seen,)
+
+    decoded_shape = seen_shape
+
+    def standardised(self, y: Tensor) -> Tensor:
+        levels = torch.arange(self.padded.shape[-1], device=y.device)
+        indicators = torch.where(y.isnan().unsqueeze(-1), torch.nan, (y.unsqueeze(-1) == levels).to(y.dtype))
+        return indicators.flatten(-2)[..., self.place]
+
+    def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Categorical:
+        (logits,) = outputs
+        return Categorical(at_least_float32(logits), self.padded, self.place)
+
+    def to_data_units(self, value: Tensor) -> Tensor:
+        """The most probable level of every column (..., c), from probabilities of all levels (..., T)."""
+        beyond = value.new_full((*value.shape[:-1], 1), -1.0)
+        return torch.cat([value, beyond], -1)[..., self.padded].argmax(-1).to(value.dtype)

@@ -1,0 +1,16 @@
+"""The families of p(y|x) by name, in the order in which "auto" asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gmvae.likelihoods.bernoulli import BernoulliLikelihood
+from gmvae.likelihoods.categorical import CategoricalLikelihood
+from gmvae.likelihoods.gaussian import GaussianLikelihood
+from gmvae.likelihoods.likelihood import Likelihood
+from gmvae.likelihoods.poisson import PoissonLikelihood
+
+FAMILIES: Mapping[str, type[Likelihood]] = {
+    each.name: each for each in (BernoulliLikelihood, GaussianLikelihood, PoissonLikelihood, CategoricalLikelihood)
+}
+"""`gmvae.config` has the same names."""
