@@ -80,8 +80,10 @@ def decode_column(known: Column, values: NDArray[Any]) -> pa.Array:
         return pa.array(values, mask=missing).cast(_type_of(known.dtype))
     codes = np.where(missing, 0, values >= 0.5 if known.kind == "yes/no" else np.round(values))
     codes = np.clip(codes, 0, len(known.levels) - 1).astype(np.int32)
-    levels = pa.array(list(known.levels)).cast(_type_of(known.dtype))
-    indices = pa.array(codes, mask=missing)
+    order = known.type_levels or known.levels
+    levels = pa.array(list(order)).cast(_type_of(known.dtype))
+    places = np.array([order.index(level) for level in known.levels], np.int32)
+    indices = pa.array(places[codes], mask=missing)
     coded = pa.DictionaryArray.from_arrays(indices, levels, ordered=known.declared == "ordered")
     return coded if known.declared else coded.cast(levels.type)
 

@@ -77,9 +77,10 @@ class Columns:
         return tuple(column.name for column in self.columns)
 
     @property
-    def of_numbers(self) -> bool:
-        """Whether all columns hold numbers or truth values as they are, so that arrays of numbers stand for rows."""
-        return all(column.kind == "number" or _is_truth(column) for column in self.columns)
+    def families(self) -> list[str | None]:
+        """The likelihood of every column of which its type decides; None for numbers and truth values as they are."""
+        names = {"yes/no": "bernoulli", "category": "categorical"}
+        return [None if _is_truth(column) else names.get(column.kind) for column in self.columns]
 
     def counts(self) -> dict[str, int]:
         """How many columns there are of each kind that occurs."""
@@ -232,12 +233,14 @@ def _is_truth(column: Column) -> bool:
 
 
 def _column(entry: dict[str, Any]) -> Column:
-    column = Column(**{**entry, "levels": tuple(entry.get("levels", ()))})
+    levels = {name: tuple(entry.get(name, ())) for name in ("levels", "type_levels")}
+    column = Column(**{**entry, **levels})
     sound = (
         isinstance(column.name, str)
         and column.kind in KINDS
         and isinstance(column.dtype, str)
-        and all(isinstance(level, str | int | float) for level in column.levels)
+        and all(isinstance(level, str | int | float) for level in (*column.levels, *column.type_levels))
+        and (not column.type_levels or {*column.type_levels} >= {*column.levels})
         and (len(column.levels) == 2 if column.kind == "yes/no" else (column.kind == "number") != bool(column.levels))
         and column.declared in ("", "unordered", "ordered")
         and isinstance(column.whole, bool)

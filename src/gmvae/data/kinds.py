@@ -37,9 +37,11 @@ class Column(NamedTuple):
     dtype : str
         Arrow's name of the type of the values.
     levels : tuple
-        What the codes 0, 1, … stand for: two of a yes/no column, all of a category; text or the column's own values.
+        What the codes 0, 1, … stand for: the levels that the fit had; text or the column's own values.
     declared : {"", "unordered", "ordered"}
         Whether the type names the levels: ``category`` of pandas, ``Enum`` of polars, a dictionary of Arrow.
+    type_levels : tuple
+        All levels of such a type in its order, where the fit had some of them only.
     whole : bool
         Whether all numbers of the fit are whole.
     low, high : float
@@ -51,6 +53,7 @@ class Column(NamedTuple):
     dtype: str
     levels: tuple[Level, ...] = ()
     declared: Literal["", "unordered", "ordered"] = ""
+    type_levels: tuple[Level, ...] = ()
     whole: bool = False
     low: float = 0.0
     high: float = 0.0
@@ -174,8 +177,7 @@ def _levels(
     n = len(column) - column.null_count
     levels = sorted(found, key=natural if is_text(column.type) else None)
     if order is not None:
-        kept = set(found) if len(order) > MOST_LEVELS else {*order}
-        levels = [level for level in order if level in kept]
+        levels = [level for level in order if level in {*found}]
     if len(found) < 2:
         remarks.add(_ONE, name)
         return None
@@ -190,7 +192,9 @@ def _levels(
     if len(levels) > MOST_LEVELS:
         remarks.add(_MANY, name)
         return None
-    return Column(name, "yes/no" if len(levels) == 2 else "category", _plain(column.type), tuple(levels), declared)
+    kind: Kind = "yes/no" if len(levels) == 2 else "category"
+    others = tuple(order) if order is not None and len(order) > len(levels) else ()
+    return Column(name, kind, _plain(column.type), tuple(levels), declared, others)
 
 
 def _declared_levels(column: pa.ChunkedArray, form: Form) -> list[Any]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from gmvae import persistence
 from gmvae.arrays import has_missing
 from gmvae.config import Config
+from gmvae.data.columns import Columns
 from gmvae.device import device_for
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
@@ -55,6 +56,8 @@ class Fitted:
         Of the best restart.
     feature_names : list of str, optional
         Columns of the data, where they had names.
+    columns : Columns, optional
+        What the columns of a table hold, by which later tables are encoded and samples become rows.
     converged : bool
         Whether the held-out bound had stopped improving.
     lower_bound : float
@@ -77,6 +80,7 @@ class Fitted:
     event_shape: Shape
     history: History
     feature_names: list[str] | None = None
+    columns: Columns | None = None
     converged: bool = False
     lower_bound: float = math.nan
     restart_bounds: list[float] = field(default_factory=list)
@@ -183,6 +187,7 @@ class Fitted:
             "event_shape": list(self.event_shape),
             "n_features_in": math.prod(self.event_shape),
             "feature_names_in": self.feature_names,
+            "columns": None if self.columns is None else self.columns.document(),
             "history": [list(epoch) for epoch in self.history.epochs],
             "converged": self.converged,
             "lower_bound": self.lower_bound,
@@ -221,6 +226,7 @@ class Fitted:
             event_shape=event_shape,
             history=History.from_rows(content["history"]),
             feature_names=content.get("feature_names_in"),
+            columns=None if content.get("columns") is None else Columns.from_document(content["columns"]),
             converged=content["converged"],
             lower_bound=content["lower_bound"],
             restart_bounds=content["restart_bounds"],
