@@ -81,10 +81,11 @@ def reads_table(command: Callable[..., None]) -> Callable[..., None]:
         )
         command(**given, table=table.checked())
 
-    del run.__wrapped__
-    run.__signature__ = own.replace(parameters=parameters)
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
+    shown: Any = run
+    shown.__signature__ = own.replace(parameters=parameters)
+    shown.__annotations__ = {each.name: each.annotation for each in parameters}
+    del shown.__wrapped__
+    return shown
 
 
 def arguments(table: TableOptions) -> list[str]:
