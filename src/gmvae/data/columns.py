@@ -133,10 +133,13 @@ class Columns:
         others = (*left_out, *(name for name in table.column_names if name not in names))
         return Learned(cls(kept, others, form.missing), remarks.sentences())
 
-    def encode(self, table: pa.Table, *, where: str = "X", form: Form | None = None) -> Encoded:
+    def encode(
+        self, table: pa.Table, *, where: str = "X", form: Form | None = None, ignore: Collection[str] = ()
+    ) -> Encoded:
         """Encode rows of a table that has these columns, in any order and among others.
 
-        Columns that the fit's file did not name are found by their place where the table has other names.
+        Columns that the fit's file did not name are found by their place where the table has other names. Columns to
+        ignore are not noted as left out.
 
         Raises
         ------
@@ -155,7 +158,7 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
-        extra = [name for name in table.column_names if name not in {*names, *self.left_out}]
+        extra = [name for name in table.column_names if name not in {*names, *self.left_out, *ignore}]
         if extra:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)
@@ -163,8 +166,8 @@ class Columns:
     def decode(self, y: NDArray[Any]) -> pa.Table:
         """Rows (n, D) as a table with the columns' names, types and levels.
 
-        Numbers are clipped to the range that they had in the fit, and rounded where all of them were whole there or the
-        type has so many digits; truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
+        Numbers are clipped to the range that they had in the fit, and rounded to as many digits as they had there:
+        whole numbers stay whole. Truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
         """
         import pyarrow as pa
 
@@ -243,7 +246,7 @@ def _column(entry: dict[str, Any]) -> Column:
         and (not column.type_levels or {*column.type_levels} >= {*column.levels})
         and (len(column.levels) == 2 if column.kind == "yes/no" else (column.kind == "number") != bool(column.levels))
         and column.declared in ("", "unordered", "ordered")
-        and isinstance(column.whole, bool)
+        and isinstance(column.digits, int | None)
         and all(isinstance(value, int | float) for value in (column.low, column.high))
     )
     if not sound:

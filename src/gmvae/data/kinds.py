@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvae.data.cells import Form, check_finite, cleaned, is_text, listed
 from gmvae.data.errors import DataError
@@ -23,6 +24,8 @@ MOST_LEVELS = 1000
 """Of a category: each is an input and an output of the network."""
 _FEW_LEVELS = 12
 """As many may all differ from row to row, in tables of few rows."""
+_A_FEW = 1000
+_MOST_DIGITS = 6
 _ENOUGH_ROWS = 20
 """Rows from which whole numbers that all differ are remarkable."""
 
@@ -42,8 +45,8 @@ class Column(NamedTuple):
         Whether the type names the levels: ``category`` of pandas, ``Enum`` of polars, a dictionary of Arrow.
     type_levels : tuple
         All levels of such a type in its order, where the fit had some of them only.
-    whole : bool
-        Whether all numbers of the fit are whole.
+    digits : int, optional
+        Most digits behind the decimal mark of the numbers in the fit; 0 where all were whole, None for more than six.
     low, high : float
         Range of the numbers in the fit.
     """
@@ -54,9 +57,14 @@ class Column(NamedTuple):
     levels: tuple[Level, ...] = ()
     declared: Literal["", "unordered", "ordered"] = ""
     type_levels: tuple[Level, ...] = ()
-    whole: bool = False
+    digits: int | None = None
     low: float = 0.0
     high: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all numbers of the fit are whole."""
+        return self.digits == 0
 
 
 class Remarks:
@@ -147,6 +155,7 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
     from pyarrow import types
 
     dtype = str(column.type)
+    scale = column.type.scale if types.is_decimal(column.type) else 0
     if types.is_decimal(column.type):
         column = column.cast(pa.float64())
     values = column.drop_null().to_numpy()
@@ -161,7 +170,17 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
     n = len(values)
     if whole and n >= _ENOUGH_ROWS and float(high) - float(low) >= n - 1 and len(np.unique(values)) == n:
         remarks.add(_MAYBE_ID, name)
-    return Column(name, "number", dtype, whole=whole, low=float(low), high=float(high))
+    return Column(name, "number", dtype, digits=scale or _digits(values), low=float(low), high=float(high))
+
+
+def _digits(values: NDArray[Any]) -> int | None:
+    if values.dtype.kind in "iu":
+        return 0
+    few = values[:_A_FEW]
+    for digits in range(_MOST_DIGITS + 1):
+        if (np.round(few, digits) == few).all() and (np.round(values, digits) == values).all():
+            return digits
+    return None
 
 
 def _levels(

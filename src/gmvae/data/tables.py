@@ -79,8 +79,8 @@ def read_table(
         notes += said
     else:
         columns = known
-        left = table.drop_columns([name for name in dict.fromkeys(taken) if name.strip() not in known.names])
-    X, said = columns.encode(left, where=where, form=opened.form)
+        left = table
+    X, said = columns.encode(left, where=where, form=opened.form, ignore=taken)
     notes += said
     if known is not None:
         notes += _empty_rows(X, where, ids)

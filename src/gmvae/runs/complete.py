@@ -13,6 +13,7 @@ from gmvae.config import Config
 from gmvae.data import Dataset, load
 from gmvae.data.options import TableOptions
 from gmvae.data.writers import write_table
+from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.metrics import Scores, evaluate
 from gmvae.report.figures import draw_run
@@ -131,12 +132,13 @@ def _train(
     *,
     resume: bool,
 ) -> FinishedRun:
-    for sentence in (*data.notes, *kinds_of(data)):
-        tell(sentence)
     started = time.perf_counter()
     try:
         config = Config(**parameters)
+        device_for(config.device)
         observations = checked_data(data, config.n_components)
+        for sentence in () if resume else (*data.notes, *kinds_of(data)):
+            tell(sentence)
         fitted, proba = fit_into(folder, observations, config, resume=resume)
         fitted = replace(fitted, columns=data.columns)
         seconds = time.perf_counter() - started
