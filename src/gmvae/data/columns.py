@@ -77,6 +77,11 @@ class Columns:
         return tuple(column.name for column in self.columns)
 
     @property
+    def of_numbers(self) -> bool:
+        """Whether all columns hold numbers or truth values as they are, so that arrays of numbers stand for rows."""
+        return all(column.kind == "number" or _is_truth(column) for column in self.columns)
+
+    @property
     def families(self) -> list[str | None]:
         """The likelihood of every column of which its type decides; None for numbers and truth values as they are."""
         names = {"yes/no": "bernoulli", "category": "categorical"}
