@@ -134,7 +134,12 @@ class Observations:
         return Observations(self.y, self.names, self.kinds, self.columns, device)
 
 
-def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None = None) -> Observations:
+def checked(
+    X: np.ndarray,
+    n_components: int | str,
+    names: Sequence[str] | None = None,
+    kinds: Sequence[str | None] | None = None,
+) -> Observations:
     """Check an array for a fit: rows (n, p), or images (n, H, W) or (n, C, H, W).
 
     Raises
@@ -147,7 +152,7 @@ def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None 
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
     check_finite(X)
-    observations = Observations(X.reshape(len(X), *shape), names)
+    observations = Observations(X.reshape(len(X), *shape), names, kinds)
     observations.check(n_components)
     return observations
 

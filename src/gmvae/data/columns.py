@@ -81,6 +81,12 @@ class Columns:
         """Whether all columns hold numbers or truth values as they are, so that arrays of numbers stand for rows."""
         return all(column.kind == "number" or _is_truth(column) for column in self.columns)
 
+    @property
+    def families(self) -> list[str | None]:
+        """The likelihood of every column of which its type decides; None for numbers and truth values as they are."""
+        names = {"yes/no": "bernoulli", "category": "categorical"}
+        return [None if _is_truth(column) else names.get(column.kind) for column in self.columns]
+
     def counts(self) -> dict[str, int]:
         """How many columns there are of each kind that occurs."""
         found = Counter(column.kind for column in self.columns)
@@ -132,10 +138,13 @@ class Columns:
         others = (*left_out, *(name for name in table.column_names if name not in names))
         return Learned(cls(kept, others, form.missing), remarks.sentences())
 
-    def encode(self, table: pa.Table, *, where: str = "X", form: Form | None = None) -> Encoded:
+    def encode(
+        self, table: pa.Table, *, where: str = "X", form: Form | None = None, ignore: Collection[str] = ()
+    ) -> Encoded:
         """Encode rows of a table that has these columns, in any order and among others.
 
-        Columns that the fit's file did not name are found by their place where the table has other names.
+        Columns that the fit's file did not name are found by their place where the table has other names. Columns to
+        ignore are not noted as left out.
 
         Raises
         ------
@@ -154,7 +163,7 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
-        extra = [name for name in table.column_names if name not in {*names, *self.left_out}]
+        extra = [name for name in table.column_names if name not in {*names, *self.left_out, *ignore}]
         if extra:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)
@@ -162,8 +171,8 @@ class Columns:
     def decode(self, y: NDArray[Any]) -> pa.Table:
         """Rows (n, D) as a table with the columns' names, types and levels.
 
-        Numbers are clipped to the range that they had in the fit, and rounded where all of them were whole there or the
-        type has so many digits; truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
+        Numbers are clipped to the range that they had in the fit, and rounded to as many digits as they had there:
+        whole numbers stay whole. Truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
         """
         import pyarrow as pa
 
@@ -232,15 +241,17 @@ def _is_truth(column: Column) -> bool:
 
 
 def _column(entry: dict[str, Any]) -> Column:
-    column = Column(**{**entry, "levels": tuple(entry.get("levels", ()))})
+    levels = {name: tuple(entry.get(name, ())) for name in ("levels", "type_levels")}
+    column = Column(**{**entry, **levels})
     sound = (
         isinstance(column.name, str)
         and column.kind in KINDS
         and isinstance(column.dtype, str)
-        and all(isinstance(level, str | int | float) for level in column.levels)
+        and all(isinstance(level, str | int | float) for level in (*column.levels, *column.type_levels))
+        and (not column.type_levels or {*column.type_levels} >= {*column.levels})
         and (len(column.levels) == 2 if column.kind == "yes/no" else (column.kind == "number") != bool(column.levels))
         and column.declared in ("", "unordered", "ordered")
-        and isinstance(column.whole, bool)
+        and isinstance(column.digits, int | None)
         and all(isinstance(value, int | float) for value in (column.low, column.high))
     )
     if not sound:

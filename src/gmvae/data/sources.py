@@ -18,9 +18,11 @@ from gmvae.data.options import TableOptions
 from gmvae.data.parts import holds_parts
 from gmvae.data.record import DataError, Dataset
 from gmvae.data.sets import BUILT_IN, find
-from gmvae.data.tables import read_table
+from gmvae.data.tables import open_table, read_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from gmvae.data.columns import Columns
 
 _NO_OPTIONS = TableOptions()
@@ -85,6 +87,18 @@ def load(
     return data
 
 
+def columns_of(source: str | Path, options: TableOptions = _NO_OPTIONS) -> pa.Table:
+    """The columns of a table as its file has them; DataError if the source is none."""
+    path = Path(source).expanduser()
+    if not path.exists() or not (path.is_dir() or path.name.lower().endswith(formats.TABLES)) or _is_of_images(path):
+        raise DataError(f"`--keep-columns` must be for a table; got {os.fspath(source)!r}: leave it out.")
+    return open_table(path, options).table
+
+
+def _is_of_images(path: Path) -> bool:
+    return path.is_dir() and (holds_images(path) or not holds_parts(path))
+
+
 def _place(text: str) -> tuple[Path, str | None]:
     """The path and the part, where a colon separates them."""
     whole = Path(text).expanduser()
@@ -110,9 +124,9 @@ def _read(
     if part is not None:
         raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}.")
     if path.is_dir():
-        if not holds_images(path) and holds_parts(path):
-            return read_table(path, labels, options, known)
-        return read_folder(path, labels)
+        if _is_of_images(path):
+            return read_folder(path, labels)
+        return read_table(path, labels, options, known)
     if name.endswith(formats.TABLES):
         return read_table(path, labels, options, known)
     if name.endswith(formats.IMAGES):
