@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,6 @@ from gmvae.paper.quoted import TABLE_1, Cell
 from gmvae.paper.scope import Scale, Scope
 from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, first_rows
 from gmvae.presets import preset
-
-CURVE = "curve.json"
-"""File of a trial's scores on the test rows, epoch by epoch."""
-
 
 FIRST = Cell(10, 1)
 PAPER: Mapping[str, Any] = {"init": "random"}
@@ -51,8 +48,9 @@ SIZES: dict[Scale, Size] = {
 }
 
 
+@lru_cache(maxsize=1)
 def material(scope: Scope) -> Material:
-    """Training and test images, with the scores of every epoch."""
+    """Training and test images; the scores of every epoch go into the trial's `curve`."""
     size = SIZES[scope.scale]
     train, test = (
         first_rows(load(name, data_home=scope.data_home), n)
@@ -60,36 +58,32 @@ def material(scope: Scope) -> Material:
     )
 
     def add_to_curve(model: GMVAE, folder: Path) -> None:
-        labels, path = test.labels, folder / CURVE
-        assert labels is not None
-        scores = evaluate_log_odds(labels, model.predict_log_odds(test.X))
-        earlier = [] if model.n_iter_ == 1 else json.loads(path.read_text(encoding="utf-8"))
-        write_text(path, json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]))
+        assert test.labels is not None
+        scores = evaluate_log_odds(test.labels, model.predict_log_odds(test.X))
+        earlier = [] if model.n_iter_ == 1 else curve(folder)
+        write_text(_curve(folder), json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]))
 
     return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, add_to_curve)
 
 
-def trials(scope: Scope, cells: Iterable[Cell], changes: Mapping[str, Any]) -> list[Trial]:
-    """Every seed of the given settings."""
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """Scores of the trial in a folder on the test rows, epoch by epoch."""
+    return json.loads(_curve(folder).read_text(encoding="utf-8"))
+
+
+def _curve(folder: Path) -> Path:
+    return folder / "curve.json"
+
+
+def trials(scope: Scope, changes: Mapping[str, Any], cell: Cell = FIRST) -> list[Trial]:
+    """Every seed of a setting of Table 1, with changes to the paper's training."""
     size = SIZES[scope.scale]
-    settings = {**preset("paper-mnist"), **all_epochs(size.epochs), **changes}
-    return [
-        Trial(f"mnist[:{size.n_train}]", settings | _parameters(cell), seed)
-        for cell in cells
-        for seed in scope.seeds_or(size.n_seeds)
-    ]
+    parameters = {"n_components": cell.K, "n_mc_samples": cell.M}
+    settings = {**preset("paper-mnist"), **all_epochs(size.epochs), **changes, **parameters}
+    return [Trial(f"mnist[:{size.n_train}]", settings, seed) for seed in scope.seeds_or(size.n_seeds)]
 
 
-def of_cell(outcomes: Iterable[Outcome], cell: Cell) -> list[Outcome]:
-    """Outcomes of one setting."""
-    wanted = _parameters(cell).items()
-    return [outcome for outcome in outcomes if wanted <= outcome.trial.settings.items()]
-
-
-def curve(outcome: Outcome) -> list[dict[str, Any]]:
-    """Scores of a trial on the test rows, epoch by epoch."""
-    return json.loads((outcome.folder / CURVE).read_text(encoding="utf-8"))
-
-
-def _parameters(cell: Cell) -> dict[str, int]:
-    return {"n_components": cell.K, "n_mc_samples": cell.M}
+def outcomes(scope: Scope, changes: Mapping[str, Any], cells: Iterable[Cell] = ()) -> dict[Cell, list[Outcome]]:
+    """Outcomes of `trials` for some settings, by default those of the scale."""
+    chosen = tuple(cells) or SIZES[scope.scale].cells
+    return {cell: scope.outcomes(trials(scope, changes, cell), material(scope)) for cell in chosen}

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 
 from gmvae.atomic import write_text
 from gmvae.metrics import accuracy_hungarian, accuracy_majority, ari, nmi
-from gmvae.paper.baselines import gaussian_mixture, kmeans
+from gmvae.paper.baselines import gaussian_mixture
 from gmvae.paper.findings import FOLDER, Table, spread
 from gmvae.paper.mnist import PAPER, SIZES, trials
 from gmvae.paper.provenance import provenance
@@ -31,15 +32,15 @@ Labels = NDArray[Any]
 def table(scope: Scope, material: Material) -> Table:
     """Scores of the other methods on the test images."""
     seeds = scope.seeds_or(SIZES[scope.scale].n_seeds)
-    images = _unit_rows(material.train.X), _unit_rows(material.test.X)
+    train, test = (data.X.reshape(len(data.X), -1) / np.float32(255) for data in (material.train, material.test))
     epochs, (pretraining, clustering) = SIZES[scope.scale].epochs, _CLUSTPY_EPOCHS[scope.scale]
     theirs = f"of ClustPy, {pretraining} + {clustering} epochs"
     methods: dict[str, Callable[[int], Labels]] = {
-        "k-means, pixels": lambda seed: kmeans(images[0], _K, seed, n_init=3).predict(images[1]),
-        "GMM with diagonal covariances, pixels": partial(_mixture, "diag", *images),
+        "k-means, pixels": lambda seed: KMeans(_K, n_init=3, random_state=seed).fit(train).predict(test),
+        "GMM with diagonal covariances, pixels": partial(_mixture, "diag", train, test),
         f"VAE (this model with K = 1, {epochs} epochs) + GMM": partial(_vae_mixture, scope, material),
-        f"DEC {theirs}": partial(_clustpy, "DEC", *images, pretraining, clustering),
-        f"VaDE {theirs}": partial(_clustpy, "VaDE", *images, pretraining, clustering),
+        f"DEC {theirs}": partial(_clustpy, "DEC", train, test, pretraining, clustering),
+        f"VaDE {theirs}": partial(_clustpy, "VaDE", train, test, pretraining, clustering),
     }
     rows = []
     for name, predict in methods.items():
@@ -79,20 +80,15 @@ def _computed_once(
     return record
 
 
-def _unit_rows(images: NDArray[Any]) -> NDArray[Any]:
-    return images.reshape(len(images), -1) / np.float32(255)
-
-
 def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
-    return gaussian_mixture(train.astype(np.float64), _K, seed, covariance_type, n_init=1).predict(
-        test.astype(np.float64)
-    )
+    mixture = gaussian_mixture(train.astype(np.float64), _K, seed, covariance_type, n_init=1)
+    return mixture.predict(test.astype(np.float64))
 
 
 def _vae_mixture(scope: Scope, material: Material, seed: int) -> Labels:
     """With one component the model is a VAE with two layers of latents; its embedding is then clustered."""
     scope = scope._replace(seeds=(seed,))
-    (outcome,) = scope.outcomes(trials(scope, [Cell(1, 1)], PAPER), material)
+    (outcome,) = scope.outcomes(trials(scope, PAPER, Cell(1, 1)), material)
     model = outcome.model()
     return _mixture("full", model.transform(material.train.X), model.transform(material.test.X), seed)
 

@@ -31,12 +31,8 @@ def write_page(out: Path, order: Sequence[str]) -> Path:
 
 def page(findings: Sequence[Finding]) -> str:
     """Markdown of a table of verdicts and a section per item."""
-    overview = Table(
-        "",
-        "",
-        ("item", "what it is", "verdict"),
-        [(f"[{each.item}](#{each.item})", each.title, f"**{each.verdict}**") for each in findings],
-    )
+    rows = [(f"[{each.item}](#{each.item})", each.title, f"**{each.verdict}**") for each in findings]
+    overview = Table("", "", ("item", "what it is", "verdict"), rows)
     sections = [line for finding in findings for line in _section(finding)]
     return "\n".join([_HEAD, *_markdown(overview), "", *sections]).rstrip() + "\n"
 
@@ -47,22 +43,15 @@ def _section(finding: Finding) -> Iterator[str]:
     yield from (f"- The paper: {finding.paper}", f"- Here: {finding.ours}")
     yield from (f"- {note}" for note in finding.notes)
     scale = {"quick": " --quick", "laptop": "", "full": " --full"}[run["scale"]]
-    yield f"- Run: `gmvae reproduce {finding.item}{scale}`; {_origin(run)}."
-    yield ""
+    seeds = f"seeds {', '.join(map(str, run['seeds']))}; " if run["seeds"] else ""
+    seconds = run["seconds"]
+    took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    origin = f"{seeds}{took}; commit {run['commit']}; {run['versions']}; {run['machine']}"
+    yield from (f"- Run: `gmvae reproduce {finding.item}{scale}`; {origin}.", "")
     for name, caption in finding.figures.items():
         yield from (f"![{caption}]({FOLDER}/{name})", "", f"*{caption}*", "")
     for table in finding.tables:
         yield from (f"{table.title} ([CSV]({FOLDER}/{table.name}.csv)):", "", *_markdown(table), "")
-
-
-def _origin(run: dict[str, Any]) -> str:
-    seeds = run["seeds"]
-    which = f"seeds {', '.join(map(str, seeds))}; " if seeds else ""
-    return f"{which}{_duration(run['seconds'])}; commit {run['commit']}; {run['versions']}; {run['machine']}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _markdown(table: Table) -> Iterator[str]:

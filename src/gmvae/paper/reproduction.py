@@ -23,15 +23,7 @@ ITEMS: Mapping[str, Callable[[Scope], Finding]] = {
 
 
 def reproduce(items: Sequence[str], scope: Scope) -> list[Finding]:
-    """Run items in the paper's order, and write each one's files and the page as soon as it is done.
-
-    Parameters
-    ----------
-    items : sequence of str
-        Names among `ITEMS`.
-    scope : Scope
-        How much to run, and where the files go.
-    """
+    """Run some of `ITEMS` in the paper's order, and write each one's files and the page as soon as it is done."""
     findings = []
     for name, run in ITEMS.items():
         if name in items:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,11 +22,8 @@ class Scope(NamedTuple):
     ----------
     out : Path
         Gets the page, the items' files and the finished trials.
-    scale : {"quick", "laptop", "full"}
     seeds : tuple of int, optional
         In place of the item's own.
-    data_home : Path, optional
-        Folder of the built-in sets.
     note : callable
         Takes sentences on the progress.
     """
@@ -50,12 +47,13 @@ class Scope(NamedTuple):
         """Outcomes of trials, run unless they are finished."""
         return run_trials(trials, material, self.out / FOLDER / "runs", self.note)
 
-    def run(self, outcomes: Sequence[Outcome] = ()) -> dict[str, Any]:
-        """Facts of the run: scale, seeds, seconds and provenance."""
-        sources = [outcome.record for outcome in outcomes] or [{**provenance(), "seconds": 0.0}]
+    def run(self, outcomes: Iterable[Outcome] = ()) -> dict[str, Any]:
+        """Facts of the run: scale, seeds, seconds, commits, versions and machines."""
+        found = list(outcomes)
+        sources = [outcome.record for outcome in found] or [{**provenance(), "seconds": 0.0}]
         return {
             "scale": self.scale,
-            "seeds": sorted({outcome.trial.seed for outcome in outcomes}),
+            "seeds": sorted({outcome.trial.seed for outcome in found}),
             "seconds": sum(source["seconds"] for source in sources),
             **{name: "; ".join(sorted({source[name] for source in sources})) for name in provenance()},
         }
