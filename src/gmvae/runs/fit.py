@@ -16,6 +16,22 @@ from gmvae.runs.checkpoints import Checkpoints, begin, go_on_with
 from gmvae.runs.folder import RunFolder
 
 
+def task_in(
+    folder: RunFolder,
+    observations: Observations,
+    config: Config,
+    *,
+    resume: bool = False,
+    on_epoch: Callable[[Fitted], object] | None = None,
+    on_start: Callable[[np.ndarray], object] | None = None,
+) -> Task:
+    """A fit in a run folder, which the caller holds (`RunFolder.alone`), new or to go on with; see `fit_into`."""
+    seed = go_on_with(folder, config) if resume else begin(folder, config)
+    for written in (folder.path, folder.checkpoints):
+        sweep(written)
+    return Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
+
+
 def fit_into(
     folder: RunFolder,
     observations: Observations,
@@ -35,9 +51,6 @@ def fit_into(
     ValueError
         If a new run would replace an earlier one, or a resumed one was started with other parameters or data, or never.
     """
-    seed = go_on_with(folder, config) if resume else begin(folder, config)
-    for written in (folder.path, folder.checkpoints):
-        sweep(written)
-    task = Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
+    task = task_in(folder, observations, config, resume=resume, on_epoch=on_epoch, on_start=on_start)
     (found,) = fit(observations, config, [task], previous)
     return found
