@@ -30,8 +30,7 @@ _CAPTION = (
 
 def run(scope: Scope) -> Finding:
     """Fit, compare and draw."""
-    material, outcomes = synthetic.material(scope), synthetic.outcomes(scope)
-    by_training = synthetic.by_training(outcomes)
+    material, by_training = synthetic.material(scope), synthetic.outcomes(scope)
     constrained, plain = by_training[synthetic.CONSTRAINED], by_training[synthetic.PLAIN]
     n, settings = len(constrained), constrained[0].trial.settings
     K, seeds = settings["n_components"], [outcome.trial.seed for outcome in constrained]
@@ -71,9 +70,9 @@ def run(scope: Scope) -> Finding:
             "Distinct clusters: exp of the information an assignment carries about its point. Where all components "
             "coincide it is 1, although each is used alike.",
             "ARI is that of the most probable components against the five arcs, on held-out points.",
-            synthetic.length(outcomes),
+            synthetic.length(scope),
         ],
-        run=scope.run(outcomes),
+        run=scope.run(*by_training.values()),
     )
 
 

@@ -21,18 +21,17 @@ _HELD = 0.9
 
 def run(scope: Scope) -> Finding:
     """Fit and draw."""
-    material = synthetic.material(scope)
-    outcomes = synthetic.outcomes(scope)
-    by_training = synthetic.by_training(outcomes)
+    material, by_training = synthetic.material(scope), synthetic.outcomes(scope)
     plain, constrained = (
         np.array([outcome.record["history"]["z_prior"] for outcome in by_training[training]])
         for training in (synthetic.PLAIN, synthetic.CONSTRAINED)
     )
     threshold = synthetic.CONSTRAINED.min_information
-    K = outcomes[0].trial.settings["n_components"]
+    settings = by_training[synthetic.PLAIN][0].trial.settings
+    K = settings["n_components"]
     merged = plain[:, -1] < _MERGED * math.log(K)
     held = constrained[:, -1] >= _HELD * threshold
-    steps = np.arange(1, plain.shape[1] + 1) * (len(material.train.X) // outcomes[0].trial.settings["batch_size"])
+    steps = np.arange(1, plain.shape[1] + 1) * (len(material.train.X) // settings["batch_size"])
     caption = (
         "The z-prior term against the training step: each seed pale, their mean bold. (a) Without the constraint. "
         "(b) With it and a warm-up of the x- and w-terms over a fifth of the epochs; λ dotted."
@@ -49,8 +48,8 @@ def run(scope: Scope) -> Finding:
         verdict=judge([*merged, *held]),
         tables=[synthetic.training_table(by_training, "fig3-trainings")],
         figures=draw(scope.out, "fig3", _draw(steps, {0.0: plain, threshold: constrained}, K), caption),
-        notes=[synthetic.length(outcomes)],
-        run=scope.run(outcomes),
+        notes=[synthetic.length(scope)],
+        run=scope.run(*by_training.values()),
     )
 
 

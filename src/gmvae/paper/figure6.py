@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ class Size(NamedTuple):
 _SIZES: dict[Scale, Size] = {
     "quick": Size(300, 10, 1, 10, 2, 1),
     "laptop": Size(100_000, 2_000, 40, 500, 64, 3),
+    "long": Size(1_000_000, 20_000, 500, 500, 64, 3),
     "full": Size(1_000_000, 40_000, 500, 500, 64, 3),
 }
 _MOST_COMPONENTS = 9
@@ -72,7 +73,7 @@ class Edition(NamedTuple):
 def run(scope: Scope) -> Finding:
     """Fit the paper's network to the editions of SVHN in the data home."""
     size = _SIZES[scope.scale]
-    found = [(edition, _fit(scope, edition, size)) for edition in _editions(scope)]
+    found = [(edition, scope.outcomes(wanted, material)) for edition, wanted, material in fits(scope)]
     rows, used = [], []
     drawn: dict[str, str] = {}
     for edition, outcomes in found:
@@ -101,7 +102,7 @@ def run(scope: Scope) -> Finding:
             "takes them in place of the editions above.",
             f"Each fit has {size.steps:,} gradient steps or {size.max_epochs} epochs at most.",
         ],
-        run=scope.run(outcome for _, outcomes in found for outcome in outcomes),
+        run=scope.run(*(outcomes for _, outcomes in found)),
     )
 
 
@@ -122,15 +123,21 @@ def _verdict(found: Sequence[tuple[Edition, Sequence[Outcome]]]) -> Verdict:
     return "reproduced" if all(edition.name == "official" for edition, _ in found) else "in part"
 
 
-def _fit(scope: Scope, edition: Edition, size: Size) -> list[Outcome]:
-    settings = preset("paper-svhn")
-    epochs = min(size.max_epochs, max(1, size.steps * settings["batch_size"] // len(edition.train.X)))
-    settings |= all_epochs(epochs)
-    sizes = size.n_scored, size.n_importance_samples
-    material = Material(f"svhn, {edition.name}", edition.train, edition.test, False, *sizes)
-    data, seed = f"svhn-{edition.name}[:{len(edition.train.X)}]", scope.seeds_or(1)[0]
-    changes = [*_TRAININGS.values()][: size.n_trainings]
-    return scope.outcomes([Trial(data, {**settings, **each}, seed) for each in changes], material)
+def fits(scope: Scope) -> Iterator[tuple[Edition, list[Trial], Material]]:
+    """Trials of each edition, and what they are fitted to and measured on."""
+    size, seed = _SIZES[scope.scale], scope.seeds_or(1)[0]
+    for edition in _editions(scope):
+        settings, n_rows = preset("paper-svhn"), len(edition.train.X)
+        epochs = min(size.max_epochs, max(1, size.steps * settings["batch_size"] // n_rows))
+        settings |= all_epochs(epochs)
+        changes = list(_TRAININGS.values())[: size.n_trainings]
+        sizes = size.n_scored, size.n_importance_samples
+        material = Material(f"svhn, {edition.name}", edition.train, edition.test, False, *sizes)
+        yield (
+            edition,
+            [Trial(f"svhn-{edition.name}[:{n_rows}]", {**settings, **each}, seed) for each in changes],
+            material,
+        )
 
 
 def _editions(scope: Scope) -> list[Edition]:

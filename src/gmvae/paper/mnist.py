@@ -14,7 +14,7 @@ from gmvae.estimator import GMVAE
 from gmvae.metrics import evaluate_log_odds
 from gmvae.paper.quoted import TABLE_1, Cell
 from gmvae.paper.scope import Scale, Scope
-from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, first_rows
+from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, first_rows, kept
 from gmvae.presets import preset
 
 FIRST = Cell(10, 1)
@@ -44,6 +44,7 @@ class Size(NamedTuple):
 SIZES: dict[Scale, Size] = {
     "quick": Size(500, 200, 20, 4, 1, 1, (FIRST,)),
     "laptop": Size(60_000, 10_000, 1000, 64, 3, 1, tuple(cell for cell in TABLE_1 if cell.M == 1)),
+    "long": Size(60_000, 10_000, 1000, 64, 20, 3, tuple(TABLE_1)),
     "full": Size(60_000, 10_000, 1000, 64, 100, 10, tuple(TABLE_1)),
 }
 
@@ -60,15 +61,15 @@ def material(scope: Scope) -> Material:
     def add_to_curve(model: GMVAE, folder: Path) -> None:
         assert test.labels is not None
         scores = evaluate_log_odds(test.labels, model.predict_log_odds(test.X))
-        earlier = [] if model.n_iter_ == 1 else curve(folder)
+        earlier = [entry for entry in curve(folder) if entry["epoch"] < model.n_iter_]
         write_text(_curve(folder), json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]))
 
     return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, add_to_curve)
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:
-    """Scores of the trial in a folder on the test rows, epoch by epoch."""
-    return json.loads(_curve(folder).read_text(encoding="utf-8"))
+    """Scores of the trial in a folder on the test rows, epoch by epoch; a killed process may have left one out."""
+    return json.loads(_curve(folder).read_text(encoding="utf-8")) if _curve(folder).is_file() else []
 
 
 def _curve(folder: Path) -> Path:
@@ -84,6 +85,8 @@ def trials(scope: Scope, changes: Mapping[str, Any], cell: Cell = FIRST) -> list
 
 
 def outcomes(scope: Scope, changes: Mapping[str, Any], cells: Iterable[Cell] = ()) -> dict[Cell, list[Outcome]]:
-    """Outcomes of `trials` for some settings, by default those of the scale."""
-    chosen = tuple(cells) or SIZES[scope.scale].cells
-    return {cell: scope.outcomes(trials(scope, changes, cell), material(scope)) for cell in chosen}
+    """Outcomes of `trials` for some settings, by default those of the scale; of kept fits as many as there are."""
+    asked = {cell: trials(scope, changes, cell) for cell in tuple(cells) or SIZES[scope.scale].cells}
+    if scope.kept_only:
+        return {cell: found for cell, wanted in asked.items() if (found := kept(wanted, scope.runs))}
+    return {cell: scope.outcomes(wanted, material(scope)) for cell, wanted in asked.items()}

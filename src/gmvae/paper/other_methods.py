@@ -15,15 +15,15 @@ from sklearn.cluster import KMeans
 from gmvae.atomic import write_text
 from gmvae.metrics import accuracy_hungarian, accuracy_majority, ari, nmi
 from gmvae.paper.baselines import gaussian_mixture
-from gmvae.paper.findings import FOLDER, Table, spread
+from gmvae.paper.findings import Table, spread
 from gmvae.paper.mnist import PAPER, SIZES, trials
 from gmvae.paper.provenance import provenance
 from gmvae.paper.quoted import Cell
-from gmvae.paper.scope import Scope
-from gmvae.paper.trials import Material, key_of
+from gmvae.paper.scope import Scope, UnfinishedError
+from gmvae.paper.trials import Material, key_of, require_time
 
 _K = 10
-_CLUSTPY_EPOCHS = {"quick": (1, 1), "laptop": (10, 10), "full": (100, 150)}
+_CLUSTPY_EPOCHS = {"quick": (1, 1), "laptop": (10, 10), "long": (10, 10), "full": (100, 150)}
 """Epochs of pretraining and of clustering; the last are ClustPy's defaults."""
 
 Labels = NDArray[Any]
@@ -44,9 +44,13 @@ def table(scope: Scope, material: Material) -> Table:
     }
     rows = []
     for name, predict in methods.items():
-        description = {"method": name, "n_train": len(material.train.X), "n_test": len(material.test.X)}
+        description: dict[str, Any] = {"method": name, "n_train": len(material.train.X), "n_test": len(material.test.X)}
+        if name.startswith("VAE"):
+            description["fits"] = [trial.key for trial in trials(scope, PAPER, Cell(1, 1))]
         try:
             found = [_computed_once(scope, {**description, "seed": seed}, predict, material) for seed in seeds]
+        except UnfinishedError:
+            continue
         except ModuleNotFoundError as error:
             rows.append([name, f"not run: {error.name} is not installed", *[None] * 4])
             continue
@@ -60,9 +64,12 @@ def _computed_once(
     scope: Scope, description: dict[str, Any], predict: Callable[[int], Labels], material: Material
 ) -> dict[str, Any]:
     """Scores of a method with a seed, computed once."""
-    path = scope.out / FOLDER / "runs" / "others" / f"{key_of(description)}.json"
+    path = scope.runs / "others" / f"{key_of(description)}.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
+    if scope.kept_only:
+        raise UnfinishedError
+    require_time(scope.deadline)
     scope.note(f"{description['method']}; seed {description['seed']}")
     started = time.perf_counter()
     clusters, truth = predict(description["seed"]), material.test.labels

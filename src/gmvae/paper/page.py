@@ -18,6 +18,14 @@ command each. This page is made by `gmvae reproduce` from the JSON files beside 
 
 Accuracies are shares of the test set in per cent, likelihoods are in nats per observation. Labels reach the scores
 only.
+
+- `gmvae reproduce ITEM` runs an item in hours on two cores, `--full` with the paper's epochs and ten seeds.
+- `gmvae reproduce --budget 8 -o DIR` fits for eight hours what is worth most first: Table 1 from random starts with
+  M = 1, K = 10, 16, 30 (three seeds, 20 epochs), the same from starting clusters, both with M = 10, then Figures 6, 5,
+  2 and 3, the ablation, and the rest of Table 1. At the end of the budget the fit at work stops after its epoch; the
+  same command goes on there. Table 1 and Figure 4 show what is finished, other items appear once they are whole.
+- Finished fits are kept in `DIR/reproduction/runs`, also if the machine goes down. A fit counts as another one if
+  anything that decides it has changed: data, settings, seed, or what the random start means.
 """
 
 
@@ -42,7 +50,7 @@ def _section(finding: Finding) -> Iterator[str]:
     yield from (f"## {finding.item}", "", f"**{finding.title}.** Verdict: **{finding.verdict}**.", "")
     yield from (f"- The paper: {finding.paper}", f"- Here: {finding.ours}")
     yield from (f"- {note}" for note in finding.notes)
-    scale = {"quick": " --quick", "laptop": "", "full": " --full"}[run["scale"]]
+    scale = {"quick": " --quick", "laptop": "", "long": " --budget HOURS", "full": " --full"}[run["scale"]]
     seeds = f"seeds {', '.join(map(str, run['seeds']))}; " if run["seeds"] else ""
     seconds = run["seconds"]
     took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
