@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -200,12 +201,15 @@ def require_time(deadline: float) -> None:
 
 def _fit_together(trials: Sequence[Trial], material: Material, folder: Path, deadline: float) -> None:
     """Fit trials that differ in the seed, each in a run folder from which it goes on, and keep them."""
-    homes = {trial.seed: folder / trial.key for trial in trials}
+    homes, last = {trial.seed: folder / trial.key for trial in trials}, trials[-1].seed
+    epochs = Counter[int]()
 
     def on_epoch(model: GMVAE) -> None:
         material.on_epoch(model, homes[model.random_state])
-        # All of a stack end an epoch before one may stop; what has only to be measured is measured.
-        if model.random_state == trials[-1].seed and model.n_iter_ != model.max_iter:
+        epochs[model.random_state] += 1
+        # All of a stack end an epoch before one may stop, and a fit that has only to be measured does not.
+        in_turn = last not in epochs and epochs[model.random_state] > 1
+        if (in_turn or model.random_state == last) and model.n_iter_ != model.max_iter:
             require_time(deadline)
 
     verbose = int(len(trials) == 1)
