@@ -93,11 +93,12 @@ def compared(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
 def stacked_deviation(device: torch.device) -> float:
     """Deviation of the bounds of two seeds trained as one stacked model from those of the same trained one by one."""
     X = np.random.default_rng(0).integers(0, 256, (64, *_SHAPE), dtype=np.uint8)
-    settings = {**preset("paper-mnist"), "init": "random", "max_iter": 1, "batch_size": 32, "precision": "64-true"}
+    settings = {**preset("paper-mnist"), "init": "random", "max_iter": 3, "batch_size": 32, "precision": "64-true"}
     bounds = []
     for at_once in (1, 2):
         models = [GMVAE(**settings, restarts_at_once=at_once, device=str(device), random_state=seed) for seed in (0, 1)]
-        bounds.append(torch.tensor([model.lower_bounds_ for model in fit_together(models, X)]))
+        fitted = fit_together(models, X)
+        bounds.append(torch.tensor([model.lower_bounds_ for model in fitted], dtype=torch.float64))
     return deviation(bounds[1], bounds[0])
 
 
