@@ -20,10 +20,11 @@ from gmvae.cli import app
 from gmvae.cli.reproduce import ITEMS as NAMES
 from gmvae.data import Dataset, arcs
 from gmvae.estimator import GMVAE
-from gmvae.paper import quoted, tables_a
+from gmvae.paper import mnist, quoted, tables_a
 from gmvae.paper.campaign import spend, stages
 from gmvae.paper.findings import FOLDER, Finding, Table, read, spread
 from gmvae.paper.page import PAGE, page, write_page
+from gmvae.paper.quoted import Cell
 from gmvae.paper.reproduction import ITEMS, reproduce
 from gmvae.paper.scope import Scope
 from gmvae.paper.trials import (
@@ -176,6 +177,35 @@ def test_a_budget_keeps_what_is_finished_and_shows_an_item_once_it_is_whole(
         patch.setattr("gmvae.paper.trials._fit_together", lambda *arguments: pytest.fail("fitted again"))
         assert spend(["fig3"], scope, 1.0) == [finding]
     assert [reproduce(["fig3"], scope)] == [[finding]]
+
+
+def test_table_1_and_figure_4_show_what_is_finished(tmp_path: Path, data_home: Path) -> None:
+    scope = Scope(tmp_path, "long", data_home=data_home, kept_only=True)
+    assert reproduce(["table1", "fig4"], scope) == []
+    measures = ("accuracy_hungarian", "accuracy_majority", "nmi", "ari", "bound", "log_likelihood", "z_prior")
+    for cell, seed, accuracy in ((Cell(10, 1), 0, 0.8), (Cell(10, 1), 2, 0.7), (Cell(16, 1), 1, 0.9)):
+        trial = mnist.trials(scope, mnist.PAPER, cell)[seed]
+        found = dict.fromkeys(measures, 0.5) | {"accuracy_exemplar": accuracy, "n_components_used": cell.K}
+        record = {"measures": found, "seconds": 1.0, "commit": "c", "versions": "v", "machine": "m"}
+        write_text(trial.record(scope.runs), json.dumps(record))
+        curve = [{"epoch": epoch, "accuracy_exemplar": accuracy * epoch / 20} for epoch in range(1 + seed, 21)]
+        write_text(trial.record(scope.runs).with_name("curve.json"), json.dumps(curve))
+    table, figure = reproduce(["fig4", "table1"], scope)[::-1]
+    assert table.ours.startswith(
+        "the paper's training from a random start, K = 10, M = 1: 75.00 (-2.78), K = 16, M = 1: 90.00 (+4.91). 20 of"
+    )
+    assert table.verdict == "in part"
+    assert [each.name for each in table.tables] == ["table1-random", "table1-others", "table1-quoted"]
+    assert [row[:3] + row[4:6] for row in table.tables[0].rows] == [
+        [10, 1, 2, "80.00", "75.00 ± 7.07"],
+        [16, 1, 1, "90.00", "90.00"],
+    ]
+    assert "from a random start 90.00% with K = 16 and 75.00% with K = 10" in figure.ours
+    assert figure.verdict == "reproduced"
+    # Of epochs that a killed process left out, the others are shown.
+    epochs = [row[3] for row in figure.tables[0].rows]
+    assert epochs == [*range(3, 21), *range(2, 21)]
+    assert table.run["seeds"] == [0, 1, 2]
 
 
 def test_one_process_at_a_time_spends_a_budget(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def _told(words: str, means: dict[Cell, float]) -> str:
         f"K = {cell.K}, M = {cell.M}: {mean:.2f} ({mean - (TABLE_1[cell].mean or 0):+.2f})"
         for cell, mean in means.items()
     )
-    return f"{words} {', '.join(each)}"
+    return f"{words}, {', '.join(each)}"
 
 
 def _verdict(means: dict[Cell, float]) -> Verdict:
