@@ -75,7 +75,7 @@ def fit_together(
         for estimator, found in zip(estimators, fit(observations, config, tasks), strict=True):
             own = {name: getattr(estimator, name) for name in _OWN}
             fitted = replace(found.fitted, config=replace(found.fitted.config, **own))
-            estimator._adopt(found._replace(fitted=fitted))
+            estimator._adopt(found._replace(fitted=fitted), X)
     return list(estimators)
 
 

@@ -94,6 +94,20 @@ class Fitted:
         return self.model.likelihood.name
 
     @property
+    def column_likelihoods(self) -> dict[str | int, str]:
+        """Name of the likelihood of every column of a table, by its name or number."""
+        if len(self.event_shape) > 1:
+            return {}
+        names = range(self.event_shape[0]) if self.feature_names is None else self.feature_names
+        of_column = self.model.likelihood.of_columns(self.event_shape[0])
+        return dict(zip(names, of_column, strict=True))
+
+    @property
+    def categories(self) -> dict[str, np.ndarray]:
+        """Levels of every column of categories or of two answers, by its name."""
+        return {column.name: np.array(column.levels) for column in self.columns or () if column.levels}
+
+    @property
     def n_epochs(self) -> int:
         return len(self.history.epochs)
 
