@@ -254,3 +254,12 @@ def test_kept_columns_keep_their_types(folder: Path, run: Path, tmp_path: Path) 
     assert found.column_names == ["who", "label", "age", "income", "job", "smokes", "label (source)"]
     assert found.schema.field("age").type == pa.int64()
     assert found.column("label (source)").to_pylist() == [True]
+
+
+def test_a_plane_with_gaps_is_drawn_by_its_whole_rows(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    lines = [f"{random.normal() + 4 * (i % 2):.3f},{random.normal():.3f}" for i in range(60)]
+    lines[3], lines[9] = ",1.5", "0.5,?"
+    gmvae("fit", write(tmp_path / "t.csv", "\n".join(["a,b", *lines])), "-o", tmp_path / "run", *SMALL)
+    drawn = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    assert drawn >= {"clusters", "density", "latent-space"}

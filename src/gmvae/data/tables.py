@@ -67,6 +67,11 @@ def read_table(
     lenient = known is not None
     drop = _named(table, options.drop, "--drop", where, lenient)
     wanted = _named(table, options.columns, "--columns", where, lenient)
+    both = [name for name in drop if name in wanted]
+    if both:
+        raise DataError(
+            f"`--columns` and `--drop` must name different columns; got {both[0]!r} in both: leave out one."
+        )
     taken = [name for name in [*taken, *drop] if name not in wanted]
     if known is None:
         others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]

@@ -27,7 +27,7 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 "the row."
             )
     families = None if data.columns is None else data.columns.families
-    return checked(data.X, n_components, data.feature_names, families)
+    return checked(data.X, n_components, data.feature_names, families, data.columns)
 
 
 def kinds_of(data: Dataset) -> Iterator[str]:
