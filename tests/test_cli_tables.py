@@ -281,4 +281,3 @@ def test_impute_fills_what_is_missing_and_nothing_else(folder: Path, run: Path, 
     assert draws.column("draw").to_pylist() == [number for number in range(3) for _ in range(N)]
     missing = [draws.column("age")[number * N + 5].as_py() for number in range(3)]
     assert len(set(missing)) > 1
-    assert refused("impute", run, folder / "people.csv", "--n-samples", -1).startswith("Error: ")
