@@ -276,6 +276,18 @@ def test_codes_of_a_table_decode_to_the_table() -> None:
     pd.testing.assert_frame_equal(back, frame)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64", "float32", "float64"])
+def test_the_extremes_of_a_type_come_back_within_it(dtype: str) -> None:
+    ends = np.iinfo(dtype) if dtype[0] in "ui" else np.finfo(dtype)
+    table = pa.table({"v": np.array([ends.min, 3, ends.max], dtype)})
+    columns, _ = Columns.learn(table)
+    far = np.array([[-np.inf], [3.4], [np.inf]])
+    back = columns.decode(far).column("v").to_numpy()
+    assert back.dtype == dtype
+    assert back[1] == 3
+    np.testing.assert_allclose(back[[0, 2]].astype(float), [float(ends.min), float(ends.max)])
+
+
 def test_columns_survive_json(learned: Columns) -> None:
     again = Columns.from_document(json.loads(json.dumps(learned.document())))
     assert again == learned

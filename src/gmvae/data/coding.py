@@ -75,7 +75,12 @@ def decode_column(known: Column, values: NDArray[Any]) -> pa.Array:
         values = np.clip(values, known.low, known.high)
         if known.digits is not None:
             values = np.round(values, known.digits)
-        return pa.array(values, mask=missing).cast(_type_of(known.dtype))
+        kind = _type_of(known.dtype)
+        if pa.types.is_integer(kind):
+            # Numbers of 64 bits end between two floats.
+            end = np.iinfo(kind.to_pandas_dtype()).max
+            values = np.minimum(values, float(end) if int(float(end)) <= end else np.nextafter(float(end), 0.0))
+        return pa.array(values, mask=missing).cast(kind)
     codes = np.where(missing, 0, values >= 0.5 if known.kind == "yes/no" else np.round(values))
     codes = np.clip(codes, 0, len(known.levels) - 1).astype(np.int32)
     order = known.type_levels or known.levels

@@ -177,9 +177,10 @@ def _digits(values: NDArray[Any]) -> int | None:
     if values.dtype.kind in "iu":
         return 0
     few = values[:_A_FEW]
-    for digits in range(_MOST_DIGITS + 1):
-        if (np.round(few, digits) == few).all() and (np.round(values, digits) == values).all():
-            return digits
+    with np.errstate(over="ignore", invalid="ignore"):  # extreme numbers have no such digits
+        for digits in range(_MOST_DIGITS + 1):
+            if (np.round(few, digits) == few).all() and (np.round(values, digits) == values).all():
+                return digits
     return None
 
 
@@ -196,7 +197,8 @@ def _levels(
     n = len(column) - column.null_count
     levels = sorted(found, key=natural if is_text(column.type) else None)
     if order is not None:
-        levels = [level for level in order if level in {*found}]
+        seen = {*found}
+        levels = [level for level in order if level in seen]
     if len(found) < 2:
         remarks.add(_ONE, name)
         return None
