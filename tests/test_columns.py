@@ -297,6 +297,18 @@ def test_columns_survive_json(learned: Columns) -> None:
             Columns.from_document(document)
 
 
+def test_intervals_are_categories_and_periods_dates() -> None:
+    x = [1.0, 2.0, 3.0, 9.0]
+    frame = pd.DataFrame(
+        {"cut": pd.cut(x, [0, 2, 5, 10]), "month": pd.period_range("2020", periods=4, freq="M"), "x": x}
+    )
+    columns, notes = Columns.learn(as_table(frame))
+    assert columns.names == ("cut", "x")
+    assert columns.columns[0].levels == ("(0, 2]", "(2, 5]", "(5, 10]")
+    assert columns.encode(as_table(frame)).y[:, 0].tolist() == [0, 0, 1, 2]
+    assert notes[0].startswith("Left out: 'month', dates or times")
+
+
 def test_frames_with_a_name_twice_are_refused() -> None:
     with pytest.raises(DataError, match=r"X must have different column names; got 'a' 2 times\."):
         as_table(pd.DataFrame([[1, 2]], columns=["a", "a"]))

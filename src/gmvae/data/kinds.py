@@ -123,8 +123,9 @@ def learn_column(
     declared: Literal["", "unordered", "ordered"] = ""
     order = None
     if types.is_dictionary(column.type):
-        declared = "ordered" if column.type.ordered else "unordered"
-        order = _declared_levels(column, form)
+        if _is_level(column.type.value_type):
+            declared = "ordered" if column.type.ordered else "unordered"
+            order = _declared_levels(column, form)
         column = column.cast(column.type.value_type)
     column = cleaned(column, form)
     if column.null_count == len(column) or (types.is_floating(column.type) and np.isnan(column.to_numpy()).all()):
@@ -132,7 +133,7 @@ def learn_column(
     if is_text(column.type) and not declared:
         read = numbers(column, where, form)
         column = column if read is None else read
-    if declared and _is_level(column.type):
+    if declared:
         return _levels(name, column, where, remarks, wanted, declared, order)
     if types.is_boolean(column.type):
         return Column(name, "yes/no", "bool", (False, True))
