@@ -40,6 +40,7 @@ COMMANDS = [
     "fit",
     "predict",
     "sample",
+    "impute",
     "evaluate",
     "info",
     "reproduce",

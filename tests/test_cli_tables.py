@@ -68,8 +68,8 @@ def run(folder: Path) -> Path:
         "Left out: 'when', dates or times; encode them as numbers, such as a year or days since a day, to keep them.",
         "2 numbers: 'age', 'income'",
         "1 yes/no: 'smokes'",
-        "1 categories: 'job'",
-        "0.6% of cells are missing; they are left out of the reckoning, not filled.",
+        "1 category: 'job'",
+        "0.6% of cells are missing; they drop out of the likelihood and are not filled.",
     ]
     return folder / "run"
 
@@ -263,3 +263,22 @@ def test_a_plane_with_gaps_is_drawn_by_its_whole_rows(tmp_path: Path) -> None:
     gmvae("fit", write(tmp_path / "t.csv", "\n".join(["a,b", *lines])), "-o", tmp_path / "run", *SMALL)
     drawn = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
     assert drawn >= {"clusters", "density", "latent-space"}
+
+
+def test_impute_fills_what_is_missing_and_nothing_else(folder: Path, run: Path, tmp_path: Path) -> None:
+    given = table_of(gmvae("predict", run, folder / "people.csv", "--keep-columns").stdout)
+    filled = table_of(gmvae("impute", run, folder / "people.csv").stdout)
+    assert [row["who"] for row in filled] == [row["who"] for row in given]
+    for before, after in zip(given, filled, strict=True):
+        for name in ("age", "income", "job", "smokes"):
+            assert after[name]
+            if before[name]:
+                same = after[name] == before[name].strip()
+                assert same or float(after[name]) == float(before[name])
+    gmvae("impute", run, folder / "people.csv", "--n-samples", 3, "-o", tmp_path / "draws.parquet")
+    draws = parquet.read_table(tmp_path / "draws.parquet")
+    assert draws.column_names[:3] == ["draw", "who", "age"]
+    assert draws.column("draw").to_pylist() == [number for number in range(3) for _ in range(N)]
+    missing = [draws.column("age")[number * N + 5].as_py() for number in range(3)]
+    assert len(set(missing)) > 1
+    assert refused("impute", run, folder / "people.csv", "--n-samples", -1).startswith("Error: ")

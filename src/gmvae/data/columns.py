@@ -170,15 +170,18 @@ class Columns:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)
 
-    def decode(self, y: NDArray[Any]) -> pa.Table:
+    def decode(self, y: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Table:
         """Rows (n, D) as a table with the columns' names, types and levels.
 
         Numbers are clipped to the range that they had in the fit, and rounded to as many digits as they had there:
         whole numbers stay whole. Truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
+        Numbers that were ``observed``, (n, D), stay as they are.
         """
         import pyarrow as pa
 
-        return pa.table({column.name: decode_column(column, y[:, i]) for i, column in enumerate(self.columns)})
+        as_they_are = [None] * len(self.columns) if observed is None else observed.T
+        decoded = (decode_column(*each) for each in zip(self.columns, y.T, as_they_are, strict=True))
+        return pa.table(dict(zip(self.names, decoded, strict=True)))
 
     def document(self) -> dict[str, Any]:
         """The same as JSON values: of each column what is not its default."""
