@@ -13,14 +13,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.arrays import FARTHEST
+from gmvae.estimator.row_facts import checked_weights, known_labels
 from gmvae.networks import Shape
 from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
 
 
-def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) -> Observations:
-    """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W).
+def fit_observations(
+    estimator: BaseEstimator, X: Any, n_components: int | str, sample_weight: Any = None, partial_labels: Any = None
+) -> Observations:
+    """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W), and what is known of its rows.
 
-    ValueError if X is not numeric, not finite, too few for the components or neither rows nor images.
+    ValueError if X is not numeric, not finite, too few for the components or neither rows nor images, or as
+    `checked_weights` and `known_labels` do.
     """
     X = _host(X)
     event_shape = image_shape(X)
@@ -31,7 +35,11 @@ def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) 
         estimator.n_features_in_ = math.prod(event_shape)
         vars(estimator).pop("feature_names_in_", None)
     names = getattr(estimator, "feature_names_in_", None)
-    observations = Observations(rows, None if names is None else names.tolist())
+    weight = None if sample_weight is None else checked_weights(sample_weight, len(rows))
+    label, classes = known_labels(partial_labels, len(rows), weight)
+    observations = Observations(
+        rows, None if names is None else names.tolist(), weight=weight, label=label, classes=classes
+    )
     observations.check(n_components)
     return observations
 

@@ -55,6 +55,8 @@ class Fitted:
         Of the best restart.
     feature_names : list of str, optional
         Columns of the data, where they had names.
+    classes : list of int, str or None
+        The class of every component, (K,), where the fit knew labels of it.
     converged : bool
         Whether the held-out bound had stopped improving.
     lower_bound : float
@@ -64,7 +66,7 @@ class Fitted:
     stability : float
         Mean adjusted Rand index between the clusters of restarts; NaN with fewer than two.
     weights : ndarray of shape (K,)
-        Share of every cluster among the rows of the fit.
+        Share of every cluster among the rows of the fit, which count by their weights.
     n_components_effective : float
         exp of the entropy of ``weights``.
     held_out_log_likelihoods : ndarray
@@ -77,6 +79,7 @@ class Fitted:
     event_shape: Shape
     history: History
     feature_names: list[str] | None = None
+    classes: list[int | str | None] = field(default_factory=list)
     converged: bool = False
     lower_bound: float = math.nan
     restart_bounds: list[float] = field(default_factory=list)
@@ -183,6 +186,7 @@ class Fitted:
             "event_shape": list(self.event_shape),
             "n_features_in": math.prod(self.event_shape),
             "feature_names_in": self.feature_names,
+            "classes": self.classes,
             "history": [list(epoch) for epoch in self.history.epochs],
             "converged": self.converged,
             "lower_bound": self.lower_bound,
@@ -221,6 +225,7 @@ class Fitted:
             event_shape=event_shape,
             history=History.from_rows(content["history"]),
             feature_names=content.get("feature_names_in"),
+            classes=content.get("classes") or [None] * config.K,
             converged=content["converged"],
             lower_bound=content["lower_bound"],
             restart_bounds=content["restart_bounds"],
