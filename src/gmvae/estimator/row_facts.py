@@ -66,10 +66,10 @@ def known_labels(partial_labels: Any, n_rows: int, weight: np.ndarray | None = N
 
 def _name(value: Any, row: int) -> int | str | None:
     """The class of one row; None where it is unknown."""
-    if value is None or value == "" or type(value).__name__ in ("NAType", "NaTType"):
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # of pandas, which need not be there
         return None
     if isinstance(value, str):
-        return value
+        return value or None
     try:
         if value != value:
             return None
