@@ -16,7 +16,6 @@ from sklearn.datasets import make_blobs
 from gmvae import GMVAE
 from gmvae.config import Config
 from gmvae.distributions import Mixture, Normal, reparameterise
-from gmvae.estimator.row_facts import known_labels
 from gmvae.fitting.labels import named_clusters
 from gmvae.fitting.starts import split_rows
 from gmvae.likelihoods import GaussianLikelihood
@@ -25,6 +24,7 @@ from gmvae.objective import CONDITIONAL_PRIORS, latent_terms
 from gmvae.observations import Observations
 from gmvae.training import Split, StartingClusters
 from gmvae.training.guidance import START_WEIGHT, PosteriorGuidance, labelled_rows
+from gmvae.weights_and_labels import known_labels
 
 QUIET = pytest.mark.filterwarnings("ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
 SMALL: dict[str, Any] = {

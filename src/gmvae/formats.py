@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 ARRAY, ARCHIVE = ".npy", ".npz"
-CSV = (".csv", ".csv.gz")
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 PARQUET = ".parquet"
 TABLES = (*CSV, PARQUET)
 WRITTEN_TABLES = (".csv", PARQUET)
 TEXT = ".txt"
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+IMAGES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),
+    *(".pgm", ".ppm", ".pbm", ".pnm"),
+)
 IDX = re.compile(r"([.-]idx\d-\w+|\.idx)(\.gz)?$", re.IGNORECASE)
 OBSERVATIONS = ", ".join((ARRAY, ARCHIVE, *TABLES, "IDX"))
 """For messages and help."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gmvae.arrays import LARGEST, as_tensor, blocks, first_unlike, named
 from gmvae.networks import Shape
+from gmvae.weights_and_labels import checked_weights, known_labels
 
 MAX_CHANNELS = 4
 _SHARE_OF_FREE_MEMORY = 0.5
@@ -51,6 +52,8 @@ class Observations:
         Of the columns of a table.
     kinds : sequence of str or None, optional
         The likelihood of every column of which its type decides, as of categories; None for numbers.
+    columns : Columns, optional
+        What the columns of a table hold, for the record of the fit.
     device : torch.device
         Where `take` brings rows. A GPU holds all of them where they fit into half of its free memory.
     weight : ndarray of shape (n,), float64, optional
@@ -72,6 +75,7 @@ class Observations:
         y: np.ndarray,
         names: Sequence[str] | None = None,
         kinds: Sequence[str | None] | None = None,
+        columns: Any = None,
         device: torch.device = _HOST,
         *,
         weight: np.ndarray | None = None,
@@ -85,6 +89,7 @@ class Observations:
         self.label = label
         self.classes = list(classes)
         self._counted: np.ndarray | None = None
+        self.columns = columns
         self.names = None if names is None else list(names)
         self.kinds = kinds
         self.device = device
@@ -186,6 +191,12 @@ class Observations:
         everywhere[self._counted] = values
         return everywhere
 
+    def knowing(self, sample_weight: Any, partial_labels: Any) -> Observations:
+        """The same with what users give of weights and labels; ValueError if it cannot be of these rows."""
+        weight = None if sample_weight is None else checked_weights(sample_weight, len(self))
+        label, classes = known_labels(partial_labels, len(self), weight)
+        return self._with(weight=weight, label=label, classes=classes)
+
     def classes_as(self, components: Sequence[int | str | None]) -> Observations:
         """The same with classes numbered as the components of an earlier fit; ValueError if it has not all of them."""
         new = [name for name in self.classes if name not in components]
@@ -198,11 +209,16 @@ class Observations:
         return self._with(label=None if self.label is None else number[self.label], classes=components)
 
     def _with(self, **changed: Any) -> Observations:
-        kept = {name: getattr(self, name) for name in ("y", "names", "kinds", "device", "weight", "label", "classes")}
-        return Observations(**{**kept, **changed})
+        names = ("y", "names", "kinds", "columns", "device", "weight", "label", "classes")
+        return Observations(**{**{name: getattr(self, name) for name in names}, **changed})
 
 
-def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None = None) -> Observations:
+def checked(
+    X: np.ndarray,
+    n_components: int | str,
+    names: Sequence[str] | None = None,
+    kinds: Sequence[str | None] | None = None,
+) -> Observations:
     """Check an array for a fit: rows (n, p), or images (n, H, W) or (n, C, H, W).
 
     Raises
@@ -215,7 +231,7 @@ def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None 
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
     check_finite(X)
-    observations = Observations(X.reshape(len(X), *shape), names)
+    observations = Observations(X.reshape(len(X), *shape), names, kinds)
     observations.check(n_components)
     return observations
 

@@ -29,14 +29,19 @@ def hyperparameter(name: str, metavar: str, *options: str, more: str = "") -> An
     )
 
 
+def to_standard_output(out: Path | None) -> bool:
+    """Whether results go to standard output: where no file is named, or ``-``."""
+    return out is None or str(out) == "-"
+
+
 def output(metavar: str, about: str, default: str | None = None) -> Any:
     """Where the results of a command go; ``default`` is what the help says of it."""
     return typer.Option("--out", "-o", metavar=metavar, help=about, show_default=default or True)
 
 
 SOURCE_HELP = (
-    f"A file ({OBSERVATIONS}), a folder of images or a built-in set such as 'digits'; "
-    "a part may follow: mnist:test, file.npz:X_train."
+    f"A file ({OBSERVATIONS}), an image, a folder of images or of parts of a table, or a built-in set such as "
+    "'digits'; a part may follow: mnist:test, file.npz:X_train."
 )
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
@@ -51,6 +56,23 @@ Labels = Annotated[
         metavar="FILE|COLUMN",
         help="True classes: a file, a column of the table, an array of the .npz, or 'folder' for images in folders. "
         "They are used for evaluation only and never reach the training.",
+    ),
+]
+
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column that says how much every row counts: 2 as two rows, 0 as none. It is no feature.",
+    ),
+]
+
+PartialLabels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column with the classes of some rows, empty or -1 for the others. They hold the cluster of their "
+        "class; the column is no feature.",
     ),
 ]
 

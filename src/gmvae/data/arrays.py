@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gmvae.data.record import DataError, Dataset, as_labels, refusing
+from gmvae.data.errors import DataError, refusing
+from gmvae.data.record import Dataset, as_labels
+from gmvae.data.sparse import is_sparse, read_sparse
 from gmvae.data.zipped import check_growth
 
 _CHANNELS = (1, 3, 4)
@@ -22,8 +24,9 @@ def read_npy(path: Path) -> np.ndarray:
 def read_npz(path: Path, part: str | None = None, labels: str | Path | None = None) -> Dataset:
     """Read one array of an archive as observations, and the one that ``labels`` names, if any, as labels.
 
-    Without a part the array named ``X`` is taken, else the only one of two or more dimensions. DataError if the file is
-    not an archive of arrays, holds Python objects, or has no single array that can be meant.
+    Without a part the array named ``X`` is taken, else a sparse matrix that SciPy saved, else the only array of two or
+    more dimensions. DataError if the file is not an archive of arrays, holds Python objects, or has none that can be
+    meant.
     """
     must = f"{path.name} must be arrays saved by numpy.savez, without Python objects"
     # Opened here, because numpy.load leaves the file open when it is not an archive after all.
@@ -33,10 +36,11 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
             raise ValueError("it is a single array, to be named .npy")
         assert archive.zip is not None
         check_growth(path, sum(member.file_size for member in archive.zip.infolist()))
-        name = part or _only_candidate(archive, path.name)
-        if name not in archive.files:
+        sparse = part is None and is_sparse(archive.files)
+        name = part or ("X" if sparse else _only_candidate(archive, path.name))
+        if not sparse and name not in archive.files:
             raise DataError(f"{path.name} must hold the array {name!r}; got {', '.join(archive.files)}.")
-        X = _array(archive, name)
+        X = read_sparse(archive, path) if sparse else _array(archive, name)
         y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
     found = None if y is None else as_labels(y, f"{path.name}:{labels}")
     return Dataset(f"{path.name}:{name}", channels_first(X), found)

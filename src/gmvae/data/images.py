@@ -1,48 +1,133 @@
-"""A folder of images of one size as one array."""
+"""Images of one size as one array: a folder of them, or one file."""
 
 from __future__ import annotations
 
-import warnings
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from gmvae import formats
-from gmvae.data.record import DataError, Dataset, refusing
+from gmvae.data.cells import listed
+from gmvae.data.errors import DataError
+from gmvae.data.order import natural_path
+from gmvae.data.pixels import begins_as_image, looks, pages
+from gmvae.data.record import Dataset, Ids
 
-if TYPE_CHECKING:
-    from PIL import Image
 
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
-"""Formats that Pillow may try, whatever the suffix: some others start external programs."""
-_PLAIN = {"L": "L", "RGB": "RGB", "RGBA": "RGBA", "1": "L", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
-_CHANNELS = {3: "RGB", 4: "RGBA"}
+class _Found(NamedTuple):
+    """Names of files below a folder, with ``/`` between parts: images, and others."""
+
+    images: list[str]
+    others: list[str]
 
 
 def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
-    """Read all images below a folder, in the order of their paths; other files and hidden ones are ignored.
+    """Read all images below a folder, in the natural order of their paths.
 
-    ``X`` is ``uint8``: (n, H, W) for grey images, (n, 3, H, W) for RGB and (n, 4, H, W) for RGBA. Palettes become RGB
-    (RGBA if transparent), black-and-white images grey, grey with transparency RGBA. With the labels ``"folder"`` the
-    label of an image is the name of the folder that holds it. DataError if there is no image, one cannot be read, or
-    one differs from the first in size or mode.
+    Parameters
+    ----------
+    folder : Path
+        Searched with its sub-folders, symbolic links among them; hidden files are left out, others are counted in a
+        note. A file without a suffix is an image if it begins as one.
+    labels : str or Path, optional
+        ``"folder"`` makes the name of the folder that holds an image its label; other values are ignored here.
+
+    Returns
+    -------
+    Dataset
+        ``X``: (n, H, W) for grey images, (n, 3, H, W) for RGB and (n, 4, H, W) for RGBA; ``uint8``, or ``float32`` from
+        0 to 1 for images of 16 bits. Palettes become RGB (RGBA if transparent), black-and-white images grey, grey with
+        transparency RGBA. Every page of a TIFF and every frame of an animation is a row. Turned as they are shown.
+
+    Raises
+    ------
+    DataError
+        If there is no image, one cannot be read, or one differs from the first in size or mode.
     """
-    inside = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    named = [name for name in inside if name.lower().endswith(formats.IMAGES) and "/." not in f"/{name}"]
-    names = [name for name in named if not (folder / name).is_dir()]
-    if not names:
+    found = _search(folder)
+    if not found.images:
         raise DataError(f"Folder {folder.name} must hold images ({', '.join(formats.IMAGES)}); got none.")
-    first = _pixels(folder, names[0])
-    X = np.empty((len(names), *first.shape), np.uint8)
-    for i, name in enumerate(names):
-        pixels = _pixels(folder, name)
-        if pixels.shape != first.shape:
-            raise DataError(
-                f"All images must be {_looks(first)} like {names[0]}; got {_looks(pixels)} in {name}: convert it."
-            )
-        X[i] = pixels
-    return Dataset(folder.resolve().name, X, _folder_names(names) if labels == "folder" else None)
+    notes = []
+    if found.others:
+        n = len(found.others)
+        notes.append(
+            f"Left out of {folder.name}: {n:,} file{'s' * (n > 1)} without the suffix of an image, "
+            f"{listed(found.others, 4)}."
+        )
+    names, X = _stacked(folder, found.images)
+    if len(names) > len(found.images):
+        notes.append(f"{len(found.images):,} files hold {len(names):,} images: each page or frame is a row.")
+    y = _folder_names(names) if labels == "folder" else None
+    return Dataset(folder.resolve().name, X, y, ids=_files(names), notes=tuple(notes))
+
+
+def read_image(path: Path) -> Dataset:
+    """Read one file as `read_folder` reads a folder that holds it alone.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    names, X = _stacked(path.parent, [path.name])
+    return Dataset(path.name, X, ids=_files(names))
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether there is an image below a folder, by the suffix of its name."""
+    return any(name.lower().endswith(formats.IMAGES) for name in _names(folder))
+
+
+def _search(folder: Path) -> _Found:
+    images: list[str] = []
+    others: list[str] = []
+    for name in sorted(_names(folder), key=natural_path):
+        is_image = name.lower().endswith(formats.IMAGES) or (not Path(name).suffix and begins_as_image(folder / name))
+        (images if is_image else others).append(name)
+    return _Found(images, others)
+
+
+def _names(folder: Path, below: str = "", above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
+    """Paths of files below a folder, hidden ones left out; links are followed but not round and round."""
+    here = (folder / below).stat()
+    place = (here.st_dev, here.st_ino)
+    if place in above:
+        return
+    with os.scandir(folder / below) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name = f"{below}{entry.name}"
+            if entry.is_dir():
+                yield from _names(folder, f"{name}/", (*above, place))
+            else:
+                yield name
+
+
+def _stacked(folder: Path, files: list[str]) -> tuple[list[str], np.ndarray]:
+    """Names of images, and images (n, …) of one size and mode, of which there may be several in a file."""
+    names: list[str] = []
+    X = np.empty(0)
+    for file in files:
+        for number, pixels in enumerate(images := pages(folder, file)):
+            if not names:
+                X = np.empty((len(files), *pixels.shape), pixels.dtype)
+            elif pixels.shape != X.shape[1:] or pixels.dtype != X.dtype:
+                raise DataError(
+                    f"All images must be {looks(X[0])} like {names[0]}; got {looks(pixels)} in {file}: convert it."
+                )
+            if len(names) == len(X):
+                X = np.concatenate([X, np.empty_like(X)])
+            X[len(names)] = pixels
+            names.append(file if len(images) == 1 else f"{file}#{number + 1}")
+    return names, X[: len(names)]
+
+
+def _files(names: list[str]) -> Ids:
+    return Ids("file", np.array(names, dtype=object))
 
 
 def _folder_names(names: list[str]) -> np.ndarray:
@@ -50,35 +135,3 @@ def _folder_names(names: list[str]) -> np.ndarray:
     if loose is not None:
         raise DataError(f"With labels 'folder' every image must be in a sub-folder; got {loose} in none.")
     return np.array([Path(name).parent.name for name in names])
-
-
-def _pixels(folder: Path, name: str) -> np.ndarray:
-    """One image as (H, W) or (C, H, W)."""
-    from PIL import Image, UnidentifiedImageError
-
-    if not (folder / name).is_file():  # reading a pipe would block
-        raise DataError(f"{name} must be an image that can be read; got no file: remove it.")
-    with refusing(f"{name} must be an image that can be read"), warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with (folder / name).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-                got, mode = image.mode, _plain_mode(image)
-                pixels = None if mode is None else np.asarray(image.convert(mode))
-        except UnidentifiedImageError as error:
-            raise DataError(
-                f"{name} must be one of {', '.join(_FORMATS)}; it is none: convert or remove it."
-            ) from error
-    if pixels is None:
-        raise DataError(f"{name} must have 8 bits per channel; got mode {got}: convert it.")
-    return pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-
-
-def _plain_mode(image: Image.Image) -> str | None:
-    if image.mode in ("P", "PA"):
-        return "RGBA" if image.has_transparency_data else "RGB"
-    return _PLAIN.get(image.mode)
-
-
-def _looks(pixels: np.ndarray) -> str:
-    mode = "grey" if pixels.ndim == 2 else _CHANNELS[len(pixels)]
-    return f"{pixels.shape[-1]}x{pixels.shape[-2]} {mode}"

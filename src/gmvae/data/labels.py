@@ -31,7 +31,7 @@ def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
         case formats.TEXT:
             return as_labels(_lines(path), name)
         case ".csv":
-            table = open_table(path)
+            table = open_table(path).table
             if table.num_columns != 1:
                 raise DataError(f"{name} must have one column, the labels; got {', '.join(table.column_names)}.")
             return label_column(table, table.column_names[0], name)

@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.data.errors import DataError, reason, refusing
+
+if TYPE_CHECKING:
+    from gmvae.data.columns import Columns
+
+__all__ = ["DataError", "Dataset", "Ids", "as_labels", "reason", "refusing"]
 
 
-class DataError(ValueError):
-    """Data that cannot be used; the message says what is required, what was found and what to do."""
+class Ids(NamedTuple):
+    """What identifies rows: the name of the column, or ``file``, and the values (n,), whole numbers or text."""
 
-
-def reason(error: Exception) -> str:
-    """The first line of another library's error, as the end of a sentence."""
-    return next(iter(str(error).splitlines()), "").rstrip(". ") or type(error).__name__
-
-
-@contextmanager
-def refusing(must: str) -> Iterator[None]:
-    """Raise what fails in the block as `DataError`, "<must>; got: <reason>."; parsers raise errors of many types."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{must}; got: {reason(error)}.") from error
+    name: str
+    values: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Observations with their name, labels and feature names.
+    """Observations with their name, labels, feature names and what identifies rows.
 
     Parameters
     ----------
     name : str
         Origin of the data, for titles and messages.
     X : numpy.ndarray, shape (n, p), (n, H, W) or (n, C, H, W)
-        The observations, in the units of the source (images usually ``uint8``); may be a ``numpy.memmap``.
+        The observations, in the units of the source (images usually ``uint8``); may be a ``numpy.memmap``. Of a table,
+        what `columns` encode: NaN where a cell is missing.
     labels : numpy.ndarray of int or str, shape (n,), optional
         True classes, for evaluation only: nothing is ever trained on them.
     feature_names : tuple of str, optional
         Names of the p columns.
+    columns : Columns, optional
+        What the columns of a table hold.
+    ids : Ids, optional
+        What identifies rows beside their number: a column of a table, or the files of images.
+    weights, partial_labels : numpy.ndarray of object, shape (n,), optional
+        How much every row counts, and the class of some rows, as a table has them.
+    notes : tuple of str
+        What readers should know of how the source was read, a sentence each.
 
     Raises
     ------
@@ -54,6 +57,11 @@ class Dataset:
     X: np.ndarray
     labels: np.ndarray | None = None
     feature_names: tuple[str, ...] | None = None
+    columns: Columns | None = None
+    ids: Ids | None = None
+    weights: np.ndarray | None = None
+    partial_labels: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.X.shape

@@ -6,33 +6,55 @@ import difflib
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gmvae import formats
 from gmvae.data.arrays import channels_first, read_npy, read_npz
 from gmvae.data.builtin import load_builtin
 from gmvae.data.idx import read_idx
-from gmvae.data.images import read_folder
+from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.labels import read_labels
+from gmvae.data.options import TableOptions
+from gmvae.data.parts import holds_parts
 from gmvae.data.record import DataError, Dataset
 from gmvae.data.sets import BUILT_IN, find
-from gmvae.data.tables import read_table
+from gmvae.data.tables import open_table, read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gmvae.data.columns import Columns
+
+_NO_OPTIONS = TableOptions()
 
 
-def load(source: str | Path, *, labels: str | Path | None = None, data_home: Path | None = None) -> Dataset:
+def load(
+    source: str | Path,
+    *,
+    labels: str | Path | None = None,
+    data_home: Path | None = None,
+    table: TableOptions = _NO_OPTIONS,
+    known: Columns | None = None,
+) -> Dataset:
     """Load observations from a file, a folder of images or a built-in set.
 
     Parameters
     ----------
     source : str or Path
-        A path: ``.npy`` (memory-mapped), ``.npz``, ``.csv``, ``.csv.gz``, ``.parquet``, IDX (``.gz`` or not) or a
-        folder of images. Or the name of a built-in set (see `catalogue`), which wins over a file of that name; write
-        ``./mnist`` for the file. A part may follow: ``mnist:test``, ``file.npz:X_train``.
+        A path: ``.npy`` (memory-mapped), ``.npz`` (sparse matrices, too), ``.csv``, ``.tsv``, ``.parquet``, IDX (text
+        and IDX ``.gz`` or not), an image, a folder of images, or a folder of parts of a table. Or the name of a
+        built-in set (see `catalogue`), which wins over a file of that name; write ``./mnist`` for the file. A part may
+        follow: ``mnist:test``, ``file.npz:X_train``.
     labels : str or Path, optional
         Labels for evaluation: a column of the table (then removed from the observations), an array of the ``.npz``,
         the word ``folder`` for images, or a file (``.npy``, one-column ``.csv``, ``.txt``, IDX).
         Built-in sets bring their own.
     data_home : Path, optional
         Folder of the built-in sets; by default ``GMVAE_DATA``, else the user's cache folder.
+    table : TableOptions
+        How a table is read, and which of its columns.
+    known : Columns, optional
+        Columns of a fit, by which a table is encoded; without them their kinds are found.
 
     Returns
     -------
@@ -47,14 +69,14 @@ def load(source: str | Path, *, labels: str | Path | None = None, data_home: Pat
     text = os.fspath(source)
     # A colon in an existing file's name is part of the name; a bare built-in name is the set.
     named = isinstance(source, str) and source in BUILT_IN
-    known = find(text) if named or not Path(text).exists() else None
-    if known is not None:
+    built_in = find(text) if named or not Path(text).exists() else None
+    if built_in is not None:
         if labels is not None:
             raise DataError(f"`labels` must be left out for the built-in set {text!r}, which brings its own.")
-        return load_builtin(*known, data_home)
+        return load_builtin(*built_in, data_home)
     path, part = _place(text)
     try:
-        data = _read(path, part, labels)
+        data = _read(path, part, labels, table, known)
         if labels is not None and data.labels is None:
             data = replace(data, labels=read_labels(labels, _alternative(data, path)))
     except MemoryError as error:
@@ -63,6 +85,18 @@ def load(source: str | Path, *, labels: str | Path | None = None, data_home: Pat
             "which stays on disk."
         ) from error
     return data
+
+
+def columns_of(source: str | Path, options: TableOptions = _NO_OPTIONS) -> pa.Table:
+    """The columns of a table as its file has them; DataError if the source is none."""
+    path = Path(source).expanduser()
+    if not path.exists() or not (path.is_dir() or path.name.lower().endswith(formats.TABLES)) or _is_of_images(path):
+        raise DataError(f"`--keep-columns` must be for a table; got {os.fspath(source)!r}: leave it out.")
+    return open_table(path, options).table
+
+
+def _is_of_images(path: Path) -> bool:
+    return path.is_dir() and (holds_images(path) or not holds_parts(path))
 
 
 def _place(text: str) -> tuple[Path, str | None]:
@@ -79,7 +113,9 @@ def _place(text: str) -> tuple[Path, str | None]:
     raise DataError(f"The source must be an existing path or one of {', '.join(BUILT_IN)}; got {text!r}{hint}.")
 
 
-def _read(path: Path, part: str | None, labels: str | Path | None) -> Dataset:
+def _read(
+    path: Path, part: str | None, labels: str | Path | None, options: TableOptions, known: Columns | None
+) -> Dataset:
     name = path.name.lower()
     if not (path.is_file() or path.is_dir()):  # a pipe would block, and can be read only once
         raise DataError(f"The source must be a file or a folder; {path.name} is neither: save what it gives to a file.")
@@ -88,14 +124,18 @@ def _read(path: Path, part: str | None, labels: str | Path | None) -> Dataset:
     if part is not None:
         raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}.")
     if path.is_dir():
-        return read_folder(path, labels)
+        if _is_of_images(path):
+            return read_folder(path, labels)
+        return read_table(path, labels, options, known)
     if name.endswith(formats.TABLES):
-        return read_table(path, labels)
+        return read_table(path, labels, options, known)
+    if name.endswith(formats.IMAGES):
+        return read_image(path)
     if name.endswith(formats.ARRAY):
         return Dataset(path.name, channels_first(read_npy(path)))
     if formats.IDX.search(name):
         return Dataset(path.name, read_idx(path))
-    raise DataError(f"A source must be {formats.OBSERVATIONS} or a folder of images; got {path.name}.")
+    raise DataError(f"A source must be {formats.OBSERVATIONS}, an image or a folder; got {path.name}.")
 
 
 def _alternative(data: Dataset, path: Path) -> str:

@@ -1,80 +1,167 @@
-"""Tables of numbers with named columns: CSV and Parquet, read by pyarrow."""
+"""Tables with named columns: CSV and Parquet files and folders of their parts, as arrays of numbers."""
 
 from __future__ import annotations
 
-import reprlib
-from collections import Counter
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gmvae import formats
-from gmvae.data.record import DataError, Dataset, as_labels, refusing
-from gmvae.data.zipped import check_growth, unzipped
+from gmvae.data.cells import Form, cleaned, is_text, listed
+from gmvae.data.columns import UNNAMED, Columns
+from gmvae.data.errors import DataError, refusing
+from gmvae.data.frames import plain
+from gmvae.data.options import TableOptions
+from gmvae.data.parts import join, parts_of
+from gmvae.data.record import Dataset, Ids, as_labels
+from gmvae.data.separated import read_separated
+from gmvae.data.zipped import check_growth
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_OTHER_SEPARATORS = ";\t|"
-_ENCODE = "encode the column as numbers or drop it"
+_NO_OPTIONS = TableOptions()
+_NAMELESS = "__index_level_"
 
 
-def read_table(path: Path, labels: str | Path | None = None) -> Dataset:
-    """Read a table of numbers, one observation per row; a column that ``labels`` names is taken out as labels.
+class Opened(NamedTuple):
+    """A table as its file has it, how its cells are written, and which columns identify rows."""
 
-    DataError if the file cannot be read, lacks column names, or has a cell that is missing or not a number.
+    table: pa.Table
+    form: Form
+    row_names: tuple[str, ...] = ()
+
+
+def read_table(
+    path: Path,
+    labels: str | Path | None = None,
+    options: TableOptions = _NO_OPTIONS,
+    known: Columns | None = None,
+) -> Dataset:
+    """Read a table, one observation per row; a column that ``labels`` names is taken out as labels.
+
+    Columns ``known`` of a fit encode it; without them their kinds are found. DataError if the file cannot be read, it
+    is in doubt what it holds, or it has cells that its columns cannot have.
     """
-    table = open_table(path)
+    opened = open_table(path, options, known)
+    table, where = opened.table, path.name
+    notes: list[str] = []
+    taken: list[str] = []
+    ids = None
+    label = _column_named(table, labels) if isinstance(labels, str) else None
     y = None
-    if isinstance(labels, str) and labels in table.column_names:
-        y = label_column(table, labels, path.name)
-        table = table.drop_columns([labels])
-    if not table.column_names:
-        raise DataError(f"{path.name} must have at least one column of numbers; got none beside the labels.")
-    only = table.column_names[0] if table.num_columns == 1 else ""
-    separator = next((each for each in _OTHER_SEPARATORS if each in only), None)
-    remedy = _ENCODE if separator is None else f"separate columns by commas in place of {separator!r}"
-    columns = [_numbers(table.column(name), f"{path.name}, column {name!r}", remedy) for name in table.column_names]
-    return Dataset(path.name, np.column_stack(columns), y, tuple(table.column_names))
+    if label is not None:
+        y = label_column(table, label, where)
+        taken.append(label)
+    id_name = None if options.id is None else _named(table, [options.id], "--id", where, known is not None)
+    if id_name:
+        ids = _ids(table, id_name)
+    elif options.id is not None:
+        notes.append(f"{where} has no column {options.id!r}: its rows are numbered.")
+    elif opened.row_names:
+        ids = _ids(table, opened.row_names)
+    taken += [*(id_name or ()), *opened.row_names]
+    lenient = known is not None
+    weights, partial_labels = (
+        _named(table, [] if name is None else [name], option, where, lenient)
+        for name, option in ((options.weights, "--weights"), (options.partial_labels, "--partial-labels"))
+    )
+    taken += [*weights, *partial_labels]
+    drop = _named(table, options.drop, "--drop", where, lenient)
+    wanted = _named(table, options.columns, "--columns", where, lenient)
+    taken = [name for name in [*taken, *drop] if name not in wanted]
+    if known is None:
+        others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
+        left = table.drop_columns([*dict.fromkeys(taken), *others])
+        if wanted:
+            left = left.select([name for name in wanted if name not in taken])
+        if not left.num_columns:
+            raise DataError(f"{where} must have at least one column to learn from; got none beside labels and ids.")
+        columns, said = Columns.learn(left, where=where, form=opened.form, wanted=wanted, left_out=[*taken, *others])
+        notes += said
+    else:
+        columns = known
+        left = table
+    X, said = columns.encode(left, where=where, form=opened.form, ignore=taken)
+    notes += said
+    if known is not None:
+        notes += _empty_rows(X, where, ids)
+    return Dataset(
+        where,
+        X,
+        y,
+        columns.names,
+        columns=columns,
+        ids=ids,
+        weights=_cells(table, weights, opened.form) if known is None else None,
+        partial_labels=_cells(table, partial_labels, opened.form) if known is None else None,
+        notes=tuple(notes),
+    )
 
 
-def open_table(path: Path) -> pa.Table:
-    """Read the file as it is; DataError if it cannot be read or its header cannot be one."""
-    is_csv = path.name.lower().endswith(formats.CSV)
+def open_table(path: Path, options: TableOptions = _NO_OPTIONS, known: Columns | None = None) -> Opened:
+    """Read a file, or a folder of parts, as it is; DataError if it cannot be read or its header cannot be one."""
+    options = options.checked()
     with refusing(f"{path.name} must be a table that can be read"):
-        if is_csv:
-            from pyarrow import csv
-
-            if path.suffix.lower() == ".gz":
-                for _ in unzipped(path):
-                    pass
-            # With one thread, a parse error names its row.
-            one_thread = csv.ReadOptions(use_threads=False)
-            table = csv.read_csv(path, read_options=one_thread)
-            if table.num_columns == 1:  # where an empty line is a missing cell
-                table = csv.read_csv(path, one_thread, csv.ParseOptions(ignore_empty_lines=False))
+        if path.is_dir():
+            parts = [_open(part, options, known) for part in parts_of(path)]
+            opened = parts[0]._replace(table=join([part.table for part in parts], path))
         else:
-            from pyarrow import parquet
-
-            with parquet.ParquetFile(path) as file:
-                check_growth(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
-                table = file.read()
-        # Row numbers that pandas stores with the data are no feature.
-        table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
-    _check_names(table.column_names, path.name, typed=not is_csv)
-    if table.num_rows == 0:
+            opened = _open(path, options, known)
+        opened = opened._replace(table=plain(opened.table))
+    if opened.table.num_rows == 0:
         raise DataError(f"{path.name} must have at least one row below its header; got none.")
-    return table
+    return opened
+
+
+def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
+    if path.name.lower().endswith(formats.CSV):
+        table, form = read_separated(path, options, () if known is None else known.names)
+        if table.column_names[:1] == [""]:
+            table = table.rename_columns(["index", *table.column_names[1:]])
+            return Opened(table, form, ("index",))
+        return Opened(table, form)
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        check_growth(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
+        table = file.read()
+    table, row_names = _with_row_names(table)
+    return Opened(table, Form(options.missing, options.decimal), tuple(row_names))
+
+
+def _with_row_names(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The table with its pandas index as columns, and their names."""
+    import pyarrow as pa
+
+    stored = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    names = [name for name in stored if isinstance(name, str) and name in table.column_names]
+    # Indices without a name are stored under one that no column has by chance.
+    names += [name for name in table.column_names if name.startswith(_NAMELESS) and name not in names]
+    for entry in stored:
+        if isinstance(entry, dict) and entry.get("kind") == "range":
+            values = range(entry["start"], entry["stop"], entry["step"])
+            name = entry["name"] or f"{_NAMELESS}0__"
+            plain_numbers = entry["name"] is None and values[:1] == range(1) and entry["step"] == 1
+            if len(values) == table.num_rows and name not in table.column_names and not plain_numbers:
+                table = table.append_column(name, pa.array(values, pa.int64()))
+                names.append(name)
+    return table, names
 
 
 def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
     """One column as labels (n,); DataError if one is missing, or neither a whole number nor text."""
+    import pyarrow as pa
     from pyarrow import types
 
     column = table.column(name)
-    kinds = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, _is_text)
-    if not any(is_kind(_value_type(column)) for is_kind in kinds):
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kinds = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, is_text)
+    if not any(is_kind(column.type) for is_kind in kinds):
         raise DataError(
             f"Labels in {where}, column {name!r}, must be whole numbers or text in UTF-8; got values of type "
             f"{column.type}."
@@ -82,74 +169,64 @@ def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
     if column.null_count:
         row = column.is_null().index(True).as_py() + 1
         raise DataError(f"Labels in {where}, column {name!r}, must not be missing; got none in data row {row}.")
+    if is_text(column.type):
+        from pyarrow import compute
+
+        column = compute.utf8_trim_whitespace(column)
+        return as_labels(np.asarray(column.to_pylist(), dtype=str), f"{where}, column {name!r}")
+    assert isinstance(column, pa.ChunkedArray)
     return as_labels(np.asarray(column.to_pylist()), f"{where}, column {name!r}")
 
 
-def _check_names(names: list[str], where: str, typed: bool) -> None:
-    if "" in names:
-        raise DataError(
-            f"{where} must name every column; got no name for number {names.index('') + 1}: drop or name it."
-        )
-    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
-    if times > 1:
-        raise DataError(f"{where} must have different column names in its first row; got {name!r} {times} times.")
-    # Rising numbers can be names (0, 1, 2, … from pandas, wavelengths); others are a first row without a header.
-    if not typed and all(_is_number(name) for name in names) and names != sorted(names, key=float):
-        raise DataError(f"{where} must start with a header row; got the numbers {', '.join(names[:4])}: add names.")
+def _column_named(table: pa.Table, name: str) -> str | None:
+    """The column of that name; of a file without a header, also by its number from 1."""
+    stripped = {each.strip(): each for each in table.column_names}
+    if name.strip() in stripped:
+        return stripped[name.strip()]
+    numbered = f"{UNNAMED}{name.strip()}"
+    return numbered if numbered in table.column_names else None
 
 
-def _numbers(column: pa.ChunkedArray, where: str, remedy: str) -> np.ndarray:
-    """One column as numbers, or an error that names the first other cell."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)  # null: every cell is missing
-    if types.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    elif not any(is_kind(column.type) for is_kind in numeric):
-        if not _is_text(_value_type(column)):
-            raise DataError(f"{where} must be numeric; got values of type {column.type}: {remedy}.")
-        row, value = _first_odd(column.to_pylist())
-        raise DataError(f"{where} must be numeric; got {reprlib.repr(value)} in data row {row + 1}: {remedy}.")
-    if column.null_count:
-        row = column.is_null().index(True).as_py()
-    else:
-        values: np.ndarray = column.to_numpy()
-        if values.dtype == bool:
-            return values.astype(np.uint8)
-        odd = np.flatnonzero(~np.isfinite(values))
-        if not len(odd):
-            return values
-        row = odd[0]
-        if np.isinf(values[row]):
-            raise DataError(f"{where} must hold finite numbers; got {values[row]} in data row {row + 1}: replace it.")
-    raise DataError(f"{where} must not have missing cells; got one in data row {row + 1}: fill it or drop the row.")
+def _named(table: pa.Table, names: Sequence[str], option: str, where: str, lenient: bool) -> list[str]:
+    found = []
+    for name in names:
+        column = _column_named(table, name)
+        if column is not None:
+            found.append(column)
+        elif not lenient:
+            close = difflib.get_close_matches(name, table.column_names, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise DataError(
+                f"`{option}` must name columns of {where}, {listed(table.column_names, 12)}; got {name!r}{hint}."
+            )
+    return found
 
 
-def _value_type(column: pa.ChunkedArray) -> pa.DataType:
-    from pyarrow import types
-
-    return column.type.value_type if types.is_dictionary(column.type) else column.type
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return types.is_string(kind) or types.is_large_string(kind)
+def _cells(table: pa.Table, names: Sequence[str], form: Form) -> np.ndarray | None:
+    """The cells of a column, (n,); None where one is missing, and without a column."""
+    if not names:
+        return None
+    return np.array(cleaned(table.column(names[0]), form).to_pylist(), dtype=object)
 
 
-def _first_odd(values: list[Any]) -> tuple[int, Any]:
-    """The first cell that is not a number, with its place; missing cells count only where there is no other."""
-    from pyarrow.csv import ConvertOptions
+def _ids(table: pa.Table, names: Sequence[str]) -> Ids:
+    """What identifies rows; the values of several columns stand side by side."""
+    lists = [table.column(name).to_pylist() for name in names]
+    values = lists[0] if len(lists) == 1 else [", ".join(map(str, each)) for each in zip(*lists, strict=True)]
+    name = ", ".join("index" if each.startswith(_NAMELESS) else each for each in names)
+    kinds: set[type[Any]] = {type(value) for value in values}
+    if kinds == {int}:
+        return Ids(name, np.array(values))
+    texts = ["" if value is None else value if isinstance(value, str) else str(value) for value in values]
+    return Ids(name, np.array(texts, dtype=object))
 
-    missing = ConvertOptions().null_values
-    odd = ((i, value) for i, value in enumerate(values) if value is not None and value not in missing)
-    return next((cell for cell in odd if not _is_number(cell[1])), (0, values[0]))
 
-
-def _is_number(value: object) -> bool:
-    try:
-        float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
-    return True
+def _empty_rows(X: np.ndarray, where: str, ids: Ids | None) -> list[str]:
+    if X.dtype.kind != "f":
+        return []
+    empty = np.flatnonzero(np.isnan(X).all(axis=1))
+    if not len(empty):
+        return []
+    name = "" if ids is None else f" ({ids.name} {ids.values[empty[0]]})"
+    rows = f"Data row {empty[0] + 1}{name} has" if len(empty) == 1 else f"{len(empty):,} rows have"
+    return [f"{rows} no value at all in {where}: the answer is what holds for any row."]

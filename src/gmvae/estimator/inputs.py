@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.arrays import FARTHEST
-from gmvae.estimator.row_facts import checked_weights, known_labels
+from gmvae.data.columns import Columns
+from gmvae.estimator.frames import KINDS, encoded, learned, needs_columns
 from gmvae.networks import Shape
 from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
 
@@ -24,9 +25,16 @@ def fit_observations(
     """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W), and what is known of its rows.
 
     ValueError if X is not numeric, not finite, too few for the components or neither rows nor images, or as
-    `checked_weights` and `known_labels` do.
+    `Observations.knowing` does.
     """
     X = _host(X)
+    observations = _table(estimator, X) if needs_columns(X) else _numeric(estimator, X)
+    observations = observations.knowing(sample_weight, partial_labels)
+    observations.check(n_components)
+    return observations
+
+
+def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2)
@@ -35,18 +43,24 @@ def fit_observations(
         estimator.n_features_in_ = math.prod(event_shape)
         vars(estimator).pop("feature_names_in_", None)
     names = getattr(estimator, "feature_names_in_", None)
-    weight = None if sample_weight is None else checked_weights(sample_weight, len(rows))
-    label, classes = known_labels(partial_labels, len(rows), weight)
-    observations = Observations(
-        rows, None if names is None else names.tolist(), weight=weight, label=label, classes=classes
-    )
-    observations.check(n_components)
-    return observations
+    return Observations(rows, None if names is None else names.tolist())
 
 
-def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarray:
-    """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too."""
+def _table(estimator: BaseEstimator, X: Any) -> Observations:
+    rows, columns, names = learned(X)
+    estimator.n_features_in_ = len(names)
+    estimator.feature_names_in_ = np.array(names, dtype=object)
+    return Observations(rows, columns.names, [KINDS[column.kind] for column in columns], columns)
+
+
+def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> np.ndarray:
+    """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too.
+
+    With ``columns``, those of the fit's table, X is a table whose columns are found by name.
+    """
     X = _host(X)
+    if columns is not None and (not columns.of_numbers or needs_columns(X)):
+        return encoded(X, columns)
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
     flat = _numbers(X, validate_data, estimator, reset=False)

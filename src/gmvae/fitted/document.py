@@ -15,6 +15,7 @@ import numpy as np
 
 from gmvae import persistence
 from gmvae.config import Config, LikelihoodName
+from gmvae.data.columns import Columns
 from gmvae.history import History, is_number
 from gmvae.persistence import ModelFileError, broken
 
@@ -52,12 +53,13 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
         if not law(document.get(name)):
             raise broken(path, "model", f"`{name}` in it is {_short(document.get(name))}")
     n_features = math.prod(document["event_shape"])
-    names = document.get("feature_names_in")
+    names, columns = document.get("feature_names_in"), document.get("columns")
     for name, holds in (
         ("weights", len(document["weights"]) == n_components),
         ("classes", not document.get("classes") or len(document["classes"]) == n_components),
         ("n_features_in", document["n_features_in"] == n_features),
         ("feature_names_in", names is None or len(names) == n_features),
+        ("columns", columns is None or len(columns["columns"]) == n_features),
     ):
         if not holds:
             raise broken(path, "model", f"`{name}` in it does not fit its other sizes")
@@ -102,6 +104,14 @@ def _is_history(rows: Any) -> bool:
     return True
 
 
+def _are_columns(value: Any) -> bool:
+    try:
+        Columns.from_document(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
@@ -113,6 +123,7 @@ _LAWS: Mapping[str, Law] = {
     "n_features_in": _is_count,
     "feature_names_in": _all(lambda name: isinstance(name, str)),
     "classes": _all(lambda name: name is None or isinstance(name, str) or (is_number(name) and isinstance(name, int))),
+    "columns": _are_columns,
     "history": _is_history,
     "converged": lambda value: isinstance(value, bool),
     "lower_bound": is_number,
@@ -122,5 +133,5 @@ _LAWS: Mapping[str, Law] = {
     "n_components_effective": is_number,
     "held_out_log_likelihoods": _all(is_number),
 }
-_OPTIONAL = ("feature_names_in", "classes", "stability", "held_out_log_likelihoods")
+_OPTIONAL = ("feature_names_in", "classes", "columns", "stability", "held_out_log_likelihoods")
 """Entries that may be null or, in earlier files, missing."""

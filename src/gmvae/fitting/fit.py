@@ -197,9 +197,15 @@ def _best(
 
 def _so_far(model: GaussianMixtureVAE, history: History, observations: Observations, config: Config) -> Fitted:
     """What is known of a fit while it goes on."""
-    shape, names = observations.event_shape, observations.names
-    classes = [*observations.classes, *[None] * (config.K - len(observations.classes))]
-    return Fitted(model=model, config=config, event_shape=shape, history=history, feature_names=names, classes=classes)
+    return Fitted(
+        model=model,
+        config=config,
+        event_shape=observations.event_shape,
+        history=history,
+        feature_names=observations.names,
+        columns=observations.columns,
+        classes=[*observations.classes, *[None] * (config.K - len(observations.classes))],
+    )
 
 
 def _stability(outcomes: Sequence[Trained], observations: Observations, config: Config) -> float:

@@ -1,0 +1,150 @@
+"""One column as an array of numbers, and back: codes of levels, truth values as 0 and 1, NaN for what is missing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.data.cells import Form, check_finite, cleaned, is_text
+from gmvae.data.errors import DataError
+from gmvae.data.kinds import Column
+from gmvae.data.numerals import numbers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Coded(NamedTuple):
+    """A column as numbers (n,), and the cells, by value, whose level the fit did not have."""
+
+    values: NDArray[Any]
+    unknown: dict[Any, int]
+
+
+def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form) -> Coded:
+    """Encode a column of any type that can hold what the fit's column held.
+
+    Parameters
+    ----------
+    known : Column
+        The column of the fit.
+    column : ChunkedArray
+    where : str
+        The file and the column, for messages.
+    form : Form
+
+    Raises
+    ------
+    DataError
+        If a column of numbers holds something else.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    column = cleaned(column, form)
+    if types.is_null(column.type):
+        return Coded(np.full(len(column), np.nan), {})
+    if types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    if known.kind == "number":
+        if is_text(column.type):
+            column = numbers(column, where, form, certain=True)
+        if not (types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type)):
+            raise DataError(f"{where}, must hold numbers as in the fit; got values of type {column.type}.")
+        values = _array(column)
+        if values.dtype.kind == "f":
+            check_finite(values, where)
+        return Coded(values, {})
+    if is_text(column.type) and not isinstance(known.levels[0], str):
+        column = _as_levels(known, column, where, form)
+    return _codes(known, column)
+
+
+def decode_column(known: Column, values: NDArray[Any]) -> pa.Array:
+    """Values of the column's own type; see `Columns.decode`."""
+    import pyarrow as pa
+
+    values = values.astype(np.float64)
+    missing = np.isnan(values)
+    if known.kind == "number":
+        values = np.clip(values, known.low, known.high)
+        if known.digits is not None:
+            values = np.round(values, known.digits)
+        return pa.array(values, mask=missing).cast(_type_of(known.dtype))
+    codes = np.where(missing, 0, values >= 0.5 if known.kind == "yes/no" else np.round(values))
+    codes = np.clip(codes, 0, len(known.levels) - 1).astype(np.int32)
+    order = known.type_levels or known.levels
+    levels = pa.array(list(order)).cast(_type_of(known.dtype))
+    places = np.array([order.index(level) for level in known.levels], np.int32)
+    indices = pa.array(places[codes], mask=missing)
+    coded = pa.DictionaryArray.from_arrays(indices, levels, ordered=known.declared == "ordered")
+    return coded if known.declared else coded.cast(levels.type)
+
+
+def _array(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Numbers in their own type where none is missing; truth values as 0 and 1."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    if column.null_count and not types.is_floating(column.type):
+        column = column.cast(pa.float64(), safe=False)
+    return column.to_numpy()
+
+
+def _as_levels(known: Column, column: pa.ChunkedArray, where: str, form: Form) -> pa.ChunkedArray:
+    """Text as the numbers or truth values that the levels are."""
+    import pyarrow as pa
+
+    if isinstance(known.levels[0], bool):
+        from pyarrow import compute
+
+        lower = compute.utf8_lower(column)
+        true, false = (compute.equal(lower, word) for word in ("true", "false"))
+        return compute.if_else(compute.or_(true, false), true, pa.scalar(None, pa.bool_()))
+    return numbers(column, where, form, certain=True)
+
+
+def _codes(known: Column, column: pa.ChunkedArray) -> Coded:
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if isinstance(known.levels[0], str) and not is_text(column.type):
+        column = column.cast(pa.string())
+    levels = list(known.levels)
+    if not isinstance(levels[0], str):
+        column, levels = column.cast(pa.float64(), safe=False), [float(level) for level in levels]
+        column = compute.if_else(compute.is_nan(column), pa.scalar(None, pa.float64()), column)
+    codes = compute.index_in(column, value_set=pa.array(levels, column.type))
+    strange = compute.and_(codes.is_null(), column.is_valid())
+    unknown: dict[Any, int] = {}
+    if compute.any(strange).as_py():
+        counts = compute.value_counts(compute.filter(column, strange)).to_pylist()
+        unknown = {each["values"]: each["counts"] for each in counts}
+    if codes.null_count:
+        return Coded(codes.cast(pa.float64()).to_numpy(), unknown)
+    whole = codes.to_numpy()
+    return Coded(whole.astype(_smallest(known, len(levels))), unknown)
+
+
+def _smallest(known: Column, n_levels: int) -> np.dtype:
+    """Truth values as uint8 and numbers in their own type, as tables of them are; other codes as integers."""
+    if known.dtype == "bool" or isinstance(known.levels[0], str):
+        return np.dtype(np.uint8 if n_levels <= 256 else np.int64)
+    return np.dtype(np.int64) if known.declared else np.dtype(_type_of(known.dtype).to_pandas_dtype())
+
+
+def _type_of(name: str) -> pa.DataType:
+    import pyarrow as pa
+
+    decimal = re.fullmatch(r"decimal(\d+)\((\d+), (-?\d+)\)", name)
+    if decimal is None:
+        return pa.type_for_alias(name)
+    bits, precision, scale = map(int, decimal.groups())
+    return pa.decimal256(precision, scale) if bits == 256 else pa.decimal128(precision, scale)

@@ -1,0 +1,265 @@
+"""Columns of a table as a fit learned them: tables to arrays of numbers, arrays back to tables, JSON and back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.data.cells import Form, listed
+from gmvae.data.coding import decode_column, encode_column
+from gmvae.data.errors import DataError
+from gmvae.data.kinds import KINDS, Column, Remarks, learn_column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Column", "Columns", "Encoded", "Learned"]
+
+UNNAMED = "column_"
+"""How names of columns begin that a file does not name; their number, from 1, follows."""
+
+
+class Encoded(NamedTuple):
+    """A table as numbers.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n, D)
+        Numbers, codes of levels from 0, and 0 or 1 for yes/no; NaN where a cell is missing or its level unknown.
+        In the smallest common type of the columns: of floats where a cell is missing.
+    notes : list of str
+        What was left out or counts as missing, a sentence each.
+    """
+
+    y: NDArray[Any]
+    notes: list[str]
+
+
+class Learned(NamedTuple):
+    """The kept columns of a table, and sentences on those that were left out or look like ids."""
+
+    columns: Columns
+    notes: list[str]
+
+
+@final
+@dataclass(frozen=True)
+class Columns:
+    """The kept columns in order.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+    left_out : tuple of str
+        Columns of the fit's table that were not kept.
+    missing : tuple of str
+        Marks of missing cells beside the usual ones.
+    """
+
+    columns: tuple[Column, ...]
+    left_out: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the kept columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether all columns hold numbers or truth values as they are, so that arrays of numbers stand for rows."""
+        return all(column.kind == "number" or _is_truth(column) for column in self.columns)
+
+    @property
+    def families(self) -> list[str | None]:
+        """The likelihood of every column of which its type decides; None for numbers and truth values as they are."""
+        names = {"yes/no": "bernoulli", "category": "categorical"}
+        return [None if _is_truth(column) else names.get(column.kind) for column in self.columns]
+
+    def counts(self) -> dict[str, int]:
+        """How many columns there are of each kind that occurs."""
+        found = Counter(column.kind for column in self.columns)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    @classmethod
+    def learn(
+        cls,
+        table: pa.Table,
+        *,
+        where: str = "X",
+        form: Form | None = None,
+        wanted: Collection[str] = (),
+        left_out: Sequence[str] = (),
+    ) -> Learned:
+        """Find the kind of each column.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            See `gmvae.data.frames.as_table`.
+        where : str
+            The table's name, for messages.
+        form : Form, optional
+            How cells of text are written.
+        wanted : collection of str
+            Columns named to be kept: text is then kept even if nearly every row has its own.
+        left_out : sequence of str
+            Columns that have been taken out of the table before.
+
+        Raises
+        ------
+        DataError
+            If a column has no value, holds numbers beside a few other cells, or values that are none of the kinds; or
+            if none is kept.
+        """
+        form = form or Form()
+        remarks = Remarks()
+        found = [
+            learn_column(name, table.column(name), _place(where, name), form, remarks, wanted=name in wanted)
+            for name in table.column_names
+        ]
+        kept = tuple(column for column in found if column is not None)
+        if not kept:
+            raise DataError(
+                f"{where} must have a column of numbers, truth values or categories; got none: {_first_of(remarks)}"
+            )
+        names = {column.name for column in kept}
+        others = (*left_out, *(name for name in table.column_names if name not in names))
+        return Learned(cls(kept, others, form.missing), remarks.sentences())
+
+    def encode(
+        self, table: pa.Table, *, where: str = "X", form: Form | None = None, ignore: Collection[str] = ()
+    ) -> Encoded:
+        """Encode rows of a table that has these columns, in any order and among others.
+
+        Columns that the fit's file did not name are found by their place where the table has other names. Columns to
+        ignore are not noted as left out.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or one of numbers holds something else.
+        """
+        form = form or Form(self.missing)
+        names = self._found(table, where)
+        arrays, notes = [], []
+        for column, name in zip(self.columns, names, strict=True):
+            values, unknown = encode_column(column, table.column(name), _place(where, name), form)
+            arrays.append(values)
+            if unknown:
+                n = sum(unknown.values())
+                notes.append(
+                    f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
+                    f"{listed(sorted(unknown, key=str))}."
+                )
+        extra = [name for name in table.column_names if name not in {*names, *self.left_out, *ignore}]
+        if extra:
+            notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
+        return Encoded(np.column_stack(arrays), notes)
+
+    def decode(self, y: NDArray[Any]) -> pa.Table:
+        """Rows (n, D) as a table with the columns' names, types and levels.
+
+        Numbers are clipped to the range that they had in the fit, and rounded to as many digits as they had there:
+        whole numbers stay whole. Truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
+        """
+        import pyarrow as pa
+
+        return pa.table({column.name: decode_column(column, y[:, i]) for i, column in enumerate(self.columns)})
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON values: of each column what is not its default."""
+        defaults = Column._field_defaults
+        return {
+            "columns": [
+                {
+                    name: list(value) if isinstance(value, tuple) else value
+                    for name, value in column._asdict().items()
+                    if name not in defaults or value != defaults[name]
+                }
+                for column in self.columns
+            ],
+            "left_out": list(self.left_out),
+            "missing": list(self.missing),
+        }
+
+    @classmethod
+    def from_document(cls, document: Any) -> Self:
+        """Columns from what `document` gave.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        try:
+            columns = tuple(_column(entry) for entry in document["columns"])
+            others = {name: tuple(map(_text, document[name])) for name in ("left_out", "missing")}
+            if not columns:
+                raise ValueError("there are none")
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"Columns must be those of a fit; got {error!r}: fit again.") from error
+        return cls(columns, **others)
+
+    def _found(self, table: pa.Table, where: str) -> list[str]:
+        """The name in the table of each column."""
+        there = {name.strip(): name for name in table.column_names}
+        names = [there.get(name.strip()) for name in self.names]
+        if None in names and all(name.startswith(UNNAMED) for name in self.names):
+            places = [int(name.removeprefix(UNNAMED)) - 1 for name in self.names]
+            names = [table.column_names[i] if i < table.num_columns else None for i in places]
+        lacking = [name for name, found in zip(self.names, names, strict=True) if found is None]
+        if lacking:
+            raise DataError(
+                f"{where} must have the columns of the training; it lacks {', '.join(lacking[:8])}"
+                f"{', …' * (len(lacking) > 8)}."
+            )
+        return [name for name in names if name is not None]
+
+
+def _place(where: str, name: str) -> str:
+    return f"{where}, column {name!r}"
+
+
+def _first_of(remarks: Remarks) -> str:
+    return next(iter(remarks.sentences()), "name other columns.")
+
+
+def _is_truth(column: Column) -> bool:
+    return column.kind == "yes/no" and not isinstance(column.levels[0], str) and list(column.levels) == [0, 1]
+
+
+def _column(entry: dict[str, Any]) -> Column:
+    levels = {name: tuple(entry.get(name, ())) for name in ("levels", "type_levels")}
+    column = Column(**{**entry, **levels})
+    sound = (
+        isinstance(column.name, str)
+        and column.kind in KINDS
+        and isinstance(column.dtype, str)
+        and all(isinstance(level, str | int | float) for level in (*column.levels, *column.type_levels))
+        and (not column.type_levels or {*column.type_levels} >= {*column.levels})
+        and (len(column.levels) == 2 if column.kind == "yes/no" else (column.kind == "number") != bool(column.levels))
+        and column.declared in ("", "unordered", "ordered")
+        and isinstance(column.digits, int | None)
+        and all(isinstance(value, int | float) for value in (column.low, column.high))
+    )
+    if not sound:
+        raise ValueError(f"the column {entry}")
+    return column
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} for text")
+    return value

@@ -1,0 +1,121 @@
+"""Frames of pandas, polars and pyarrow, and arrays of objects, as Arrow tables; and tables back as frames."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvae.data.columns import UNNAMED
+from gmvae.data.errors import DataError, reason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def is_frame(X: Any) -> bool:
+    """Whether X is a table with named columns, of pandas, polars, pyarrow or another library that speaks Arrow."""
+    return _is_pandas(X) or (hasattr(X, "__arrow_c_stream__") and hasattr(X, "columns"))
+
+
+def as_table(X: Any) -> pa.Table:
+    """A frame, or a two-dimensional array of objects, as a table.
+
+    The index of a pandas frame is left out. Columns of an array are named ``column_1``, ``column_2``, … A pandas column
+    of objects of several types becomes text.
+
+    Raises
+    ------
+    DataError
+        If two columns have the same name, or X cannot be a table.
+    """
+    import pyarrow as pa
+
+    try:
+        if isinstance(X, pa.Table):
+            table = X
+        elif _is_pandas(X):
+            table = _from_pandas(X)
+        elif is_frame(X):
+            table = pa.table(X)
+        else:
+            array = np.asarray(X, dtype=object)
+            if array.ndim != 2 or 0 in array.shape:
+                raise DataError(f"X must be a table of rows and columns; got shape {array.shape}.")
+            table = pa.table({f"{UNNAMED}{i + 1}": _objects(values) for i, values in enumerate(array.T)})
+    except (pa.ArrowException, TypeError, NotImplementedError) as error:
+        raise DataError(f"X must be a table that Arrow can hold; got: {reason(error)}.") from error
+    name, times = Counter(table.column_names).most_common(1)[0] if table.num_columns else ("", 0)
+    if times > 1:
+        raise DataError(f"X must have different column names; got {name!r} {times} times.")
+    return plain(table)
+
+
+def as_frame(table: pa.Table, like: Any) -> Any:
+    """A table as a frame of the library that ``like``, a frame, is of; Arrow's own where it is of no other.
+
+    Levels of a pandas ``category`` and a polars ``Enum`` come back as such.
+    """
+    library = type(like).__module__.partition(".")[0]
+    if library == "pandas":
+        return table.to_pandas()
+    if library == "polars":
+        import polars
+        from pyarrow import types
+
+        frame = polars.from_arrow(table)
+        assert isinstance(frame, polars.DataFrame)
+        levels = {
+            field.name: table.column(field.name).unify_dictionaries().chunk(0).dictionary.to_pylist()
+            for field in table.schema
+            if types.is_dictionary(field.type) and field.type.ordered
+        }
+        return frame.with_columns(polars.col(name).cast(polars.Enum(each)) for name, each in levels.items())
+    return table
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """A table without views of text, half floats or run-length codes, on which Arrow cannot reckon."""
+    import pyarrow as pa
+
+    def settled(kind: pa.DataType) -> pa.DataType:
+        if pa.types.is_dictionary(kind):
+            return pa.dictionary(pa.int32(), settled(kind.value_type), kind.ordered)
+        if str(kind) == "string_view":
+            return pa.large_string()
+        return pa.float32() if pa.types.is_float16(kind) else kind
+
+    for i, field in enumerate(table.schema):
+        kind = settled(field.type)
+        if kind != field.type:
+            table = table.set_column(i, pa.field(field.name, kind), table.column(i).cast(kind))
+    return table
+
+
+def _is_pandas(X: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(X, pandas.DataFrame)
+
+
+def _from_pandas(X: Any) -> pa.Table:
+    import pyarrow as pa
+
+    columns = []
+    for i in range(X.shape[1]):
+        series = X.iloc[:, i]
+        if hasattr(series, "sparse"):
+            series = series.sparse.to_dense()
+        columns.append(_objects(series) if series.dtype == object else pa.array(series, from_pandas=True))
+    return pa.table(columns, names=[str(name) for name in X.columns])
+
+
+def _objects(values: Any) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        missing = np.array([value is None or value != value for value in values], dtype=bool)
+        return pa.array([str(value) for value in values], pa.string(), mask=missing)

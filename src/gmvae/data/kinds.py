@@ -1,0 +1,235 @@
+"""Kinds of columns: number, yes/no or category, by the type and the values of a column."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.data.cells import Form, check_finite, cleaned, is_text, listed
+from gmvae.data.errors import DataError
+from gmvae.data.numerals import numbers
+from gmvae.data.order import natural
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["number", "yes/no", "category"]
+Level = str | int | float | bool
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST_LEVELS = 1000
+"""Of a category: each is an input and an output of the network."""
+_FEW_LEVELS = 12
+"""As many may all differ from row to row, in tables of few rows."""
+_A_FEW = 1000
+_MOST_DIGITS = 6
+_ENOUGH_ROWS = 20
+"""Rows from which whole numbers that all differ are remarkable."""
+
+
+class Column(NamedTuple):
+    """One column of a fit.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "yes/no", "category"}
+    dtype : str
+        Arrow's name of the type of the values.
+    levels : tuple
+        What the codes 0, 1, … stand for: the levels that the fit had; text or the column's own values.
+    declared : {"", "unordered", "ordered"}
+        Whether the type names the levels: ``category`` of pandas, ``Enum`` of polars, a dictionary of Arrow.
+    type_levels : tuple
+        All levels of such a type in its order, where the fit had some of them only.
+    digits : int, optional
+        Most digits behind the decimal mark of the numbers in the fit; 0 where all were whole, None for more than six.
+    low, high : float
+        Range of the numbers in the fit.
+    """
+
+    name: str
+    kind: Kind
+    dtype: str
+    levels: tuple[Level, ...] = ()
+    declared: Literal["", "unordered", "ordered"] = ""
+    type_levels: tuple[Level, ...] = ()
+    digits: int | None = None
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all numbers of the fit are whole."""
+        return self.digits == 0
+
+
+class Remarks:
+    """What is said about columns, those with the same remark together."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, sentence: str, name: str) -> None:
+        """Add a name to a sentence, in which ``{}`` stands for the names."""
+        self._names[sentence].append(name)
+
+    def sentences(self) -> list[str]:
+        return [sentence.replace("{}", listed(names)) for sentence, names in self._names.items()]
+
+
+_IDS = (
+    "Left out: {}, where nearly every row has a text of its own, as names, ids and free text have; name them in "
+    "`--columns` to keep them as categories."
+)
+_MANY = (
+    f"Left out: {{}}, with more than {MOST_LEVELS:,} different texts; group them into fewer categories to keep them."
+)
+_DATES = "Left out: {}, dates or times; encode them as numbers, such as a year or days since a day, to keep them."
+_ONE = "Left out: {}, where every row has the same text or none."
+_MAYBE_ID = (
+    "Perhaps an id: {}, a different whole number in every row; `--id` with its name takes it for that, `--drop` leaves "
+    "it out."
+)
+
+
+def learn_column(
+    name: str, column: pa.ChunkedArray, where: str, form: Form, remarks: Remarks, *, wanted: bool = False
+) -> Column | None:
+    """The kind of a column; None where it is left out, with a remark.
+
+    Parameters
+    ----------
+    name : str
+    column : ChunkedArray
+    where : str
+        The file and the column, for messages.
+    form : Form
+    remarks : Remarks
+        What is to be said of it is added.
+    wanted : bool
+        Whether it was named as one to keep.
+
+    Raises
+    ------
+    DataError
+        If it has no value, infinite numbers, numbers beside a few other cells, or values of another type.
+    """
+    from pyarrow import types
+
+    declared: Literal["", "unordered", "ordered"] = ""
+    order = None
+    if types.is_dictionary(column.type):
+        declared = "ordered" if column.type.ordered else "unordered"
+        order = _declared_levels(column, form)
+        column = column.cast(column.type.value_type)
+    column = cleaned(column, form)
+    if column.null_count == len(column) or (types.is_floating(column.type) and np.isnan(column.to_numpy()).all()):
+        raise DataError(f"{where}, must have a value in some row; got none: leave it out by `--drop`.")
+    if is_text(column.type) and not declared:
+        read = numbers(column, where, form)
+        column = column if read is None else read
+    if declared and _is_level(column.type):
+        return _levels(name, column, where, remarks, wanted, declared, order)
+    if types.is_boolean(column.type):
+        return Column(name, "yes/no", "bool", (False, True))
+    if types.is_integer(column.type) or types.is_floating(column.type) or types.is_decimal(column.type):
+        return _number(name, column, where, remarks)
+    if is_text(column.type):
+        return _levels(name, column, where, remarks, wanted)
+    if types.is_temporal(column.type) and not wanted:
+        remarks.add(_DATES, name)
+        return None
+    remedy = " (text that is not UTF-8)" if types.is_binary(column.type) else ""
+    raise DataError(
+        f"{where}, must hold numbers, text or truth values; got values of type {column.type}{remedy}: encode the "
+        "column or leave it out by `--drop`."
+    )
+
+
+def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) -> Column:
+    import pyarrow as pa
+    from pyarrow import types
+
+    dtype = str(column.type)
+    scale = column.type.scale if types.is_decimal(column.type) else 0
+    if types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    values = column.drop_null().to_numpy()
+    if values.dtype.kind == "f":
+        check_finite(column.to_numpy(), where)
+        values = values[~np.isnan(values)]
+    low, high = values.min(), values.max()
+    whole = values.dtype.kind in "iu" or bool((values == np.floor(values)).all())
+    if whole and low == 0 and high == 1:
+        return Column(name, "yes/no", dtype, (0, 1))
+    # Numbers that all differ span as many, which is found faster.
+    n = len(values)
+    if whole and n >= _ENOUGH_ROWS and float(high) - float(low) >= n - 1 and len(np.unique(values)) == n:
+        remarks.add(_MAYBE_ID, name)
+    return Column(name, "number", dtype, digits=scale or _digits(values), low=float(low), high=float(high))
+
+
+def _digits(values: NDArray[Any]) -> int | None:
+    if values.dtype.kind in "iu":
+        return 0
+    few = values[:_A_FEW]
+    for digits in range(_MOST_DIGITS + 1):
+        if (np.round(few, digits) == few).all() and (np.round(values, digits) == values).all():
+            return digits
+    return None
+
+
+def _levels(
+    name: str,
+    column: pa.ChunkedArray,
+    where: str,
+    remarks: Remarks,
+    wanted: bool,
+    declared: Literal["", "unordered", "ordered"] = "",
+    order: list[Any] | None = None,
+) -> Column | None:
+    found = [value for value in column.unique().to_pylist() if value is not None]
+    n = len(column) - column.null_count
+    levels = sorted(found, key=natural if is_text(column.type) else None)
+    if order is not None:
+        levels = [level for level in order if level in {*found}]
+    if len(found) < 2:
+        remarks.add(_ONE, name)
+        return None
+    if wanted and len(levels) > MOST_LEVELS:
+        raise DataError(
+            f"{where}, must have at most {MOST_LEVELS:,} different texts; got {len(levels):,}: group them, or leave "
+            "the column out."
+        )
+    if len(found) > max(_FEW_LEVELS, n / 2) and not wanted:
+        remarks.add(_IDS, name)
+        return None
+    if len(levels) > MOST_LEVELS:
+        remarks.add(_MANY, name)
+        return None
+    kind: Kind = "yes/no" if len(levels) == 2 else "category"
+    others = tuple(order) if order is not None and len(order) > len(levels) else ()
+    return Column(name, kind, _plain(column.type), tuple(levels), declared, others)
+
+
+def _declared_levels(column: pa.ChunkedArray, form: Form) -> list[Any]:
+    """Levels in the order of the type, each once."""
+    import pyarrow as pa
+
+    values = cleaned(pa.chunked_array([column.unify_dictionaries().chunk(0).dictionary]), form).to_pylist()
+    return [value for value in dict.fromkeys(values) if value is not None]
+
+
+def _is_level(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    kinds = (is_text, types.is_boolean, types.is_integer, types.is_floating)
+    return any(is_kind(kind) for is_kind in kinds)
+
+
+def _plain(kind: pa.DataType) -> str:
+    return "string" if is_text(kind) else str(kind)

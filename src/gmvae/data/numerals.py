@@ -1,0 +1,140 @@
+"""Numbers in cells of text, in the forms that people write: 1250, 1.250,5, 1 250, 12%."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from gmvae.data.cells import Form, first_among
+from gmvae.data.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?([iI]nf|INF|[iI]nfinity)"
+_DECIMAL_COMMA = r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?"
+_BLANK = "[ \u00a0\u2009\u202f]"
+_BY_BLANKS = rf"[+-]?\d{{1,3}}({_BLANK}\d{{3}})+([.,]\d+)?"
+_BY_COMMAS = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
+_BY_DOTS = r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"
+_SMALL = r"[+-]?\d{1,3}([.,]\d+)?"
+_LIKE_ONE = rf"({_NUMBER}|{_DECIMAL_COMMA}|{_BY_BLANKS}|{_BY_COMMAS}|{_BY_DOTS})\s*%?"
+
+
+class _Reading(NamedTuple):
+    """One form of numbers: the pattern that all cells match, one that some cell must, and how to make them plain."""
+
+    pattern: str
+    sign: str = ""
+    groups: str = ""
+    decimal: str = "."
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a decimal point or a decimal comma."""
+    return re.fullmatch(f"{_NUMBER}|{_DECIMAL_COMMA}", text.strip()) is not None
+
+
+def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = False) -> pa.ChunkedArray | None:
+    """A cleaned column of text as numbers; None where it is text.
+
+    Parameters
+    ----------
+    column : ChunkedArray of str
+    where : str
+        The file and the column, for messages.
+    form : Form
+    certain : bool
+        Whether it must hold numbers, as it did in the fit.
+
+    Raises
+    ------
+    DataError
+        If half of the cells or more are numbers and some are not, or it is in doubt what a comma means.
+    """
+    from pyarrow import compute
+
+    levels = compute.unique(column.drop_null())
+    if not certain and not any(re.fullmatch(_LIKE_ONE, level) for level in levels.slice(0, 1000).to_pylist()):
+        return None
+    if len(levels) and _all(levels, r".*\d\s*%"):
+        bare = compute.replace_substring_regex(column, r"\s*%$", "")
+        return numbers(bare, where, form, certain=certain)
+    for reading in _readings(form):
+        if _all(levels, reading.pattern) and _any(levels, reading.sign):
+            if reading.groups:
+                column = compute.replace_substring_regex(column, reading.groups, "")
+            return _cast(compute.replace_substring(column, reading.decimal, "."))
+    if _all(levels, f"{_BY_COMMAS}|{_NUMBER}") and form.decimal != ",":
+        row, value = first_among(column, _those(levels, _BY_COMMAS))
+        raise DataError(
+            f"{where}, must hold numbers of one meaning; got {reprlib.repr(value)} in data row {row + 1}, which may be "
+            f"{value.replace(',', '')} or {value.replace(',', '.')}: name the decimal mark by `--decimal`."
+        )
+    fits = _DECIMAL_COMMA if form.decimal == "," else f"{_NUMBER}|{_DECIMAL_COMMA}" if form.comma else _NUMBER
+    wrong = _those(levels, fits, match=False)
+    n_other = compute.sum(compute.is_in(column, value_set=_those(levels, _LIKE_ONE, match=False))).as_py()
+    if not certain and 2 * n_other > len(column) - column.null_count:
+        return None
+    row, value = first_among(column, wrong)
+    raise DataError(
+        f"{where}, must hold numbers; got {reprlib.repr(value)} in data row {row + 1}: correct it, name it by "
+        "`--missing` if it marks missing cells, or leave the column out by `--drop`."
+    )
+
+
+def _readings(form: Form) -> Iterator[_Reading]:
+    point = form.decimal != ","
+    comma = form.decimal == "," or (form.decimal is None and form.comma)
+    if point:
+        yield _Reading(_NUMBER)
+    if form.decimal != ".":
+        # Elsewhere, some cell must have another number of digits than three behind its comma, or a leading zero.
+        proof = "" if comma else r"^[+-]?(0|\d{4,})?,|,(\d{1,2}|\d{4,})([eE]|$)"
+        yield _Reading(_DECIMAL_COMMA, proof, decimal=",")
+    yield _Reading(f"{_BY_BLANKS}|{_SMALL}", _BLANK, groups=_BLANK, decimal=",")
+    if point:
+        proof = "," if form.decimal == "." else r",\d{3}[,.]"
+        yield _Reading(rf"{_BY_COMMAS}|{_SMALL}", proof, groups=",")
+    if form.decimal != ".":
+        proof = r"\." if form.decimal == "," else r"\.\d{3}[.,]"
+        yield _Reading(rf"{_BY_DOTS}|{_SMALL}", proof, groups=r"\.", decimal=",")
+
+
+def _matches(levels: pa.Array, pattern: str) -> pa.Array:
+    from pyarrow import compute
+
+    return compute.match_substring_regex(levels, f"^({pattern})$")
+
+
+def _those(levels: pa.Array, pattern: str, *, match: bool = True) -> pa.Array:
+    from pyarrow import compute
+
+    matches = _matches(levels, pattern)
+    return compute.filter(levels, matches if match else compute.invert(matches))
+
+
+def _all(levels: pa.Array, pattern: str) -> bool:
+    from pyarrow import compute
+
+    return bool(compute.all(_matches(levels, pattern), min_count=0).as_py())
+
+
+def _any(levels: pa.Array, sign: str) -> bool:
+    from pyarrow import compute
+
+    return not sign or bool(compute.any(compute.match_substring_regex(levels, sign), min_count=0).as_py())
+
+
+def _cast(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text of plain numbers as int64 where all are whole, else as float64."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    column = compute.replace_substring_regex(column, r"^\+", "")
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column.cast(pa.float64())

@@ -1,0 +1,89 @@
+"""How a table is read: what users say about it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gmvae.data.errors import DataError
+
+_NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
+
+
+class TableOptions(NamedTuple):
+    """What is known of a table beside its content.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Columns to keep; all where it is empty.
+    drop : tuple of str
+        Columns to leave out.
+    id : str, optional
+        The column that identifies rows; it is no feature.
+    header : bool, optional
+        Whether the first row of a text file holds names; found by its content where it is not said.
+    separator : str, optional
+        Between columns of a text file; found by its content where it is not said.
+    decimal : {".", ","}, optional
+        The decimal mark in cells of text.
+    missing : tuple of str
+        Marks of missing cells beside the usual ones.
+    weights, partial_labels : str, optional
+        The columns that say how much every row counts, and the class of some rows; they are no features.
+    """
+
+    columns: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    id: str | None = None
+    header: bool | None = None
+    separator: str | None = None
+    decimal: str | None = None
+    missing: tuple[str, ...] = ()
+    weights: str | None = None
+    partial_labels: str | None = None
+
+    def checked(self) -> TableOptions:
+        """The same with the separator as one character.
+
+        Raises
+        ------
+        DataError
+            If separator or decimal mark cannot be one.
+        """
+        separator = None if self.separator is None else _NAMED.get(self.separator, self.separator)
+        if separator is not None and (len(separator) != 1 or ord(separator) > 127 or separator in '"\r\n.'):
+            raise DataError(f"`--separator` must be one character or 'tab'; got {self.separator!r}.")
+        if self.decimal not in (None, ".", ","):
+            raise DataError(f"`--decimal` must be . or ,; got {self.decimal!r}.")
+        return self._replace(separator=separator)
+
+    def or_else(self, other: TableOptions) -> TableOptions:
+        """The same, with what is not said here taken from ``other``."""
+        return other._replace(**self._said())
+
+    def document(self) -> dict[str, Any]:
+        """What is said, as JSON values."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._said().items()}
+
+    @classmethod
+    def from_document(cls, document: Any) -> TableOptions:
+        """Options from what `document` gave.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        try:
+            said: Any = {name: tuple(each) if isinstance(each, list) else each for name, each in document.items()}
+            options = cls()._replace(**said)
+            texts = (*options.columns, *options.drop, *options.missing)
+            single = (options.id, options.separator, options.decimal, options.weights, options.partial_labels)
+            if not all(isinstance(text, str) for text in texts) or not all(isinstance(t, str | None) for t in single):
+                raise TypeError("no text")
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"Options of a table must be those of a fit; got {document!r}: fit again.") from error
+        return options
+
+    def _said(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}

@@ -1,0 +1,71 @@
+"""Folders of tables: parts of one table, in the natural order of their names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmvae import formats
+from gmvae.data.errors import DataError
+from gmvae.data.order import natural_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The tables below a folder; hidden files and those that begin with ``_``, as Spark writes them, are none."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    visible = (name for name in names if not any(part.startswith((".", "_")) for part in name.split("/")))
+    found = [name for name in visible if name.lower().endswith(formats.TABLES) and (folder / name).is_file()]
+    return [folder / name for name in sorted(found, key=natural_path)]
+
+
+def holds_parts(folder: Path) -> bool:
+    """Whether a folder holds tables."""
+    return any(name.lower().endswith(formats.TABLES) for _, _, names in os.walk(folder) for name in names)
+
+
+def join(tables: list[pa.Table], folder: Path) -> pa.Table:
+    """Tables with the same columns, in any order, one below the other; two types of a column become the wider, or text.
+
+    Raises
+    ------
+    DataError
+        If one has other columns than the first.
+    """
+    import pyarrow as pa
+
+    names = tables[0].column_names
+    for table in tables[1:]:
+        if {*table.column_names} != {*names}:
+            other = min({*names} ^ {*table.column_names})
+            raise DataError(
+                f"All tables in {folder.name} must have the same columns; got {other!r} in some of them only: take out "
+                "the others."
+            )
+    tables = [table.select(names) for table in tables]
+    columns = []
+    for name in names:
+        chunks = [table.column(name) for table in tables]
+        kinds = {chunk.type for chunk in chunks}
+        if len(kinds) > 1:
+            chunks = [chunk.cast(_shared(kinds)) for chunk in chunks]
+        columns.append(pa.chunked_array([piece for chunk in chunks for piece in chunk.chunks], chunks[0].type))
+    schema = pa.schema([pa.field(name, column.type) for name, column in zip(names, columns, strict=True)])
+    return pa.table(columns, schema=schema)
+
+
+def _shared(kinds: set[pa.DataType]) -> pa.DataType:
+    import pyarrow as pa
+    from pyarrow import types
+
+    plain = {kind.value_type if types.is_dictionary(kind) else kind for kind in kinds} - {pa.null()}
+    if len(plain) == 1:
+        return plain.pop()
+    if all(types.is_integer(kind) for kind in plain):
+        return pa.int64()
+    if all(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) for kind in plain):
+        return pa.float64()
+    return pa.large_string()
