@@ -20,7 +20,7 @@ from gmvae.initialisation.graph import cohesion, distinct_rows, neighbour_cluste
 MAX_ROWS = 10_000
 """Rows that are enough to find the starting clusters."""
 
-Clustering = Callable[[np.ndarray, int, int], np.ndarray]
+Clustering = Callable[[np.ndarray, int, int, np.ndarray | None], np.ndarray]
 
 CLUSTERINGS: Mapping[str, Clustering] = {
     "neighbours": neighbour_clusters,
@@ -73,7 +73,9 @@ class Support(NamedTuple):
         return _GAIN_WEIGHT * math.log(gain) - math.log(1.0 - self.cohesion + _LEAST_CUT)
 
 
-def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int) -> Start:
+def starting_clusters(
+    init: str, rows: np.ndarray, n_components: int, seed: int, weights: np.ndarray | None = None
+) -> Start:
     """Cluster ``rows``.
 
     Under ``init='auto'`` the clusters of three methods are compared: the graph of nearest neighbours, which finds any
@@ -90,22 +92,24 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
         K; with fewer rows, or fewer distinct ones, some components get no rows.
     seed : int
         Seed of the clustering.
+    weights : ndarray of shape (n,), optional
+        How much every row counts, above 0: a weight of 2 is a row that occurs twice.
     """
     n_clusters = min(n_components, len(rows))
     with warnings.catch_warnings():
         # A start need not converge; the warning would be taken for one about the fit.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if init != "auto":
-            described, scores = next(descriptions(rows, seed))
-            return Start(CLUSTERINGS[init](scores, n_clusters, seed), init, f"clusters of {described}")
-        every = dict(descriptions(rows, seed))
-        described, why = choose_description(every, [n_clusters], seed)
+            described, scores = next(descriptions(rows, seed, weights))
+            return Start(CLUSTERINGS[init](scores, n_clusters, seed, weights), init, f"clusters of {described}")
+        every = dict(descriptions(rows, seed, weights))
+        described, why = choose_description(every, [n_clusters], seed, weights)
         scores = every[described]
-        found = candidates(scores, n_clusters, seed)
+        found = candidates(scores, n_clusters, seed, weights)
     if len(found) == 1:
         ((name, clusters),) = found.items()
         return Start(clusters, name, f"clusters of {described} by {name}{why}")
-    support = supports(scores, found)
+    support = supports(scores, found, weights)
     best_gain = max(each.gain for each in support.values())
     best = max(support, key=lambda name: support[name].score(best_gain))
     compared = "; ".join(
@@ -115,28 +119,34 @@ def starting_clusters(init: str, rows: np.ndarray, n_components: int, seed: int)
     return Start(found[best], best, f"clusters of {described} by {best}: {compared}{why}")
 
 
-def candidates(scores: np.ndarray, n_clusters: int, seed: int) -> dict[str, np.ndarray]:
+def candidates(
+    scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Clusters by every method for which there are enough rows."""
     names = ["neighbours", "kmeans"] if n_clusters > 1 else ["kmeans"]
     n, p = scores.shape
     if n_clusters > 1 and n >= _ROWS_PER_PARAMETER * n_clusters * p and n * n_clusters * p**2 <= _MAX_MIXTURE:
         names.append("gmm")
-    return {name: CLUSTERINGS[name](scores, n_clusters, seed) for name in names}
+    return {name: CLUSTERINGS[name](scores, n_clusters, seed, weights) for name in names}
 
 
-def supports(scores: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, Support]:
+def supports(
+    scores: np.ndarray, found: Mapping[str, np.ndarray], weights: np.ndarray | None = None
+) -> dict[str, Support]:
     """Criteria of each of several clusterings."""
-    distinct = distinct_rows(scores)
+    distinct = distinct_rows(scores, weights)
     if len(distinct.scores) < 2:
         return {name: Support(1.0, 0.0) for name in found}
     graph = neighbour_graph(distinct)
     return {
-        name: Support(cohesion(graph, clusters[distinct.first]), gaussian_gain(scores, clusters))
+        name: Support(cohesion(graph, clusters[distinct.first]), gaussian_gain(scores, clusters, weights))
         for name, clusters in found.items()
     }
 
 
-def choose_description(every: Mapping[str, np.ndarray], numbers: Sequence[int], seed: int) -> tuple[str, str]:
+def choose_description(
+    every: Mapping[str, np.ndarray], numbers: Sequence[int], seed: int, weights: np.ndarray | None = None
+) -> tuple[str, str]:
     """The description on which halves of the data agree most for some number of clusters, and a reason for the log.
 
     It is the first if there is no other, if there is nothing to divide, or if none is better by a margin.
@@ -144,17 +154,22 @@ def choose_description(every: Mapping[str, np.ndarray], numbers: Sequence[int], 
     first, *others = every
     if not others or max(numbers) == 1:
         return first, ""
-    agreed = {name: max(half_agreement(scores, n, seed) for n in numbers) for name, scores in every.items()}
+    agreed = {name: max(half_agreement(scores, n, seed, weights) for n in numbers) for name, scores in every.items()}
     best = max(agreed, key=lambda name: agreed[name])
     words = ", ".join(f"{name} by {each:.2f}" for name, each in agreed.items())
     return best if agreed[best] > agreed[first] + _LEAST_MARGIN else first, f"; halves agree on {words}"
 
 
-def half_agreement(scores: np.ndarray, n_clusters: int, seed: int) -> float:
+def half_agreement(scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None) -> float:
     """Agreement of the graph's clusters of two random halves of the rows; see `agreement`."""
     order = np.random.default_rng(seed).permutation(len(scores))[:_MAX_ROWS_COMPARED]
-    halves = [scores[half] for half in np.array_split(order, 2)]
-    return agreement(halves, [neighbour_clusters(half, min(n_clusters, len(half)), seed) for half in halves])
+    parts = np.array_split(order, 2)
+    halves = [scores[part] for part in parts]
+    of_halves = [None if weights is None else weights[part] for part in parts]
+    found = [
+        neighbour_clusters(half, min(n_clusters, len(half)), seed, v) for half, v in zip(halves, of_halves, strict=True)
+    ]
+    return agreement(halves, found)
 
 
 def agreement(halves: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:

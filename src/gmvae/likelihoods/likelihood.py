@@ -62,8 +62,11 @@ class Likelihood(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, rows: np.ndarray) -> Self:
-        """Learn from the rows (n, *event) of a fit; NaN is a gap.
+    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+        """Learn from the rows (n, *event) of a fit, which may count by weights (n,) above 0; NaN is a gap.
+
+        Means and scales are weighted. What decides how a column is seen, as its levels, range, steps and quartiles, is
+        of the rows as they are.
 
         Raises
         ------
