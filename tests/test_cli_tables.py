@@ -261,9 +261,10 @@ def test_weights_and_known_labels_are_columns_that_a_run_remembers(tmp_path: Pat
     random = np.random.default_rng(0)
     group = np.arange(60) % 2
     known, counted = np.arange(60) % 6 < 2, np.arange(60) % 5 > 0
+    names = np.where(known, np.array(["low", "high"])[group], "")
     lines = [
-        f"{8.0 * g + random.normal():.3f},{random.normal():.3f},{2 * counted[i]},{('low', 'high')[g] if known[i] else ''}"
-        for i, g in enumerate(group)
+        f"{8.0 * g + random.normal():.3f},{random.normal():.3f},{times},{name}"
+        for g, times, name in zip(group, 2 * counted, names, strict=True)
     ]
     (tmp_path / "t.csv").write_text("\n".join(["a,b,times,class", *lines]) + "\n")
     run = tmp_path / "run"
