@@ -68,8 +68,8 @@ def run(folder: Path) -> Path:
         "Left out: 'when', dates or times; encode them as numbers, such as a year or days since a day, to keep them.",
         "2 numbers: 'age', 'income'",
         "1 yes/no: 'smokes'",
-        "1 categories: 'job'",
-        "0.6% of cells are missing; they are left out of the reckoning, not filled.",
+        "1 category: 'job'",
+        "0.6% of cells are missing; they drop out of the likelihood and are not filled.",
     ]
     return folder / "run"
 
@@ -289,3 +289,30 @@ def test_weights_and_known_labels_are_columns_that_a_run_remembers(tmp_path: Pat
     (tmp_path / "odd.csv").write_text("a,times\n1.0,2\n2.0,-1\n3.0,1\n")
     said = refused("fit", tmp_path / "odd.csv", "--weights", "times", "-o", tmp_path / "odd", *SMALL)
     assert "`--weights` must hold finite numbers of at least 0; got -1 in row 1" in said
+
+
+def test_a_plane_with_gaps_is_drawn_by_its_whole_rows(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    lines = [f"{random.normal() + 4 * (i % 2):.3f},{random.normal():.3f}" for i in range(60)]
+    lines[3], lines[9] = ",1.5", "0.5,?"
+    gmvae("fit", write(tmp_path / "t.csv", "\n".join(["a,b", *lines])), "-o", tmp_path / "run", *SMALL)
+    drawn = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    assert drawn >= {"clusters", "density", "latent-space"}
+
+
+def test_impute_fills_what_is_missing_and_nothing_else(folder: Path, run: Path, tmp_path: Path) -> None:
+    given = table_of(gmvae("predict", run, folder / "people.csv", "--keep-columns").stdout)
+    filled = table_of(gmvae("impute", run, folder / "people.csv").stdout)
+    assert [row["who"] for row in filled] == [row["who"] for row in given]
+    for before, after in zip(given, filled, strict=True):
+        for name in ("age", "income", "job", "smokes"):
+            assert after[name]
+            if before[name]:
+                same = after[name] == before[name].strip()
+                assert same or float(after[name]) == float(before[name])
+    gmvae("impute", run, folder / "people.csv", "--n-samples", 3, "-o", tmp_path / "draws.parquet")
+    draws = parquet.read_table(tmp_path / "draws.parquet")
+    assert draws.column_names[:3] == ["draw", "who", "age"]
+    assert draws.column("draw").to_pylist() == [number for number in range(3) for _ in range(N)]
+    missing = [draws.column("age")[number * N + 5].as_py() for number in range(3)]
+    assert len(set(missing)) > 1

@@ -129,6 +129,8 @@ def test_impute_fills_cells_by_their_kind(fitted: GMVAE) -> None:
     assert set(filled["job"][:10]) <= {"clerk", "retired", "student"}
     assert filled["job"][10:].tolist() == frame["job"][10:].tolist()
     assert (filled["age"] == filled["age"].round()).all()
+    rich = people().iloc[:5].assign(income=[1e6, np.nan, 2.5, 3.0, 4.0])
+    assert fitted.impute(rich)["income"].tolist()[::2] == [1e6, 2.5, 4.0]  # beyond the range of the fit, but observed
     draws = fitted.impute(frame, 3)
     assert len(draws) == 3
     assert not draws[0]["age"].equals(draws[1]["age"])

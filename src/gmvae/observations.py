@@ -218,6 +218,7 @@ def checked(
     n_components: int | str,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
+    columns: Any = None,
 ) -> Observations:
     """Check an array for a fit: rows (n, p), or images (n, H, W) or (n, C, H, W).
 
@@ -231,7 +232,7 @@ def checked(
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
     check_finite(X)
-    observations = Observations(X.reshape(len(X), *shape), names, kinds)
+    observations = Observations(X.reshape(len(X), *shape), names, kinds, columns)
     observations.check(n_components)
     return observations
 

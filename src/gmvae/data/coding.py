@@ -65,17 +65,26 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
     return _codes(known, column)
 
 
-def decode_column(known: Column, values: NDArray[Any]) -> pa.Array:
+def decode_column(known: Column, values: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Array:
     """Values of the column's own type; see `Columns.decode`."""
     import pyarrow as pa
 
     values = values.astype(np.float64)
     missing = np.isnan(values)
     if known.kind == "number":
-        values = np.clip(values, known.low, known.high)
+        inside = np.clip(values, known.low, known.high)
         if known.digits is not None:
-            values = np.round(values, known.digits)
-        return pa.array(values, mask=missing).cast(_type_of(known.dtype))
+            inside = np.round(inside, known.digits)
+        kind = _type_of(known.dtype)
+        if pa.types.is_integer(kind):
+            # Numbers of 64 bits end between two floats.
+            end = np.iinfo(kind.to_pandas_dtype()).max
+            inside = np.minimum(inside, float(end) if int(float(end)) <= end else np.nextafter(float(end), 0.0))
+        numbers = pa.array(inside if observed is None else np.where(observed, values, inside), mask=missing)
+        try:
+            return numbers.cast(kind)
+        except pa.ArrowInvalid:  # observed values that the type of the fit does not hold
+            return numbers
     codes = np.where(missing, 0, values >= 0.5 if known.kind == "yes/no" else np.round(values))
     codes = np.clip(codes, 0, len(known.levels) - 1).astype(np.int32)
     order = known.type_levels or known.levels

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmvae.data.cells import Form, listed
 from gmvae.data.coding import decode_column, encode_column
+from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import KINDS, Column, Remarks, learn_column
 
@@ -163,33 +164,29 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
-        extra = [name for name in table.column_names if name not in {*names, *self.left_out, *ignore}]
+        told = {*names, *self.left_out, *ignore}
+        extra = [name for name in table.column_names if name not in told]
         if extra:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)
 
-    def decode(self, y: NDArray[Any]) -> pa.Table:
+    def decode(self, y: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Table:
         """Rows (n, D) as a table with the columns' names, types and levels.
 
         Numbers are clipped to the range that they had in the fit, and rounded to as many digits as they had there:
         whole numbers stay whole. Truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
+        Numbers that were ``observed``, (n, D), stay as they are.
         """
         import pyarrow as pa
 
-        return pa.table({column.name: decode_column(column, y[:, i]) for i, column in enumerate(self.columns)})
+        as_they_are = [None] * len(self.columns) if observed is None else observed.T
+        decoded = (decode_column(*each) for each in zip(self.columns, y.T, as_they_are, strict=True))
+        return pa.table(dict(zip(self.names, decoded, strict=True)))
 
     def document(self) -> dict[str, Any]:
         """The same as JSON values: of each column what is not its default."""
-        defaults = Column._field_defaults
         return {
-            "columns": [
-                {
-                    name: list(value) if isinstance(value, tuple) else value
-                    for name, value in column._asdict().items()
-                    if name not in defaults or value != defaults[name]
-                }
-                for column in self.columns
-            ],
+            "columns": [document_of(column) for column in self.columns],
             "left_out": list(self.left_out),
             "missing": list(self.missing),
         }
@@ -204,8 +201,8 @@ class Columns:
             If it is something else.
         """
         try:
-            columns = tuple(_column(entry) for entry in document["columns"])
-            others = {name: tuple(map(_text, document[name])) for name in ("left_out", "missing")}
+            columns = tuple(column_of(entry) for entry in document["columns"])
+            others = {name: texts_of(document[name]) for name in ("left_out", "missing")}
             if not columns:
                 raise ValueError("there are none")
         except (KeyError, TypeError, ValueError) as error:
@@ -238,28 +235,3 @@ def _first_of(remarks: Remarks) -> str:
 
 def _is_truth(column: Column) -> bool:
     return column.kind == "yes/no" and not isinstance(column.levels[0], str) and list(column.levels) == [0, 1]
-
-
-def _column(entry: dict[str, Any]) -> Column:
-    levels = {name: tuple(entry.get(name, ())) for name in ("levels", "type_levels")}
-    column = Column(**{**entry, **levels})
-    sound = (
-        isinstance(column.name, str)
-        and column.kind in KINDS
-        and isinstance(column.dtype, str)
-        and all(isinstance(level, str | int | float) for level in (*column.levels, *column.type_levels))
-        and (not column.type_levels or {*column.type_levels} >= {*column.levels})
-        and (len(column.levels) == 2 if column.kind == "yes/no" else (column.kind == "number") != bool(column.levels))
-        and column.declared in ("", "unordered", "ordered")
-        and isinstance(column.digits, int | None)
-        and all(isinstance(value, int | float) for value in (column.low, column.high))
-    )
-    if not sound:
-        raise ValueError(f"the column {entry}")
-    return column
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} for text")
-    return value

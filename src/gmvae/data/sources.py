@@ -73,6 +73,8 @@ def load(
     if built_in is not None:
         if labels is not None:
             raise DataError(f"`labels` must be left out for the built-in set {text!r}, which brings its own.")
+        if known is None:
+            _refuse_options(table, text)
         return load_builtin(*built_in, data_home)
     path, part = _place(text)
     try:
@@ -84,6 +86,8 @@ def load(
             f"{path.name} and its labels must fit into memory; they do not: take fewer rows, smaller images or .npy, "
             "which stays on disk."
         ) from error
+    if data.columns is None and known is None:
+        _refuse_options(table, data.name)
     return data
 
 
@@ -93,6 +97,11 @@ def columns_of(source: str | Path, options: TableOptions = _NO_OPTIONS) -> pa.Ta
     if not path.exists() or not (path.is_dir() or path.name.lower().endswith(formats.TABLES)) or _is_of_images(path):
         raise DataError(f"`--keep-columns` must be for a table; got {os.fspath(source)!r}: leave it out.")
     return open_table(path, options).table
+
+
+def _refuse_options(table: TableOptions, name: str) -> None:
+    for said in table.document():
+        raise DataError(f"`--{said}` must be for a table; got {name}: leave it out.")
 
 
 def _is_of_images(path: Path) -> bool:

@@ -72,9 +72,15 @@ def read_table(
     taken += [*weights, *partial_labels]
     drop = _named(table, options.drop, "--drop", where, lenient)
     wanted = _named(table, options.columns, "--columns", where, lenient)
+    both = [name for name in drop if name in wanted]
+    if both:
+        raise DataError(
+            f"`--columns` and `--drop` must name different columns; got {both[0]!r} in both: leave out one."
+        )
     taken = [name for name in [*taken, *drop] if name not in wanted]
     if known is None:
-        others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
+        told = {*wanted, *taken}
+        others = [name for name in table.column_names if wanted and name not in told]
         left = table.drop_columns([*dict.fromkeys(taken), *others])
         if wanted:
             left = left.select([name for name in wanted if name not in taken])
@@ -104,6 +110,8 @@ def read_table(
 
 def open_table(path: Path, options: TableOptions = _NO_OPTIONS, known: Columns | None = None) -> Opened:
     """Read a file, or a folder of parts, as it is; DataError if it cannot be read or its header cannot be one."""
+    from pyarrow import types
+
     options = options.checked()
     with refusing(f"{path.name} must be a table that can be read"):
         if path.is_dir():
@@ -112,6 +120,9 @@ def open_table(path: Path, options: TableOptions = _NO_OPTIONS, known: Columns |
         else:
             opened = _open(path, options, known)
         opened = opened._replace(table=plain(opened.table))
+        for column in opened.table.columns:
+            if is_text(column.type) or types.is_dictionary(column.type):
+                column.validate(full=True)  # damaged files hold text that is none, and codes of no level
     if opened.table.num_rows == 0:
         raise DataError(f"{path.name} must have at least one row below its header; got none.")
     return opened

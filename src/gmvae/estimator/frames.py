@@ -56,9 +56,12 @@ def encoded(X: Any, columns: Columns) -> np.ndarray:
     return rows
 
 
-def decoded(rows: np.ndarray, columns: Columns, like: Any) -> Any:
-    """Rows (n, D) as a frame of the library that ``like`` is of, an array of objects where that is one."""
-    table = columns.decode(rows)
+def decoded(rows: np.ndarray, columns: Columns, like: Any, observed: np.ndarray | None = None) -> Any:
+    """Rows (n, D) as a frame of the library that ``like`` is of, an array of objects where that is one.
+
+    Numbers that were ``observed``, (n, D), stay as they are.
+    """
+    table = columns.decode(rows, observed)
     if isinstance(like, np.ndarray):
         return np.column_stack([np.array(column.to_pylist(), dtype=object) for column in table.columns])
     return as_frame(table, like)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
+from gmvae.arrays import missing
 from gmvae.estimator.attributes import FittedAttributes
 from gmvae.estimator.frames import decoded
 from gmvae.estimator.inputs import latent_rows, query_rows
@@ -222,11 +223,13 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             with more than numbers are answered by frames of the columns that were fitted, draws by a list of them.
         """
         seed = draw_seed(self.random_state)
-        filled = self.fitted_.impute(self._rows(X), n_samples, seed=seed, batch_size=batch_size)
-        if filled.ndim == 1 + len(self.event_shape_):
-            return self._as_given(filled, X)
-        draws = [self._as_given(each, X) for each in filled]
-        return filled if isinstance(draws[0], np.ndarray) and self.fitted_.columns is None else draws
+        rows = self._rows(X)
+        filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
+        if n_samples == 0:
+            return self._as_given(filled, X, ~missing(rows))
+        if self.fitted_.columns is None or self.fitted_.columns.of_numbers:
+            return filled
+        return [self._as_given(each, X, ~missing(rows)) for each in filled]
 
     def components(self, style: Any = None) -> Components:
         """Components of the latent mixture p(x|w) at one style.
@@ -249,12 +252,12 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         fitted.model.likelihood.check(rows)
         return rows
 
-    def _as_given(self, rows: np.ndarray, like: Any = None) -> Any:
+    def _as_given(self, rows: np.ndarray, like: Any = None, observed: np.ndarray | None = None) -> Any:
         """Rows (n, *event) in the form of the fit's X: a frame where that was one with more than numbers."""
         columns = self.fitted_.columns
         if columns is None or columns.of_numbers:
             return rows
-        return decoded(rows, columns, self._like if like is None else like)
+        return decoded(rows, columns, self._like if like is None else like, observed)
 
     def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted

@@ -16,7 +16,7 @@ from gmvae import persistence
 from gmvae.arrays import has_missing
 from gmvae.config import Config
 from gmvae.data.columns import Columns
-from gmvae.device import device_for
+from gmvae.device import device_for, usual_torch
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
@@ -221,6 +221,7 @@ class Fitted:
         persistence.write(path, "model", self.model.state_dict(), self.document)
 
     @classmethod
+    @usual_torch()
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
         """Read what `save` wrote; see `GMVAE.load`."""
         place = device_for(Config(device=device).device)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae.config import Config, steps_for
-from gmvae.device import device_for
+from gmvae.device import device_for, usual_torch
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, attempts_of
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
@@ -52,6 +52,7 @@ class Fit(NamedTuple):
     proba: np.ndarray
 
 
+@usual_torch()
 def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 

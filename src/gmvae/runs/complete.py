@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,7 +142,6 @@ def _train(
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
             tell(sentence)
         fitted, proba = fit_into(folder, observations, config, resume=resume)
-        fitted = replace(fitted, columns=data.columns)
         seconds = time.perf_counter() - started
         fitted.save(folder.model)
         names = ["label", *(f"p_{k}" for k in range(fitted.config.K))]

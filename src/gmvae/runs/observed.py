@@ -12,7 +12,7 @@ from gmvae.data.kinds import KINDS
 from gmvae.data.record import Ids
 from gmvae.observations import Observations, checked
 
-_PLURALS = {"number": "numbers", "yes/no": "yes/no", "category": "categories"}
+_WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
 _MOST_NAMES = 8
 
 
@@ -30,7 +30,7 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 "the row."
             )
     families = None if data.columns is None else data.columns.families
-    observations = checked(data.X, n_components, data.feature_names, families)
+    observations = checked(data.X, n_components, data.feature_names, families, data.columns)
     if data.weights is None and data.partial_labels is None:
         return observations
     try:
@@ -49,10 +49,10 @@ def kinds_of(data: Dataset) -> Iterator[str]:
     for kind in KINDS:
         names = [column.name for column in data.columns if column.kind == kind]
         if names:
-            yield f"{len(names):,} {_PLURALS[kind]}: {listed(names, _MOST_NAMES)}"
+            yield f"{len(names):,} {_WORDS[kind][len(names) > 1]}: {listed(names, _MOST_NAMES)}"
     missing = int(np.isnan(data.X).sum()) if data.X.dtype.kind == "f" else 0
     if missing:
-        yield f"{missing / data.X.size:.1%} of cells are missing; they are left out of the reckoning, not filled."
+        yield f"{missing / data.X.size:.1%} of cells are missing; they drop out of the likelihood and are not filled."
 
 
 def row_ids(data: Dataset, taken: Collection[str]) -> Ids:
