@@ -131,15 +131,34 @@ def test_the_bound_of_a_label_is_below_its_joint_density() -> None:
 def test_clusters_are_named_by_most_of_their_labels() -> None:
     clusters = np.array([0, 0, 0, 1, 1, 2, 2, 2, 3])
     label = np.array([1, 1, 0, -1, 0, -1, -1, -1, -1])
-    assert named_clusters(clusters, label, 4).tolist() == [1, 1, 0, 0, 0, 2, 2, 2, 3]
+    assert named_clusters(clusters, label, 4, np.zeros((9, 1))).tolist() == [1, 1, 0, 0, 0, 2, 2, 2, 3]
+    assert named_clusters(clusters, np.full(9, -1), 4, np.zeros((9, 1))).tolist() == clusters.tolist()
 
 
 def test_matching_is_one_to_one_and_by_weight() -> None:
-    clusters, label = np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1])
-    assert named_clusters(clusters, label, 2)[0] == 0
-    assert named_clusters(np.array([0, 0, 0, 1, 1]), np.array([0, 1, -1, 1, -1]), 2).tolist() == [0, 1, 0, 1, 1]
+    """Alike cluster 0 holds as many labels of either class; the heavy label gives it class 1."""
+    clusters, label, scores = np.array([0, 0, 0, 1, 1]), np.array([0, 1, -1, 1, -1]), np.zeros((5, 1))
+    assert named_clusters(clusters, label, 2, scores).tolist() == [0, 1, 0, 1, 1]
     heavy = np.array([0.1, 5.0, 1.0, 0.1, 1.0])
-    assert named_clusters(np.array([0, 0, 0, 1, 1]), np.array([0, 1, -1, 1, -1]), 2, heavy).tolist() == [0, 1, 1, 1, 0]
+    assert named_clusters(clusters, label, 2, scores, heavy).tolist() == [0, 1, 1, 1, 0]
+
+
+def test_labels_divide_a_cluster_of_two_classes_that_are_apart_in_it() -> None:
+    """Clusters 0 and 1 are halves of class 0, cluster 2 holds classes 1 and 2 at two places."""
+    place = np.repeat([0.0, 1.0, 8.0, 9.0], 25) + np.linspace(0.0, 0.4, 100) % 0.1
+    y, clusters = np.repeat([0, 0, 1, 2], 25), np.repeat([0, 1, 2, 2], 25)
+    label = np.where(np.arange(100) % 5 == 0, y, -1)
+    assert (named_clusters(clusters, label, 3, place[:, None]) == y).mean() >= 0.99
+
+
+def test_labels_that_dissent_here_and_there_divide_no_cluster() -> None:
+    generator = np.random.default_rng(0)
+    clusters = np.repeat([0, 1], 100)
+    label = np.where(np.arange(200) % 5 == 0, clusters, -1)
+    label[[10, 50, 120, 160]] = [1, 1, 0, 0]
+    found = named_clusters(clusters, label, 2, generator.normal(size=(200, 2)))
+    assert np.array_equal(found[label < 0], clusters[label < 0])
+    assert np.array_equal(found[label >= 0], label[label >= 0])
 
 
 def test_rows_are_held_out_of_those_without_a_label() -> None:

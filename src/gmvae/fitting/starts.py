@@ -107,7 +107,7 @@ class TrainingData:
         clusters = found.clusters
         if label is not None:
             known = np.where(of_training.numpy(), label[sample.numpy()], -1)
-            clusters = named_clusters(clusters, known, config.K, weights)
+            clusters = named_clusters(clusters, known, config.K, found.scores, weights)
         labels = np.full(len(self.observations), UNSEEN)
         labels[sample.numpy()] = clusters
         start = StartingClusters(sample[of_training], torch.from_numpy(clusters).long()[of_training])

@@ -46,11 +46,12 @@ _N_VOTES = 5
 
 
 class Start(NamedTuple):
-    """Starting clusters (n,), their method, one of `CLUSTERINGS`, and a sentence for the log that gives the reason."""
+    """Starting clusters (n,), their method, one of `CLUSTERINGS`, a sentence for the log, and what was clustered."""
 
     clusters: np.ndarray
     init: str
     reason: str
+    scores: np.ndarray
 
 
 class Support(NamedTuple):
@@ -101,14 +102,14 @@ def starting_clusters(
         warnings.simplefilter("ignore", ConvergenceWarning)
         if init != "auto":
             described, scores = next(descriptions(rows, seed, weights))
-            return Start(CLUSTERINGS[init](scores, n_clusters, seed, weights), init, f"clusters of {described}")
+            return Start(CLUSTERINGS[init](scores, n_clusters, seed, weights), init, f"clusters of {described}", scores)
         every = dict(descriptions(rows, seed, weights))
         described, why = choose_description(every, [n_clusters], seed, weights)
         scores = every[described]
         found = candidates(scores, n_clusters, seed, weights)
     if len(found) == 1:
         ((name, clusters),) = found.items()
-        return Start(clusters, name, f"clusters of {described} by {name}{why}")
+        return Start(clusters, name, f"clusters of {described} by {name}{why}", scores)
     support = supports(scores, found, weights)
     best_gain = max(each.gain for each in support.values())
     best = max(support, key=lambda name: support[name].score(best_gain))
@@ -116,7 +117,7 @@ def starting_clusters(
         f"{name} cuts {1.0 - each.cohesion:.1%} of the neighbours and gains {each.gain:.2f} nats"
         for name, each in support.items()
     )
-    return Start(found[best], best, f"clusters of {described} by {best}: {compared}{why}")
+    return Start(found[best], best, f"clusters of {described} by {best}: {compared}{why}", scores)
 
 
 def candidates(
