@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -24,24 +25,31 @@ class CollapseWarning(UserWarning):
     """Clusters tell little or nothing about rows, or other draws of the latents give other clusters."""
 
 
-def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
-    """Warn, with the remedy, when clusters tell little about rows or depend on the draw of the latents.
+class Collapse(NamedTuple):
+    """What is wrong with clusters, and the remedy, as parts of a sentence."""
+
+    what: str
+    remedy: str
+
+
+def collapse(epoch: Epoch, config: Config) -> Collapse | None:
+    """Whether clusters tell little about rows or depend on the draw of the latents.
 
     Unequal sizes are no failure: what z tells about a row is compared with the entropy of the average assignment.
     """
     if config.K == 1 or math.isnan(epoch.information):
-        return
+        return None
     entropy = math.log(epoch.effective_components)
     if epoch.information < _NOTHING:
         what = "clusters tell nothing about rows: one component took all, or components coincide"
     elif epoch.epoch < MIN_EPOCHS:
-        return  # clusters are still being learned
+        return None  # clusters are still being learned
     elif epoch.information < _LITTLE * entropy:
         what = f"clusters tell little about rows: {epoch.information:.2f} of {entropy:.2f} nats"
     elif epoch.agreement < _DISAGREE:
         what = f"only {epoch.agreement:.0%} of rows keep their cluster when the latents are drawn from their posterior"
     else:
-        return
+        return None
     if config.init == "random":
         remedy = "set `init='auto'`"
     elif config.bound == "paper":
@@ -50,7 +58,14 @@ def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
         remedy = "set `component_weights='learned'`"
     else:
         remedy = "take fewer `n_components`; if that does not help, the rows may have no clusters"
-    warnings.warn(f"With K = {config.K} {what}; {remedy}.", CollapseWarning, stacklevel=5)
+    return Collapse(what, remedy)
+
+
+def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
+    """Warn, with the remedy, when clusters have collapsed."""
+    found = collapse(epoch, config)
+    if found is not None:
+        warnings.warn(f"With K = {config.K} {found.what}; {found.remedy}.", CollapseWarning, stacklevel=5)
 
 
 def warn_if_fewer(labels: np.ndarray, n_components: int) -> None:

@@ -1,0 +1,227 @@
+"""The contents of a report, from what was looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.fitted.document import parameters
+from gmvae.metrics import evaluate, match, reliability
+from gmvae.report.clusters import describe_clusters
+from gmvae.report.distinctions import FEW, distinctions
+from gmvae.report.problems import problems
+from gmvae.report.records import (
+    SCHEMA,
+    Agreement,
+    Card,
+    Contents,
+    Making,
+    Map,
+    ShownRow,
+    Style,
+)
+from gmvae.report.rows import cells, drawn_cells, identities
+from gmvae.report.survey import Survey
+from gmvae.seeds import draw_seed
+
+N_SAMPLES = 5
+"""Draws of the model that are shown of each cluster."""
+_TERMS = (
+    "epoch",
+    "lower_bound",
+    "lower_bound_held_out",
+    "reconstruction",
+    "conditional_prior",
+    "w_prior",
+    "z_prior",
+    "effective_components",
+)
+
+
+class Provenance(NamedTuple):
+    """How a fit came about, as far as it is known.
+
+    Attributes
+    ----------
+    command : str
+        By which the fit can be repeated.
+    found : bool
+        Whether the number of clusters was found, not asked for.
+    seed : int, optional
+    versions : dict
+        Of Python and libraries.
+    """
+
+    command: str = ""
+    found: bool = False
+    seed: int | None = None
+    versions: dict[str, str] = {}  # noqa: RUF012 - never written to
+
+
+def contents(
+    seen: Survey, provenance: Provenance, style: Style, names: Sequence[str], *, with_rows: bool = True
+) -> Contents:
+    """Everything a report says in numbers and words; pictures are made apart."""
+    columns = [column.name for column in seen.columns]
+    show = _shown_rows(seen) if with_rows else None
+    return Contents(
+        schema=SCHEMA,
+        problems=problems(seen),
+        card=_card(seen, provenance),
+        columns=columns,
+        clusters=describe_clusters(seen.found, seen.embedding, names, show, _samples(seen)),
+        map=_map(seen) if with_rows else None,
+        distinctions=distinctions(seen, few=0 if with_rows else FEW),
+        style=style,
+        training={name: seen.fitted.history[name].tolist() for name in _TERMS},
+        agreement=_agreement(seen),
+        making=_making(seen, provenance),
+    )
+
+
+def cluster_names(names: Sequence[str] | None, classes: Sequence[int | str | None], K: int) -> list[str]:
+    """Names of all clusters, by default those of the classes that the fit knew, else cluster 0, cluster 1 and so on.
+
+    Raises
+    ------
+    ValueError
+        If they are not K different names.
+    """
+    if names is None:
+        known = [*classes, *[None] * (K - len(classes))]
+        return [f"cluster {k}" + ("" if name is None else f": {name}") for k, name in enumerate(known)]
+    names = [str(name).strip() for name in names]
+    if len(names) != K or len(set(names)) != K or "" in names:
+        raise ValueError(f"`names` must be {K} different names, one for each cluster; got {names!r}: name every one.")
+    return names
+
+
+def _card(seen: Survey, provenance: Provenance) -> Card:
+    fitted, found = seen.fitted, seen.found
+    best = fitted.history.best
+    scored = seen.novel[~np.isnan(seen.novel)]
+    return Card(
+        data=seen.data.name,
+        n=len(seen.data.X),
+        n_read=len(seen.kept),
+        shape=list(fitted.event_shape),
+        n_components=fitted.config.K,
+        found=provenance.found,
+        n_components_effective=fitted.n_components_effective,
+        likelihood=fitted.likelihood,
+        lower_bound_held_out=fitted.lower_bound,
+        stability=_known(fitted.stability),
+        information=_known(best.information),
+        agreement=_known(best.agreement),
+        certainty=float(found.certainty.mean()),
+        ambiguous_share=float(found.ambiguous.mean()),
+        novel_share=float(scored.mean()) if len(scored) else None,
+        n_scored=len(scored),
+        epochs=fitted.n_epochs,
+        converged=fitted.converged,
+        seconds=float(fitted.history["seconds"].sum()),
+        seed=provenance.seed,
+    )
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _shown_rows(seen: Survey) -> Callable[[NDArray[np.int64]], list[ShownRow]]:
+    found = seen.found
+
+    def show(places: NDArray[np.int64]) -> list[ShownRow]:
+        ids = identities(seen.data, seen.kept[places])
+        return [
+            ShownRow(
+                row=int(seen.kept[i]),
+                id=name,
+                probability=float(found.certainty[i]),
+                second=int(found.second[i]) if found.K > 1 else None,
+                second_probability=float(found.proba[i, found.second[i]]) if found.K > 1 else None,
+                values=cells(seen.columns, seen.rows[i]) if seen.columns else None,
+            )
+            for i, name in zip(places.tolist(), ids, strict=True)
+        ]
+
+    return show
+
+
+def _samples(seen: Survey) -> list[list[list[Any]] | None]:
+    K = seen.found.K
+    if seen.of_images:
+        return [None] * K
+    drawn = samples(seen)
+    return [drawn_cells(seen.fitted, seen.columns, own) for own in drawn]
+
+
+def samples(seen: Survey, *, mean: bool = False) -> NDArray[Any]:
+    """Draws of every cluster at w = 0, (K, N_SAMPLES, *event); ``mean`` gives the means of p(y|x)."""
+    fitted, K = seen.fitted, seen.found.K
+    each = np.repeat(np.arange(K), N_SAMPLES)
+    seed = draw_seed(fitted.config.random_state)
+    drawn, _ = fitted.draw(len(each), each, np.zeros(fitted.config.D_w), mean=mean, seed=seed)
+    return drawn.reshape(K, N_SAMPLES, *fitted.event_shape)
+
+
+def _map(seen: Survey) -> Map:
+    mapped, points = seen.mapped, seen.plane.points
+    novel = seen.novel[mapped]
+    return Map(
+        method=seen.plane.method,
+        axes=seen.plane.axes,
+        n=len(mapped),
+        row=seen.kept[mapped].tolist(),
+        id=identities(seen.data, seen.kept[mapped]),
+        x=[float(f"{value:.5g}") for value in points[:, 0]],
+        y=[float(f"{value:.5g}") for value in points[:, 1]],
+        cluster=seen.found.first[mapped].tolist(),
+        probability=seen.found.certainty[mapped].round(4).tolist(),
+        ambiguous=seen.found.ambiguous[mapped].tolist(),
+        novel=[None if np.isnan(mark) else bool(mark) for mark in novel],
+    )
+
+
+def _agreement(seen: Survey) -> Agreement | None:
+    """Against the labels of rows whose class the fit did not know; None without such rows."""
+    others = ~seen.known
+    if seen.labels is None or not others.any():
+        return None
+    labels, proba = seen.labels[others], seen.found.proba[others]
+    table = match(labels, seen.found.first[others])
+    curve = reliability(labels, proba)
+    return Agreement(
+        n=int(others.sum()),
+        scores=evaluate(labels, proba, seen.fitted.log_odds(seen.rows[others]))._asdict(),
+        classes=[str(name) for name in table.classes],
+        clusters=[int(k) for k in table.clusters],
+        matrix=table.matrix.tolist(),
+        confidence=[_known(value) for value in curve.confidence.tolist()],
+        accuracy=[_known(value) for value in curve.accuracy.tolist()],
+        counts=curve.counts.tolist(),
+    )
+
+
+def _making(seen: Survey, provenance: Provenance) -> Making:
+    likelihoods: dict[str, int] = {}
+    for column in seen.columns:
+        likelihoods[column.likelihood] = likelihoods.get(column.likelihood, 0) + 1
+    notes = list(seen.data.notes)
+    if seen.data.weights is not None:
+        notes.append("Rows had weights in the fit; here every row counts once.")
+    if seen.known.any():
+        notes.append(f"The fit knew the class of {int(seen.known.sum()):,} of these rows.")
+    if seen.fitted.columns is not None and seen.fitted.columns.left_out:
+        notes.append(f"The fit left out: {', '.join(seen.fitted.columns.left_out)}.")
+    return Making(
+        command=provenance.command,
+        parameters=parameters(seen.fitted.config),
+        versions=provenance.versions,
+        likelihoods=likelihoods,
+        notes=notes,
+    )

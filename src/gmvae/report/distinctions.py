@@ -1,0 +1,51 @@
+"""What tells every cluster from the others: of tables by column, of images by the mean."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.report.clusters import nearest_clusters
+from gmvae.report.differences import differences
+from gmvae.report.records import Distinction
+from gmvae.report.separation import separation_shares
+from gmvae.report.survey import Survey
+
+FEW = 5
+"""Where no single row is shown, a mean of fewer rows is not shown either: it would tell them."""
+
+
+def distinctions(seen: Survey, few: int = 0) -> list[Distinction]:
+    """What tells every cluster from the others; nothing of clusters of fewer than ``few`` rows, nor against such."""
+    found, nearest = seen.found, nearest_clusters(seen.found)
+    sizes = np.bincount(found.first, minlength=found.K)
+    told = [0 < sizes[k] >= few and (few == 0 or len(found.first) - sizes[k] >= few) for k in range(found.K)]
+    if seen.of_images:
+        means = mean_images(seen)
+        return [
+            Distinction(k, other, [], _pixels(means, k, other) if told[k] else None) for k, other in enumerate(nearest)
+        ]
+    shares = [
+        separation_shares(seen.fitted, seen.rows[found.first == k], k, other) if told[k] else None
+        for k, other in enumerate(nearest)
+    ]
+    told_apart = differences(seen.rows, found.first, found.K, seen.columns, shares)
+    return [Distinction(k, other, told_apart[k] if told[k] else [], None) for k, other in enumerate(nearest)]
+
+
+def mean_images(seen: Survey) -> NDArray[np.float64]:
+    """Mean of every cluster's images, (K, C, H, W), missing pixels left out; NaN where there is none."""
+    means = np.full((seen.found.K, *seen.fitted.event_shape), np.nan)
+    for k in range(seen.found.K):
+        members = np.flatnonzero(seen.found.first == k)
+        total, n = np.zeros(seen.fitted.event_shape), np.zeros(seen.fitted.event_shape)
+        for start in range(0, len(members), 1024):
+            part = seen.rows[members[start : start + 1024]].astype(np.float64)
+            total += np.nansum(part, axis=0)
+            n += (~np.isnan(part)).sum(axis=0)
+        np.divide(total, n, out=means[k], where=n > 0)
+    return means
+
+
+def _pixels(means: NDArray[np.float64], cluster: int, other: int | None) -> float | None:
+    return None if other is None else float(np.sqrt(np.nanmean(np.square(means[cluster] - means[other]))))

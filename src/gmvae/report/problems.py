@@ -1,0 +1,78 @@
+"""What went wrong in a fit, or may mislead whoever reads its clusters, each with its remedy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, NOVEL_BELOW
+from gmvae.fitting.warn import collapse
+from gmvae.report.records import Problem
+from gmvae.report.survey import Survey
+
+MANY_AMBIGUOUS = 0.2
+"""Share of ambiguous rows from which the clusters are said to overlap."""
+MANY_NOVEL = 5 * NOVEL_BELOW / 100
+"""Share of novel rows from which the data are said to be unlike those of the fit."""
+
+
+def problems(found: Survey) -> list[Problem]:
+    """All that applies, the gravest first."""
+    fitted = found.fitted
+    said = []
+    if fitted.history.epochs:
+        collapsed = collapse(fitted.history.best, fitted.config)
+        if collapsed is not None:
+            said.append(Problem(f"With K = {fitted.config.K} {collapsed.what}.", _sentence(collapsed.remedy)))
+    if not fitted.converged:
+        said.append(
+            Problem(
+                f"Training ended after {fitted.n_epochs} epochs, before the held-out bound had stopped gaining.",
+                "Raise `max_iter` (`--epochs`), or `tol` to accept it.",
+            )
+        )
+    failed = sum(map(math.isnan, fitted.restart_bounds))
+    if failed:
+        said.append(
+            Problem(
+                f"{failed} of {len(fitted.restart_bounds)} restarts diverged.",
+                "Lower `learning_rate`, or look for outliers.",
+            )
+        )
+    novel = _share(found.novel)
+    if novel > MANY_NOVEL:
+        said.append(
+            Problem(
+                f"{novel:.0%} of rows are novel: less probable than all but {NOVEL_BELOW:g}% of held-out rows.",
+                "Check that the data were prepared as those of the fit; look at the marked rows; fit again with them.",
+            )
+        )
+    ambiguous = float(found.found.ambiguous.mean())
+    if ambiguous > MANY_AMBIGUOUS:
+        said.append(
+            Problem(
+                f"{ambiguous:.0%} of rows are ambiguous: the entropy of their cluster is above {AMBIGUOUS_ABOVE} nats.",
+                "Take fewer clusters (`gmvae choose-k`), or use the probabilities in place of the clusters.",
+            )
+        )
+    sizes = np.bincount(found.found.first, minlength=found.found.K)
+    if (sizes == 0).any():
+        empty = np.flatnonzero(sizes == 0).tolist()
+        said.append(
+            Problem(
+                f"No row is in {'cluster' if len(empty) == 1 else 'clusters'} {', '.join(map(str, empty))}.",
+                "Take fewer `n_components` if these rows are all there are.",
+            )
+        )
+    return said
+
+
+def _share(marks: np.ndarray) -> float:
+    """Share of 1 among marks that are not NaN; 0 if there is none."""
+    known = marks[~np.isnan(marks)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

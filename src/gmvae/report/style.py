@@ -1,0 +1,71 @@
+"""Style: means of every cluster over the two style coordinates that vary most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.fitted.fitted import Fitted
+from gmvae.report.records import Style
+from gmvae.report.rows import ShownColumn, drawn_cells
+
+STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+"""Values of a style coordinate in standard deviations of its prior."""
+USED = 0.1
+"""Nats of the w-prior below which the style carries next to no information about a row."""
+_MOST_ROWS = 5000
+_MOST_COLUMNS = 30
+
+
+class StyleGrid(NamedTuple):
+    """Means (K, S, S, *event), by cluster, second coordinate and first; (K, 1, S, *event) with one coordinate."""
+
+    directions: NDArray[np.int64]
+    deviations: NDArray[np.float64]
+    means: NDArray[np.float64]
+
+
+def style_grid(fitted: Fitted, rows: NDArray[Any], steps: Sequence[float] = STEPS) -> StyleGrid:
+    """Decode every component's mean over a grid of the two style coordinates that vary most over the rows."""
+    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MOST_ROWS])
+    deviations = fitted.style(rows[drawn]).std(axis=0)
+    directions = np.argsort(-deviations, kind="stable")[:2]
+    latents = []
+    for second in steps if len(directions) > 1 else [0.0]:
+        for first in steps:
+            w = np.zeros(fitted.config.D_w)
+            w[directions] = (first, second)[: len(directions)]
+            latents.append(fitted.components(w).means)
+    places = np.stack(latents, axis=1)  # (K, cells, D_x)
+    means = fitted.observations(places.reshape(-1, places.shape[-1]))
+    shape = (len(places), -1, len(steps), *fitted.event_shape)
+    return StyleGrid(directions, deviations[directions], means.reshape(shape))
+
+
+def describe_style(
+    fitted: Fitted, grid: StyleGrid, columns: Sequence[ShownColumn], steps: Sequence[float] = STEPS
+) -> Style:
+    """The grid as a record; of tables with its cells, of the columns that change most with the style."""
+    w_prior = float(fitted.history["w_prior"][-1]) if fitted.history.epochs else 0.0
+    shown: list[int] = []
+    values = None
+    if columns:
+        spread = grid.means.std(axis=(1, 2)).max(axis=0) / np.maximum(grid.means.std(axis=(0, 1, 2)), 1e-12)
+        most = np.argsort(-spread, kind="stable")[:_MOST_COLUMNS]
+        shown = np.sort(most).tolist()
+        values = [
+            [[[row[d] for d in shown] for row in drawn_cells(fitted, columns, line)] for line in cluster]
+            for cluster in grid.means
+        ]
+    return Style(
+        directions=grid.directions.tolist(),
+        deviations=grid.deviations.astype(float).tolist(),
+        steps=list(steps),
+        w_prior=w_prior,
+        used=w_prior >= USED,
+        columns=[columns[d].name for d in shown],
+        cells=values,
+    )

@@ -1,0 +1,122 @@
+"""What a report looks at: rows of the data, or a sample of them, with all that the model says of each."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.data import Dataset
+from gmvae.fitted.fitted import Fitted
+from gmvae.report.clusters import Assignment, assignment
+from gmvae.report.plane import MOST_POINTS, Plane, plane
+from gmvae.report.rows import ShownColumn, shown_columns
+from gmvae.weights_and_labels import UNKNOWN, known_labels
+
+MOST_ROWS = 100_000
+"""Rows that are looked at; of more a sample is drawn."""
+MOST_SCORED = 5_000
+"""Rows whose density is estimated, which takes far longer than everything else."""
+
+
+class Survey(NamedTuple):
+    """The rows that were looked at.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    data : Dataset
+        All rows of the source.
+    kept : ndarray of shape (n,)
+        The rows of the source that were looked at, in order.
+    rows : ndarray of shape (n, *event)
+    columns : list of ShownColumn
+        Of tables; empty for images.
+    found : Assignment
+    embedding : ndarray of shape (n, D_x)
+    mapped : ndarray of shape (m,)
+        Places within ``kept`` of the points of the map.
+    plane : Plane
+        Of the points of the map.
+    novel : ndarray of shape (n,)
+        1 or 0; NaN where the density was not estimated.
+    labels : ndarray of shape (n,), optional
+    known : ndarray of shape (n,), bool
+        Rows whose class the fit knew.
+    """
+
+    fitted: Fitted
+    data: Dataset
+    kept: NDArray[np.int64]
+    rows: NDArray[Any]
+    columns: list[ShownColumn]
+    found: Assignment
+    embedding: NDArray[np.float64]
+    mapped: NDArray[np.int64]
+    plane: Plane
+    novel: NDArray[np.float64]
+    labels: NDArray[Any] | None
+    known: NDArray[np.bool_]
+
+    @property
+    def of_images(self) -> bool:
+        return not self.columns
+
+
+def survey(
+    fitted: Fitted,
+    data: Dataset,
+    proba: NDArray[Any] | None = None,
+    *,
+    umap: bool = True,
+    most_rows: int = MOST_ROWS,
+    most_points: int = MOST_POINTS,
+) -> Survey:
+    """Ask a fitted model about the rows of a source.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    data : Dataset
+        Encoded by the columns of the fit.
+    proba : ndarray of shape (n, K), optional
+        Probabilities of all rows, where they are known.
+    umap : bool
+        Whether UMAP may draw the map if it is installed.
+    most_rows, most_points : int
+        Rows that are looked at, and points of the map.
+    """
+    kept = _some(len(data.X), most_rows)
+    rows = fitted.rows(data.X if len(kept) == len(data.X) else data.X[kept])
+    found = assignment(np.asarray(fitted.proba(rows) if proba is None else proba[kept], dtype=np.float64))
+    embedding = fitted.embedding(rows).astype(np.float64)
+    mapped = _some(len(rows), most_points)
+    novel = np.full(len(rows), np.nan)
+    if len(fitted.held_out_log_likelihoods):
+        scored = mapped[_some(len(mapped), MOST_SCORED)]
+        novel[scored] = fitted.novel(rows[scored])
+    return Survey(
+        fitted=fitted,
+        data=data,
+        kept=kept,
+        rows=rows,
+        columns=shown_columns(fitted, data),
+        found=found,
+        embedding=embedding,
+        mapped=mapped,
+        plane=plane(embedding[mapped], umap=umap),
+        novel=novel,
+        labels=None if data.labels is None else data.labels[kept],
+        known=_known(data)[kept],
+    )
+
+
+def _known(data: Dataset) -> NDArray[np.bool_]:
+    label = known_labels(data.partial_labels, len(data.X)).label
+    return np.zeros(len(data.X), dtype=bool) if label is None else label != UNKNOWN
+
+
+def _some(n: int, at_most: int) -> NDArray[np.int64]:
+    """All of n, or the same random ones each time, in order."""
+    return np.arange(n) if n <= at_most else np.sort(np.random.default_rng(0).permutation(n)[:at_most])
