@@ -1,0 +1,147 @@
+"""Still drawings of a report as lines within a box: curves of training, the map without JavaScript, calibration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gmvae.report.records import Agreement, Map
+
+WIDTH, HEIGHT = 320, 170
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 24
+_TRANSIENT = 4.0
+"""The first tenth of a curve is cropped if it spans more than this many times the rest."""
+_STILL_POINTS = 3000
+_STILL_SIDE = 400
+
+_PANELS = (
+    (
+        "Bound",
+        ("lower_bound", "lower_bound_held_out"),
+        "Evidence bound: training, and held-out rows (dashed). Higher is better.",
+    ),
+    ("Reconstruction", ("reconstruction",), "Log-likelihood of the rows given their latents."),
+    ("Conditional prior", ("conditional_prior",), "Cost of x beyond its cluster."),
+    ("w-prior", ("w_prior",), "Cost of the style: near 0 where the style is not used."),
+    ("z-prior", ("z_prior",), "What a row's cluster tells beyond the average."),
+    ("Clusters in use", ("effective_components",), "Effective number: exp of the entropy of the shares."),
+)
+
+
+class Line(NamedTuple):
+    """A line as the points of an SVG polyline; dashed or not."""
+
+    points: str
+    dashed: bool = False
+
+
+class Tick(NamedTuple):
+    """A mark on an axis: its place in the drawing, and its text."""
+
+    place: float
+    text: str
+
+
+class Panel(NamedTuple):
+    """A drawing with axes."""
+
+    title: str
+    about: str
+    lines: list[Line]
+    across: list[Tick]
+    up: list[Tick]
+
+
+def training_panels(training: Mapping[str, Sequence[float]]) -> list[Panel]:
+    """A panel for each term of the bound against the epoch."""
+    epochs = list(training["epoch"])
+    panels = []
+    for title, names, about in _PANELS:
+        curves = [list(training[name]) for name in names]
+        if epochs and any(math.isfinite(value) for curve in curves for value in curve):
+            panels.append(_panel(title, about, epochs, curves))
+    return panels
+
+
+def calibration_panel(agreement: Agreement) -> Panel:
+    """Accuracy against confidence, with the diagonal dashed."""
+    pairs = zip(agreement.confidence, agreement.accuracy, strict=True)
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    about = "Share of rows in the cluster matched to their class, by the probability of their cluster."
+    box = _Box((0.0, 1.0), (0.0, 1.0))
+    lines = [Line(box.polyline([a for a, _ in known], [b for _, b in known])), Line(box.polyline([0, 1], [0, 1]), True)]
+    ticks = [0.0, 0.5, 1.0]
+    return Panel(
+        "Calibration",
+        about,
+        lines,
+        [Tick(box.x(v), f"{v:g}") for v in ticks],
+        [Tick(box.y(v), f"{v:g}") for v in ticks],
+    )
+
+
+def still_map(found: Map, n_clusters: int) -> list[str]:
+    """For every cluster its points as one SVG path of dots, in a square of 400; at most 3,000 points in all."""
+    drawn = np.sort(np.random.default_rng(0).permutation(found.n)[:_STILL_POINTS])
+    places = np.round(unit_square(found) * (_STILL_SIDE - 16) + 8).astype(int)
+    clusters = np.array(found.cluster)
+    paths = []
+    for k in range(n_clusters):
+        own = places[drawn[clusters[drawn] == k]]
+        paths.append("".join(f"M{x} {_STILL_SIDE - y}h0" for x, y in own.tolist()))
+    return paths
+
+
+def unit_square(found: Map) -> np.ndarray:
+    """Points of the map (n, 2) on one scale within the unit square, in its middle."""
+    points = np.column_stack([found.x, found.y])
+    low, high = points.min(axis=0), points.max(axis=0)
+    span = float((high - low).max()) or 1.0
+    return (points - (low + high) / 2) / span + 0.5
+
+
+class _Box(NamedTuple):
+    """Ranges of both axes, from which places in the drawing follow."""
+
+    across: tuple[float, float]
+    up: tuple[float, float]
+
+    def x(self, value: float) -> float:
+        return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * _share(value, self.across), 1)
+
+    def y(self, value: float) -> float:
+        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * min(1.0, max(0.0, _share(value, self.up))), 1)
+
+    def polyline(self, xs: Sequence[float], ys: Sequence[float]) -> str:
+        return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in zip(xs, ys, strict=True) if math.isfinite(y))
+
+
+def _share(value: float, span: tuple[float, float]) -> float:
+    return (value - span[0]) / ((span[1] - span[0]) or 1.0)
+
+
+def _panel(title: str, about: str, epochs: Sequence[float], curves: Sequence[Sequence[float]]) -> Panel:
+    box = _Box((epochs[0], max(epochs[-1], epochs[0] + 1)), _range(curves))
+    middle = (box.up[0] + box.up[1]) / 2
+    up = [Tick(box.y(value), _short(value, box.up[1] - box.up[0])) for value in (box.up[0], middle, box.up[1])]
+    across = [Tick(box.x(value), f"{value:g}") for value in dict.fromkeys((epochs[0], epochs[-1]))]
+    lines = [Line(box.polyline(epochs, curve), dashed=i > 0) for i, curve in enumerate(curves)]
+    return Panel(title, about, [line for line in lines if line.points], across, up)
+
+
+def _range(curves: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Lowest and highest value, without the first tenth where that would flatten the rest."""
+    everything = [value for curve in curves for value in curve if math.isfinite(value)]
+    late = [value for curve in curves for value in curve[len(curve) // 10 :] if math.isfinite(value)] or everything
+    whole, rest = max(everything) - min(everything), max(late) - min(late)
+    shown = late if rest > 0 and whole > _TRANSIENT * rest else everything
+    low, high = min(shown), max(shown)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _short(value: float, span: float) -> str:
+    digits = max(0, min(6, 1 - math.floor(math.log10(span)))) if span > 0 else 1
+    return f"{value:,.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
