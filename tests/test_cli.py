@@ -43,6 +43,8 @@ COMMANDS = [
     "impute",
     "evaluate",
     "info",
+    "report",
+    "describe",
     "reproduce",
     "data",
     "data list",
@@ -290,7 +292,7 @@ def test_a_run_folder_is_whole(folder, run):
     drawn = ("learning-curves", "cluster-sizes", "latent-space", "confusion", "reliability")
     figures = {f"figures/{name}.png" for name in drawn}
     files = {"model.safetensors", "config.json", "run.json", "history.csv", "assignments.parquet", "start.parquet"}
-    assert names - events == files | figures
+    assert names - events == files | figures | {"report.html", "report.json"}
     assert len(events) == 1
     assert not (run / "checkpoints").exists()
     config = json.loads((run / "config.json").read_text())

@@ -14,7 +14,7 @@ from gmvae.cli.app import app
 from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source, output
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
-from gmvae.cli.table_options import arguments, reads_table
+from gmvae.cli.table_options import reads_table
 
 if TYPE_CHECKING:
     from gmvae.data.options import TableOptions
@@ -174,5 +174,5 @@ def _show(outcome: Comparison, n_fits: int, table: TableOptions) -> None:
     data = [outcome.document["source"]]
     if outcome.document["labels"] is not None:
         data += ["--labels", outcome.document["labels"]]
-    data += arguments(table)
+    data += table.arguments()
     show_next([f"gmvae fit {shlex.join(data)} -k {number or 'K'}"])

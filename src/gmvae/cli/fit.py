@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 
 @app.command(
-    help="Learn clusters, and write a run folder: the model, assignments.parquet, history.csv, figures and "
-    "TensorBoard events. The same data, settings and seed give the same result.",
+    help="Learn clusters, and write a run folder: the model, assignments.parquet, history.csv, figures, "
+    "report.html and TensorBoard events. The same data, settings and seed give the same result.",
     epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
 )
 @reads_table
@@ -65,6 +65,9 @@ def fit(
     device: FitDevice = None,
     precision: Precision = None,
     assignments: Set = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Whether to write report.html, a page to look at and to send.")
+    ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in -o RUN.")] = False,
     data_home: DataHome = None,
     as_json: Json = False,
@@ -90,7 +93,7 @@ def fit(
     from gmvae.runs.complete import FitRequest, fit_anew, go_on
 
     table = table._replace(weights=weights, partial_labels=partial_labels)
-    request = FitRequest(source, labels, data_home, out, chosen, table, (lambda _: None) if quiet else note)
+    request = FitRequest(source, labels, data_home, out, chosen, table, (lambda _: None) if quiet else note, report)
     try:
         outcome = go_on(request) if resume else fit_anew(request)
     except KeyboardInterrupt as signal:
@@ -116,6 +119,7 @@ def _document(outcome: FinishedRun) -> dict[str, Any]:
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
         "figures": [str(path) for path in outcome.figures],
+        "report": None if outcome.report is None else str(outcome.report),
     }
 
 
@@ -126,6 +130,7 @@ def _show(outcome: FinishedRun) -> None:
     show(
         [
             ("run folder", outcome.folder.path),
+            *([("report", outcome.report)] if outcome.report is not None else []),
             ("epochs", f"{fitted.n_epochs}, {'converged' if fitted.converged else 'not converged'}"),
             ("held-out bound", f"{fitted.lower_bound:.3f} nats per observation"),
             *([("classes", _named(fitted.classes))] if any(name is not None for name in fitted.classes) else []),

@@ -11,16 +11,18 @@ from gmvae.data.columns import Column, Columns
 from gmvae.data.options import TableOptions
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
+from gmvae.runs.names import read_names
 from gmvae.runs.record import Record
 
 _NO_OPTIONS = TableOptions()
 
 
 class Asked(NamedTuple):
-    """A fitted model and, if it lies in a run folder of `gmvae fit`, the record of its data."""
+    """A fitted model and, if it lies in a run folder of `gmvae fit`, the record of its data and names of clusters."""
 
     fitted: Fitted
     record: Record | None
+    names: list[str] | None
 
     @property
     def columns(self) -> list[str] | None:
@@ -31,7 +33,10 @@ class Asked(NamedTuple):
 def open_fitted(run: Path, device: str) -> Asked:
     """Load the model of a run folder, or a model file."""
     path = model_file(run)
-    return Asked(Fitted.load(path, device=device), RunFolder(path.parent).read_record())
+    folder = RunFolder(path.parent)
+    fitted, record = Fitted.load(path, device=device), folder.read_record()
+    names = None if record is None else read_names(folder, fitted.config.K)
+    return Asked(fitted, record, names)
 
 
 def load_for(

@@ -65,6 +65,7 @@ def _epochs(history: Path) -> list[float]:
 def _finished(model: Path) -> dict[str, Any]:
     from gmvae.fitted.document import read_document
     from gmvae.report.facts import facts
+    from gmvae.runs.names import read_names
 
     document = read_document(model)
     folder, known = RunFolder(model.parent), facts(document)
@@ -72,6 +73,7 @@ def _finished(model: Path) -> dict[str, Any]:
     return {
         "complete": not folder.checkpoints.exists(),
         **known,
+        "cluster_names": read_names(folder, known["n_components"]),
         "cluster_sizes": sizes,
         "cluster_shares": document["weights"],
         "config": document["parameters"],

@@ -72,6 +72,8 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
+    import numpy as np
+
     from gmvae.cli.fitted import load_for, open_fitted, options_for
     from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array, write_table
@@ -88,6 +90,10 @@ def predict(
     rows = fitted.rows(data.X)
     kept = columns_of(source, options_for(asked, table)) if keep_columns else None
     parts = [Part(["label"], lambda _, chances: chances.argmax(axis=1))]
+    names_of_clusters = asked.names
+    if names_of_clusters is not None and suffix != formats.ARRAY:
+        called = np.array(names_of_clusters)
+        parts.append(Part(["name"], lambda _, chances: called[chances.argmax(axis=1)]))
     if proba:
         parts.append(Part([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances))
     if embedding:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from gmvae.data.options import TableOptions
+    pass
 
 _PANEL = "Tables"
 _OPTIONS: dict[str, Any] = {
@@ -86,19 +86,6 @@ def reads_table(command: Callable[..., None]) -> Callable[..., None]:
     shown.__annotations__ = {each.name: each.annotation for each in parameters}
     del shown.__wrapped__
     return shown
-
-
-def arguments(table: TableOptions) -> list[str]:
-    """The options as they are typed, for a command to try next."""
-    flags = {None: [], True: ["--header"], False: ["--no-header"]}
-    typed = list(flags[table.header])
-    for name in ("columns", "drop"):
-        names = getattr(table, name)
-        typed += [f"--{name}", ",".join(f'"{each}"' if "," in each else each for each in names)] if names else []
-    for name in ("id", "separator", "decimal"):
-        value = getattr(table, name)
-        typed += [f"--{name}", "tab" if value == "\t" else value] if value is not None else []
-    return [*typed, *(each for mark in table.missing for each in ("--missing", mark))]
 
 
 def _names(text: str | None, option: str) -> tuple[str, ...]:

@@ -65,6 +65,19 @@ class TableOptions(NamedTuple):
         """What is said, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self._said().items()}
 
+    def arguments(self) -> list[str]:
+        """The options as they are typed."""
+        flags = {None: [], True: ["--header"], False: ["--no-header"]}
+        typed = list(flags[self.header])
+        for name in ("columns", "drop"):
+            names = getattr(self, name)
+            typed += [f"--{name}", ",".join(f'"{each}"' if "," in each else each for each in names)] if names else []
+        for name in ("id", "separator", "decimal", "weights", "partial_labels"):
+            value = getattr(self, name)
+            option = f"--{name.replace('_', '-')}"
+            typed += [option, "tab" if value == "\t" else value] if value is not None else []
+        return [*typed, *(each for mark in self.missing for each in ("--missing", mark))]
+
     @classmethod
     def from_document(cls, document: Any) -> TableOptions:
         """Options from what `document` gave.

@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
 from gmvae.arrays import has_missing, missing
-from gmvae.estimator.attributes import FittedAttributes
 from gmvae.estimator.frames import decoded, warn_of_empty
 from gmvae.estimator.inputs import latent_rows, query_rows
+from gmvae.estimator.reports import FittedReports
 from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
@@ -21,7 +21,7 @@ from gmvae.seeds import draw_seed
 from gmvae.weights_and_labels import checked_weights
 
 
-class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedAttributes, ABC):
+class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedReports, ABC):
     """The queries of a fitted `GMVAE`, and how it takes over a fit."""
 
     def save(self, path: str | Path) -> None:

@@ -69,7 +69,7 @@ def on_dark(hue: str) -> str:
     Examples
     --------
     >>> on_dark("#e69f00"), on_dark("#000000")
-    ('#e69f00', '#808080')
+    ('#e69f00', '#999999')
     """
     channels = [int(hue[i : i + 2], 16) for i in (1, 3, 5)]
     weight = 0.0

@@ -70,6 +70,7 @@ def survey(
     proba: NDArray[Any] | None = None,
     *,
     umap: bool = True,
+    mapped: bool = True,
     most_rows: int = MOST_ROWS,
     most_points: int = MOST_POINTS,
 ) -> Survey:
@@ -84,17 +85,19 @@ def survey(
         Probabilities of all rows, where they are known.
     umap : bool
         Whether UMAP may draw the map if it is installed.
+    mapped : bool
+        Whether rows are embedded and their densities estimated, as the map needs it.
     most_rows, most_points : int
         Rows that are looked at, and points of the map.
     """
     kept = _some(len(data.X), most_rows)
     rows = fitted.rows(data.X if len(kept) == len(data.X) else data.X[kept])
     found = assignment(np.asarray(fitted.proba(rows) if proba is None else proba[kept], dtype=np.float64))
-    embedding = fitted.embedding(rows).astype(np.float64)
-    mapped = _some(len(rows), most_points)
+    embedding = fitted.embedding(rows).astype(np.float64) if mapped else np.zeros((len(rows), 2))
+    points = _some(len(rows), most_points)
     novel = np.full(len(rows), np.nan)
-    if len(fitted.held_out_log_likelihoods):
-        scored = mapped[_some(len(mapped), MOST_SCORED)]
+    if mapped and len(fitted.held_out_log_likelihoods):
+        scored = points[_some(len(points), MOST_SCORED)]
         novel[scored] = fitted.novel(rows[scored])
     return Survey(
         fitted=fitted,
@@ -104,8 +107,8 @@ def survey(
         columns=shown_columns(fitted, data),
         found=found,
         embedding=embedding,
-        mapped=mapped,
-        plane=plane(embedding[mapped], umap=umap),
+        mapped=points,
+        plane=plane(embedding[points], umap=umap),
         novel=novel,
         labels=None if data.labels is None else data.labels[kept],
         known=_known(data)[kept],

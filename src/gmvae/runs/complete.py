@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -19,10 +20,12 @@ from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.metrics import Scores, evaluate
 from gmvae.report.figures import draw_run
+from gmvae.report.page import report
 from gmvae.runs.fit import fit_into
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
 from gmvae.runs.record import Record, read_json, versions
+from gmvae.runs.report import provenance
 
 _NO_OPTIONS = TableOptions()
 _SEED = 0
@@ -33,6 +36,7 @@ class FitRequest(NamedTuple):
     """What the user asked for: where the data are, where the run goes, and the hyperparameters chosen.
 
     ``table`` says how to read a table; what is to be known of the data before the training is told to ``tell``.
+    ``report`` is whether a report is written.
     """
 
     source: str | None
@@ -42,6 +46,7 @@ class FitRequest(NamedTuple):
     chosen: dict[str, Any]
     table: TableOptions = _NO_OPTIONS
     tell: Callable[[str], object] = str
+    report: bool = True
 
 
 class FinishedRun(NamedTuple):
@@ -55,6 +60,7 @@ class FinishedRun(NamedTuple):
     seconds: float
     scores: Scores | None
     figures: list[Path]
+    report: Path | None
 
 
 def fit_anew(request: FitRequest) -> FinishedRun:
@@ -77,7 +83,7 @@ def fit_anew(request: FitRequest) -> FinishedRun:
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        return _train(folder, record, data, parameters, request.tell, resume=False)
+        return _train(folder, record, data, parameters, request, resume=False)
 
 
 def go_on(request: FitRequest) -> FinishedRun:
@@ -122,7 +128,7 @@ def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
     if unknown:
         raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    return _train(folder, record, data, parameters, request.tell, resume=True)
+    return _train(folder, record, data, parameters, request, resume=True)
 
 
 def _train(
@@ -130,7 +136,7 @@ def _train(
     record: Record,
     data: Dataset,
     parameters: dict[str, Any],
-    tell: Callable[[str], object],
+    request: FitRequest,
     *,
     resume: bool,
 ) -> FinishedRun:
@@ -140,7 +146,7 @@ def _train(
         device_for(config.device)
         observations = checked_data(data, config.n_components)
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
-            tell(sentence)
+            request.tell(sentence)
         fitted, proba = fit_into(folder, observations, config, resume=resume)
         seconds = time.perf_counter() - started
         fitted.save(folder.model)
@@ -155,7 +161,17 @@ def _train(
         if folder.has_checkpoint or folder.complete:
             error.add_note(f"go on with: {folder.resume_command}")
         raise
-    return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures)
+    written = _report(folder, fitted, data, proba) if request.report else None
+    return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
+
+
+def _report(folder: RunFolder, fitted: Fitted, data: Dataset, proba: np.ndarray) -> Path:
+    """Write the report of a complete run, by principal components, which are quicker than UMAP."""
+    try:
+        return report(fitted, data, proba=proba, provenance=provenance(folder), umap=False).write_html(folder.report)
+    except (KeyboardInterrupt, OSError) as error:
+        error.add_note(f"the run is complete; write its report with: gmvae report {shlex.quote(str(folder.path))}")
+        raise
 
 
 def _scores(labels: np.ndarray, proba: np.ndarray, log_odds: np.ndarray, known: np.ndarray | None) -> Scores | None:

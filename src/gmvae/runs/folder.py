@@ -29,6 +29,8 @@ class RunFolder:
         self.history = path / "history.csv"  # a row per epoch of the restart at work, at last of the best
         self.start = path / "start.parquet"  # starting cluster of every observation
         self.assignments = path / "assignments.parquet"  # cluster and probabilities of every observation
+        self.report = path / "report.html"  # and report.json beside it
+        self.names = path / "names.json"  # of the clusters, where they were given some
         self.figures = path / "figures"
         self.checkpoints = path / "checkpoints"  # one for each restart, until the run is complete
         self.tensorboard = path / "tensorboard"  # a folder of events for each restart

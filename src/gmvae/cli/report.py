@@ -1,0 +1,102 @@
+"""``gmvae report``: one page to look at and to send."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gmvae.cli.app import app
+from gmvae.cli.options import SOURCE_HELP, DataHome, Device, Labels, RunArgument, output
+from gmvae.cli.speech import note, show
+from gmvae.cli.table_options import reads_table
+
+if TYPE_CHECKING:
+    from gmvae.cli.fitted import Asked
+
+
+@app.command(
+    help="Write a report on a run as one HTML file that needs no network, and its numbers as JSON beside it: how many "
+    "clusters there are, how large and how sure, what is typical of each and what tells it from the others, a map of "
+    "the rows, and how to repeat the fit.",
+    epilog="Example: gmvae report runs/digits -o digits.html",
+)
+@reads_table
+def report(
+    run: RunArgument,
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} By default that of the run.")
+    ] = None,
+    out: Annotated[Path | None, output("FILE", "An .html file.", "report.html in the run folder")] = None,
+    labels: Labels = None,
+    table: Any = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Names of the clusters in order, with commas between; the run folder keeps them for later outputs.",
+        ),
+    ] = None,
+    no_rows: Annotated[
+        bool,
+        typer.Option(
+            "--no-rows",
+            help="Leave out every single row: the map, typical and ambiguous rows, and means of fewer than 5 rows.",
+        ),
+    ] = False,
+    data_home: DataHome = None,
+    device: Device = "auto",
+) -> None:
+    """Write a report."""
+    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.data.writers import check_target
+    from gmvae.report.contents import cluster_names
+    from gmvae.report.page import report as make
+    from gmvae.runs.folder import RunFolder, model_file
+    from gmvae.runs.names import write_names
+    from gmvae.runs.report import provenance
+
+    folder = RunFolder(model_file(run).parent)
+    out = out or _own_target(folder, run, source)
+    check_target(out, (".html", ".htm"))
+    asked = open_fitted(run, device)
+    given = None if names is None else cluster_names(_split(names), [], asked.fitted.config.K)
+    data = load_for(asked, *_source_of(asked, source, labels, data_home), table)
+    found = make(asked.fitted, data, provenance=provenance(folder), names=given or asked.names, with_rows=not no_rows)
+    found.write_html(out)
+    if given is not None:
+        if asked.record is not None:
+            write_names(folder, given)
+        else:
+            note("The names are in this report alone: only a run folder keeps them.")
+    show([("report", out), ("numbers", out.with_suffix(".json"))])
+    for problem in found.contents.problems:
+        note(f"{problem.what} {problem.remedy}")
+
+
+def _own_target(folder: Any, run: Path, source: str | None) -> Path:
+    """Beside the model: the report of the run, or one named after other data."""
+    from gmvae.runs.folder import name_of
+
+    record = folder.read_record()
+    own = source is None or (record is not None and source == record.source)
+    return folder.report if own else folder.path / f"report-{name_of(source or run.name)}.html"
+
+
+def _source_of(
+    asked: Asked, source: str | None, labels: str | None, data_home: Path | None
+) -> tuple[str, str | None, Path | None]:
+    """The data to report on, by default those of the run, in the data home that it had."""
+    if source is not None:
+        return source, labels, data_home
+    if asked.record is None:
+        raise ValueError("`SOURCE` must be given for a model file, which does not know its data; got none: name them.")
+    home = asked.record.data_home
+    return asked.record.source, labels, data_home or (None if home is None else Path(home))
+
+
+def _split(text: str) -> list[str]:
+    """Names with commas between; one that holds a comma stands in double quotes."""
+    return next(csv.reader([text], skipinitialspace=True), [])
