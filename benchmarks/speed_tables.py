@@ -1,4 +1,4 @@
-"""Markdown tables from speed.json, put below the mark in a page: `python benchmarks/tables.py DIR/speed.json PAGE`."""
+"""Markdown tables from speed.json, put below the mark in a page: `python benchmarks/speed_tables.py DIR/speed.json PAGE`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from bars import bars
 
-MARK = "<!-- Below this line: written by benchmarks/tables.py from speed.json. -->"
+MARK = "<!-- Below this line: written by benchmarks/speed_tables.py from speed.json. -->"
 
 
 def main(source: Path, page: Path) -> None:
