@@ -1,4 +1,4 @@
-"""Markdown tables from speed.json, put below the mark in a page: `python benchmarks/speed_tables.py DIR/speed.json PAGE`."""
+"""Tables from speed.json, below the mark in a page: `python benchmarks/speed_tables.py DIR/speed.json PAGE`."""
 
 from __future__ import annotations
 
