@@ -16,7 +16,6 @@ from gmvae.paper.figure6 import recropped_grey
 
 N_GENES = 2000
 N_QUICK = 300
-_ALL = 10**9
 
 
 class Split(NamedTuple):
@@ -114,7 +113,7 @@ def _pendigits(home: Path) -> Split:
 
 
 def _svhn(home: Path) -> Split:
-    edition = recropped_grey(_file(home / "svhn" / "svhn_test_recrop_grey32.npz"), _ALL)
+    edition = recropped_grey(_file(home / "svhn" / "svhn_test_recrop_grey32.npz"))
     return _halves(edition.train, edition.test)
 
 

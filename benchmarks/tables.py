@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from tables_methods import IMPUTERS, OURS, PEERS, Found, Pythons, run
+from tables_methods import KNOWN, METHODS, OURS, PEERS, SETTINGS, Found, Pythons, run
 from tables_page import write_section
 from tables_sets import SETS, Table, hidden
 
@@ -29,46 +29,12 @@ from gmvae.training import DivergedError
 
 Record = dict[str, Any]
 TASKS = ("impute", "mixed", "gaps")
-KNOWN = "known mixture"
 HELD_OUT = 0.2
 IMPUTED = {"wine": 5, "breast cancer": 5, "horse-colic": 5, "adult": 2, "pendigits": 2}
 """Sets, and how many masks: few where a fit takes minutes."""
 CLUSTERED = {"iris": 3, "three blobs": 1, "survey": 1, "twelve answers": 1, "pendigits": 1, "digits": 1}
 MIXED = ("made, correlated", "made, unequal", "made, bent", "horse-colic", "adult")
 SHARES_IMPUTED, SHARES_CLUSTERED = (0.2, 0.5), (0.0, 0.1, 0.3, 0.5)
-METHODS: Mapping[str, tuple[str, ...]] = {
-    "impute": (*IMPUTERS, "StepMix", "StepMix, K = 10", OURS),
-    "gaps": (
-        "mean/mode + k-means",
-        "iterative + k-means",
-        "iterative + mixture",
-        f"iterative + {OURS}",
-        "StepMix",
-        OURS,
-    ),
-    "mixed": (
-        "mean/mode + k-means",
-        "mean/mode + mixture",
-        "k-prototypes",
-        "StepMix",
-        "StepMix, full covariance",
-        OURS,
-        KNOWN,
-    ),
-}
-SETTINGS = {
-    "mean/mode": "SimpleImputer: mean of numbers, most frequent level of categories",
-    "k neighbours": "KNNImputer() on standardised numbers and 0/1 columns of the levels",
-    "iterative": "IterativeImputer(random_state=0) on the same; 5 rounds instead of 10 beyond 70 columns",
-    "k-means": "KMeans(K, n_init=5, random_state=0) on the same",
-    "mixture": "GaussianMixture(K, n_init=3, reg_covar=1e-3, random_state=0) on the same",
-    "k-prototypes": "KPrototypes(K, n_init=3, random_state=0), standardised numbers, gaps filled by mean/mode",
-    "StepMix": "StepMix 3.0.0, gaussian_diag_nan and categorical_nan, n_init=3, max_iter=300, abs_tol=1e-4, "
-    "random_state=0, standardised numbers; gaps are filled by means or most probable levels under its posterior",
-    "StepMix, full covariance": "the same with gaussian_full, which takes no gaps in numbers",
-    OURS: "GMVAE(K, random_state=0), told which columns are categories",
-    KNOWN: "posterior and density of the mixture that a made set was drawn from: what cannot be beaten but by chance",
-}
 
 
 class Cell(NamedTuple):
@@ -143,6 +109,8 @@ class Run(NamedTuple):
         known = {"seconds": found.seconds, "epochs": found.epochs}
         if cell.task == "impute":
             assert found.filled is not None
+            if np.isnan(found.filled).any():
+                raise ValueError("gaps are filled with NaN")
             return {**errors(found.filled, table, gaps), **known}
         assert found.labels is not None
         return {"ari": ari(table.y, found.labels), **known}

@@ -24,7 +24,7 @@ from gmvae.fitting.restarts import Task
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
 
-OURS = "gmvae"
+OURS, KNOWN = "gmvae", "known mixture"
 PEERS = ("StepMix", "StepMix, K = 10", "StepMix, full covariance", "k-prototypes")
 ROUNDS_OF_MANY = 5
 """Rounds of the iterative imputer where there are more columns than `MANY`; otherwise its default of 10."""
@@ -191,3 +191,38 @@ def _peer(method: str, train: Table, test: Table | None, python: Path) -> Found:
         known = ~np.isnan(test.rows[:, :n])
         log_likelihood = found["log_likelihood"] - (known @ np.log(scaler.scale_) if n else 0.0)
     return Found(found["labels"], filled, log_likelihood, float(found["seconds"]))
+
+
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "impute": (*IMPUTERS, "StepMix", "StepMix, K = 10", OURS),
+    "gaps": (
+        "mean/mode + k-means",
+        "iterative + k-means",
+        "iterative + mixture",
+        f"iterative + {OURS}",
+        "StepMix",
+        OURS,
+    ),
+    "mixed": (
+        "mean/mode + k-means",
+        "mean/mode + mixture",
+        "k-prototypes",
+        "StepMix",
+        "StepMix, full covariance",
+        OURS,
+        KNOWN,
+    ),
+}
+SETTINGS = {
+    "mean/mode": "SimpleImputer: mean of numbers, most frequent level of categories",
+    "k neighbours": "KNNImputer() on standardised numbers and 0/1 columns of the levels",
+    "iterative": "IterativeImputer(random_state=0) on the same; 5 rounds instead of 10 beyond 70 columns",
+    "k-means": "KMeans(K, n_init=5, random_state=0) on the same",
+    "mixture": "GaussianMixture(K, n_init=3, reg_covar=1e-3, random_state=0) on the same",
+    "k-prototypes": "KPrototypes(K, n_init=3, random_state=0), standardised numbers, gaps filled by mean/mode",
+    "StepMix": "StepMix 3.0.0, gaussian_diag_nan and categorical_nan, n_init=3, max_iter=300, abs_tol=1e-4, "
+    "random_state=0, standardised numbers; gaps are filled by means or most probable levels under its posterior",
+    "StepMix, full covariance": "the same with gaussian_full, which takes no gaps in numbers",
+    OURS: "GMVAE(K, random_state=0), told which columns are categories",
+    KNOWN: "posterior and density of the mixture that a made set was drawn from: what cannot be beaten but by chance",
+}

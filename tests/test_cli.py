@@ -40,6 +40,7 @@ COMMANDS = [
     "fit",
     "predict",
     "sample",
+    "impute",
     "evaluate",
     "info",
     "reproduce",
@@ -246,7 +247,10 @@ def test_options_override_a_preset():
         (["--preset", "mnist"], "`preset` must be one of 'paper-synthetic'"),
         (["--labels", "kind", "--device", "cuda:99"], "`device` must be "),
         (["--labels", "kind", "-k", "1000"], "`n_components` must be at most the number of rows"),
-        ([], "blobs.csv, column 'kind' must be numeric"),
+        (
+            ["--drop", "kinds"],
+            "`--drop` must name columns of blobs.csv, 'a', 'b', 'c', 'd', 'kind'; got 'kinds' (did you",
+        ),
     ],
 )
 def test_a_fit_that_cannot_begin_says_why_and_leaves_nothing(folder, tmp_path, monkeypatch, arguments, sentence):
@@ -295,7 +299,8 @@ def test_a_run_folder_is_whole(folder, run):
 
     table = pq.read_table(run / "assignments.parquet").to_pandas()
     proba = GMVAE.load(run / "model.safetensors").predict_proba(np.load(folder / "X.npy"))
-    assert list(table) == ["label", "p_0", "p_1", "p_2"]
+    assert list(table) == ["row", "label", "p_0", "p_1", "p_2"]
+    assert table["row"].tolist() == list(range(1, 241))
     np.testing.assert_array_equal(table["label"], proba.argmax(1))
     np.testing.assert_array_equal(table[["p_0", "p_1", "p_2"]], proba)
 
@@ -482,12 +487,12 @@ def test_predict_says_what_the_model_says(folder, run):
     X = np.load(folder / "X.npy")
     estimator = GMVAE.load(run / "model.safetensors")
     header, rows = rows_of(gmvae("predict", run, folder / "X.npy").stdout)
-    assert header == ["label"]
-    np.testing.assert_array_equal(rows[:, 0], estimator.predict(X))
+    assert header == ["row", "label"]
+    np.testing.assert_array_equal(rows, np.stack([np.arange(1, 241), estimator.predict(X)], axis=1))
     header, rows = rows_of(gmvae("predict", run, folder / "blobs.csv", "--proba", "--embedding").stdout)
-    assert header == ["label", "p_0", "p_1", "p_2", "x_0", "x_1", "x_2"]
-    np.testing.assert_array_equal(rows[:, 1:4], estimator.predict_proba(X))
-    np.testing.assert_array_equal(rows[:, 4:].astype(np.float32), estimator.transform(X))
+    assert header == ["row", "label", "p_0", "p_1", "p_2", "x_0", "x_1", "x_2"]
+    np.testing.assert_array_equal(rows[:, 2:5], estimator.predict_proba(X))
+    np.testing.assert_array_equal(rows[:, 5:].astype(np.float32), estimator.transform(X))
 
 
 def test_predict_writes_files_block_by_block(folder, run, tmp_path, monkeypatch):
@@ -504,7 +509,7 @@ def test_predict_writes_files_block_by_block(folder, run, tmp_path, monkeypatch)
     table = pq.read_table(tmp_path / "t.parquet").to_pandas()
     assert list(table) == list(pq.read_table(run / "assignments.parquet").to_pandas())
     np.testing.assert_array_equal(table, rows_of((tmp_path / "t.csv").read_text())[1])
-    np.testing.assert_array_equal(table.iloc[:, 1:], np.load(tmp_path / "p.npy"))
+    np.testing.assert_array_equal(table.iloc[:, 2:], np.load(tmp_path / "p.npy"))
 
 
 def test_flags_are_the_estimators(folder, run, tmp_path):
@@ -516,11 +521,11 @@ def test_flags_are_the_estimators(folder, run, tmp_path):
     assert {*ambiguous} == {*novel} == {False, True}
     flags = ["--ambiguous", middle, "--novel", 20]
     header, rows = rows_of(gmvae("predict", run, tmp_path / "X.npy", *flags).stdout)
-    assert header == ["label", "ambiguous", "novel"]
-    np.testing.assert_array_equal(rows, np.stack([estimator.predict(X), ambiguous, novel], axis=1))
+    assert header == ["row", "label", "ambiguous", "novel"]
+    np.testing.assert_array_equal(rows[:, 1:], np.stack([estimator.predict(X), ambiguous, novel], axis=1))
     gmvae("predict", run, tmp_path / "X.npy", "--proba", *flags, "-o", tmp_path / "t.parquet")
     table = pq.read_table(tmp_path / "t.parquet").to_pandas()
-    assert list(table) == ["label", "p_0", "p_1", "p_2", "ambiguous", "novel"]
+    assert list(table) == ["row", "label", "p_0", "p_1", "p_2", "ambiguous", "novel"]
     np.testing.assert_array_equal(table[["ambiguous", "novel"]], np.stack([ambiguous, novel], axis=1))
     gmvae("predict", run, tmp_path / "X.npy", "--novel", 20, "-o", tmp_path / "n.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "n.npy"), novel)
@@ -592,7 +597,8 @@ def test_samples_are_the_models(folder, run, image_run, tmp_path):
     header, rows = rows_of(gmvae("sample", run, "-n", 7, "--seed", 5).stdout)
     assert header == ["cluster", "a", "b", "c", "d"]
     np.testing.assert_array_equal(rows[:, 0], clusters)
-    np.testing.assert_allclose(rows[:, 1:], drawn, rtol=1e-6)
+    X = np.load(folder / "X.npy")  # rounded to three digits, which samples keep as they keep the range
+    np.testing.assert_allclose(rows[:, 1:], np.clip(drawn, X.min(0), X.max(0)).round(3), atol=1e-9)
     images, _ = image_run
     estimator = GMVAE.load(images / "model.safetensors").set_params(random_state=0)
     gmvae("sample", images, "-n", 6, "--component", 2, "--mean", "-o", tmp_path / "s.npy")

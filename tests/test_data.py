@@ -225,7 +225,6 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
             "a,b\n1,2\n2,3\nx,4\n",
             "column 'a', must hold numbers; got 'x' in data row 3: correct it, name it by `--miss",
         ),
-        ("a\n1\n\n3\n", "must have a value in every row to fit; got none in data row 2: remove the row"),
         ("a,b\n1,\n2,\n", "column 'b', must have a value in some row; got none: leave it out by `--drop`"),
         ("a,b\n1,2\n3\n", "must be a table that can be read; got: .*Row #3: Expected 2 columns, got 1"),
         ("when\n2020-01-01\n", "must have a column of numbers, .*; got none: Left out: 'when', dates or times; enc"),

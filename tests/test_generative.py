@@ -87,6 +87,22 @@ def test_a_start_sets_the_weights_and_calms_the_style() -> None:
         torch.testing.assert_close(prior(w).log_weights.exp(), expected)
 
 
+@pytest.mark.parametrize("latent_dim", [2, 20, 200])
+@pytest.mark.parametrize(("width", "style_dim"), [(120, 2), (500, 150)])
+@torch.no_grad()
+def test_components_of_a_random_start_differ_by_some_tenths_of_a_nat(
+    latent_dim: int, width: int, style_dim: int
+) -> None:
+    prior = MixturePrior(10, latent_dim, style_dim, width)
+    usual = prior.output.weight.clone()
+    prior.begin_alike()
+    torch.testing.assert_close(prior.output.weight, usual / math.sqrt(2 * latent_dim))
+    x, w = torch.randn(500, latent_dim), torch.randn(500, style_dim)
+    components = prior(w[None]).components
+    joint = stats.norm(components.mean[0], components.log_scale[0].exp()).logpdf(x[:, None]).sum(-1)
+    assert 0.2 < joint.std(axis=1).mean() < 0.5
+
+
 def test_placed_components_lie_where_they_were_put_at_every_style() -> None:
     prior = MixturePrior(3, 2, 4, width=50).double()
     means = torch.tensor([[-2.0, 0.0], [1.0, 3.0], [0.0, -1.0]], dtype=torch.float64)

@@ -8,15 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 from sklearn.datasets import load_digits, make_moons
 
+from gmvae.config import Config
 from gmvae.data import arcs
+from gmvae.fitting.starts import TrainingData
 from gmvae.initialisation import starting_clusters
 from gmvae.initialisation.features import oriented_gradients
 from gmvae.initialisation.graph import N_NEIGHBOURS, distinct_rows, modularity, neighbour_clusters, neighbour_graph
+from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
+from gmvae.model import build
+from gmvae.observations import Observations
+from gmvae.seeds import seeded
 
 INITS = ["auto", "neighbours", "kmeans", "gmm"]
 
@@ -190,3 +197,15 @@ def test_images_start_on_clusters_of_their_strokes() -> None:
     images[::2] = 1.0 - images[::2]
     assert accuracy_hungarian(digits.target, start_of("neighbours", images, 10, 0)) > 0.92
     assert accuracy_hungarian(digits.target, start_of("neighbours", images.reshape(1797, -1), 10, 0)) < 0.7
+
+
+@pytest.mark.parametrize(("init", "factor"), [("random", 0.25), ("auto", 1.0), ("kmeans", 1.0)])
+def test_components_begin_nearly_alike_without_starting_clusters_alone(init: Any, factor: float) -> None:
+    y = np.random.default_rng(0).normal(size=(20, 3))
+    data = TrainingData(Observations(y), likelihood_for("gaussian", y))
+    config = Config(n_components=2, style_dim=2, latent_dim=8, init=init, network="mlp")
+    with seeded(0):
+        usual = build(config, (3,), data.likelihood).state_dict()
+    for name, value in data.model(config, 0).state_dict().items():
+        expected = usual[name] * (factor if "mixture.output" in name else 1.0)
+        torch.testing.assert_close(value, expected, rtol=0, atol=0)

@@ -54,10 +54,7 @@ def test_separators_marks_and_gaps(tmp_path: Path, text: str, name: str, options
     if expected is None:
         with pytest.raises(DataError, match=r"column 'b', must hold numbers; got 'n.d.' in data row 1.*`--missing`"):
             load(path)
-        options, expected = {"missing": ("n.d.",), "drop": ()}, [[1, NAN], [2, 5], [NAN, 4]]
-        with pytest.raises(DataError, match=r"must have a value in every row to fit; got none in data row 2: remove"):
-            load(path, table=TableOptions(**options))
-        path = put(tmp_path, text.replace(", n.d.\n", "", 1), name)
+        options, expected = {"missing": ("n.d.",)}, [[1, NAN], [NAN, NAN], [2, 5], [NAN, 4]]
     np.testing.assert_array_equal(load(path, table=TableOptions(**options)).X, expected)
 
 
@@ -191,11 +188,9 @@ def test_columns_are_chosen_and_ids_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_row_without_any_value_is_refused_in_a_fit_and_noted_later(tmp_path: Path) -> None:
+def test_a_row_without_any_value_is_noted(tmp_path: Path) -> None:
     path = put(tmp_path, "who,a,b\nann,1,2\nbob,,?\ncid,3,4\n")
     options = TableOptions(id="who")
-    with pytest.raises(DataError, match=r"every row to fit; got none in data row 2 \(who bob\): remove the row\."):
-        load(path, table=options)
     known = load(put(tmp_path, "a,b\n1,2\n3,4\n", "fit.csv")).columns
     data = load(path, table=options, known=known)
     np.testing.assert_array_equal(data.X, [[1, 2], [NAN, NAN], [3, 4]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,39 @@ def test_a_stacked_run_resumes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(resumed.restart_bounds_, whole.restart_bounds_, rtol=1e-7)
     np.testing.assert_allclose(resumed.lower_bounds_, whole.lower_bounds_, rtol=1e-7)
     assert np.array_equal(resumed.labels_, whole.labels_)
+
+
+def test_seeds_go_on_in_their_run_folders_and_new_ones_join_them(tmp_path: Path) -> None:
+    def estimators(*seeds: int) -> list[GMVAE]:
+        return [GMVAE(**SMALL, random_state=seed) for seed in seeds]
+
+    seen: list[tuple[int, int]] = []
+
+    def stop_after_two(model: GMVAE) -> None:
+        seen.append((model.random_state, model.n_iter_))
+        if seen[-1] == (0, 2):  # seed 1 has not ended its second epoch
+            raise KeyboardInterrupt
+
+    folders = [tmp_path / str(seed) for seed in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        fit_together(estimators(0, 1), X, run_dirs=folders[:2], on_epoch=stop_after_two)
+    assert seen == [(0, 1), (1, 1), (0, 2)]
+    seen.clear()
+    together = fit_together(
+        estimators(0, 1, 2),
+        X,
+        run_dirs=folders,
+        resume=True,
+        on_epoch=lambda model: seen.append((model.random_state, model.n_iter_)),
+    )
+    assert [min(epoch for seed, epoch in seen if seed == each) for each in range(3)] == [3, 2, 1]
+    for model, whole in zip(together, fit_together(estimators(0, 1, 2), X), strict=True):
+        np.testing.assert_allclose(model.lower_bounds_, whole.lower_bounds_, rtol=1e-7)
+        np.testing.assert_allclose(model.predict_proba(X), whole.predict_proba(X), atol=1e-6)
+    with pytest.raises(ValueError, match="`run_dir` must hold no run yet"):
+        fit_together(estimators(0), X, run_dirs=folders[:1])
+    with pytest.raises(ValueError, match="`run_dirs` must be as many different folders as estimators, 2; got 2, 1 of"):
+        fit_together(estimators(0, 1), X, run_dirs=[tmp_path, tmp_path])
 
 
 @pytest.mark.parametrize(

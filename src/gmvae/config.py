@@ -147,7 +147,7 @@ class Config:
         "auto",
         choice(Init),
         "Clusters on which the components start; 'auto' takes those of 'neighbours', 'kmeans' and 'gmm' that the data "
-        "support best, 'random' starts without any.",
+        "support best, 'random' starts without any, from components that are nearly alike.",
     )
     component_weights: ComponentWeights = _field(
         "learned",

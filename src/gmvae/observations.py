@@ -45,6 +45,8 @@ class Observations:
         Of the columns of a table.
     kinds : sequence of str or None, optional
         The likelihood of every column of which its type decides, as of categories; None for numbers.
+    columns : Columns, optional
+        What the columns of a table hold, for the record of the fit.
     device : torch.device
         Where `take` brings rows. A GPU holds all of them where they fit into half of its free memory.
 
@@ -59,9 +61,11 @@ class Observations:
         y: np.ndarray,
         names: Sequence[str] | None = None,
         kinds: Sequence[str | None] | None = None,
+        columns: Any = None,
         device: torch.device = _HOST,
     ) -> None:
         self.y = y
+        self.columns = columns
         self.names = None if names is None else list(names)
         self.kinds = kinds
         self.device = device
@@ -127,10 +131,16 @@ class Observations:
 
     def on(self, device: torch.device) -> Observations:
         """The same, brought to a device."""
-        return Observations(self.y, self.names, self.kinds, device)
+        return Observations(self.y, self.names, self.kinds, self.columns, device)
 
 
-def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None = None) -> Observations:
+def checked(
+    X: np.ndarray,
+    n_components: int | str,
+    names: Sequence[str] | None = None,
+    kinds: Sequence[str | None] | None = None,
+    columns: Any = None,
+) -> Observations:
     """Check an array for a fit: rows (n, p), or images (n, H, W) or (n, C, H, W).
 
     Raises
@@ -143,7 +153,7 @@ def checked(X: np.ndarray, n_components: int | str, names: Sequence[str] | None 
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
     check_finite(X)
-    observations = Observations(X.reshape(len(X), *shape), names)
+    observations = Observations(X.reshape(len(X), *shape), names, kinds, columns)
     observations.check(n_components)
     return observations
 

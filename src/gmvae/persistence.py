@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from safetensors import SafetensorError, deserialize
 
+from gmvae import __version__
 from gmvae.atomic import replacing
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def write(path: str | Path, kind: Kind, tensors: Mapping[str, Tensor], document:
     metadata = {
         "format": f"gmvae-{kind}",
         "format_version": str(FORMAT_VERSION),
-        "gmvae_version": version("gmvae"),
+        "gmvae_version": __version__,
         "torch_version": version("torch"),
         "document": json.dumps(document),
     }

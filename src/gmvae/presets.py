@@ -44,7 +44,7 @@ PRESETS: Mapping[PresetName, Mapping[str, Any]] = {
     "paper-svhn": {**_PAPER_IMAGES, "network": "paper-svhn", "n_components": 10},
 }
 """Settings of the paper's experiments (section 4 and tables A.1-A.3), as keywords of `Config`: all rows train, for all
-epochs. On images the paper's random start leaves few components; these start on clusters (docs/reproduction.md)."""
+epochs. On images these start on clusters; ``init="random"`` is the paper's start (docs/reproduction.md)."""
 
 
 def preset(name: str) -> dict[str, Any]:

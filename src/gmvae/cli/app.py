@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from gmvae import __version__
 from gmvae.cli.speech import heed_termination, plainly
 
-_COMMANDS = ("demo", "choose-k", "fit", "predict", "sample", "evaluate", "info", "reproduce", "data")
+_COMMANDS = ("demo", "choose-k", "fit", "predict", "sample", "impute", "evaluate", "info", "reproduce", "data")
 
 
 class Commands(TyperGroup):

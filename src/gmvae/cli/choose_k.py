@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,10 @@ from gmvae.cli.app import app
 from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source, output
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
+from gmvae.cli.table_options import arguments, reads_table
 
 if TYPE_CHECKING:
+    from gmvae.data.options import TableOptions
     from gmvae.fitting.choice_of_k import Candidate, Choice
     from gmvae.runs.choice_of_k import Comparison
 
@@ -45,6 +47,7 @@ _FITS = {
     "command goes on after an interruption, and with more K.",
     epilog="Example: gmvae choose-k digits --k 2:16 --epochs 40",
 )
+@reads_table
 def choose_k(
     source: Source,
     numbers: Annotated[
@@ -58,6 +61,7 @@ def choose_k(
     ] = 2,
     out: Annotated[Path | None, output("DIR", "Folder of the results.", "runs/<source>-choose-k")] = None,
     labels: Labels = None,
+    table: Any = None,
     preset: Preset = None,
     epochs: Epochs = None,
     seed: Annotated[
@@ -83,14 +87,13 @@ def choose_k(
 
     from gmvae.runs.choice_of_k import choose
 
-    clock = _Clock((lambda _: None) if quiet else note)
+    say = (lambda _: None) if quiet else note
+    reading = {"labels": labels, "data_home": data_home, "table": table}
     try:
-        outcome = choose(
-            source, asked, chosen, labels=labels, data_home=data_home, out=out, n_fits=n_fits, tell=clock.tell
-        )
+        outcome = choose(source, asked, chosen, **reading, out=out, n_fits=n_fits, tell=_Clock(say).tell, say=say)
     except KeyboardInterrupt as signal:
         interrupted(signal, "Interrupted; the same command goes on from here.")
-    show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits)
+    show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits, table)
 
 
 def numbers_of(text: str) -> list[int]:
@@ -149,7 +152,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _show(outcome: Comparison, n_fits: int) -> None:
+def _show(outcome: Comparison, n_fits: int, table: TableOptions) -> None:
     columns = {**_EVIDENCE, **(_FITS if n_fits else {})}
     if n_fits == 1:
         del columns["agreement"], columns["lower_bound_worst"]
@@ -171,4 +174,5 @@ def _show(outcome: Comparison, n_fits: int) -> None:
     data = [outcome.document["source"]]
     if outcome.document["labels"] is not None:
         data += ["--labels", outcome.document["labels"]]
+    data += arguments(table)
     show_next([f"gmvae fit {shlex.join(data)} -k {number or 'K'}"])

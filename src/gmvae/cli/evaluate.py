@@ -9,16 +9,19 @@ import typer
 from gmvae.cli.app import app
 from gmvae.cli.options import DataHome, Device, Json, Labels, RunArgument, Source
 from gmvae.cli.speech import show, show_json
+from gmvae.cli.table_options import reads_table
 
 
 @app.command(
     help="Score clusters against true classes, which the built-in sets bring along.",
     epilog="Example: gmvae evaluate runs/mnist mnist:test --json",
 )
+@reads_table
 def evaluate(
     run: RunArgument,
     source: Source,
     labels: Labels = None,
+    table: Any = None,
     likelihood: Annotated[
         bool,
         typer.Option(
@@ -33,7 +36,7 @@ def evaluate(
     from gmvae.cli.fitted import load_for, open_fitted
 
     asked = open_fitted(run, device)
-    data = load_for(asked, source, labels, data_home)
+    data = load_for(asked, source, labels, data_home, table)
     if data.labels is None and not likelihood:
         raise ValueError(f"`--labels` must be given for {data.name}, which brings none: a file or a column.")
     rows = asked.fitted.rows(data.X)

@@ -26,6 +26,7 @@ from gmvae.cli.options import (
 )
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
+from gmvae.cli.table_options import reads_table
 from gmvae.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     "TensorBoard events. The same data, settings and seed give the same result.",
     epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
 )
+@reads_table
 def fit(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.")
@@ -44,6 +46,7 @@ def fit(
     n_components: Annotated[str | None, hyperparameter("n_components", "K", "--n-components", "-k")] = None,
     out: Annotated[Path | None, output("RUN", "The run folder.", "runs/<source>-k<K>")] = None,
     labels: Labels = None,
+    table: Any = None,
     preset: Preset = None,
     epochs: Epochs = None,
     seed: Annotated[
@@ -81,7 +84,7 @@ def fit(
 
     from gmvae.runs.complete import FitRequest, fit_anew, go_on
 
-    request = FitRequest(source, labels, data_home, out, chosen)
+    request = FitRequest(source, labels, data_home, out, chosen, table, (lambda _: None) if quiet else note)
     try:
         outcome = go_on(request) if resume else fit_anew(request)
     except KeyboardInterrupt as signal:

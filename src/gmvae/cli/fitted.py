@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from gmvae.data import DataError, Dataset, load
+from gmvae.cli.speech import note
+from gmvae.data import Dataset, load
+from gmvae.data.columns import Column, Columns
+from gmvae.data.options import TableOptions
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.record import Record
+
+_NO_OPTIONS = TableOptions()
 
 
 class Asked(NamedTuple):
@@ -30,20 +34,27 @@ def open_fitted(run: Path, device: str) -> Asked:
     return Asked(Fitted.load(path, device=device), RunFolder(path.parent).read_record())
 
 
-def load_for(asked: Asked, source: str, labels: str | None, data_home: Path | None) -> Dataset:
-    """Load data for a fitted model; columns of a table are put in the order of the training.
+def load_for(
+    asked: Asked, source: str, labels: str | None, data_home: Path | None, table: TableOptions = _NO_OPTIONS
+) -> Dataset:
+    """Load data for a fitted model; a table is encoded by the columns of the fit, in their order.
 
-    The source of the training keeps the labels it had then, unless others are given.
+    The source of the training keeps the labels it had then, and every table the options it was read with, unless others
+    are given. What readers should know of it is noted.
     """
     record = asked.record
     if labels is None and record is not None and source == record.source:
         labels = record.labels
-    data = load(source, labels=labels, data_home=data_home)
-    names = asked.columns
-    if names is None or data.feature_names is None or list(data.feature_names) == names:
-        return data
-    missing = [name for name in names if name not in data.feature_names]
-    if missing:
-        raise DataError(f"{data.name} must have the columns of the training; it lacks {', '.join(missing)}.")
-    columns = [data.feature_names.index(name) for name in names]
-    return replace(data, X=data.X[:, columns], feature_names=tuple(names))
+    options = options_for(asked, table)
+    known = asked.fitted.columns
+    if known is None and asked.columns is not None:  # of an earlier version, which took numbers only
+        known = Columns(tuple(Column(name, "number", "double") for name in asked.columns))
+    data = load(source, labels=labels, data_home=data_home, table=options, known=known)
+    for sentence in data.notes:
+        note(sentence)
+    return data
+
+
+def options_for(asked: Asked, table: TableOptions) -> TableOptions:
+    """Options of a table, and for what they leave open those of the fit."""
+    return table if asked.record is None else table.or_else(TableOptions.from_document(asked.record.table))

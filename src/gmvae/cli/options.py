@@ -29,14 +29,19 @@ def hyperparameter(name: str, metavar: str, *options: str, more: str = "") -> An
     )
 
 
+def to_standard_output(out: Path | None) -> bool:
+    """Whether results go to standard output: where no file is named, or ``-``."""
+    return out is None or str(out) == "-"
+
+
 def output(metavar: str, about: str, default: str | None = None) -> Any:
     """Where the results of a command go; ``default`` is what the help says of it."""
     return typer.Option("--out", "-o", metavar=metavar, help=about, show_default=default or True)
 
 
 SOURCE_HELP = (
-    f"A file ({OBSERVATIONS}), a folder of images or a built-in set such as 'digits'; "
-    "a part may follow: mnist:test, file.npz:X_train."
+    f"A file ({OBSERVATIONS}), an image, a folder of images or of parts of a table, or a built-in set such as "
+    "'digits'; a part may follow: mnist:test, file.npz:X_train."
 )
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]

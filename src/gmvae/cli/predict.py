@@ -10,7 +10,8 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, output
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, output, to_standard_output
+from gmvae.cli.table_options import reads_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,10 +21,11 @@ _ROWS_AT_ONCE = 16384
 
 
 @app.command(
-    help="Write the cluster of every observation, in the order of the source; as CSV to standard output unless "
-    "-o names a file.",
+    help="Write the cluster of every observation, in the order of the source, behind its id, file name or row number; "
+    "as CSV to standard output unless -o names a file.",
     epilog="Example: gmvae predict runs/digits digits --proba --ambiguous 0.5 --novel 1 -o clusters.parquet",
 )
+@reads_table
 def predict(
     run: RunArgument,
     source: Source,
@@ -31,7 +33,7 @@ def predict(
         Path | None,
         output(
             "FILE",
-            "A .csv or .parquet table, or a .npy array of the labels or of the one thing to add.",
+            "A .csv or .parquet table, a .npy array of the labels or of the one thing to add; or - itself.",
             "CSV to standard output",
         ),
     ] = None,
@@ -59,6 +61,10 @@ def predict(
         ),
     ] = None,
     labels: Annotated[str | None, typer.Option(metavar="COLUMN", help="Leave this column of the table out.")] = None,
+    table: Any = None,
+    keep_columns: Annotated[
+        bool, typer.Option("--keep-columns", help="Add the columns of the table as its file has them.")
+    ] = False,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Rows at a time.", show_default="what caches hold")
     ] = None,
@@ -66,16 +72,21 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
-    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.cli.fitted import load_for, open_fitted, options_for
+    from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.fitted.fitted import ambiguous as is_ambiguous
+    from gmvae.runs.observed import row_ids
 
+    out = None if to_standard_output(out) else out
     suffix = None if out is None else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY))
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     asked = open_fitted(run, device)
     fitted = asked.fitted
-    rows = fitted.rows(load_for(asked, source, labels, data_home).X)
+    data = load_for(asked, source, labels, data_home, table)
+    rows = fitted.rows(data.X)
+    kept = columns_of(source, options_for(asked, table)) if keep_columns else None
     parts = [Part(["label"], lambda _, chances: chances.argmax(axis=1))]
     if proba:
         parts.append(Part([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances))
@@ -97,8 +108,22 @@ def predict(
     if out is not None and suffix == formats.ARRAY:
         write_array(out, len(rows), (array for (array,) in found(parts[-1:])))
         return
-    columns = ([column for each in block for column in each.reshape(len(each), -1).T] for block in found(parts))
-    write_table(out, [name for part in parts for name in part.names], columns)
+    names = [name for part in parts for name in part.names]
+    ids = row_ids(data, names)
+    names.insert(0, ids.name)
+    if kept is not None:
+        names += [f"{name} (source)" if name in names else name for name in kept.column_names if name != ids.name]
+        kept = kept.select([name for name in kept.column_names if name != ids.name])
+
+    def blocks() -> Iterator[list[Any]]:
+        for number, block in enumerate(found(parts)):
+            first = number * _ROWS_AT_ONCE
+            part = slice(first, first + len(block[0]))
+            results = [column for each in block for column in each.reshape(len(each), -1).T]
+            beside = [] if kept is None else kept.slice(first, len(block[0])).columns
+            yield [ids.values[part], *results, *(column.combine_chunks() for column in beside)]
+
+    write_table(out, names, blocks())
 
 
 class Part(NamedTuple):

@@ -12,7 +12,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import Device, RunArgument, output
+from gmvae.cli.options import Device, RunArgument, output, to_standard_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 @app.command(
-    help="Draw new observations: tables as CSV to standard output unless -o names a file, images to a file.",
+    help="Draw new observations: tables as CSV to standard output unless -o names a file, images to a file. Rows of a "
+    "table have its types and levels: numbers within their range in the fit, and whole where all of them were.",
     epilog="Example: gmvae sample runs/digits -n 100 --mean -o samples.png",
 )
 def sample(
@@ -40,7 +41,7 @@ def sample(
         output(
             "FILE",
             "An .npy array; for tables also .csv or .parquet; for images also a .png sheet, whose rows are the "
-            "clusters and share the N images.",
+            "clusters and share the N images. - is standard output.",
             "CSV to standard output",
         ),
     ] = None,
@@ -59,6 +60,7 @@ def sample(
     fitted = asked.fitted
     draw = partial(fitted.draw, mean=mean, seed=draw_seed(seed))
     images = len(fitted.event_shape) == 3
+    out = None if to_standard_output(out) else out
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
     allowed = (formats.ARRAY, ".png") if images else (formats.ARRAY, *formats.WRITTEN_TABLES)
@@ -70,8 +72,12 @@ def sample(
     if out is not None and suffix == formats.ARRAY:
         write_array(out, n, [observations])
         return
-    columns = asked.columns or [f"y_{d}" for d in range(observations.shape[1])]
-    write_table(out, ["cluster", *columns], [[clusters, *observations.T]])
+    if fitted.columns is not None:
+        rows = fitted.columns.decode(observations)
+        names, columns = rows.column_names, [column.combine_chunks() for column in rows.columns]
+    else:
+        names, columns = asked.columns or [f"y_{d}" for d in range(observations.shape[1])], list(observations.T)
+    write_table(out, ["cluster", *names], [[clusters, *columns]])
 
 
 def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:

@@ -65,23 +65,27 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
     return _codes(known, column)
 
 
-def decode_column(known: Column, values: NDArray[Any]) -> pa.Array:
+def decode_column(known: Column, values: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Array:
     """Values of the column's own type; see `Columns.decode`."""
     import pyarrow as pa
 
     values = values.astype(np.float64)
     missing = np.isnan(values)
     if known.kind == "number":
-        values = np.clip(values, known.low, known.high)
-        scale = re.fullmatch(r"decimal\d+\(\d+, (-?\d+)\)", known.dtype)
-        values = (
-            np.round(values, 0 if known.whole else int(scale[1]) if scale else 20) if known.whole or scale else values
-        )
-        return pa.array(values, mask=missing).cast(_type_of(known.dtype))
+        inside = np.clip(values, known.low, known.high)
+        if known.digits is not None:
+            inside = np.round(inside, known.digits)
+        numbers = pa.array(inside if observed is None else np.where(observed, values, inside), mask=missing)
+        try:
+            return numbers.cast(_type_of(known.dtype))
+        except pa.ArrowInvalid:  # observed values that the type of the fit does not hold
+            return numbers
     codes = np.where(missing, 0, values >= 0.5 if known.kind == "yes/no" else np.round(values))
     codes = np.clip(codes, 0, len(known.levels) - 1).astype(np.int32)
-    levels = pa.array(list(known.levels)).cast(_type_of(known.dtype))
-    indices = pa.array(codes, mask=missing)
+    order = known.type_levels or known.levels
+    levels = pa.array(list(order)).cast(_type_of(known.dtype))
+    places = np.array([order.index(level) for level in known.levels], np.int32)
+    indices = pa.array(places[codes], mask=missing)
     coded = pa.DictionaryArray.from_arrays(indices, levels, ordered=known.declared == "ordered")
     return coded if known.declared else coded.cast(levels.type)
 

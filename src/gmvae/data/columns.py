@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmvae.data.cells import Form, listed
 from gmvae.data.coding import decode_column, encode_column
+from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import KINDS, Column, Remarks, learn_column
 
@@ -81,6 +82,12 @@ class Columns:
         """Whether all columns hold numbers or truth values as they are, so that arrays of numbers stand for rows."""
         return all(column.kind == "number" or _is_truth(column) for column in self.columns)
 
+    @property
+    def families(self) -> list[str | None]:
+        """The likelihood of every column of which its type decides; None for numbers and truth values as they are."""
+        names = {"yes/no": "bernoulli", "category": "categorical"}
+        return [None if _is_truth(column) else names.get(column.kind) for column in self.columns]
+
     def counts(self) -> dict[str, int]:
         """How many columns there are of each kind that occurs."""
         found = Counter(column.kind for column in self.columns)
@@ -132,10 +139,13 @@ class Columns:
         others = (*left_out, *(name for name in table.column_names if name not in names))
         return Learned(cls(kept, others, form.missing), remarks.sentences())
 
-    def encode(self, table: pa.Table, *, where: str = "X", form: Form | None = None) -> Encoded:
+    def encode(
+        self, table: pa.Table, *, where: str = "X", form: Form | None = None, ignore: Collection[str] = ()
+    ) -> Encoded:
         """Encode rows of a table that has these columns, in any order and among others.
 
-        Columns that the fit's file did not name are found by their place where the table has other names.
+        Columns that the fit's file did not name are found by their place where the table has other names. Columns to
+        ignore are not noted as left out.
 
         Raises
         ------
@@ -154,33 +164,28 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
-        extra = [name for name in table.column_names if name not in {*names, *self.left_out}]
+        extra = [name for name in table.column_names if name not in {*names, *self.left_out, *ignore}]
         if extra:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)
 
-    def decode(self, y: NDArray[Any]) -> pa.Table:
+    def decode(self, y: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Table:
         """Rows (n, D) as a table with the columns' names, types and levels.
 
-        Numbers are clipped to the range that they had in the fit, and rounded where all of them were whole there or the
-        type has so many digits; truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
+        Numbers are clipped to the range that they had in the fit, and rounded to as many digits as they had there:
+        whole numbers stay whole. Truth values are true from 0.5; codes are rounded to a level; NaN is a missing cell.
+        Numbers that were ``observed``, (n, D), stay as they are.
         """
         import pyarrow as pa
 
-        return pa.table({column.name: decode_column(column, y[:, i]) for i, column in enumerate(self.columns)})
+        as_they_are = [None] * len(self.columns) if observed is None else observed.T
+        decoded = (decode_column(*each) for each in zip(self.columns, y.T, as_they_are, strict=True))
+        return pa.table(dict(zip(self.names, decoded, strict=True)))
 
     def document(self) -> dict[str, Any]:
         """The same as JSON values: of each column what is not its default."""
-        defaults = Column._field_defaults
         return {
-            "columns": [
-                {
-                    name: list(value) if isinstance(value, tuple) else value
-                    for name, value in column._asdict().items()
-                    if name not in defaults or value != defaults[name]
-                }
-                for column in self.columns
-            ],
+            "columns": [document_of(column) for column in self.columns],
             "left_out": list(self.left_out),
             "missing": list(self.missing),
         }
@@ -195,8 +200,8 @@ class Columns:
             If it is something else.
         """
         try:
-            columns = tuple(_column(entry) for entry in document["columns"])
-            others = {name: tuple(map(_text, document[name])) for name in ("left_out", "missing")}
+            columns = tuple(column_of(entry) for entry in document["columns"])
+            others = {name: texts_of(document[name]) for name in ("left_out", "missing")}
             if not columns:
                 raise ValueError("there are none")
         except (KeyError, TypeError, ValueError) as error:
@@ -229,26 +234,3 @@ def _first_of(remarks: Remarks) -> str:
 
 def _is_truth(column: Column) -> bool:
     return column.kind == "yes/no" and not isinstance(column.levels[0], str) and list(column.levels) == [0, 1]
-
-
-def _column(entry: dict[str, Any]) -> Column:
-    column = Column(**{**entry, "levels": tuple(entry.get("levels", ()))})
-    sound = (
-        isinstance(column.name, str)
-        and column.kind in KINDS
-        and isinstance(column.dtype, str)
-        and all(isinstance(level, str | int | float) for level in column.levels)
-        and (len(column.levels) == 2 if column.kind == "yes/no" else (column.kind == "number") != bool(column.levels))
-        and column.declared in ("", "unordered", "ordered")
-        and isinstance(column.whole, bool)
-        and all(isinstance(value, int | float) for value in (column.low, column.high))
-    )
-    if not sound:
-        raise ValueError(f"the column {entry}")
-    return column
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} for text")
-    return value

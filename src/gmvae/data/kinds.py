@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvae.data.cells import Form, check_finite, cleaned, is_text, listed
 from gmvae.data.errors import DataError
@@ -23,6 +24,8 @@ MOST_LEVELS = 1000
 """Of a category: each is an input and an output of the network."""
 _FEW_LEVELS = 12
 """As many may all differ from row to row, in tables of few rows."""
+_A_FEW = 1000
+_MOST_DIGITS = 6
 _ENOUGH_ROWS = 20
 """Rows from which whole numbers that all differ are remarkable."""
 
@@ -37,11 +40,13 @@ class Column(NamedTuple):
     dtype : str
         Arrow's name of the type of the values.
     levels : tuple
-        What the codes 0, 1, … stand for: two of a yes/no column, all of a category; text or the column's own values.
+        What the codes 0, 1, … stand for: the levels that the fit had; text or the column's own values.
     declared : {"", "unordered", "ordered"}
         Whether the type names the levels: ``category`` of pandas, ``Enum`` of polars, a dictionary of Arrow.
-    whole : bool
-        Whether all numbers of the fit are whole.
+    type_levels : tuple
+        All levels of such a type in its order, where the fit had some of them only.
+    digits : int, optional
+        Most digits behind the decimal mark of the numbers in the fit; 0 where all were whole, None for more than six.
     low, high : float
         Range of the numbers in the fit.
     """
@@ -51,9 +56,15 @@ class Column(NamedTuple):
     dtype: str
     levels: tuple[Level, ...] = ()
     declared: Literal["", "unordered", "ordered"] = ""
-    whole: bool = False
+    type_levels: tuple[Level, ...] = ()
+    digits: int | None = None
     low: float = 0.0
     high: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all numbers of the fit are whole."""
+        return self.digits == 0
 
 
 class Remarks:
@@ -144,6 +155,7 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
     from pyarrow import types
 
     dtype = str(column.type)
+    scale = column.type.scale if types.is_decimal(column.type) else 0
     if types.is_decimal(column.type):
         column = column.cast(pa.float64())
     values = column.drop_null().to_numpy()
@@ -158,7 +170,17 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
     n = len(values)
     if whole and n >= _ENOUGH_ROWS and float(high) - float(low) >= n - 1 and len(np.unique(values)) == n:
         remarks.add(_MAYBE_ID, name)
-    return Column(name, "number", dtype, whole=whole, low=float(low), high=float(high))
+    return Column(name, "number", dtype, digits=scale or _digits(values), low=float(low), high=float(high))
+
+
+def _digits(values: NDArray[Any]) -> int | None:
+    if values.dtype.kind in "iu":
+        return 0
+    few = values[:_A_FEW]
+    for digits in range(_MOST_DIGITS + 1):
+        if (np.round(few, digits) == few).all() and (np.round(values, digits) == values).all():
+            return digits
+    return None
 
 
 def _levels(
@@ -174,8 +196,7 @@ def _levels(
     n = len(column) - column.null_count
     levels = sorted(found, key=natural if is_text(column.type) else None)
     if order is not None:
-        kept = set(found) if len(order) > MOST_LEVELS else {*order}
-        levels = [level for level in order if level in kept]
+        levels = [level for level in order if level in {*found}]
     if len(found) < 2:
         remarks.add(_ONE, name)
         return None
@@ -190,7 +211,9 @@ def _levels(
     if len(levels) > MOST_LEVELS:
         remarks.add(_MANY, name)
         return None
-    return Column(name, "yes/no" if len(levels) == 2 else "category", _plain(column.type), tuple(levels), declared)
+    kind: Kind = "yes/no" if len(levels) == 2 else "category"
+    others = tuple(order) if order is not None and len(order) > len(levels) else ()
+    return Column(name, kind, _plain(column.type), tuple(levels), declared, others)
 
 
 def _declared_levels(column: pa.ChunkedArray, form: Form) -> list[Any]:

@@ -18,9 +18,11 @@ from gmvae.data.options import TableOptions
 from gmvae.data.parts import holds_parts
 from gmvae.data.record import DataError, Dataset
 from gmvae.data.sets import BUILT_IN, find
-from gmvae.data.tables import read_table
+from gmvae.data.tables import open_table, read_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from gmvae.data.columns import Columns
 
 _NO_OPTIONS = TableOptions()
@@ -71,6 +73,8 @@ def load(
     if built_in is not None:
         if labels is not None:
             raise DataError(f"`labels` must be left out for the built-in set {text!r}, which brings its own.")
+        if known is None:
+            _refuse_options(table, text)
         return load_builtin(*built_in, data_home)
     path, part = _place(text)
     try:
@@ -82,7 +86,26 @@ def load(
             f"{path.name} and its labels must fit into memory; they do not: take fewer rows, smaller images or .npy, "
             "which stays on disk."
         ) from error
+    if data.columns is None and known is None:
+        _refuse_options(table, data.name)
     return data
+
+
+def columns_of(source: str | Path, options: TableOptions = _NO_OPTIONS) -> pa.Table:
+    """The columns of a table as its file has them; DataError if the source is none."""
+    path = Path(source).expanduser()
+    if not path.exists() or not (path.is_dir() or path.name.lower().endswith(formats.TABLES)) or _is_of_images(path):
+        raise DataError(f"`--keep-columns` must be for a table; got {os.fspath(source)!r}: leave it out.")
+    return open_table(path, options).table
+
+
+def _refuse_options(table: TableOptions, name: str) -> None:
+    for said in table.document():
+        raise DataError(f"`--{said}` must be for a table; got {name}: leave it out.")
+
+
+def _is_of_images(path: Path) -> bool:
+    return path.is_dir() and (holds_images(path) or not holds_parts(path))
 
 
 def _place(text: str) -> tuple[Path, str | None]:
@@ -110,9 +133,9 @@ def _read(
     if part is not None:
         raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}.")
     if path.is_dir():
-        if not holds_images(path) and holds_parts(path):
-            return read_table(path, labels, options, known)
-        return read_folder(path, labels)
+        if _is_of_images(path):
+            return read_folder(path, labels)
+        return read_table(path, labels, options, known)
     if name.endswith(formats.TABLES):
         return read_table(path, labels, options, known)
     if name.endswith(formats.IMAGES):

@@ -43,8 +43,8 @@ def read_table(
 ) -> Dataset:
     """Read a table, one observation per row; a column that ``labels`` names is taken out as labels.
 
-    Columns ``known`` of a fit encode it; without them their kinds are found, and every row must have a value. DataError
-    if the file cannot be read, it is in doubt what it holds, or it has cells that its columns cannot have.
+    Columns ``known`` of a fit encode it; without them their kinds are found. DataError if the file cannot be read, it
+    is in doubt what it holds, or it has cells that its columns cannot have.
     """
     opened = open_table(path, options, known)
     table, where = opened.table, path.name
@@ -67,6 +67,11 @@ def read_table(
     lenient = known is not None
     drop = _named(table, options.drop, "--drop", where, lenient)
     wanted = _named(table, options.columns, "--columns", where, lenient)
+    both = [name for name in drop if name in wanted]
+    if both:
+        raise DataError(
+            f"`--columns` and `--drop` must name different columns; got {both[0]!r} in both: leave out one."
+        )
     taken = [name for name in [*taken, *drop] if name not in wanted]
     if known is None:
         others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
@@ -79,10 +84,11 @@ def read_table(
         notes += said
     else:
         columns = known
-        left = table.drop_columns([name for name in dict.fromkeys(taken) if name.strip() not in known.names])
-    X, said = columns.encode(left, where=where, form=opened.form)
+        left = table
+    X, said = columns.encode(left, where=where, form=opened.form, ignore=taken)
     notes += said
-    notes += _empty_rows(X, where, ids, fitting=known is None)
+    if known is not None:
+        notes += _empty_rows(X, where, ids)
     return Dataset(where, X, y, columns.names, columns=columns, ids=ids, notes=tuple(notes))
 
 
@@ -198,16 +204,12 @@ def _ids(table: pa.Table, names: Sequence[str]) -> Ids:
     return Ids(name, np.array(texts, dtype=object))
 
 
-def _empty_rows(X: np.ndarray, where: str, ids: Ids | None, *, fitting: bool) -> list[str]:
+def _empty_rows(X: np.ndarray, where: str, ids: Ids | None) -> list[str]:
     if X.dtype.kind != "f":
         return []
     empty = np.flatnonzero(np.isnan(X).all(axis=1))
     if not len(empty):
         return []
     name = "" if ids is None else f" ({ids.name} {ids.values[empty[0]]})"
-    if fitting:
-        raise DataError(
-            f"{where} must have a value in every row to fit; got none in data row {empty[0] + 1}{name}: remove the row."
-        )
     rows = f"Data row {empty[0] + 1}{name} has" if len(empty) == 1 else f"{len(empty):,} rows have"
     return [f"{rows} no value at all in {where}: the answer is what holds for any row."]

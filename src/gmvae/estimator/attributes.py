@@ -31,6 +31,8 @@ class FittedAttributes(BaseEstimator, ABC):
     random_state: Any
     labels_: np.ndarray
     _fitted: Fitted
+    _like: Any = None
+    """No rows of the fit's table, by whose library answers become frames."""
 
     @property
     def fitted_(self) -> Fitted:
@@ -39,6 +41,8 @@ class FittedAttributes(BaseEstimator, ABC):
         return self._fitted
 
     likelihood_ = _Fact(lambda fitted: fitted.likelihood)
+    column_likelihoods_ = _Fact(lambda fitted: fitted.column_likelihoods)
+    categories_ = _Fact(lambda fitted: fitted.categories)
     event_shape_ = _Fact(lambda fitted: fitted.event_shape)
     n_components_ = _Fact(lambda fitted: fitted.config.K)
     style_dim_ = _Fact(lambda fitted: fitted.config.D_w)

@@ -45,7 +45,11 @@ class GMVAE(FittedQueries):
     style_dim_ : int
         Dimension of the style.
     likelihood_ : str
-        The likelihood that was taken.
+        The likelihood that was taken; "mixed" where columns have several, or entries are missing.
+    column_likelihoods_ : dict
+        That of every column of a table, by name or number.
+    categories_ : dict
+        Levels of every column of categories or of two answers, by name.
     n_components_effective_ : float
         Effective number of clusters, exp of the entropy of `weights_`.
     lower_bound_ : float
@@ -226,7 +230,7 @@ class GMVAE(FittedQueries):
                         on_epoch=shown,
                         on_start=on_start,
                     )
-            self._adopt(found)
+            self._adopt(found, X)
         return self
 
     @classmethod

@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.arrays import FARTHEST
+from gmvae.data.columns import Columns
+from gmvae.estimator.frames import KINDS, encoded, learned, needs_columns
 from gmvae.networks import Shape
 from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
 
@@ -23,6 +25,8 @@ def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) 
     ValueError if X is not numeric, not finite, too few for the components or neither rows nor images.
     """
     X = _host(X)
+    if needs_columns(X):
+        return _table(estimator, X, n_components)
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2)
@@ -36,9 +40,24 @@ def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) 
     return observations
 
 
-def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape) -> np.ndarray:
-    """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too."""
+def _table(estimator: BaseEstimator, X: Any, n_components: int | str) -> Observations:
+    rows, columns, names = learned(X)
+    estimator.n_features_in_ = len(names)
+    estimator.feature_names_in_ = np.array(names, dtype=object)
+    kinds = [KINDS[column.kind] for column in columns]
+    observations = Observations(rows, columns.names, kinds, columns)
+    observations.check(n_components)
+    return observations
+
+
+def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> np.ndarray:
+    """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too.
+
+    With ``columns``, those of the fit's table, X is a table whose columns are found by name.
+    """
     X = _host(X)
+    if columns is not None and (not columns.of_numbers or needs_columns(X)):
+        return encoded(X, columns)
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
     flat = _numbers(X, validate_data, estimator, reset=False)

@@ -10,7 +10,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
+from gmvae.arrays import missing
 from gmvae.estimator.attributes import FittedAttributes
+from gmvae.estimator.frames import decoded
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
 from gmvae.fitted.sampling import Components
@@ -87,7 +89,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         return self.fitted_.style(self._rows(X), batch_size)
 
-    def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+    def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> Any:
         """Mean of the data given latents. `batch_size` is that of `predict`.
 
         Parameters
@@ -98,11 +100,12 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         Returns
         -------
         observations : ndarray of shape (n, n_features) or (n, C, H, W)
-            In the data's units; uint8 images come back as values in [0, 1].
+            In the data's units; uint8 images come back as values in [0, 1]. A frame where the fit's X was one with
+            more than numbers: whole numbers stay whole, and all within the range of the fit.
         """
-        return self.fitted_.observations(latent_rows(X, self._n_features_out), batch_size)
+        return self._as_given(self.fitted_.observations(latent_rows(X, self._n_features_out), batch_size))
 
-    def reconstruct(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+    def reconstruct(self, X: Any, *, batch_size: int | None = None) -> Any:
         """Observations after a passage through the latent space; shape as `inverse_transform`'s."""
         return self.inverse_transform(self.transform(X, batch_size=batch_size), batch_size=batch_size)
 
@@ -171,7 +174,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def sample(
         self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[Any, np.ndarray]:
         """Draw new observations from the model.
 
         Parameters
@@ -188,12 +191,15 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
+            A frame as `inverse_transform`'s where the fit's X was one with more than numbers.
         labels : ndarray of shape (n_samples,)
             The cluster of every observation.
         """
-        return self.fitted_.draw(n_samples, component, style, mean=mean, seed=draw_seed(self.random_state))
+        seed = draw_seed(self.random_state)
+        rows, labels = self.fitted_.draw(n_samples, component, style, mean=mean, seed=seed)
+        return self._as_given(rows), labels
 
-    def impute(self, X: Any, n_samples: int = 0, *, batch_size: int | None = None) -> np.ndarray:
+    def impute(self, X: Any, n_samples: int = 0, *, batch_size: int | None = None) -> Any:
         """Fill missing entries by what the model says of them given the observed ones.
 
         Parameters
@@ -209,9 +215,17 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
-            With ``n_samples`` draws they are stacked along a leading axis. Observed entries stay as they are.
+            Observed entries stay as they are. With ``n_samples`` draws they are stacked along a leading axis. Frames
+            with more than numbers are answered by frames of the columns that were fitted, draws by a list of them.
         """
-        return self.fitted_.impute(self._rows(X), n_samples, seed=draw_seed(self.random_state), batch_size=batch_size)
+        seed = draw_seed(self.random_state)
+        rows = self._rows(X)
+        filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
+        if n_samples == 0:
+            return self._as_given(filled, X, ~missing(rows))
+        if self.fitted_.columns is None or self.fitted_.columns.of_numbers:
+            return filled
+        return [self._as_given(each, X, ~missing(rows)) for each in filled]
 
     def components(self, style: Any = None) -> Components:
         """Components of the latent mixture p(x|w) at one style.
@@ -230,12 +244,20 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def _rows(self, X: Any) -> np.ndarray:
         fitted = self.fitted_
-        rows = query_rows(self, X, fitted.event_shape)
+        rows = query_rows(self, X, fitted.event_shape, fitted.columns)
         fitted.model.likelihood.check(rows)
         return rows
 
-    def _adopt(self, found: Fit) -> None:
+    def _as_given(self, rows: np.ndarray, like: Any = None, observed: np.ndarray | None = None) -> Any:
+        """Rows (n, *event) in the form of the fit's X: a frame where that was one with more than numbers."""
+        columns = self.fitted_.columns
+        if columns is None or columns.of_numbers:
+            return rows
+        return decoded(rows, columns, self._like if like is None else like, observed)
+
+    def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted
+        self._like = None if found.fitted.columns is None else X[:0]
         self.labels_ = found.proba.argmax(1)
 
     def _shown(self, on_epoch: Callable[[Self], object] | None) -> Callable[[Fitted], object] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gmvae.config import Config
@@ -12,13 +14,20 @@ from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
+from gmvae.runs.fit import task_in
+from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
 
 _OWN = {"random_state", "warm_start"}
 
 
 def fit_together(
-    estimators: Sequence[GMVAE], X: Any, *, on_epoch: Callable[[GMVAE], object] | None = None
+    estimators: Sequence[GMVAE],
+    X: Any,
+    *,
+    run_dirs: Sequence[str | Path] | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[GMVAE], object] | None = None,
 ) -> list[GMVAE]:
     """Fit estimators that differ in `random_state` alone.
 
@@ -31,6 +40,10 @@ def fit_together(
     estimators : sequence of GMVAE
     X : array-like
         As in `GMVAE.fit`.
+    run_dirs : sequence of str or Path, optional
+        A folder for each of them, as `run_dir` in `GMVAE.fit`.
+    resume : bool
+        Go on from the checkpoints in those of ``run_dirs`` that hold a run; the others are begun.
     on_epoch : callable, optional
         As in `GMVAE.fit`; it is called for each of them, and may tell them apart by `random_state`.
 
@@ -42,7 +55,8 @@ def fit_together(
     Raises
     ------
     ValueError
-        If there is no estimator, if they differ in more than `random_state`, or as `GMVAE.fit` does.
+        If there is no estimator, if they differ in more than `random_state`, if there is not one folder for each, or
+        as `GMVAE.fit` does.
     DivergedError
         If training stays non-finite although the learning rate was lowered.
 
@@ -66,16 +80,31 @@ def fit_together(
                     f"`estimators` must differ in `random_state` alone; got {name}={shared[name]!r} and {value!r}: "
                     "fit them one by one."
                 )
+    if run_dirs is not None and len({Path(run_dir) for run_dir in run_dirs}) != len(estimators):
+        raise ValueError(
+            f"`run_dirs` must be as many different folders as estimators, {len(estimators)}; got {len(run_dirs)}, "
+            f"{len({Path(run_dir) for run_dir in run_dirs})} of them different: name one for each."
+        )
     config = Config(**shared)
-    with restored_unless_finished(estimators):
+    with restored_unless_finished(estimators), ExitStack() as held:
         observations = fit_observations(estimators[0], X, config.n_components)
         for estimator in estimators[1:]:
             fit_observations(estimator, X, config.n_components)  # it takes note of X's features
-        tasks = [Task(draw_seed(each.random_state), on_epoch=each._shown(on_epoch)) for each in estimators]
+        tasks = []
+        for index, estimator in enumerate(estimators):
+            shown = estimator._shown(on_epoch)
+            if run_dirs is None:
+                tasks.append(Task(draw_seed(estimator.random_state), on_epoch=shown))
+            else:
+                folder = RunFolder(Path(run_dirs[index]))
+                held.enter_context(folder.alone())
+                own = replace(config, random_state=estimator.random_state)
+                go_on = resume and folder.config.is_file()
+                tasks.append(task_in(folder, observations, own, resume=go_on, on_epoch=shown))
         for estimator, found in zip(estimators, fit(observations, config, tasks), strict=True):
-            own = {name: getattr(estimator, name) for name in _OWN}
-            fitted = replace(found.fitted, config=replace(found.fitted.config, **own))
-            estimator._adopt(found._replace(fitted=fitted))
+            settings = {name: getattr(estimator, name) for name in _OWN}
+            fitted = replace(found.fitted, config=replace(found.fitted.config, **settings))
+            estimator._adopt(found._replace(fitted=fitted), X)
     return list(estimators)
 
 

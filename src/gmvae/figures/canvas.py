@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from numpy.typing import ArrayLike, NDArray
 
 from gmvae.atomic import replacing
 
+_REFERENCE = "0.4"
 _DPI = 150
 _VECTOR_FORMATS = ("pdf", "svg")
 
@@ -28,6 +32,26 @@ def axes_or_new(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axe
 def open_frame(ax: Axes) -> None:
     """Hide the top and right spines."""
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def reference(ax: Axes, value: float, words: str, dash: str = "-", *, upright: bool = False, **placed: Any) -> None:
+    """Draw a named grey line: across at a height, or upright; the name is above its end unless ``placed`` elsewhere."""
+    draw, end, axis, anchor = (
+        (ax.axvline, (value, 1), ax.get_xaxis_transform(), "center")
+        if upright
+        else (ax.axhline, (1, value), ax.get_yaxis_transform(), "right")
+    )
+    draw(value, color=_REFERENCE, linestyle=dash, linewidth=1.5 if dash == ":" else 0.8, zorder=0.5)
+    placement = {"xytext": (0, 2), "ha": anchor, **placed}
+    ax.annotate(words, end, xycoords=axis, textcoords="offset points", color=_REFERENCE, fontsize="small", **placement)
+
+
+def columns_of(table: Mapping[str, ArrayLike], needed: Iterable[str], sentence: str) -> dict[str, NDArray[np.float64]]:
+    """Columns as arrays; without all that are needed a ValueError of this sentence and the names of the others."""
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise ValueError(f"{sentence}; got none named {', '.join(missing)}.")
+    return {name: np.asarray(column, dtype=np.float64) for name, column in table.items()}
 
 
 def letter_panels(panels: Iterable[Axes]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from gmvae.figures.canvas import new_figure, open_frame
+from gmvae.figures.canvas import columns_of, new_figure, open_frame, reference
 from gmvae.figures.palette import COLOURS
 
-_HALVES, _FITS, _SCORE, _REFERENCE = COLOURS[0], COLOURS[5], COLOURS[2], "0.4"
+_HALVES, _FITS, _SCORE = COLOURS[0], COLOURS[5], COLOURS[2]
+_BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
 _NEEDED = ("n_components", "stability", "stability_error", "separation", "score")
 
 Columns = dict[str, NDArray[np.float64]]
@@ -47,99 +49,58 @@ def choice_of_k(
     ValueError
         If a column is missing.
     """
-    missing = [name for name in _NEEDED if name not in table]
-    if missing:
-        raise ValueError(f"`table` must have a column for all evidence; got none named {', '.join(missing)}.")
-    columns = {name: np.asarray(column, dtype=np.float64) for name, column in table.items()}
-    bounds = columns.get("lower_bound_mean")
-    fitted = bounds is not None and bool(np.isfinite(bounds).any())
-    canvas = _new_figure(3 if fitted else 2) if fig is None else fig
-    panels = canvas.subplots(1, 3 if fitted else 2, sharex=True)
-    _stability(panels[0], columns)
-    _score(panels[1], columns)
-    if fitted:
-        _bound(panels[2], columns, held_out=held_out)
-    for panel in panels:
+    columns = columns_of(table, _NEEDED, "`table` must have a column for all evidence")
+    draw: list[Callable[[Axes, Columns], None]] = [_stability, _score]
+    if np.isfinite(columns.get("lower_bound_mean", np.nan)).any():
+        draw.append(partial(_bound, title="Held-out bound" if held_out else "Bound on training rows"))
+    if fig is None:
+        fig = new_figure(3.8 * len(draw), 3.6)
+        fig.set_layout_engine("constrained", wspace=0.06)
+    for draw_into, panel in zip(draw, fig.subplots(1, len(draw), sharex=True), strict=True):
+        draw_into(panel, columns)
+        panel.set_title(panel.get_title(), pad=14)
         panel.set_xlabel("number of clusters, K")
         panel.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        panel.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2))
         open_frame(panel)
         if n_components is not None:
-            _mark(panel, n_components)
-    return canvas
-
-
-def _new_figure(n_panels: int) -> Figure:
-    figure = new_figure(3.8 * n_panels, 3.6)
-    figure.set_layout_engine("constrained", wspace=0.06)
-    return figure
+            reference(panel, n_components, f"K = {n_components}", ":", upright=True, xytext=(0, 3))
+    return fig
 
 
 def _stability(ax: Axes, columns: Columns) -> None:
     number, mean, error = (columns[name] for name in ("n_components", "stability", "stability_error"))
-    _band(ax, number, mean - error, mean + error, _HALVES)
-    ax.plot(number, mean, color=_HALVES, label="between halves of the data, ± standard error", **_marks("o"))
+    ax.fill_between(number, mean - error, mean + error, color=_HALVES, **_BAND)
+    _line(ax, number, mean, "between halves of the data, ± standard error", color=_HALVES, marker="o")
     agreement = columns.get("agreement")
     if agreement is not None and np.isfinite(agreement).any():
-        ax.plot(number, agreement, color=_FITS, linestyle="--", label="between fits", **_marks("s"))
-    ax.set(ylabel="adjusted Rand index")
-    ax.set_title("Stability", pad=14)
-    ax.set_ylim(min(0.0, 1.05 * float(np.nanmin(mean - error, initial=0.0))), 1.05)
-    _legend(ax)
+        _line(ax, number, agreement, "between fits", color=_FITS, marker="s", linestyle="--")
+    ax.set(title="Stability", ylabel="adjusted Rand index", ylim=_to_one(mean - error))
 
 
 def _score(ax: Axes, columns: Columns) -> None:
     number, separation, score = (columns[name] for name in ("n_components", "separation", "score"))
-    ax.plot(number, separation, color=_HALVES, label="separation", **_marks("o"))
-    ax.plot(
-        number, score, color=_SCORE, linestyle="--", label="score: stability × separation × (1 − 1/K²)", **_marks("^")
-    )
+    _line(ax, number, separation, "separation", color=_HALVES, marker="o")
+    words = "score: stability × separation × (1 − 1/K²)"
+    _line(ax, number, score, words, color=_SCORE, marker="^", linestyle="--")
     if np.isfinite(score).any():
         best = int(np.nanargmax(score))
         enough = score[best] - columns["stability_error"][best] * separation[best] * (1.0 - 1.0 / number[best] ** 2)
         ax.axhline(enough, color=_SCORE, linewidth=0.8, zorder=1, label="best score − standard error")
-    ax.set_title("Separation and score", pad=14)
-    low = np.nanmin(np.concatenate([separation, score]), initial=0.0)
-    ax.set_ylim(min(0.0, 1.05 * float(low)), 1.05)
-    _legend(ax)
+    ax.set(title="Separation and score", ylim=_to_one(np.concatenate([separation, score])))
 
 
-def _bound(ax: Axes, columns: Columns, *, held_out: bool) -> None:
-    number = columns["n_components"]
-    _band(ax, number, columns["lower_bound_worst"], columns["lower_bound_best"], _FITS)
-    ax.plot(
-        number,
-        columns["lower_bound_mean"],
-        color=_FITS,
-        linestyle="--",
-        label="mean of the fits, worst to best",
-        **_marks("s"),
-    )
-    ax.set(ylabel="nats per observation")
-    ax.set_title("Held-out bound" if held_out else "Bound on training rows", pad=14)
-    _legend(ax)
+def _bound(ax: Axes, columns: Columns, title: str) -> None:
+    number, mean = columns["n_components"], columns["lower_bound_mean"]
+    ax.fill_between(number, columns["lower_bound_worst"], columns["lower_bound_best"], color=_FITS, **_BAND)
+    _line(ax, number, mean, "mean of the fits, worst to best", color=_FITS, marker="s", linestyle="--")
+    ax.set(title=title, ylabel="nats per observation")
 
 
-def _mark(ax: Axes, n_components: int) -> None:
-    ax.axvline(n_components, color=_REFERENCE, linestyle=":", linewidth=1.5, zorder=1)
-    ax.annotate(
-        f"K = {n_components}",
-        (n_components, 1),
-        xytext=(0, 3),
-        xycoords=ax.get_xaxis_transform(),
-        textcoords="offset points",
-        ha="center",
-        color=_REFERENCE,
-        fontsize="small",
-    )
+def _line(ax: Axes, number: NDArray[Any], values: NDArray[Any], label: str, **style: Any) -> None:
+    ax.plot(number, values, label=label, markersize=4, linewidth=1.5, **style)
 
 
-def _band(ax: Axes, number: NDArray[Any], low: NDArray[Any], high: NDArray[Any], colour: str) -> None:
-    ax.fill_between(number, low, high, color=colour, alpha=0.2, linewidth=0)
-
-
-def _marks(shape: str) -> dict[str, Any]:
-    return {"marker": shape, "markersize": 4, "linewidth": 1.5}
-
-
-def _legend(ax: Axes) -> None:
-    ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2))
+def _to_one(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Limits from 0, or the lowest value if it is negative, to 1."""
+    return min(0.0, 1.05 * float(np.nanmin(values, initial=0.0))), 1.05

@@ -8,7 +8,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from gmvae.figures.canvas import axes_or_new, open_frame
+from gmvae.figures.canvas import axes_or_new, open_frame, reference
 from gmvae.figures.palette import colour
 from gmvae.metrics import Confusion
 
@@ -44,17 +44,7 @@ def cluster_sizes(counts: ArrayLike, ax: Axes | None = None, *, sort: bool = Fal
     bars = panel.bar(np.arange(len(order)), heights[order], color=[colour(int(k)) for k in order])
     total = heights.sum()
     if total > 0:
-        panel.axhline(total / len(heights), color="0.4", linestyle="--", linewidth=0.8, zorder=0)
-        panel.annotate(
-            "equal shares",
-            (1, total / len(heights)),
-            xytext=(4, 0),
-            xycoords=panel.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center",
-            color="0.4",
-            fontsize="small",
-        )
+        reference(panel, total / len(heights), "equal shares", "--", xytext=(4, 0), ha="left", va="center")
         if len(order) <= _MOST_LABELLED_BARS:
             shares = [_percent(share) for share in heights[order] / total]
             outline = [withStroke(linewidth=2.5, foreground="white")]
@@ -89,15 +79,9 @@ def confusion(table: Confusion, ax: Axes | None = None, *, percent: bool = False
     if max(n_classes, n_clusters) <= _MOST_LABELLED_CELLS:
         for row, column in np.argwhere(table.matrix > 0):
             share, count = shares[row, column], table.matrix[row, column]
-            panel.text(
-                column,
-                row,
-                _percent(share).removesuffix("%") if percent else str(count),
-                ha="center",
-                va="center",
-                fontsize="x-small",
-                color="white" if share > 0.55 else "0.15",
-            )
+            words = _percent(share).removesuffix("%") if percent else str(count)
+            ink = "white" if share > 0.55 else "0.15"
+            panel.text(column, row, words, ha="center", va="center", fontsize="x-small", color=ink)
     panel.set_xticks(range(n_clusters), [str(name) for name in table.clusters])
     panel.set_yticks(range(n_classes), [str(name) for name in table.classes])
     panel.set_xticks(np.arange(0.5, n_clusters - 1), minor=True)

@@ -12,11 +12,17 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from gmvae.figures.canvas import axes_or_new, new_figure, open_frame
+from gmvae.figures.canvas import axes_or_new, columns_of, new_figure, open_frame, reference
 from gmvae.figures.palette import COLOURS
 
-_TRAIN, _HELD_OUT, _REFERENCE = COLOURS[0], COLOURS[5], "0.4"
-_NATS = "nats per observation"
+_TRAIN, _HELD_OUT = COLOURS[0], COLOURS[5]
+_TITLES = {
+    "lower_bound": "Lower bound",
+    "reconstruction": "Reconstruction",
+    "conditional_prior": "Conditional prior (cost)",
+    "w_prior": "w-prior (cost)",
+    "effective_components": "Clusters in use",
+}
 _TRANSIENT = 4.0
 """The first tenth of a curve is cropped if the curve spans more than this many times the rest."""
 
@@ -48,28 +54,22 @@ def learning_curves(
     ValueError
         If a column is missing.
     """
-    needed = ("epoch", "lower_bound", "reconstruction", "conditional_prior", "w_prior", "z_prior")
-    missing = [name for name in (*needed, "effective_components") if name not in history]
-    if missing:
-        raise ValueError(f"`history` must have a column for every term; got none named {', '.join(missing)}.")
+    columns = columns_of(history, ("epoch", *_TITLES, "z_prior"), "`history` must have a column for every term")
+    epoch = columns["epoch"]
     canvas = new_figure(10.5, 5.6) if fig is None else fig
     (bound, reconstruction, conditional), (style, information, usage) = canvas.subplots(2, 3)
-    columns = {name: np.asarray(column, dtype=np.float64) for name, column in history.items()}
-    epoch = columns["epoch"]
-
-    _curve(bound, epoch, columns["lower_bound"], "Lower bound", label="training")
+    for panel, (name, title) in zip((bound, reconstruction, conditional, style, usage), _TITLES.items(), strict=True):
+        _curve(panel, epoch, columns[name], title)
+    z_prior_curve(epoch, columns["z_prior"], information, min_information=min_information, n_components=n_components)
     held_out = columns.get("lower_bound_held_out")
     if held_out is not None and np.isfinite(held_out).any():
+        bound.lines[0].set_label("training")
         bound.plot(epoch, held_out, color=_HELD_OUT, linestyle="--", label="held out", **_points(epoch))
         bound.legend(frameon=False, loc="lower right")
-    _curve(reconstruction, epoch, columns["reconstruction"], "Reconstruction")
-    _curve(conditional, epoch, columns["conditional_prior"], "Conditional prior (cost)")
-    _curve(style, epoch, columns["w_prior"], "w-prior (cost)")
-    z_prior_curve(epoch, columns["z_prior"], information, min_information=min_information, n_components=n_components)
-    _curve(usage, epoch, columns["effective_components"], "Clusters in use", unit="effective number")
+    usage.set_ylabel("effective number")
     _from_zero(usage, columns["effective_components"], n_components)
     if n_components is not None:
-        _reference(usage, n_components, f"K = {n_components}", "-")
+        reference(usage, n_components, f"K = {n_components}")
     return canvas
 
 
@@ -103,12 +103,12 @@ def z_prior_curve(
     if cost.ndim == 2:
         panel.plot(step, cost.T, color=_TRAIN, alpha=0.3, linewidth=0.9)
         cost = cost.mean(axis=0)
-    _curve(panel, np.asarray(step), cost, "z-prior (cost)", step_name=step_name)
+    _curve(panel, np.asarray(step), cost, "z-prior (cost)", step_name)
     _from_zero(panel, cost, max(min_information, ceiling or 0.0))
     if ceiling is not None:
-        _reference(panel, ceiling, f"log K = {ceiling:.2f}", "-")
+        reference(panel, ceiling, f"log K = {ceiling:.2f}")
     if min_information > 0:
-        _reference(panel, min_information, f"λ = {min_information:g}", ":")
+        reference(panel, min_information, f"λ = {min_information:g}", ":")
     return panel
 
 
@@ -136,18 +136,9 @@ def accuracy_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], ax: Axes 
     return panel
 
 
-def _curve(
-    ax: Axes,
-    step: NDArray[Any],
-    values: NDArray[np.float64],
-    title: str,
-    *,
-    unit: str = _NATS,
-    step_name: str = "epoch",
-    label: str = "",
-) -> None:
-    ax.plot(step, values, color=_TRAIN, label=label, **_points(step))
-    ax.set(title=title, xlabel=step_name, ylabel=unit)
+def _curve(ax: Axes, step: NDArray[Any], values: NDArray[np.float64], title: str, step_name: str = "epoch") -> None:
+    ax.plot(step, values, color=_TRAIN, **_points(step))
+    ax.set(title=title, xlabel=step_name, ylabel="nats per observation")
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     late = values[len(values) // 10 :]
     late = late[np.isfinite(late)]
@@ -166,17 +157,3 @@ def _from_zero(ax: Axes, values: NDArray[np.float64], ceiling: float | None) -> 
     """Scale from 0 to the highest value, with room for the label above a reference line."""
     highest = max(np.nanmax(values, initial=0.0), ceiling or 0.0)
     ax.set_ylim(0, 1.15 * highest or 1.0)
-
-
-def _reference(ax: Axes, value: float, words: str, dash: str) -> None:
-    ax.axhline(value, color=_REFERENCE, linestyle=dash, linewidth=1.5 if dash == ":" else 0.8, zorder=1)
-    ax.annotate(
-        words,
-        (1, value),
-        xytext=(0, 2),
-        xycoords=ax.get_yaxis_transform(),
-        textcoords="offset points",
-        ha="right",
-        color=_REFERENCE,
-        fontsize="small",
-    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from numpy.typing import NDArray
 
 from gmvae.figures.canvas import axes_or_new
 
@@ -14,7 +16,7 @@ _RADIUS = 0.32
 _DOT = 0.07
 _INK = "#1a1a1a"
 _SEEN = "#c9d8e6"
-_PLATE_MARGIN = 0.55
+_MARGIN = 0.55
 
 
 class Node(NamedTuple):
@@ -70,65 +72,46 @@ def graphical_model(
     panel = axes_or_new(ax, 4.4, 4.2)
     panel.set_aspect("equal")
     panel.set_axis_off()
+    circles = {name: _node(panel, node) for name, node in nodes.items()}
     for edge in edges:
-        _arrow(panel, nodes[edge.tail], nodes[edge.head], dashed=edge.dashed)
-    for node in nodes.values():
-        _node(panel, node)
+        _arrow(panel, circles[edge.tail], circles[edge.head], dashed=edge.dashed)
     if plate is not None:
         _plate(panel, [node for node in nodes.values() if node.kind != "parameter"], plate)
-    across, up = [node.x for node in nodes.values()], [node.y for node in nodes.values()]
-    margin = _RADIUS + _PLATE_MARGIN
-    panel.set_xlim(min(across) - margin, max(across) + margin)
-    panel.set_ylim(min(up) - margin, max(up) + margin)
+    (left, bottom), (right, top) = _corners(nodes.values(), _RADIUS + _MARGIN)
+    panel.set(xlim=(left, right), ylim=(bottom, top))
     return panel
 
 
-def _node(ax: Axes, node: Node) -> None:
+def _corners(nodes: Iterable[Node], margin: float) -> NDArray[np.float64]:
+    """Lower left and upper right corner of a frame around nodes."""
+    places = np.array([node[:2] for node in nodes])
+    return np.stack([places.min(axis=0) - margin, places.max(axis=0) + margin])
+
+
+def _node(ax: Axes, node: Node) -> Circle:
+    place = (node.x, node.y)
     if node.kind == "parameter":
-        ax.add_patch(Circle((node.x, node.y), _DOT, facecolor=_INK, edgecolor=_INK, zorder=3))
-        ax.annotate(
-            node.label, (node.x, node.y), xytext=(0, 7), textcoords="offset points", ha="center", fontsize="x-large"
-        )
-        return
-    face = _SEEN if node.kind == "observed" else "white"
-    ax.add_patch(Circle((node.x, node.y), _RADIUS, facecolor=face, edgecolor=_INK, linewidth=1.4, zorder=3))
-    ax.text(node.x, node.y, node.label, ha="center", va="center", fontsize="xx-large", zorder=4)
+        circle = Circle(place, _DOT, facecolor=_INK, edgecolor=_INK, zorder=3)
+        ax.annotate(node.label, place, (0, 7), textcoords="offset points", ha="center", fontsize="x-large")
+    else:
+        face = _SEEN if node.kind == "observed" else "white"
+        circle = Circle(place, _RADIUS, facecolor=face, edgecolor=_INK, linewidth=1.4, zorder=3)
+        ax.text(*place, node.label, ha="center", va="center", fontsize="xx-large", zorder=4)
+    ax.add_patch(circle)
+    return circle
 
 
-def _arrow(ax: Axes, tail: Node, head: Node, *, dashed: bool) -> None:
+def _arrow(ax: Axes, tail: Circle, head: Circle, *, dashed: bool) -> None:
     """An arrow between the rims of two nodes."""
-    length = ((head.x - tail.x) ** 2 + (head.y - tail.y) ** 2) ** 0.5
-    along = ((head.x - tail.x) / length, (head.y - tail.y) / length)
-    start, end = (_DOT if node.kind == "parameter" else _RADIUS for node in (tail, head))
-    ax.add_patch(
-        FancyArrowPatch(
-            (tail.x + start * along[0], tail.y + start * along[1]),
-            (head.x - end * along[0], head.y - end * along[1]),
-            arrowstyle="-|>",
-            mutation_scale=16,
-            linewidth=1.4,
-            linestyle=(0, (4, 3)) if dashed else "-",
-            color=_INK,
-            shrinkA=0,
-            shrinkB=0,
-            zorder=2,
-        )
-    )
+    arrow = FancyArrowPatch(tail.center, head.center, arrowstyle="-|>", mutation_scale=16, zorder=2)
+    arrow.set(patchA=tail, patchB=head, color=_INK, linewidth=1.4, linestyle=(0, (4, 3)) if dashed else "-")
+    arrow.shrinkA = arrow.shrinkB = 0
+    ax.add_patch(arrow)
 
 
-def _plate(ax: Axes, inside: Sequence[Node], words: str) -> None:
-    left, right = min(node.x for node in inside), max(node.x for node in inside)
-    bottom, top = min(node.y for node in inside), max(node.y for node in inside)
-    margin = _PLATE_MARGIN
-    frame = FancyBboxPatch(
-        (left - margin, bottom - margin),
-        right - left + 2 * margin,
-        top - bottom + 2 * margin,
-        boxstyle="round,pad=0,rounding_size=0.15",
-        fill=False,
-        edgecolor=_INK,
-        linewidth=1.2,
-        zorder=1,
-    )
-    ax.add_patch(frame)
-    ax.text(right + margin - 0.12, bottom - margin + 0.1, words, ha="right", va="bottom", fontsize="x-large")
+def _plate(ax: Axes, inside: Iterable[Node], words: str) -> None:
+    (left, bottom), (right, top) = _corners(inside, _MARGIN)
+    box = FancyBboxPatch((left, bottom), right - left, top - bottom, boxstyle="round,pad=0,rounding_size=0.15")
+    box.set(fill=False, edgecolor=_INK, linewidth=1.2, zorder=1)
+    ax.add_patch(box)
+    ax.text(right - 0.12, bottom + 0.1, words, ha="right", va="bottom", fontsize="x-large")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,6 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from gmvae.figures.canvas import axes_or_new
-
-_GAP_LEVEL = 1.0
-"""Grey level of the gaps between images."""
 
 
 def component_samples(
@@ -47,8 +44,7 @@ def component_samples(
         names = [
             f"{name}  ({share:.0%})" for name, share in zip(names, _one_each("shares", shares, tiles, 0), strict=True)
         ]
-    panel = _sheet(tiles, ax)
-    _label(panel, tiles, names)
+    panel = _sheet(tiles, ax, names)
     panel.set(title="Samples of each component", ylabel="component")
     return panel
 
@@ -79,10 +75,8 @@ def style_grid(
         If the shape is wrong or a pixel is missing.
     """
     tiles = _pixels(images)
-    panel = _sheet(tiles, ax)
-    if values is not None:
-        rows, columns = ([f"{value:.2g}" for value in _one_each("values", values[i], tiles, i)] for i in (0, 1))
-        _label(panel, tiles, rows, columns)
+    names = [] if values is None else [map("{:.2g}".format, _one_each("values", values[i], tiles, i)) for i in (0, 1)]
+    panel = _sheet(tiles, ax, *names)
     whose = "" if component is None else f" of component {component}"
     panel.set(title=f"Style{whose}", xlabel="$w_1$", ylabel="$w_2$")
     return panel
@@ -132,30 +126,23 @@ def _one_each(name: str, numbers: ArrayLike, tiles: NDArray[np.float64], axis: i
     return array
 
 
-def _gap(tiles: NDArray[np.float64]) -> int:
-    return max(1, tiles.shape[3] // 14)
-
-
-def _sheet(tiles: NDArray[np.float64], ax: Axes | None) -> Axes:
-    """Lay the tiles out as one picture with gaps between them."""
+def _sheet(
+    tiles: NDArray[np.float64], ax: Axes | None, row_names: Iterable[str] = (), column_names: Iterable[str] = ()
+) -> Axes:
+    """Lay the tiles out as one picture with gaps between them, and name its rows and columns."""
     n_rows, n_columns, height, width, channels = tiles.shape
-    gap = _gap(tiles)
+    gap = max(1, width // 14)
     shape = (n_rows * (height + gap) - gap, n_columns * (width + gap) - gap, channels)
-    sheet = np.full(shape, _GAP_LEVEL)
+    sheet = np.ones(shape)
     for row, column in np.ndindex(n_rows, n_columns):
         top, left = row * (height + gap), column * (width + gap)
         sheet[top : top + height, left : left + width] = tiles[row, column]
     size = 0.5 if max(n_rows, n_columns) <= 16 else 8 / max(n_rows, n_columns)
     panel = axes_or_new(ax, 1.2 + size * n_columns * width / height, 0.9 + size * n_rows)
     panel.imshow(sheet if channels > 1 else sheet[..., 0], cmap="gray", vmin=0, vmax=1)
-    panel.set_xticks([])
-    panel.set_yticks([])
+    rows, columns = list(row_names), list(column_names)
+    panel.set_yticks((height - 1) / 2 + np.arange(len(rows)) * (height + gap), rows)
+    panel.set_xticks((width - 1) / 2 + np.arange(len(columns)) * (width + gap), columns)
+    panel.tick_params(length=0, labelsize="small")
     panel.spines[:].set_visible(False)
     return panel
-
-
-def _label(ax: Axes, tiles: NDArray[np.float64], rows: Sequence[str] = (), columns: Sequence[str] = ()) -> None:
-    _, _, height, width, _ = tiles.shape
-    ax.set_yticks([(height - 1) / 2 + row * (height + _gap(tiles)) for row in range(len(rows))], rows)
-    ax.set_xticks([(width - 1) / 2 + column * (width + _gap(tiles)) for column in range(len(columns))], columns)
-    ax.tick_params(length=0, labelsize="small")

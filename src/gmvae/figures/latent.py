@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmvae.figures.canvas import axes_or_new, open_frame
 from gmvae.figures.palette import colour
-from gmvae.figures.points import MOST_POINTS, anchor, annotate, check, dots, subsample
+from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_clusters, subsample
 
 
 class Projection(NamedTuple):
@@ -86,12 +86,14 @@ def latent_space(
     plane = project(points[kept])
     panel.set_aspect("equal", adjustable="datalim")
     dots(panel, plane.points(points[kept]), numbers[kept])
-    used = np.unique(numbers)
     if centres is None:
-        anchors = np.stack([anchor(plane.points(points[numbers == k])) for k in used])
-        annotate(panel, anchors, [names[k] for k in used], [colour(int(k)) for k in used])
+        name_clusters(panel, plane.points(points), numbers, names)
     else:
-        _stars(panel, plane.points(centres), None if spreads is None else plane.covariances(spreads), used)
+        if spreads is not None:
+            _ellipses(panel, plane.points(centres), plane.covariances(spreads), np.unique(numbers))
+        _stars(panel, plane.points(centres))
+        panel.autoscale_view()
+        annotate(panel, plane.points(centres), [str(k) for k in range(len(centres))])
     panel.set(title="Latent space", xlabel=plane.names[0], ylabel=plane.names[1])
     open_frame(panel)
     return panel
@@ -139,22 +141,20 @@ def _components(
     return centres, spreads
 
 
-def _stars(
-    ax: Axes, means: NDArray[np.float64], covariances: NDArray[np.float64] | None, used: NDArray[np.int64]
-) -> None:
-    for k, mean in enumerate(means):
-        if covariances is not None:
-            contour = ellipse(mean, covariances[k])
-            contour.set(fill=False, edgecolor=colour(k), linewidth=1.6, linestyle="-" if k in used else "--")
-            contour.set(zorder=3 if k in used else 2, path_effects=[withStroke(linewidth=3.2, foreground="white")])
-            if k in used:
-                ax.add_patch(contour)
-            else:
-                ax.add_artist(contour)  # unlike add_patch, leaves the limits of the axes alone
-    hues = [colour(k) for k in range(len(means))]
-    ax.scatter(means[:, 0], means[:, 1], c=hues, marker="*", s=130, edgecolors="black", linewidths=0.8, zorder=4)
-    ax.autoscale_view()
-    annotate(ax, means, [str(k) for k in range(len(means))])
+def _ellipses(ax: Axes, means: NDArray[np.float64], covariances: NDArray[np.float64], used: NDArray[np.int64]) -> None:
+    for k, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
+        contour = ellipse(mean, covariance)
+        contour.set(fill=False, edgecolor=colour(k), linewidth=1.6, linestyle="-" if k in used else "--")
+        contour.set(zorder=3 if k in used else 2, path_effects=[withStroke(linewidth=3.2, foreground="white")])
+        if k in used:
+            ax.add_patch(contour)
+        else:
+            ax.add_artist(contour)  # unlike add_patch, leaves the limits of the axes alone
+
+
+def _stars(ax: Axes, places: NDArray[np.float64]) -> None:
+    hues = [colour(k) for k in range(len(places))]
+    ax.scatter(places[:, 0], places[:, 1], c=hues, marker="*", s=130, edgecolors="black", linewidths=0.8, zorder=4)
 
 
 def _rows(
@@ -168,10 +168,9 @@ def _rows(
     dots(ax, np.column_stack([x, numbers + jitter]), numbers)
     rows = np.unique(numbers) if means is None else np.arange(len(means))
     if means is not None:
-        hues = [colour(int(k)) for k in rows]
         if scales is not None:
             ax.hlines(rows, means[:, 0] - 2 * scales[:, 0], means[:, 0] + 2 * scales[:, 0], colors="black", linewidth=1)
-        ax.scatter(means[:, 0], rows, c=hues, marker="*", s=130, edgecolors="black", linewidths=0.8, zorder=4)
+        _stars(ax, np.column_stack([means[:, 0], rows]))
     ax.set_yticks(rows, [str(k) for k in rows])
     ax.set(title="Latent space", xlabel="$x_1$", ylabel="component")
     open_frame(ax)

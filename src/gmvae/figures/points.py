@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,9 +52,13 @@ def dots(ax: Axes, plane: NDArray[np.float64], numbers: NDArray[np.int64], **sty
         ax.scatter(plane[mine, 0], plane[mine, 1], c=hues, marker=shape, **look)
 
 
-def anchor(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the point (2,) nearest the median, which lies within the cluster even if that is curved."""
-    return plane[np.square(plane - np.median(plane, axis=0)).sum(axis=1).argmin()]
+def name_clusters(ax: Axes, plane: NDArray[np.float64], numbers: NDArray[np.int64], names: Mapping[int, str]) -> None:
+    """Write the name of each cluster at its point nearest the median, which lies within it even if it is curved."""
+    used, places = np.unique(numbers).tolist(), []
+    for number in used:
+        mine = plane[numbers == number]
+        places.append(mine[np.square(mine - np.median(mine, axis=0)).sum(axis=1).argmin()])
+    annotate(ax, np.stack(places), [names[k] for k in used], [colour(k) for k in used])
 
 
 def annotate(ax: Axes, places: NDArray[np.float64], names: Sequence[str], hues: Sequence[str] = ()) -> None:

@@ -24,21 +24,13 @@ def reliability_diagram(found: Reliability, ax: Axes | None = None) -> Axes:
     """
     panel = axes_or_new(ax, 4.8, 4.4)
     filled = found.counts > 0
-    edges = np.linspace(0.0, 1.0, len(found.counts) + 1)
-    shares = found.counts / found.counts.sum()
-    width = edges[1]
-    panel.bar(edges[:-1], shares, width, align="edge", color="0.85", label="share of the observations")
-    panel.bar(
-        edges[:-1][filled],
-        found.accuracy[filled],
-        width,
-        align="edge",
-        facecolor="none",
-        edgecolor=COLOURS[0],
-        label="accuracy",
-    )
+    confidence, accuracy = found.confidence[filled], found.accuracy[filled]
+    width = 1 / len(filled)
+    left, shares = width * np.arange(len(filled)), found.counts / found.counts.sum()
+    panel.bar(left, shares, width, align="edge", color="0.85", label="share of the observations")
+    panel.bar(left[filled], accuracy, width, align="edge", facecolor="none", edgecolor=COLOURS[0], label="accuracy")
     panel.plot([0, 1], [0, 1], color="0.4", linestyle="--", linewidth=0.8, label="as certain as right")
-    panel.plot(found.confidence[filled], found.accuracy[filled], "o", color=COLOURS[0], markersize=4)
+    panel.plot(confidence, accuracy, "o", color=COLOURS[0], markersize=4)
     panel.set(
         title=f"Reliability: calibration error {found.error:.3f}",
         xlabel="confidence: probability of the most probable cluster",

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from gmvae.figures.canvas import axes_or_new, open_frame
-from gmvae.figures.palette import COLOURS, colour
-from gmvae.figures.points import MOST_POINTS, anchor, annotate, check, dots, subsample
+from gmvae.figures.palette import COLOURS
+from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_clusters, subsample
 
 
 def scatter_clusters(
@@ -40,10 +40,8 @@ def scatter_clusters(
     panel = axes_or_new(ax, 5.6, 5.0)
     kept = subsample(len(plane), max_points)
     dots(panel, plane[kept], numbers[kept])
-    used = np.unique(numbers)
     panel.set_aspect("equal", adjustable="datalim")
-    places = np.stack([anchor(plane[numbers == k]) for k in used])
-    annotate(panel, places, [names[k] for k in used], [colour(int(k)) for k in used])
+    name_clusters(panel, plane, numbers, names)
     panel.set(title="Clusters", xlabel="$y_1$", ylabel="$y_2$")
     open_frame(panel)
     return panel

@@ -15,6 +15,7 @@ import numpy as np
 
 from gmvae import persistence
 from gmvae.config import Config, LikelihoodName
+from gmvae.data.columns import Columns
 from gmvae.history import History, is_number
 from gmvae.persistence import ModelFileError, broken
 
@@ -52,11 +53,12 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
         if not law(document.get(name)):
             raise broken(path, "model", f"`{name}` in it is {_short(document.get(name))}")
     n_features = math.prod(document["event_shape"])
-    names = document.get("feature_names_in")
+    names, columns = document.get("feature_names_in"), document.get("columns")
     for name, holds in (
         ("weights", len(document["weights"]) == n_components),
         ("n_features_in", document["n_features_in"] == n_features),
         ("feature_names_in", names is None or len(names) == n_features),
+        ("columns", columns is None or len(columns["columns"]) == n_features),
     ):
         if not holds:
             raise broken(path, "model", f"`{name}` in it does not fit its other sizes")
@@ -101,6 +103,14 @@ def _is_history(rows: Any) -> bool:
     return True
 
 
+def _are_columns(value: Any) -> bool:
+    try:
+        Columns.from_document(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
@@ -111,6 +121,7 @@ _LAWS: Mapping[str, Law] = {
     "event_shape": lambda value: _all(_is_count)(value) and len(value) in (1, 3),
     "n_features_in": _is_count,
     "feature_names_in": _all(lambda name: isinstance(name, str)),
+    "columns": _are_columns,
     "history": _is_history,
     "converged": lambda value: isinstance(value, bool),
     "lower_bound": is_number,
@@ -120,5 +131,5 @@ _LAWS: Mapping[str, Law] = {
     "n_components_effective": is_number,
     "held_out_log_likelihoods": _all(is_number),
 }
-_OPTIONAL = ("feature_names_in", "stability", "held_out_log_likelihoods")
+_OPTIONAL = ("feature_names_in", "columns", "stability", "held_out_log_likelihoods")
 """Entries that may be null or, in earlier files, missing."""

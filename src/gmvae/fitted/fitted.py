@@ -15,6 +15,7 @@ from torch import Tensor
 from gmvae import persistence
 from gmvae.arrays import has_missing
 from gmvae.config import Config
+from gmvae.data.columns import Columns
 from gmvae.device import device_for
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
@@ -55,6 +56,8 @@ class Fitted:
         Of the best restart.
     feature_names : list of str, optional
         Columns of the data, where they had names.
+    columns : Columns, optional
+        What the columns of a table hold, by which later tables are encoded and samples become rows.
     converged : bool
         Whether the held-out bound had stopped improving.
     lower_bound : float
@@ -77,6 +80,7 @@ class Fitted:
     event_shape: Shape
     history: History
     feature_names: list[str] | None = None
+    columns: Columns | None = None
     converged: bool = False
     lower_bound: float = math.nan
     restart_bounds: list[float] = field(default_factory=list)
@@ -88,6 +92,20 @@ class Fitted:
     @property
     def likelihood(self) -> str:
         return self.model.likelihood.name
+
+    @property
+    def column_likelihoods(self) -> dict[str | int, str]:
+        """Name of the likelihood of every column of a table, by its name or number."""
+        if len(self.event_shape) > 1:
+            return {}
+        names = range(self.event_shape[0]) if self.feature_names is None else self.feature_names
+        of_column = self.model.likelihood.of_columns(self.event_shape[0])
+        return dict(zip(names, of_column, strict=True))
+
+    @property
+    def categories(self) -> dict[str, np.ndarray]:
+        """Levels of every column of categories or of two answers, by its name."""
+        return {column.name: np.array(column.levels) for column in self.columns or () if column.levels}
 
     @property
     def n_epochs(self) -> int:
@@ -183,6 +201,7 @@ class Fitted:
             "event_shape": list(self.event_shape),
             "n_features_in": math.prod(self.event_shape),
             "feature_names_in": self.feature_names,
+            "columns": None if self.columns is None else self.columns.document(),
             "history": [list(epoch) for epoch in self.history.epochs],
             "converged": self.converged,
             "lower_bound": self.lower_bound,
@@ -221,6 +240,7 @@ class Fitted:
             event_shape=event_shape,
             history=History.from_rows(content["history"]),
             feature_names=content.get("feature_names_in"),
+            columns=None if content.get("columns") is None else Columns.from_document(content["columns"]),
             converged=content["converged"],
             lower_bound=content["lower_bound"],
             restart_bounds=content["restart_bounds"],

@@ -186,8 +186,14 @@ def _best(task: Task, outcomes: Sequence[Trained], observations: Observations, c
 
 def _so_far(model: GaussianMixtureVAE, history: History, observations: Observations, config: Config) -> Fitted:
     """What is known of a fit while it goes on."""
-    shape, names = observations.event_shape, observations.names
-    return Fitted(model=model, config=config, event_shape=shape, history=history, feature_names=names)
+    return Fitted(
+        model=model,
+        config=config,
+        event_shape=observations.event_shape,
+        history=history,
+        feature_names=observations.names,
+        columns=observations.columns,
+    )
 
 
 def _stability(outcomes: Sequence[Trained], observations: Observations, config: Config) -> float:

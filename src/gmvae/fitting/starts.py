@@ -64,8 +64,12 @@ class TrainingData:
         self.likelihood = likelihood
 
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
+        """Build a model on the CPU; without starting clusters its components begin nearly alike."""
         with seeded(seed):
-            return build(config, self.observations.event_shape, copy.deepcopy(self.likelihood))
+            model = build(config, self.observations.event_shape, copy.deepcopy(self.likelihood))
+        if config.init == "random":
+            model.generative.mixture.begin_alike()
+        return model
 
     def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
         """What halves of the rows say for each number of clusters."""

@@ -40,7 +40,8 @@ class Categorical:
     def log_probabilities(self) -> Tensor:
         """Log probability of every level among those of its column, (..., c, L); -inf beyond its last."""
         beyond = self.logits.new_full((*self.logits.shape[:-1], 1), -torch.inf)
-        return torch.cat([self.logits, beyond], -1)[..., self.padded].log_softmax(-1)
+        of_columns = torch.cat([self.logits, beyond], -1).index_select(-1, self.padded.flatten())
+        return of_columns.unflatten(-1, self.padded.shape).log_softmax(-1)
 
     @property
     def mean(self) -> Tensor:

@@ -220,6 +220,10 @@ class JointLikelihood(Likelihood):
         each = [family.to_data_units(part) for family, part in parts]
         return torch.cat([part.to(each[0].dtype) for part in each], self.axis).index_select(self.axis, self.back)
 
+    def of_columns(self, n: int) -> list[str]:
+        family = {column: name for name, own in self.columns.items() for column in own}
+        return [family[column] for column in range(n)]
+
     def notes(self, names: Sequence[str] | None) -> list[str]:
         said = []
         for family, columns in zip(self._families, self.columns.values(), strict=True):

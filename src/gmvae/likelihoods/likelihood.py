@@ -126,6 +126,10 @@ class Likelihood(nn.Module, ABC):
         """Bring values of the distribution (..., *event) to the data's units."""
         return value
 
+    def of_columns(self, n: int) -> list[str]:
+        """Name of the family of each of n columns."""
+        return [self.name] * n
+
     def notes(self, names: Sequence[str] | None) -> list[str]:
         """What was done to which columns of a table, in sentences."""
         return []

@@ -1,18 +1,16 @@
-"""Baselines from scikit-learn: k-means and Gaussian mixtures."""
+"""Gaussian mixtures, with which the density of GMVAE is compared."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
-
-def kmeans(X: NDArray[Any], n_components: int, seed: int, n_init: int = 10) -> KMeans:
-    """k-means with k-means++ starts, fitted to rows (n, p)."""
-    return KMeans(n_components, n_init=n_init, random_state=seed).fit(X)
+from gmvae import figures
+from gmvae.estimator import GMVAE
 
 
 def gaussian_mixture(
@@ -28,3 +26,22 @@ def gaussian_mixture(
         n_components, covariance_type=covariance_type, n_init=n_init, reg_covar=reg_covar, random_state=seed
     )
     return mixture.fit(X)
+
+
+def draw_densities(
+    model: GMVAE,
+    mixture: GaussianMixture,
+    panels: Iterable[Any],
+    axis: NDArray[np.float64],
+    n_importance_samples: int,
+    peak: float | None = None,
+) -> None:
+    """Draw the densities of both on a square of the plane, on one colour scale; by default up to GMVAE's peak."""
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    density = model.score_samples(grid, n_importance_samples=n_importance_samples)
+    top = float(density.max()) if peak is None else peak
+    for (name, heights), panel in zip(
+        {"GMVAE": density, "a Gaussian mixture": mixture.score_samples(grid)}.items(), panels, strict=True
+    ):
+        figures.density_2d(axis, axis, heights.reshape(len(axis), -1), panel, peak=top)
+        panel.set_title(f"Density of {name}, K = {model.n_components_}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -18,7 +19,7 @@ from gmvae.atomic import write_csv
 from gmvae.data import Dataset, arcs, load
 from gmvae.estimator import GMVAE, fit_together
 from gmvae.metrics import accuracy_hungarian, ari, nmi
-from gmvae.paper.baselines import gaussian_mixture, kmeans
+from gmvae.paper.baselines import draw_densities, gaussian_mixture
 from gmvae.report.figures import IMPORTANCE_SAMPLES, draw_run
 
 SEEDS = (0, 1, 2)
@@ -63,14 +64,6 @@ class Demo(NamedTuple):
     pictures: list[Path]
 
 
-class _Task(NamedTuple):
-    """The fits that one process makes."""
-
-    data: str
-    method: str
-    seeds: tuple[int, ...]
-
-
 def run(out: Path, on_row: Callable[[Row], None] = lambda row: None) -> Demo:
     """Fit, compare and draw into a folder.
 
@@ -83,12 +76,12 @@ def run(out: Path, on_row: Callable[[Row], None] = lambda row: None) -> Demo:
     """
     # The arcs' small networks train faster as one stacked model, those of the digits in two processes.
     tasks = [
-        _Task("synthetic", "GMVAE", SEEDS),
-        *(_Task("digits", "GMVAE", (seed,)) for seed in SEEDS),
-        *(_Task(data, "baselines", SEEDS) for data in SETTINGS),
+        delayed(_ours)("synthetic", SEEDS, out),
+        *(delayed(_ours)("digits", (seed,), out) for seed in SEEDS),
+        *(delayed(_baselines)(data) for data in SETTINGS),
     ]
     found = Demo([], [])
-    for rows, pictures in Parallel(n_jobs=2, return_as="generator")(delayed(_do)(task, out) for task in tasks):
+    for rows, pictures in Parallel(n_jobs=2, return_as="generator")(tasks):
         found.rows.extend(rows)
         found.pictures.extend(pictures)
         for row in rows:
@@ -97,54 +90,47 @@ def run(out: Path, on_row: Callable[[Row], None] = lambda row: None) -> Demo:
     return found
 
 
-def _do(task: _Task, out: Path) -> Demo:
-    dataset = load(task.data)
-    held_out = arcs(_N_HELD_OUT, seed=1).X if task.data == "synthetic" else None
-    if task.method == "baselines":
-        return Demo(_baselines(task, dataset, held_out), [])
+def _ours(data: str, seeds: Sequence[int], out: Path) -> Demo:
+    """Fit GMVAE with some seeds, and draw the first of all."""
+    dataset = load(data)
     started = time.perf_counter()
-    models = [GMVAE(**SETTINGS[task.data], random_state=seed, device="cpu") for seed in task.seeds]
+    models = [GMVAE(**SETTINGS[data], random_state=seed, device="cpu") for seed in seeds]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fit_together(models, dataset.X)
     seconds = (time.perf_counter() - started) / len(models)
     rows = [
-        _row(task, "GMVAE", seed, dataset, model.labels_, None if held_out is None else model.score(held_out), seconds)
-        for seed, model in zip(task.seeds, models, strict=True)
+        _row(data, "GMVAE", seed, dataset, model.labels_, model, seconds)
+        for seed, model in zip(seeds, models, strict=True)
     ]
-    return Demo(rows, _draw(models[0], dataset, out / task.data) if task.seeds[0] == SEEDS[0] else [])
+    return Demo(rows, _draw(models[0], dataset, out / data) if seeds[0] == SEEDS[0] else [])
 
 
-def _baselines(task: _Task, dataset: Dataset, held_out: NDArray[Any] | None) -> list[Row]:
+def _baselines(data: str) -> Demo:
+    dataset, K, rows = load(data), SETTINGS[data]["n_components"], []
     X = dataset.X.reshape(len(dataset.X), -1)
-    K = SETTINGS[task.data]["n_components"]
-    rows = []
-    for seed in task.seeds:
+    for seed in SEEDS:
         started = time.perf_counter()
-        means = kmeans(X, K, seed)
+        means = KMeans(K, n_init=10, random_state=seed).fit(X)
         between = time.perf_counter()
         mixture = gaussian_mixture(X, K, seed)
         ended = time.perf_counter()
-        score = None if held_out is None else float(mixture.score(held_out))
         rows += [
-            _row(task, "k-means", seed, dataset, means.labels_, None, between - started),
-            _row(task, "GaussianMixture", seed, dataset, mixture.predict(X), score, ended - between),
+            _row(data, "k-means", seed, dataset, means.labels_, None, between - started),
+            _row(data, "GaussianMixture", seed, dataset, mixture.predict(X), mixture, ended - between),
         ]
-    return rows
+    return Demo(rows, [])
 
 
 def _row(
-    task: _Task,
-    method: str,
-    seed: int,
-    dataset: Dataset,
-    clusters: NDArray[Any],
-    held_out: float | None,
-    seconds: float,
+    data: str, method: str, seed: int, dataset: Dataset, clusters: NDArray[Any], density: Any, seconds: float
 ) -> Row:
+    """A line of the table; ``density`` is the fitted estimator, if it has one to score held-out points with."""
     assert dataset.labels is not None
     accuracy, mutual, rand = (score(dataset.labels, clusters) for score in (accuracy_hungarian, nmi, ari))
-    return Row(task.data, method, seed, accuracy, mutual, rand, held_out, seconds)
+    scored = density is not None and data == "synthetic"
+    held_out = float(density.score(arcs(_N_HELD_OUT, seed=1).X)) if scored else None
+    return Row(data, method, seed, accuracy, mutual, rand, held_out, seconds)
 
 
 def _draw(model: GMVAE, dataset: Dataset, folder: Path) -> list[Path]:
@@ -158,14 +144,8 @@ def _draw(model: GMVAE, dataset: Dataset, folder: Path) -> list[Path]:
 
 def _densities(model: GMVAE, X: NDArray[Any], path: Path) -> Path:
     """The learned density beside a Gaussian mixture's, shaded up to the densest row (Fig. 2b, c of the paper)."""
-    grid = np.stack(np.meshgrid(_GRID, _GRID), axis=-1).reshape(-1, 2)
-    densities = {
-        "GMVAE": model.score_samples(grid, n_importance_samples=IMPORTANCE_SAMPLES),
-        "Gaussian mixture": gaussian_mixture(X, model.n_components_, SEEDS[0]).score_samples(grid),
-    }
+    mixture = gaussian_mixture(X, model.n_components_, SEEDS[0])
     peak = float(model.score_samples(X, n_importance_samples=IMPORTANCE_SAMPLES).max())
     figure = figures.new_figure(11.0, 4.8)
-    for (name, log_density), ax in zip(densities.items(), figure.subplots(1, 2), strict=True):
-        panel = figures.density_2d(_GRID, _GRID, log_density.reshape(len(_GRID), -1), ax, peak=peak)
-        panel.set_title(f"Density of the {name}, K = {model.n_components_}")
+    draw_densities(model, mixture, figure.subplots(1, 2), _GRID, IMPORTANCE_SAMPLES, peak)
     return figures.save(figure, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gmvae import figures
 from gmvae.figures import Edge, Node
-from gmvae.paper.findings import Finding
+from gmvae.paper.findings import Finding, draw
 from gmvae.paper.scope import Scope
 
 GENERATIVE = (
@@ -46,27 +46,23 @@ _SPAN = (-1.9, 3.7)
 
 def run(scope: Scope) -> Finding:
     """Draw both graphs."""
-    finding = Finding(
+    figure = figures.new_figure(9.0, 4.0)
+    panels = figure.subplots(1, 2)
+    graphs = {"Generative model": GENERATIVE, "Variational family": RECOGNITION}
+    for (title, graph), panel in zip(graphs.items(), panels, strict=True):
+        figures.graphical_model(*graph, panel, plate="$N$")
+        panel.set(title=title, xlim=_SPAN)
+    figures.letter_panels(panels)
+    caption = (
+        "(a) p(w) p(z) p(x|w, z) p(y|x). (b) q(x|y) q(w|y) p(z|x, w); dashed: no network, but the exact posterior of "
+        "the mixture."
+    )
+    return Finding(
         item="fig1",
         title="Figure 1: the graphical models",
         paper="the generative model and the variational family.",
         ours="the same graphs, drawn by code.",
         verdict="reproduced",
+        figures=draw(scope.out, "fig1", figure, caption),
         run=scope.run(),
     )
-    figure = figures.new_figure(9.0, 4.0)
-    titles = ("Generative model", "Variational family")
-    panels = figure.subplots(1, 2)
-    for title, graph, panel in zip(titles, (GENERATIVE, RECOGNITION), panels, strict=True):
-        figures.graphical_model(*graph, panel, plate="$N$")
-        panel.set_xlim(*_SPAN)
-        panel.set_title(title)
-    figures.letter_panels(panels)
-    finding.draw(
-        scope.out,
-        "fig1",
-        figure,
-        "(a) p(w) p(z) p(x|w, z) p(y|x). (b) q(x|y) q(w|y) p(z|x, w); dashed: no network, but the exact posterior of "
-        "the mixture.",
-    )
-    return finding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -18,17 +18,7 @@ FOLDER = "reproduction"
 
 
 class Table(NamedTuple):
-    """A table of numbers and words.
-
-    Attributes
-    ----------
-    name : str
-        Name of its CSV file.
-    title : str
-    columns : sequence of str
-    rows : sequence of sequences
-        Numbers, words or None, one per column.
-    """
+    """A table, by the name of its CSV file: in every row a number, words or None per column."""
 
     name: str
     title: str
@@ -42,18 +32,16 @@ class Finding:
 
     Attributes
     ----------
-    item, title : str
-        Its name on the command line, and its title.
+    item : str
+        Its name on the command line.
     paper, ours : str
         The paper's result and this one, in a sentence or two each.
-    verdict : str
-    tables : list of Table
     figures : dict of str to str
         Captions by file name.
     notes : list of str
         What a reader needs to know to interpret the numbers.
     run : dict
-        Scale, seeds, seconds, commit, versions and machine.
+        From `Scope.run`.
     """
 
     item: str
@@ -74,11 +62,18 @@ class Finding:
         document = asdict(self) | {"tables": [table._asdict() for table in self.tables]}
         write_text(folder / f"{self.item}.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
-    def draw(self, out: Path, name: str, figure: Any, caption: str) -> None:
-        """Save a figure as PNG and PDF below ``out``, and add it to the result."""
-        for ending in ("png", "pdf"):
-            figures.save(figure, out / FOLDER / f"{name}.{ending}")
-        self.figures[f"{name}.png"] = caption
+
+def draw(out: Path, name: str, figure: Any, caption: str) -> dict[str, str]:
+    """Save a figure as PNG and PDF below ``out``, and return its caption by the name of the PNG file."""
+    for ending in ("png", "pdf"):
+        figures.save(figure, out / FOLDER / f"{name}.{ending}")
+    return {f"{name}.png": caption}
+
+
+def judge(reached: Iterable[bool]) -> Verdict:
+    """Whether all of the paper's claims were reached, some, or none."""
+    met = list(reached)
+    return "reproduced" if all(met) else "in part" if any(met) else "not reached"
 
 
 def read(path: Path) -> Finding:

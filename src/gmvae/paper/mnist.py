@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,12 +14,8 @@ from gmvae.estimator import GMVAE
 from gmvae.metrics import evaluate_log_odds
 from gmvae.paper.quoted import TABLE_1, Cell
 from gmvae.paper.scope import Scale, Scope
-from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, first_rows
+from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, first_rows, kept
 from gmvae.presets import preset
-
-CURVE = "curve.json"
-"""File of a trial's scores on the test rows, epoch by epoch."""
-
 
 FIRST = Cell(10, 1)
 PAPER: Mapping[str, Any] = {"init": "random"}
@@ -47,12 +44,14 @@ class Size(NamedTuple):
 SIZES: dict[Scale, Size] = {
     "quick": Size(500, 200, 20, 4, 1, 1, (FIRST,)),
     "laptop": Size(60_000, 10_000, 1000, 64, 3, 1, tuple(cell for cell in TABLE_1 if cell.M == 1)),
+    "long": Size(60_000, 10_000, 1000, 64, 20, 3, tuple(TABLE_1)),
     "full": Size(60_000, 10_000, 1000, 64, 100, 10, tuple(TABLE_1)),
 }
 
 
+@lru_cache(maxsize=1)
 def material(scope: Scope) -> Material:
-    """Training and test images, with the scores of every epoch."""
+    """Training and test images; the scores of every epoch go into the trial's `curve`."""
     size = SIZES[scope.scale]
     train, test = (
         first_rows(load(name, data_home=scope.data_home), n)
@@ -60,36 +59,34 @@ def material(scope: Scope) -> Material:
     )
 
     def add_to_curve(model: GMVAE, folder: Path) -> None:
-        labels, path = test.labels, folder / CURVE
-        assert labels is not None
-        scores = evaluate_log_odds(labels, model.predict_log_odds(test.X))
-        earlier = [] if model.n_iter_ == 1 else json.loads(path.read_text(encoding="utf-8"))
-        write_text(path, json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]))
+        assert test.labels is not None
+        scores = evaluate_log_odds(test.labels, model.predict_log_odds(test.X))
+        earlier = [entry for entry in curve(folder) if entry["epoch"] < model.n_iter_]
+        write_text(_curve(folder), json.dumps([*earlier, {"epoch": model.n_iter_, **scores._asdict()}]))
 
     return Material("mnist", train, test, scope.on_gpu, size.n_scored, size.n_importance_samples, add_to_curve)
 
 
-def trials(scope: Scope, cells: Iterable[Cell], changes: Mapping[str, Any]) -> list[Trial]:
-    """Every seed of the given settings."""
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """Scores of the trial in a folder on the test rows, epoch by epoch; a killed process may have left one out."""
+    return json.loads(_curve(folder).read_text(encoding="utf-8")) if _curve(folder).is_file() else []
+
+
+def _curve(folder: Path) -> Path:
+    return folder / "curve.json"
+
+
+def trials(scope: Scope, changes: Mapping[str, Any], cell: Cell = FIRST) -> list[Trial]:
+    """Every seed of a setting of Table 1, with changes to the paper's training."""
     size = SIZES[scope.scale]
-    settings = {**preset("paper-mnist"), **all_epochs(size.epochs), **changes}
-    return [
-        Trial(f"mnist[:{size.n_train}]", settings | _parameters(cell), seed)
-        for cell in cells
-        for seed in scope.seeds_or(size.n_seeds)
-    ]
+    parameters = {"n_components": cell.K, "n_mc_samples": cell.M}
+    settings = {**preset("paper-mnist"), **all_epochs(size.epochs), **changes, **parameters}
+    return [Trial(f"mnist[:{size.n_train}]", settings, seed) for seed in scope.seeds_or(size.n_seeds)]
 
 
-def of_cell(outcomes: Iterable[Outcome], cell: Cell) -> list[Outcome]:
-    """Outcomes of one setting."""
-    wanted = _parameters(cell).items()
-    return [outcome for outcome in outcomes if wanted <= outcome.trial.settings.items()]
-
-
-def curve(outcome: Outcome) -> list[dict[str, Any]]:
-    """Scores of a trial on the test rows, epoch by epoch."""
-    return json.loads((outcome.folder / CURVE).read_text(encoding="utf-8"))
-
-
-def _parameters(cell: Cell) -> dict[str, int]:
-    return {"n_components": cell.K, "n_mc_samples": cell.M}
+def outcomes(scope: Scope, changes: Mapping[str, Any], cells: Iterable[Cell] = ()) -> dict[Cell, list[Outcome]]:
+    """Outcomes of `trials` for some settings, by default those of the scale; of kept fits as many as there are."""
+    asked = {cell: trials(scope, changes, cell) for cell in tuple(cells) or SIZES[scope.scale].cells}
+    if scope.kept_only:
+        return {cell: found for cell, wanted in asked.items() if (found := kept(wanted, scope.runs))}
+    return {cell: scope.outcomes(wanted, material(scope)) for cell, wanted in asked.items()}

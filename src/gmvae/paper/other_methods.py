@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 
 from gmvae.atomic import write_text
 from gmvae.metrics import accuracy_hungarian, accuracy_majority, ari, nmi
-from gmvae.paper.baselines import gaussian_mixture, kmeans
-from gmvae.paper.findings import FOLDER, Table, spread
+from gmvae.paper.baselines import gaussian_mixture
+from gmvae.paper.findings import Table, spread
 from gmvae.paper.mnist import PAPER, SIZES, trials
 from gmvae.paper.provenance import provenance
 from gmvae.paper.quoted import Cell
-from gmvae.paper.scope import Scope
-from gmvae.paper.trials import Material, key_of
+from gmvae.paper.scope import Scope, UnfinishedError
+from gmvae.paper.trials import Material, key_of, require_time
 
 _K = 10
-_CLUSTPY_EPOCHS = {"quick": (1, 1), "laptop": (10, 10), "full": (100, 150)}
+_CLUSTPY_EPOCHS = {"quick": (1, 1), "laptop": (10, 10), "long": (10, 10), "full": (100, 150)}
 """Epochs of pretraining and of clustering; the last are ClustPy's defaults."""
 
 Labels = NDArray[Any]
@@ -31,21 +32,25 @@ Labels = NDArray[Any]
 def table(scope: Scope, material: Material) -> Table:
     """Scores of the other methods on the test images."""
     seeds = scope.seeds_or(SIZES[scope.scale].n_seeds)
-    images = _unit_rows(material.train.X), _unit_rows(material.test.X)
+    train, test = (data.X.reshape(len(data.X), -1) / np.float32(255) for data in (material.train, material.test))
     epochs, (pretraining, clustering) = SIZES[scope.scale].epochs, _CLUSTPY_EPOCHS[scope.scale]
     theirs = f"of ClustPy, {pretraining} + {clustering} epochs"
     methods: dict[str, Callable[[int], Labels]] = {
-        "k-means, pixels": lambda seed: kmeans(images[0], _K, seed, n_init=3).predict(images[1]),
-        "GMM with diagonal covariances, pixels": partial(_mixture, "diag", *images),
+        "k-means, pixels": lambda seed: KMeans(_K, n_init=3, random_state=seed).fit(train).predict(test),
+        "GMM with diagonal covariances, pixels": partial(_mixture, "diag", train, test),
         f"VAE (this model with K = 1, {epochs} epochs) + GMM": partial(_vae_mixture, scope, material),
-        f"DEC {theirs}": partial(_clustpy, "DEC", *images, pretraining, clustering),
-        f"VaDE {theirs}": partial(_clustpy, "VaDE", *images, pretraining, clustering),
+        f"DEC {theirs}": partial(_clustpy, "DEC", train, test, pretraining, clustering),
+        f"VaDE {theirs}": partial(_clustpy, "VaDE", train, test, pretraining, clustering),
     }
     rows = []
     for name, predict in methods.items():
-        description = {"method": name, "n_train": len(material.train.X), "n_test": len(material.test.X)}
+        description: dict[str, Any] = {"method": name, "n_train": len(material.train.X), "n_test": len(material.test.X)}
+        if name.startswith("VAE"):
+            description["fits"] = [trial.key for trial in trials(scope, PAPER, Cell(1, 1))]
         try:
             found = [_computed_once(scope, {**description, "seed": seed}, predict, material) for seed in seeds]
+        except UnfinishedError:
+            continue
         except ModuleNotFoundError as error:
             rows.append([name, f"not run: {error.name} is not installed", *[None] * 4])
             continue
@@ -59,9 +64,12 @@ def _computed_once(
     scope: Scope, description: dict[str, Any], predict: Callable[[int], Labels], material: Material
 ) -> dict[str, Any]:
     """Scores of a method with a seed, computed once."""
-    path = scope.out / FOLDER / "runs" / "others" / f"{key_of(description)}.json"
+    path = scope.runs / "others" / f"{key_of(description)}.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
+    if scope.kept_only:
+        raise UnfinishedError
+    require_time(scope.deadline)
     scope.note(f"{description['method']}; seed {description['seed']}")
     started = time.perf_counter()
     clusters, truth = predict(description["seed"]), material.test.labels
@@ -79,20 +87,15 @@ def _computed_once(
     return record
 
 
-def _unit_rows(images: NDArray[Any]) -> NDArray[Any]:
-    return images.reshape(len(images), -1) / np.float32(255)
-
-
 def _mixture(covariance_type: str, train: NDArray[Any], test: NDArray[Any], seed: int) -> Labels:
-    return gaussian_mixture(train.astype(np.float64), _K, seed, covariance_type, n_init=1).predict(
-        test.astype(np.float64)
-    )
+    mixture = gaussian_mixture(train.astype(np.float64), _K, seed, covariance_type, n_init=1)
+    return mixture.predict(test.astype(np.float64))
 
 
 def _vae_mixture(scope: Scope, material: Material, seed: int) -> Labels:
     """With one component the model is a VAE with two layers of latents; its embedding is then clustered."""
     scope = scope._replace(seeds=(seed,))
-    (outcome,) = scope.outcomes(trials(scope, [Cell(1, 1)], PAPER), material)
+    (outcome,) = scope.outcomes(trials(scope, PAPER, Cell(1, 1)), material)
     model = outcome.model()
     return _mixture("full", model.transform(material.train.X), model.transform(material.test.X), seed)
 

@@ -18,6 +18,14 @@ command each. This page is made by `gmvae reproduce` from the JSON files beside 
 
 Accuracies are shares of the test set in per cent, likelihoods are in nats per observation. Labels reach the scores
 only.
+
+- `gmvae reproduce ITEM` runs an item in hours on two cores, `--full` with the paper's epochs and ten seeds.
+- `gmvae reproduce --budget 8 -o DIR` fits for eight hours what is worth most first: Table 1 from random starts with
+  M = 1, K = 10, 16, 30 (three seeds, 20 epochs), the same from starting clusters, both with M = 10, then Figures 6, 5,
+  2 and 3, the ablation, and the rest of Table 1. At the end of the budget the fit at work stops after its epoch; the
+  same command goes on there. Table 1 and Figure 4 show what is finished, other items appear once they are whole.
+- Finished fits are kept in `DIR/reproduction/runs`, also if the machine goes down. A fit counts as another one if
+  anything that decides it has changed: data, settings, seed, or what the random start means.
 """
 
 
@@ -31,12 +39,8 @@ def write_page(out: Path, order: Sequence[str]) -> Path:
 
 def page(findings: Sequence[Finding]) -> str:
     """Markdown of a table of verdicts and a section per item."""
-    overview = Table(
-        "",
-        "",
-        ("item", "what it is", "verdict"),
-        [(f"[{each.item}](#{each.item})", each.title, f"**{each.verdict}**") for each in findings],
-    )
+    rows = [(f"[{each.item}](#{each.item})", each.title, f"**{each.verdict}**") for each in findings]
+    overview = Table("", "", ("item", "what it is", "verdict"), rows)
     sections = [line for finding in findings for line in _section(finding)]
     return "\n".join([_HEAD, *_markdown(overview), "", *sections]).rstrip() + "\n"
 
@@ -46,23 +50,16 @@ def _section(finding: Finding) -> Iterator[str]:
     yield from (f"## {finding.item}", "", f"**{finding.title}.** Verdict: **{finding.verdict}**.", "")
     yield from (f"- The paper: {finding.paper}", f"- Here: {finding.ours}")
     yield from (f"- {note}" for note in finding.notes)
-    scale = {"quick": " --quick", "laptop": "", "full": " --full"}[run["scale"]]
-    yield f"- Run: `gmvae reproduce {finding.item}{scale}`; {_origin(run)}."
-    yield ""
+    scale = {"quick": " --quick", "laptop": "", "long": " --budget HOURS", "full": " --full"}[run["scale"]]
+    seeds = f"seeds {', '.join(map(str, run['seeds']))}; " if run["seeds"] else ""
+    seconds = run["seconds"]
+    took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    origin = f"{seeds}{took}; commit {run['commit']}; {run['versions']}; {run['machine']}"
+    yield from (f"- Run: `gmvae reproduce {finding.item}{scale}`; {origin}.", "")
     for name, caption in finding.figures.items():
         yield from (f"![{caption}]({FOLDER}/{name})", "", f"*{caption}*", "")
     for table in finding.tables:
         yield from (f"{table.title} ([CSV]({FOLDER}/{table.name}.csv)):", "", *_markdown(table), "")
-
-
-def _origin(run: dict[str, Any]) -> str:
-    seeds = run["seeds"]
-    which = f"seeds {', '.join(map(str, seeds))}; " if seeds else ""
-    return f"{which}{_duration(run['seconds'])}; commit {run['commit']}; {run['versions']}; {run['machine']}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _markdown(table: Table) -> Iterator[str]:

@@ -7,10 +7,11 @@ import platform
 import shutil
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+from gmvae import __version__
 
 
 @cache
@@ -19,7 +20,7 @@ def provenance() -> dict[str, str]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return {
         "commit": _commit(),
-        "versions": f"gmvae {version('gmvae')}, torch {torch.__version__}, Python {platform.python_version()}",
+        "versions": f"gmvae {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
         "machine": f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores of "
         f"{_processor()}, {device}",
     }

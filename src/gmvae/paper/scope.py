@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gmvae.device import device_for
 from gmvae.paper.findings import FOLDER
 from gmvae.paper.provenance import provenance
-from gmvae.paper.trials import Material, Outcome, Trial, run_trials
+from gmvae.paper.trials import Material, Outcome, Trial, kept, run_trials
 
-Scale = Literal["quick", "laptop", "full"]
-"""A smoke test; a few hours on two cores; the paper's epochs and seeds."""
+Scale = Literal["quick", "laptop", "long", "full"]
+"""A smoke test; a few hours on two cores; days on two cores; the paper's epochs and seeds."""
+
+
+class UnfinishedError(Exception):
+    """Not all fits of an item are finished."""
 
 
 class Scope(NamedTuple):
@@ -22,13 +27,14 @@ class Scope(NamedTuple):
     ----------
     out : Path
         Gets the page, the items' files and the finished trials.
-    scale : {"quick", "laptop", "full"}
     seeds : tuple of int, optional
         In place of the item's own.
-    data_home : Path, optional
-        Folder of the built-in sets.
     note : callable
         Takes sentences on the progress.
+    deadline : float
+        When to stop fitting, on the clock of `time.monotonic`.
+    kept_only : bool
+        Whether nothing is fitted, and items show what is kept.
     """
 
     out: Path
@@ -36,6 +42,13 @@ class Scope(NamedTuple):
     seeds: tuple[int, ...] | None = None
     data_home: Path | None = None
     note: Callable[[str], object] = lambda sentence: None
+    deadline: float = math.inf
+    kept_only: bool = False
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the kept fits."""
+        return self.out / FOLDER / "runs"
 
     @property
     def on_gpu(self) -> bool:
@@ -47,15 +60,29 @@ class Scope(NamedTuple):
         return tuple(range(n_seeds)) if self.seeds is None else self.seeds
 
     def outcomes(self, trials: Sequence[Trial], material: Material) -> list[Outcome]:
-        """Outcomes of trials, run unless they are finished."""
-        return run_trials(trials, material, self.out / FOLDER / "runs", self.note)
+        """Outcomes of trials, run unless they are finished.
 
-    def run(self, outcomes: Sequence[Outcome] = ()) -> dict[str, Any]:
-        """Facts of the run: scale, seeds, seconds and provenance."""
-        sources = [outcome.record for outcome in outcomes] or [{**provenance(), "seconds": 0.0}]
+        Raises
+        ------
+        BudgetSpentError
+            If the deadline has passed before all were finished.
+        UnfinishedError
+            If none may be run and not all are finished.
+        """
+        if not self.kept_only:
+            return run_trials(trials, material, self.runs, self.note, self.deadline)
+        found = kept(trials, self.runs)
+        if len(found) < len(trials):
+            raise UnfinishedError(f"{len(found)} of {len(trials)} fits are finished")
+        return found
+
+    def run(self, *groups: Iterable[Outcome]) -> dict[str, Any]:
+        """Facts of the run of groups of trials: scale, seeds, seconds, commits, versions and machines."""
+        found = [outcome for group in groups for outcome in group]
+        sources = [outcome.record for outcome in found] or [{**provenance(), "seconds": 0.0}]
         return {
             "scale": self.scale,
-            "seeds": sorted({outcome.trial.seed for outcome in outcomes}),
+            "seeds": sorted({outcome.trial.seed for outcome in found}),
             "seconds": sum(source["seconds"] for source in sources),
             **{name: "; ".join(sorted({source[name] for source in sources})) for name in provenance()},
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ class Size(NamedTuple):
 SIZES: dict[Scale, Size] = {
     "quick": Size(2, 6, 2000, 60, 64),
     "laptop": Size(10, 300, 10_000, 160, 512),
+    "long": Size(10, 500, 10_000, 160, 512),
     "full": Size(10, 500, 10_000, 160, 512),
 }
 _N_TEST = 2000
@@ -85,26 +86,21 @@ def material(scope: Scope) -> Material:
     return Material("arcs", train, test, True, _N_TEST, 256, keep_latent_space)
 
 
-def outcomes(scope: Scope) -> list[Outcome]:
-    """Every seed under every training, run or read."""
+def trials(scope: Scope, training: Training) -> list[Trial]:
+    """Every seed under a training."""
     size = SIZES[scope.scale]
-    settings = preset("paper-synthetic") | all_epochs(size.epochs)
-    seeds = scope.seeds_or(size.n_seeds)
-    trials = [Trial("arcs", settings | training._asdict(), seed) for training in TRAININGS for seed in seeds]
-    return scope.outcomes(trials, material(scope))
+    settings = preset("paper-synthetic") | all_epochs(size.epochs) | training._asdict()
+    return [Trial("arcs", settings, seed) for seed in scope.seeds_or(size.n_seeds)]
 
 
-def length(outcomes: Sequence[Outcome]) -> str:
+def outcomes(scope: Scope) -> dict[Training, list[Outcome]]:
+    """Outcomes of `trials` for each training."""
+    return {training: scope.outcomes(trials(scope, training), material(scope)) for training in TRAININGS}
+
+
+def length(scope: Scope) -> str:
     """How long the trials trained, for a note."""
-    return f"{outcomes[0].trial.settings['max_iter']} epochs; the paper trains for {SIZES['full'].epochs}."
-
-
-def by_training(outcomes: Iterable[Outcome]) -> dict[Training, list[Outcome]]:
-    """Outcomes of each training."""
-    groups: dict[Training, list[Outcome]] = {}
-    for outcome in outcomes:
-        groups.setdefault(Training(*(outcome.trial.settings[name] for name in Training._fields)), []).append(outcome)
-    return groups
+    return f"{SIZES[scope.scale].epochs} epochs; the paper trains for {SIZES['full'].epochs}."
 
 
 def n_good(outcomes: Iterable[Outcome]) -> int:
@@ -112,7 +108,7 @@ def n_good(outcomes: Iterable[Outcome]) -> int:
     return sum(value >= GOOD_ARI for value in measured(outcomes, "ari"))
 
 
-def training_table(groups: dict[Training, list[Outcome]], name: str) -> Table:
+def training_table(groups: Mapping[Training, list[Outcome]], name: str) -> Table:
     """Measures over seeds for each threshold λ and warm-up."""
     columns = {
         "z-prior": "z_prior",

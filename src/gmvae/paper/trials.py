@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
-import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
+from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +31,9 @@ from gmvae.paper.findings import spread
 from gmvae.paper.provenance import provenance
 
 _KEY_LENGTH = 16
+_RANDOM_START = 2
+"""Version of what `init="random"` means: a kept fit from an earlier one counts for nothing. Since 2 components begin
+nearly alike (`MixturePrior.begin_alike`)."""
 _STYLE_SHARE = 0.1
 """Share of its usual influence that the style has on components with given means."""
 
@@ -61,8 +66,17 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Name of its folder."""
-        return key_of(asdict(self))
+        """Name of its folder, another one if what the settings mean has changed."""
+        version = {"random start": _RANDOM_START} if self.settings.get("init") == "random" else {}
+        return key_of({**asdict(self), **version})
+
+    def record(self, folder: Path) -> Path:
+        """The file that is there once it is finished, if ``folder`` keeps the trials."""
+        return folder / self.key / "record.json"
+
+    def is_kept(self, folder: Path) -> bool:
+        """Whether it is finished."""
+        return self.record(folder).is_file()
 
 
 class Material(NamedTuple):
@@ -70,12 +84,10 @@ class Material(NamedTuple):
 
     Attributes
     ----------
-    name : str
     train, test : Dataset
         Labels serve the measures alone.
     together : bool
-        Whether seeds are fitted as one stacked model, which is faster for small networks; else each is a run of its
-        own that can be resumed.
+        Whether seeds are fitted as one stacked model, which is faster for small networks and on a GPU.
     n_scored, n_importance_samples : int
         Test rows, and samples for each, of the estimate of log p(y).
     on_epoch : callable
@@ -89,6 +101,10 @@ class Material(NamedTuple):
     n_scored: int
     n_importance_samples: int
     on_epoch: Callable[[GMVAE, Path], object] = lambda model, folder: None
+
+
+class BudgetSpentError(Exception):
+    """The time for fits is over; what was begun can go on later."""
 
 
 class Outcome(NamedTuple):
@@ -135,49 +151,79 @@ def first_rows(data: Dataset, n: int) -> Dataset:
 
 
 def run_trials(
-    trials: Sequence[Trial], material: Material, folder: Path, note: Callable[[str], object]
+    trials: Sequence[Trial],
+    material: Material,
+    folder: Path,
+    note: Callable[[str], object] = lambda sentence: None,
+    deadline: float = math.inf,
 ) -> list[Outcome]:
-    """Fit and measure the trials that ``folder`` does not hold yet, and return all in their order."""
+    """Fit and measure the trials that ``folder`` does not hold yet, and return all in their order.
+
+    Raises
+    ------
+    BudgetSpentError
+        At the end of the first epoch after the ``deadline``, on the clock of `time.monotonic`, or before a fit that
+        would begin after it. The same call goes on from there.
+    """
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
-        if not _record(folder, trial).is_file():
+        if not trial.is_kept(folder):
+            stacked = material.together and trial.spread is None
             settings = json.dumps(dict(trial.settings), sort_keys=True)
-            groups.setdefault(settings if material.together else trial.key, []).append(trial)
+            groups.setdefault(settings if stacked else trial.key, []).append(trial)
     for number, group in enumerate(groups.values(), 1):
         settings = ", ".join(f"{name}={value}" for name, value in group[0].settings.items())
         seeds = ", ".join(str(trial.seed) for trial in group)
+        require_time(deadline)
         note(f"{material.name}: fit {number} of {len(groups)}, {settings}; seed {seeds}")
         with warnings.catch_warnings():
             # The findings report both, with numbers.
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", CollapseWarning)
-            if material.together:
-                _fit_together(group, material, folder)
-            else:
-                _fit_resumably(group[0], material, folder)
-    return [Outcome(trial, folder / trial.key, json.loads(_record(folder, trial).read_text())) for trial in trials]
+            _fit_together(group, material, folder, deadline)
+    return kept(trials, folder)
 
 
-def _fit_together(trials: Sequence[Trial], material: Material, folder: Path) -> None:
-    started = time.perf_counter()
-    models = [GMVAE(**trial.settings, random_state=trial.seed) for trial in trials]
-    folders = {trial.seed: folder / trial.key for trial in trials}
-    fit_together(models, material.train.X, on_epoch=lambda model: material.on_epoch(model, folders[model.random_state]))
-    seconds = (time.perf_counter() - started) / len(models)
-    for trial, model in zip(trials, models, strict=True):
-        _keep(trial, model, material, folder, seconds)
+def kept(trials: Iterable[Trial], folder: Path) -> list[Outcome]:
+    """Outcomes of those trials that ``folder`` holds."""
+    return [
+        Outcome(trial, folder / trial.key, json.loads(trial.record(folder).read_text(encoding="utf-8")))
+        for trial in trials
+        if trial.is_kept(folder)
+    ]
 
 
-def _fit_resumably(trial: Trial, material: Material, folder: Path) -> None:
-    home = folder / trial.key
-    run_dir = home / "training"
-    model = GMVAE(**trial.settings, random_state=trial.seed, verbose=1)
-    if trial.spread is not None:
-        _spread_means(model, trial.spread, material.train.X)
-    resume = (run_dir / "config.json").is_file()
-    model.fit(material.train.X, run_dir=run_dir, resume=resume, on_epoch=lambda model: material.on_epoch(model, home))
-    _keep(trial, model, material, folder, float(model.history_["seconds"].sum()))
-    shutil.rmtree(run_dir)
+def require_time(deadline: float) -> None:
+    """Raise BudgetSpentError if the deadline has passed."""
+    if monotonic() > deadline:
+        raise BudgetSpentError
+
+
+def _fit_together(trials: Sequence[Trial], material: Material, folder: Path, deadline: float) -> None:
+    """Fit trials that differ in the seed, each in a run folder from which it goes on, and keep them."""
+    homes, last = {trial.seed: folder / trial.key for trial in trials}, trials[-1].seed
+    epochs = Counter[int]()
+
+    def on_epoch(model: GMVAE) -> None:
+        material.on_epoch(model, homes[model.random_state])
+        epochs[model.random_state] += 1
+        # All of a stack end an epoch before one may stop, and a fit that has only to be measured does not.
+        in_turn = last not in epochs and epochs[model.random_state] > 1
+        if (in_turn or model.random_state == last) and model.n_iter_ != model.max_iter:
+            require_time(deadline)
+
+    verbose = int(len(trials) == 1)
+    models = [GMVAE(**trial.settings, random_state=trial.seed, verbose=verbose) for trial in trials]
+    run_dirs = [home / "training" for home in homes.values()]
+    if trials[0].spread is None:
+        fit_together(models, material.train.X, run_dirs=run_dirs, resume=True, on_epoch=on_epoch)
+    else:
+        _spread_means(models[0], trials[0].spread, material.train.X)
+        resume = (run_dirs[0] / "config.json").is_file()
+        models[0].fit(material.train.X, run_dir=run_dirs[0], resume=resume, on_epoch=on_epoch)
+    for trial, model, run_dir in zip(trials, models, run_dirs, strict=True):
+        _keep(trial, model, material, folder, float(model.history_["seconds"].sum()) / len(trials))
+        shutil.rmtree(run_dir)
 
 
 def _spread_means(model: GMVAE, scale: float, X: NDArray[Any]) -> None:
@@ -209,7 +255,7 @@ def _keep(trial: Trial, model: GMVAE, material: Material, folder: Path, seconds:
         "seconds": seconds,
         **provenance(),
     }
-    write_text(_record(folder, trial), json.dumps(record) + "\n")
+    write_text(trial.record(folder), json.dumps(record) + "\n")
 
 
 def measure(model: GMVAE, material: Material) -> dict[str, float]:
@@ -234,7 +280,3 @@ def distinct_clusters(history: Mapping[str, Any]) -> float:
     Unlike the effective number of components it is 1, not K, where all components coincide.
     """
     return float(history["effective_components"][-1] * np.exp(-history["assignment_entropy"][-1]))
-
-
-def _record(folder: Path, trial: Trial) -> Path:
-    return folder / trial.key / "record.json"

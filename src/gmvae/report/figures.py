@@ -54,10 +54,11 @@ def draw_run(
     if len(fitted.event_shape) == 3:
         drawn["samples"] = figures.component_samples(component_images(fitted, X), shares=sizes / sizes.sum())
         drawn["style"] = _style_grid(fitted, X, int(sizes.argmax()))
-    if fitted.event_shape == (2,):
-        drawn["clusters"] = figures.scatter_clusters(X, clusters)
+    whole = ~np.isnan(X).any(axis=1) if fitted.event_shape == (2,) else np.empty(0, dtype=bool)
+    if whole.any():
+        drawn["clusters"] = figures.scatter_clusters(X[whole], clusters[whole])
         if fitted.model.likelihood.continuous:
-            drawn["density"] = _density(fitted, X)
+            drawn["density"] = _density(fitted, X[whole])
     if labels is not None:
         drawn["confusion"] = figures.confusion(match(labels, clusters))
         drawn["reliability"] = figures.reliability_diagram(reliability(labels, proba))

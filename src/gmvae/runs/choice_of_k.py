@@ -13,16 +13,18 @@ import numpy as np
 from gmvae.atomic import write_text
 from gmvae.config import Config
 from gmvae.data import load
+from gmvae.data.options import TableOptions
 from gmvae.data.writers import write_table
 from gmvae.figures import choice_of_k, save
 from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
 from gmvae.initialisation import Evidence
-from gmvae.observations import checked
 from gmvae.runs.folder import name_of, refuse_file
+from gmvae.runs.observed import checked_data, kinds_of
 from gmvae.runs.record import read_json, versions
 
 _NAME = "choose-k"
+_NO_OPTIONS = TableOptions()
 _FREE = {"n_components", "random_state", "device", "verbose"}
 """Settings that decide nothing, or that have a place of their own."""
 _EVIDENCE = ("stability", "stability_error", "separation", "score")
@@ -66,15 +68,19 @@ def choose(
     out: Path | None,
     n_fits: int,
     tell: Callable[[Choice, Candidate | None], object],
+    table: TableOptions = _NO_OPTIONS,
+    say: Callable[[str], object] = str,
 ) -> Comparison:
     """Find the evidence that the folder does not hold yet, and write it down after each step.
 
     ValueError if the folder's evidence is of other data or settings.
     """
     path = out or Path("runs") / f"{name_of(source)}-{_NAME}"
-    data = load(source, labels=labels, data_home=data_home)
+    data = load(source, labels=labels, data_home=data_home, table=table)
+    for sentence in (*data.notes, *kinds_of(data)):
+        say(sentence)
     config = Config(**chosen)
-    observations = checked(data.X, "auto", data.feature_names)
+    observations = checked_data(data, "auto")
     seed = chosen["random_state"]
     conditions = {
         "source": source,
@@ -86,7 +92,7 @@ def choose(
         "settings": {name: value for name, value in parameters(config).items() if name not in _FREE},
     }
     known = _known(path, conditions)
-    about = {**conditions, "seeds": list(range(seed, seed + n_fits)), "versions": versions()}
+    about = {**conditions, "table": table.document(), "seeds": list(range(seed, seed + n_fits)), "versions": versions()}
 
     def comparison(choice: Choice) -> Comparison:
         return Comparison(path, choice, {**about, **_found(choice)})

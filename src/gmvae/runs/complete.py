@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,27 +11,35 @@ from typing import Any, NamedTuple
 from gmvae.atomic import sweep
 from gmvae.config import Config
 from gmvae.data import Dataset, load
+from gmvae.data.options import TableOptions
 from gmvae.data.writers import write_table
+from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.metrics import Scores, evaluate
-from gmvae.observations import checked
 from gmvae.report.figures import draw_run
 from gmvae.runs.fit import fit_into
 from gmvae.runs.folder import RunFolder, new_run
+from gmvae.runs.observed import checked_data, kinds_of, row_ids
 from gmvae.runs.record import Record, read_json, versions
 
+_NO_OPTIONS = TableOptions()
 _SEED = 0
 """A seed by default, so that a run can be repeated."""
 
 
 class FitRequest(NamedTuple):
-    """What the user asked for: where the data are, where the run goes, and the hyperparameters chosen."""
+    """What the user asked for: where the data are, where the run goes, and the hyperparameters chosen.
+
+    ``table`` says how to read a table; what is to be known of the data before the training is told to ``tell``.
+    """
 
     source: str | None
     labels: str | None
     data_home: Path | None
     out: Path | None
     chosen: dict[str, Any]
+    table: TableOptions = _NO_OPTIONS
+    tell: Callable[[str], object] = str
 
 
 class FinishedRun(NamedTuple):
@@ -53,7 +62,7 @@ def fit_anew(request: FitRequest) -> FinishedRun:
     parameters = {"random_state": _SEED, **request.chosen}
     n_components = parameters.get("n_components", Config.n_components)
     with new_run(request.out, request.source, n_components) as folder:
-        data = load(request.source, labels=request.labels, data_home=request.data_home)
+        data = load(request.source, labels=request.labels, data_home=request.data_home, table=request.table)
         record = Record(
             source=request.source,
             labels=request.labels,
@@ -62,9 +71,11 @@ def fit_anew(request: FitRequest) -> FinishedRun:
             shape=list(data.X.shape),
             feature_names=None if data.feature_names is None else list(data.feature_names),
             versions=versions(),
+            table=request.table.document(),
+            columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        return _train(folder, record, data, parameters, resume=False)
+        return _train(folder, record, data, parameters, request.tell, resume=False)
 
 
 def go_on(request: FitRequest) -> FinishedRun:
@@ -96,7 +107,9 @@ def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
             "out."
         )
     home = request.data_home or (None if record.data_home is None else Path(record.data_home))
-    data = load(request.source or record.source, labels=request.labels or record.labels, data_home=home)
+    options = request.table.or_else(TableOptions.from_document(record.table))
+    source, labels = request.source or record.source, request.labels or record.labels
+    data = load(source, labels=labels, data_home=home, table=options)
     if list(data.X.shape) != record.shape:
         raise ValueError(
             f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name} has shape "
@@ -107,21 +120,31 @@ def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
     if unknown:
         raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    return _train(folder, record, data, parameters, resume=True)
+    return _train(folder, record, data, parameters, request.tell, resume=True)
 
 
 def _train(
-    folder: RunFolder, record: Record, data: Dataset, parameters: dict[str, Any], *, resume: bool
+    folder: RunFolder,
+    record: Record,
+    data: Dataset,
+    parameters: dict[str, Any],
+    tell: Callable[[str], object],
+    *,
+    resume: bool,
 ) -> FinishedRun:
     started = time.perf_counter()
     try:
         config = Config(**parameters)
-        observations = checked(data.X, config.n_components, data.feature_names)
+        device_for(config.device)
+        observations = checked_data(data, config.n_components)
+        for sentence in () if resume else (*data.notes, *kinds_of(data)):
+            tell(sentence)
         fitted, proba = fit_into(folder, observations, config, resume=resume)
         seconds = time.perf_counter() - started
         fitted.save(folder.model)
         names = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
-        write_table(folder.assignments, names, [[proba.argmax(axis=1), *proba.T]])
+        ids = row_ids(data, names)
+        write_table(folder.assignments, [ids.name, *names], [[ids.values, proba.argmax(axis=1), *proba.T]])
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         labels = data.labels
         scores = None if labels is None else evaluate(labels, proba, fitted.log_odds(observations.y))

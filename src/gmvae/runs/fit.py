@@ -79,6 +79,22 @@ class Checkpoints(NamedTuple):
         return state
 
 
+def task_in(
+    folder: RunFolder,
+    observations: Observations,
+    config: Config,
+    *,
+    resume: bool = False,
+    on_epoch: Callable[[Fitted], object] | None = None,
+    on_start: Callable[[np.ndarray], object] | None = None,
+) -> Task:
+    """A fit in a run folder, which the caller holds (`RunFolder.alone`), new or to go on with; see `fit_into`."""
+    seed = _go_on(folder, config) if resume else _begin(folder, config)
+    for written in (folder.path, folder.checkpoints):
+        sweep(written)
+    return Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
+
+
 def fit_into(
     folder: RunFolder,
     observations: Observations,
@@ -94,10 +110,7 @@ def fit_into(
     `previous` is that of `fitting.fit.fit`, `on_epoch` and `on_start` are those of `Task`.
     ValueError if a new run would replace an earlier one, or a resumed one was started with other parameters or data.
     """
-    seed = _go_on(folder, config) if resume else _begin(folder, config)
-    for written in (folder.path, folder.checkpoints):
-        sweep(written)
-    task = Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
+    task = task_in(folder, observations, config, resume=resume, on_epoch=on_epoch, on_start=on_start)
     (found,) = fit(observations, config, [task], previous)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -17,7 +17,8 @@ _LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
 class Record:
     """Where a run's data came from, kept as ``run.json`` beside the ``config.json`` of its hyperparameters.
 
-    ``seed`` is as given; ``config.json`` has the one that was drawn where none was.
+    ``seed`` is as given; ``config.json`` has the one that was drawn where none was. ``table`` is what was said of how
+    to read a table, ``columns`` the kind of each of its columns; earlier versions wrote neither.
     """
 
     source: str
@@ -27,6 +28,8 @@ class Record:
     shape: list[int]
     feature_names: list[str] | None
     versions: dict[str, str]
+    table: dict[str, object] = field(default_factory=dict)
+    columns: dict[str, str] | None = None
 
 
 def _is_of(kind: Any, value: Any) -> bool:
@@ -44,7 +47,9 @@ def read_record(path: Path) -> Record:
     """Read ``run.json``; ValueError if it is not what `RunFolder.write_record` wrote."""
     document = read_json(path)
     kinds = get_type_hints(Record)
-    if document.keys() != kinds.keys() or not all(_is_of(kind, document[name]) for name, kind in kinds.items()):
+    needed = {each.name for each in fields(Record)} - {"table", "columns"}
+    known = needed <= document.keys() <= kinds.keys()
+    if not known or not all(_is_of(kinds[name], value) for name, value in document.items()):
         raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.")
     return Record(**document)
 

@@ -1,0 +1,80 @@
+"""``gmvae impute``: missing entries filled by what the model says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gmvae import formats
+from gmvae.cli.app import app
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, output, to_standard_output
+from gmvae.cli.table_options import reads_table
+
+
+@app.command(
+    help="Fill the missing entries of every observation by what the model says of them given the others, and write "
+    "all, in the order of the source, behind its id or row number; as CSV to standard output unless -o names a file.",
+    epilog="Example: gmvae impute runs/adult adult.csv -o filled.csv",
+)
+@reads_table
+def impute(
+    run: RunArgument,
+    source: Source,
+    out: Annotated[
+        Path | None,
+        output("FILE", "A .csv or .parquet table, or a .npy array; or - itself.", "CSV to standard output"),
+    ] = None,
+    n_samples: Annotated[
+        int,
+        typer.Option(
+            "--n-samples",
+            metavar="N",
+            min=0,
+            help="Draws of the missing entries to write, one after another with their number in the column 'draw'; 0 "
+            "writes their mean, and of a category the most probable level.",
+        ),
+    ] = 0,
+    labels: Annotated[str | None, typer.Option(metavar="COLUMN", help="Leave this column of the table out.")] = None,
+    table: Any = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The draws follow from it.")] = 0,
+    data_home: DataHome = None,
+    device: Device = "auto",
+) -> None:
+    """Fill missing entries."""
+    import numpy as np
+
+    from gmvae.arrays import missing
+    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.data.writers import check_target, write_array, write_table
+    from gmvae.runs.observed import row_ids
+    from gmvae.seeds import draw_seed
+
+    out = None if to_standard_output(out) else out
+    asked = open_fitted(run, device)
+    fitted = asked.fitted
+    images = len(fitted.event_shape) == 3
+    if out is None and images:
+        raise ValueError("`-o` must be given for images, a .npy file.")
+    allowed = (formats.ARRAY,) if images else (*formats.WRITTEN_TABLES, formats.ARRAY)
+    suffix = None if out is None else check_target(out, allowed)
+    data = load_for(asked, source, labels, data_home, table)
+    given = fitted.rows(data.X)
+    rows = fitted.impute(given, n_samples, seed=draw_seed(seed))
+    draws = rows if n_samples else rows[None]
+    if out is not None and suffix == formats.ARRAY:
+        write_array(out, len(rows), [rows])
+        return
+    names = asked.columns or [f"y_{d}" for d in range(draws.shape[2])]
+    ids = row_ids(data, names)
+    named = [*(["draw"] if n_samples else []), ids.name, *names]
+
+    def block(number: int, filled: np.ndarray) -> list[Any]:
+        if fitted.columns is None:
+            columns = list(filled.T)
+        else:
+            columns = [column.combine_chunks() for column in fitted.columns.decode(filled, ~missing(given)).columns]
+        return [*([np.full(len(filled), number)] if n_samples else []), ids.values, *columns]
+
+    write_table(out, named, (block(number, filled) for number, filled in enumerate(draws)))

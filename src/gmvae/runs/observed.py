@@ -1,0 +1,49 @@
+"""Data of a source as observations of a fit: their kinds of columns, and what identifies their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+
+from gmvae.data import DataError, Dataset
+from gmvae.data.cells import listed
+from gmvae.data.kinds import KINDS
+from gmvae.data.record import Ids
+from gmvae.observations import Observations, checked
+
+_WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
+_MOST_NAMES = 8
+
+
+def checked_data(data: Dataset, n_components: int | str) -> Observations:
+    """The observations of a source, checked for a fit; DataError, which names it, if a row has no value at all."""
+    if data.columns is not None and data.X.dtype.kind == "f":
+        empty = np.flatnonzero(np.isnan(data.X).all(axis=1))
+        if len(empty):
+            name = "" if data.ids is None else f" ({data.ids.name} {data.ids.values[empty[0]]})"
+            raise DataError(
+                f"{data.name} must have a value in every row to fit; got none in data row {empty[0] + 1}{name}: remove "
+                "the row."
+            )
+    families = None if data.columns is None else data.columns.families
+    return checked(data.X, n_components, data.feature_names, families, data.columns)
+
+
+def kinds_of(data: Dataset) -> Iterator[str]:
+    """What the columns of a table hold, a line for each kind, and how many of its cells are missing."""
+    if data.columns is None:
+        return
+    for kind in KINDS:
+        names = [column.name for column in data.columns if column.kind == kind]
+        if names:
+            yield f"{len(names):,} {_WORDS[kind][len(names) > 1]}: {listed(names, _MOST_NAMES)}"
+    missing = int(np.isnan(data.X).sum()) if data.X.dtype.kind == "f" else 0
+    if missing:
+        yield f"{missing / data.X.size:.1%} of cells are missing; they drop out of the likelihood and are not filled."
+
+
+def row_ids(data: Dataset, taken: Collection[str]) -> Ids:
+    """What identifies rows: the id column, the files of images, or row numbers from 1, by a name that is not taken."""
+    name, values = data.ids or Ids("row", np.arange(1, len(data.X) + 1))
+    return Ids(f"{name} (id)" if name in taken else name, values)

@@ -1,0 +1,162 @@
+"""Frames with text, categories and gaps through the estimator: learned, asked about, and given back as frames."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from gmvae import GMVAE
+from gmvae.estimator.frames import TableWarning
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+FAST: dict[str, Any] = {"n_components": 2, "hidden_layer_sizes": (16,), "max_iter": 2, "random_state": 0}
+
+
+def people(n: int = 120) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    old = rng.random(n) < 0.5
+    return pd.DataFrame(
+        {
+            "age": np.round(np.where(old, 60, 25) + 4 * rng.normal(size=n)).astype(int),
+            "job": np.where(old, rng.choice(["retired", "clerk"], n), rng.choice(["student", "clerk"], n)),
+            "income": np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(7 + old, 0.3)),
+            "member": np.where(rng.random(n) < 0.5, "yes", "no"),
+            "size": pd.Categorical(rng.choice(["S", "M", "L"], n), categories=["S", "M", "L", "XL"]),
+        }
+    )
+
+
+FRAMES = {
+    "pandas": lambda frame: frame,
+    "polars": lambda frame: pl.from_pandas(frame),
+    "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted() -> GMVAE:
+    return GMVAE(**FAST).fit(people())
+
+
+def test_columns_get_the_family_of_their_kind(fitted: GMVAE) -> None:
+    assert fitted.likelihood_ == "mixed"
+    assert fitted.column_likelihoods_ == {
+        "age": "gaussian",
+        "job": "categorical",
+        "income": "gaussian",
+        "member": "bernoulli",
+        "size": "categorical",
+    }
+    levels = {name: each.tolist() for name, each in fitted.categories_.items()}
+    assert levels["job"] == ["clerk", "retired", "student"]
+    assert levels["member"] == ["no", "yes"]
+    assert levels["size"][:3] == ["S", "M", "L"]
+    assert fitted.feature_names_in_.tolist() == [*people().columns]
+    assert fitted.n_features_in_ == 5
+
+
+def test_samples_could_be_real(fitted: GMVAE) -> None:
+    frame, labels = fitted.sample(200)
+    given = people()
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.dtypes.to_dict() | {"job": None, "member": None, "size": None} == given.dtypes.to_dict() | {
+        "job": None,
+        "member": None,
+        "size": None,
+    }
+    assert set(frame["job"]) <= {"clerk", "retired", "student"}
+    assert set(frame["member"]) <= {"yes", "no"}
+    assert frame["size"].dtype == "category"
+    for name in ("age", "income"):
+        assert given[name].min() <= frame[name].min()
+        assert frame[name].max() <= given[name].max()
+    assert labels.shape == (200,)
+    assert fitted.inverse_transform(np.zeros((3, 10))).columns.tolist() == [*given.columns]
+    assert fitted.reconstruct(given).shape == given.shape
+
+
+@pytest.mark.parametrize("library", FRAMES)
+def test_every_library_gives_the_same_fit_and_gets_its_own_frames(library: str) -> None:
+    given = people().drop(columns="size")
+    frame = FRAMES[library](given)
+    other = GMVAE(**FAST).fit(frame)
+    assert np.array_equal(other.predict_proba(frame), GMVAE(**FAST).fit(given).predict_proba(given))
+    assert type(other.sample(2)[0]) is type(frame)
+    filled = other.impute(frame)
+    assert type(filled) is type(frame)
+    assert type(other.impute(frame, 2)[1]) is type(frame)
+
+
+def test_an_array_of_objects_is_a_table_without_names() -> None:
+    rows = people().astype(object).to_numpy()
+    model = GMVAE(**FAST).fit(rows)
+    assert [*model.column_likelihoods_.values()] == ["gaussian", "categorical", "gaussian", "bernoulli", "categorical"]
+    sample, _ = model.sample(3)
+    assert sample.dtype == object
+    assert sample.shape == (3, 5)
+    assert isinstance(sample[0, 1], str)
+
+
+def test_another_month_may_have_gaps_levels_order_and_columns_of_its_own(fitted: GMVAE) -> None:
+    month = people().iloc[:20].copy()
+    expected = fitted.predict_proba(month)
+    shuffled = month[month.columns[::-1]].assign(extra=1)
+    with pytest.warns(TableWarning, match=r"Left out, as the fit did not have them: 'extra'"):
+        assert np.array_equal(fitted.predict_proba(shuffled), expected)
+    strange, missing = month.copy(), month.copy()
+    strange.loc[0, "job"] = "pilot"
+    missing.loc[0, "job"] = None
+    with pytest.warns(TableWarning, match=r"Counted as missing: 1 cell of 'job' .* 'pilot'"):
+        assert np.array_equal(fitted.predict_proba(strange), fitted.predict_proba(missing))
+    with pytest.raises(ValueError, match=r"must have the columns of the training; it lacks age\."):
+        fitted.predict(month.drop(columns="age"))
+
+
+def test_impute_fills_cells_by_their_kind(fitted: GMVAE) -> None:
+    frame = people()
+    frame.loc[:9, "job"] = None
+    frame.loc[:9, "age"] = np.nan
+    filled = fitted.impute(frame)
+    assert not filled.isna().any().any()
+    assert set(filled["job"][:10]) <= {"clerk", "retired", "student"}
+    assert filled["job"][10:].tolist() == frame["job"][10:].tolist()
+    assert (filled["age"] == filled["age"].round()).all()
+    rich = people().iloc[:5].assign(income=[1e6, np.nan, 2.5, 3.0, 4.0])
+    assert fitted.impute(rich)["income"].tolist()[::2] == [1e6, 2.5, 4.0]  # beyond the range of the fit, but observed
+    draws = fitted.impute(frame, 3)
+    assert len(draws) == 3
+    assert not draws[0]["age"].equals(draws[1]["age"])
+
+
+def test_a_model_of_a_table_is_saved_loaded_and_copied(fitted: GMVAE, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model.safetensors")
+    loaded = GMVAE.load(tmp_path / "model.safetensors", device="cpu")
+    assert np.array_equal(loaded.score_samples(people()), fitted.score_samples(people()))
+    assert isinstance(loaded.sample(2)[0], pa.Table)
+    assert np.array_equal(pickle.loads(pickle.dumps(fitted)).predict(people()), fitted.predict(people()))
+
+
+def test_numeric_frames_stay_numbers() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=["a", "b"])
+    model = GMVAE(**FAST).fit(frame)
+    assert model.likelihood_ == "gaussian"
+    assert np.array_equal(model.labels_, GMVAE(**FAST).fit(frame.to_numpy()).labels_)
+    assert isinstance(model.sample(2)[0], np.ndarray)
+
+
+def test_dates_and_ids_are_left_out_with_a_word() -> None:
+    frame = people().assign(name=[f"person {i}" for i in range(120)], day=pd.date_range("2020", periods=120))
+    with pytest.warns(TableWarning) as caught:
+        model = GMVAE(**FAST).fit(frame)
+    said = " ".join(str(each.message) for each in caught)
+    assert "Left out: 'name'" in said
+    assert "Left out: 'day'" in said
+    assert [*model.column_likelihoods_] == [*people().columns]
