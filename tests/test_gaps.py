@@ -299,3 +299,28 @@ def test_gaps_of_the_start_are_filled_by_principal_components() -> None:
     filled = completed(np.where(gaps, np.nan, rows))
     assert np.array_equal(filled[~gaps], rows[~gaps])
     assert np.sqrt(np.mean((filled - rows)[gaps] ** 2)) < 0.3
+
+
+def test_filled_gaps_of_few_noisy_rows_are_no_worse_than_the_mean() -> None:
+    """Half-hidden rows of noise alone: there is nothing to say of their gaps, so that 0 is right, with an error of 1."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(160, 13))
+    gaps = rng.random(rows.shape) < 0.5
+    filled = completed(np.where(gaps, np.nan, rows))
+    assert np.sqrt(np.mean((filled - rows)[gaps] ** 2)) < 1.15
+
+
+def test_gaps_of_one_factor_are_filled_by_its_conditional_mean() -> None:
+    rng = np.random.default_rng(1)
+    axis = np.array([1.0, -1.0, 1.0, 1.0, -1.0])
+    rows = rng.normal(size=(4000, 1)) * axis + rng.normal(size=(4000, 5))
+    rows /= np.sqrt(2.0)
+    covariance = (np.outer(axis, axis) + np.eye(5)) / 2.0
+    gaps = rng.random(rows.shape) < 0.3
+    gaps[gaps.all(1), 0] = False
+    filled = completed(np.where(gaps, np.nan, rows))
+    exact = rows.copy()
+    for row, missing in zip(exact, gaps, strict=True):
+        seen = ~missing
+        row[missing] = covariance[np.ix_(missing, seen)] @ np.linalg.solve(covariance[np.ix_(seen, seen)], row[seen])
+    assert np.sqrt(np.mean((filled - exact)[gaps] ** 2)) < 0.15

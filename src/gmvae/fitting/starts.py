@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from gmvae.config import Config
-from gmvae.initialisation import MAX_ROWS, Evidence, completed, count, evidence, starting_clusters
+from gmvae.initialisation import MAX_ROWS, Evidence, comparable, completed, count, evidence, starting_clusters
 from gmvae.likelihoods import Likelihood, likelihood_for
 from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
 from gmvae.observations import Observations
@@ -90,7 +90,9 @@ class TrainingData:
         else:
             drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
             sample = split.train[torch.from_numpy(drawn)].sort().values
-        found = starting_clusters(config.init, self.standardised(sample.numpy()), config.K, seed)
+        described = self._described(sample.numpy())
+        ways = comparable(filled=float(np.isnan(described).mean()), has_categories=self.likelihood.has_categories)
+        found = starting_clusters(config.init, completed(described), config.K, seed, ways)
         clusters = torch.from_numpy(found.clusters).long()
         of_training = torch.isin(sample, split.train)
         labels = np.full(len(self.observations), UNSEEN)
@@ -99,8 +101,11 @@ class TrainingData:
 
     def standardised(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, as the encoder sees them, with missing entries filled."""
+        return completed(self._described(sample))
+
+    def _described(self, sample: np.ndarray) -> np.ndarray:
         y = self.observations.take(torch.from_numpy(sample)).y
-        return completed(self.likelihood.described(y).numpy().astype(np.float64))
+        return self.likelihood.described(y).numpy().astype(np.float64)
 
     def _subsample(self, seed: int) -> np.ndarray:
         """Random rows, in their order, as the encoder sees them."""
