@@ -219,6 +219,7 @@ def test_every_hyperparameter_can_be_set():
         ("hidden_layer_sizes", "(64,)", (64,)),
         ("warm_start", "False", False),
         ("n_components", "2.5", "2.5"),
+        ("likelihood", "visits=poisson, age=gaussian", {"visits": "poisson", "age": "gaussian"}),
     ],
 )
 def test_values_are_read_by_their_type(name, text, value):

@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
-from gmvae.arrays import missing
+from gmvae.arrays import has_missing, missing
 from gmvae.estimator.attributes import FittedAttributes
-from gmvae.estimator.frames import decoded
+from gmvae.estimator.frames import decoded, warn_of_empty
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
 from gmvae.fitted.sampling import Components
@@ -250,6 +250,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         fitted = self.fitted_
         rows = query_rows(self, X, fitted.event_shape, fitted.columns)
         fitted.model.likelihood.check(rows)
+        if has_missing(rows):
+            warn_of_empty(rows)
         return rows
 
     def _as_given(self, rows: np.ndarray, like: Any = None, observed: np.ndarray | None = None) -> Any:

@@ -110,6 +110,11 @@ class JointLikelihood(Likelihood):
         return all(family.continuous for family in self._families)
 
     @property
+    def has_categories(self) -> bool:  # type: ignore[override]
+        """Whether any column is one of categories."""
+        return any(family.has_categories for family in self._families)
+
+    @property
     def columns(self) -> dict[str, list[int]]:
         """Columns of every family, by name."""
         return {

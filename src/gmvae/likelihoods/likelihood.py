@@ -43,6 +43,8 @@ class Likelihood(nn.Module, ABC):
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
+    has_categories : bool
+        Whether indicators of levels stand for columns.
     requirement, remedy : str
         What values must do, and what to do about others, as parts of a sentence.
     """
@@ -54,6 +56,8 @@ class Likelihood(nn.Module, ABC):
     precision_reason: ClassVar[str]
     requirement: ClassVar[str]
     remedy: ClassVar[str]
+
+    has_categories: ClassVar[bool] = False
 
     @classmethod
     def suits(cls, rows: np.ndarray) -> bool:
