@@ -12,7 +12,16 @@ import numpy as np
 import torch
 
 from gmvae.config import Config
-from gmvae.initialisation import MAX_ROWS, Evidence, comparable, completed, count, evidence, starting_clusters
+from gmvae.initialisation import (
+    MAX_ROWS,
+    Evidence,
+    comparable,
+    completed,
+    count,
+    evidence,
+    start_on_classes,
+    starting_clusters,
+)
 from gmvae.likelihoods import Likelihood, likelihood_for
 from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
 from gmvae.observations import Observations
@@ -91,8 +100,12 @@ class TrainingData:
             drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
             sample = split.train[torch.from_numpy(drawn)].sort().values
         described = self._described(sample.numpy())
-        ways = comparable(filled=float(np.isnan(described).mean()), has_categories=self.likelihood.has_categories)
-        found = starting_clusters(config.init, completed(described), config.K, seed, ways)
+        rows, n_indicators = completed(described), self.likelihood.n_indicators
+        if config.init == "auto" and n_indicators:
+            found = start_on_classes(described, rows, n_indicators, config.K, seed)
+        else:
+            ways = comparable(float(np.isnan(described).mean()))
+            found = starting_clusters(config.init, rows, config.K, seed, ways)
         clusters = torch.from_numpy(found.clusters).long()
         of_training = torch.isin(sample, split.train)
         labels = np.full(len(self.observations), UNSEEN)

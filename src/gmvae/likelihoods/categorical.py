@@ -78,7 +78,6 @@ class CategoricalLikelihood(Likelihood):
     name = "categorical"
     n_outputs = 1
     continuous = False
-    has_categories = True
     takes_bfloat16 = True
     precision_reason = "the data are categories"
     requirement = "be the number of a level of the fit"
@@ -112,6 +111,10 @@ class CategoricalLikelihood(Likelihood):
 
     def valid(self, rows: np.ndarray) -> np.ndarray:
         return (rows >= 0) & (rows < self.n_levels.cpu().numpy()) & (rows == np.floor(rows))
+
+    @property
+    def n_indicators(self) -> int:
+        return self.n_seen
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         return (self.n_seen,)

@@ -110,9 +110,8 @@ class JointLikelihood(Likelihood):
         return all(family.continuous for family in self._families)
 
     @property
-    def has_categories(self) -> bool:  # type: ignore[override]
-        """Whether any column is one of categories."""
-        return any(family.has_categories for family in self._families)
+    def n_indicators(self) -> int:
+        return self._families[-1].n_indicators  # categories are the last of `FAMILIES`
 
     @property
     def columns(self) -> dict[str, list[int]]:

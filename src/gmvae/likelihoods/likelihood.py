@@ -43,8 +43,6 @@ class Likelihood(nn.Module, ABC):
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
-    has_categories : bool
-        Whether indicators of levels stand for columns.
     requirement, remedy : str
         What values must do, and what to do about others, as parts of a sentence.
     """
@@ -56,8 +54,6 @@ class Likelihood(nn.Module, ABC):
     precision_reason: ClassVar[str]
     requirement: ClassVar[str]
     remedy: ClassVar[str]
-
-    has_categories: ClassVar[bool] = False
 
     @classmethod
     def suits(cls, rows: np.ndarray) -> bool:
@@ -93,6 +89,11 @@ class Likelihood(nn.Module, ABC):
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
         """The error for a value that cannot be in the units of the fit, and its place in X."""
         return ValueError(f"X must {self.requirement}; got {named(value)} at X{[*place]}: {self.remedy}.")
+
+    @property
+    def n_indicators(self) -> int:
+        """How many of the last columns of `described` are indicators of levels."""
+        return 0
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         """Shape of what the encoder sees of one observation."""
