@@ -230,7 +230,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 SETTINGS = {
     "mean/mode": "SimpleImputer: mean of numbers, most frequent level of categories",
     "k neighbours": "KNNImputer() on standardised numbers and 0/1 columns of the levels",
-    "iterative": "IterativeImputer(random_state=0) on the same without the first level of a category; 5 rounds beyond 70 columns",
+    "iterative": "IterativeImputer(random_state=0) on the same without the first level of a category; 5 rounds "
+    "beyond 70 columns",
     "k-means": "KMeans(K, n_init=5, random_state=0) on the same",
     "mixture": "GaussianMixture(K, n_init=3, reg_covar=1e-3, random_state=0) on the same",
     "k-prototypes": "KPrototypes(K, n_init=3, random_state=0), standardised numbers, gaps filled by mean/mode",
