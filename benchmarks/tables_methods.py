@@ -68,13 +68,13 @@ class Indicators(NamedTuple):
             scaler.fit(table.rows[:, : table.n_numbers])
         return cls(scaler, n_levels(table))
 
-    def encode(self, table: Table) -> np.ndarray:
-        """(n, numbers and levels)."""
+    def encode(self, table: Table, *, all_levels: bool = True) -> np.ndarray:
+        """(n, numbers and levels), with ``all_levels=False`` without the first level of every category."""
         rows, n = table.rows, table.n_numbers
         parts = [self.scaler.transform(rows[:, :n])] if n else []
         for codes, size in zip(rows[:, n:].T, self.n_levels, strict=True):
             indicators = (codes[:, None] == np.arange(size)).astype(float)
-            parts.append(np.where(np.isnan(codes)[:, None], np.nan, indicators))
+            parts.append(np.where(np.isnan(codes)[:, None], np.nan, indicators)[:, 0 if all_levels else 1 :])
         return np.hstack(parts)
 
     def decode(self, encoded: np.ndarray, table: Table) -> np.ndarray:
@@ -101,19 +101,33 @@ def _mean_or_mode(table: Table) -> np.ndarray:
     return rows
 
 
-def _by(imputer: Callable[[int], object]) -> Callable[[Table], np.ndarray]:
+def _iterative(table: Table) -> np.ndarray:
+    """Without the first level: all levels of a category sum to 1, so that each would be told by the others' filling."""
+    indicators = Indicators.of(table)
+    encoded = indicators.encode(table, all_levels=False)
+    rounds = ROUNDS_OF_MANY if encoded.shape[1] > MANY else 10
+    filled = IterativeImputer(random_state=0, max_iter=rounds).fit_transform(encoded)
+    n, sizes = table.n_numbers, indicators.n_levels
+    parts = [filled[:, :n]]
+    if len(sizes):
+        for others in np.split(filled[:, n:], (sizes - 1).cumsum()[:-1], axis=1):
+            parts += [1.0 - others.sum(1, keepdims=True), others]
+    return indicators.decode(np.hstack(parts), table)
+
+
+def _by(imputer: object) -> Callable[[Table], np.ndarray]:
     def impute(table: Table) -> np.ndarray:
         indicators = Indicators.of(table)
         encoded = indicators.encode(table)
-        return indicators.decode(imputer(encoded.shape[1]).fit_transform(encoded), table)  # type: ignore[attr-defined]
+        return indicators.decode(imputer.fit_transform(encoded), table)  # type: ignore[attr-defined]
 
     return impute
 
 
 IMPUTERS: Mapping[str, Callable[[Table], np.ndarray]] = {
     "mean/mode": _mean_or_mode,
-    "k neighbours": _by(lambda n: KNNImputer()),
-    "iterative": _by(lambda n: IterativeImputer(random_state=0, max_iter=ROUNDS_OF_MANY if n > MANY else 10)),
+    "k neighbours": _by(KNNImputer()),
+    "iterative": _iterative,
 }
 CLUSTERERS: Mapping[str, Callable[[int], object]] = {
     "k-means": lambda K: KMeans(K, n_init=5, random_state=0),
@@ -216,7 +230,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 SETTINGS = {
     "mean/mode": "SimpleImputer: mean of numbers, most frequent level of categories",
     "k neighbours": "KNNImputer() on standardised numbers and 0/1 columns of the levels",
-    "iterative": "IterativeImputer(random_state=0) on the same; 5 rounds instead of 10 beyond 70 columns",
+    "iterative": "IterativeImputer(random_state=0) on the same without the first level of a category; 5 rounds "
+    "beyond 70 columns",
     "k-means": "KMeans(K, n_init=5, random_state=0) on the same",
     "mixture": "GaussianMixture(K, n_init=3, reg_covar=1e-3, random_state=0) on the same",
     "k-prototypes": "KPrototypes(K, n_init=3, random_state=0), standardised numbers, gaps filled by mean/mode",

@@ -13,7 +13,16 @@ import torch
 
 from gmvae.config import Config
 from gmvae.fitting.labels import named_clusters
-from gmvae.initialisation import MAX_ROWS, Evidence, comparable, completed, count, evidence, starting_clusters
+from gmvae.initialisation import (
+    MAX_ROWS,
+    Evidence,
+    comparable,
+    completed,
+    count,
+    evidence,
+    start_on_classes,
+    starting_clusters,
+)
 from gmvae.likelihoods import Likelihood, likelihood_for
 from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
 from gmvae.observations import Observations
@@ -104,8 +113,12 @@ class TrainingData:
         of_training = torch.isin(sample, split.train)
         weights = None if weight is None else weight[sample.numpy()]
         described = self._described(sample.numpy())
-        ways = comparable(filled=float(np.isnan(described).mean()), has_categories=self.likelihood.has_categories)
-        found = starting_clusters(config.init, completed(described, weights), config.K, seed, weights, ways)
+        rows, discrete = completed(described, weights), self.likelihood.discrete
+        if config.init == "auto" and discrete.n_indicators:
+            found = start_on_classes(described, rows, discrete, config.K, seed, weights)
+        else:
+            ways = comparable(float(np.isnan(described).mean()), discrete)
+            found = starting_clusters(config.init, rows, config.K, seed, weights, ways)
         clusters = found.clusters
         if label is not None:
             known = np.where(of_training.numpy(), label[sample.numpy()], -1)

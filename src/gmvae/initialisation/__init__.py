@@ -2,7 +2,7 @@
 
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.n_clusters import MAX_COMPONENTS, Evidence, choose, count, evidence
-from gmvae.initialisation.starts import MAX_ROWS, Start, comparable, starting_clusters
+from gmvae.initialisation.starts import MAX_ROWS, Start, comparable, start_on_classes, starting_clusters
 
 __all__ = [
     "MAX_COMPONENTS",
@@ -14,5 +14,6 @@ __all__ = [
     "completed",
     "count",
     "evidence",
+    "start_on_classes",
     "starting_clusters",
 ]

@@ -78,7 +78,6 @@ class CategoricalLikelihood(Likelihood):
     name = "categorical"
     n_outputs = 1
     continuous = False
-    has_categories = True
     takes_bfloat16 = True
     precision_reason = "the data are categories"
     requirement = "be the number of a level of the fit"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -12,6 +12,13 @@ from torch import Tensor, nn
 
 from gmvae.arrays import first_unlike, missing, named
 from gmvae.networks import Shape
+
+
+class Discrete(NamedTuple):
+    """How many of the first columns are answers of yes and no, and how many of the last are indicators of levels."""
+
+    n_answers: int
+    n_indicators: int
 
 
 class Observation(Protocol):
@@ -43,8 +50,6 @@ class Likelihood(nn.Module, ABC):
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
-    has_categories : bool
-        Whether indicators of levels stand for columns.
     requirement, remedy : str
         What values must do, and what to do about others, as parts of a sentence.
     """
@@ -56,8 +61,6 @@ class Likelihood(nn.Module, ABC):
     precision_reason: ClassVar[str]
     requirement: ClassVar[str]
     remedy: ClassVar[str]
-
-    has_categories: ClassVar[bool] = False
 
     @classmethod
     def suits(cls, rows: np.ndarray) -> bool:
@@ -96,6 +99,11 @@ class Likelihood(nn.Module, ABC):
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
         """The error for a value that cannot be in the units of the fit, and its place in X."""
         return ValueError(f"X must {self.requirement}; got {named(value)} at X{[*place]}: {self.remedy}.")
+
+    @property
+    def discrete(self) -> Discrete:
+        """Which columns of `described` are answers or indicators of levels, where they stand among numbers."""
+        return Discrete(0, 0)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         """Shape of what the encoder sees of one observation."""
