@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from gmvae import GMVAE
 from gmvae.atomic import replacing
 from gmvae.data import DataError
-from gmvae.data.home import resolve_home
+from gmvae.data.sets import resolve_home
 from gmvae.fitted.batches import map_rows
 from gmvae.metrics import ari
 from gmvae.model import Noise

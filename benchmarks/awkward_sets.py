@@ -220,7 +220,7 @@ def _mixed(table: list[list[str]], numbers: Sequence[int], label: int, left_out:
     return Rows(np.hstack([filled, *indicators]), y, np.ones(len(y), dtype=bool), Mixed(filled, codes))
 
 
-def _table(path: Path) -> list[list[str]]:
+def read_table(path: Path) -> list[list[str]]:
     if not path.is_file():
         raise DataError(f"{'/'.join(path.parts[-2:])} is not in the data home")
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
@@ -229,11 +229,11 @@ def _table(path: Path) -> list[list[str]]:
 
 def _horse_colic(home: Path) -> Rows:
     path = home / "tabular" / "horse-colic.csv"
-    return _mixed(_table(path), HORSE_NUMBERS, HORSE_SURGICAL_LESION, HORSE_LEFT_OUT)
+    return _mixed(read_table(path), HORSE_NUMBERS, HORSE_SURGICAL_LESION, HORSE_LEFT_OUT)
 
 
 def _adult(home: Path) -> Rows:
-    return _mixed(_table(home / "tabular" / "adult-train.csv.gz"), ADULT_NUMBERS, ADULT_INCOME)
+    return _mixed(read_table(home / "tabular" / "adult-train.csv.gz"), ADULT_NUMBERS, ADULT_INCOME)
 
 
 SETS = {

@@ -21,7 +21,7 @@ from quality_sets import readable
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_blobs
 
 from gmvae.atomic import write_text
-from gmvae.data.home import resolve_home
+from gmvae.data.sets import resolve_home
 from gmvae.fitting.starts import TrainingData
 from gmvae.likelihoods import likelihood_for
 from gmvae.observations import Observations

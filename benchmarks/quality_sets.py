@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from gmvae.atomic import replacing
 from gmvae.data import DataError, Dataset, arcs, load
-from gmvae.data.home import resolve_home
+from gmvae.data.sets import resolve_home
 from gmvae.paper.figure6 import recropped_grey
 
 N_GENES = 2000

@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.atomic import write_text
-from gmvae.data.home import resolve_home
+from gmvae.data.sets import resolve_home
 from gmvae.fitting.starts import TrainingData
 from gmvae.initialisation.features import descriptions
 from gmvae.initialisation.starts import Support, candidates, starting_clusters, supports

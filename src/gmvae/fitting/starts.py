@@ -13,7 +13,16 @@ import torch
 
 from gmvae.config import Config
 from gmvae.fitting.labels import named_clusters
-from gmvae.initialisation import MAX_ROWS, Evidence, completed, count, evidence, starting_clusters
+from gmvae.initialisation import (
+    MAX_ROWS,
+    Evidence,
+    comparable,
+    completed,
+    count,
+    evidence,
+    start_on_classes,
+    starting_clusters,
+)
 from gmvae.likelihoods import Likelihood, likelihood_for
 from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
 from gmvae.observations import Observations
@@ -103,7 +112,13 @@ class TrainingData:
             sample = split.train[torch.from_numpy(drawn[:MAX_ROWS])].sort().values
         of_training = torch.isin(sample, split.train)
         weights = None if weight is None else weight[sample.numpy()]
-        found = starting_clusters(config.init, self.standardised(sample.numpy()), config.K, seed, weights)
+        described = self._described(sample.numpy())
+        rows, discrete = completed(described, weights), self.likelihood.discrete
+        if config.init == "auto" and discrete.n_indicators:
+            found = start_on_classes(described, rows, discrete, config.K, seed, weights)
+        else:
+            ways = comparable(float(np.isnan(described).mean()), discrete)
+            found = starting_clusters(config.init, rows, config.K, seed, weights, ways)
         clusters = found.clusters
         if label is not None:
             known = np.where(of_training.numpy(), label[sample.numpy()], -1)
@@ -115,9 +130,12 @@ class TrainingData:
 
     def standardised(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, as the encoder sees them, with missing entries filled."""
-        y = self.observations.take(torch.from_numpy(sample)).y
         weights = None if self.observations.weight is None else self.observations.weight[sample]
-        return completed(self.likelihood.described(y).numpy().astype(np.float64), weights)
+        return completed(self._described(sample), weights)
+
+    def _described(self, sample: np.ndarray) -> np.ndarray:
+        y = self.observations.take(torch.from_numpy(sample)).y
+        return self.likelihood.described(y).numpy().astype(np.float64)
 
     def _subsample(self, seed: int) -> np.ndarray:
         """Random rows, in their order, as the encoder sees them; a row is drawn as often as its weight says."""

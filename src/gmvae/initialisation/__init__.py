@@ -2,7 +2,7 @@
 
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.n_clusters import MAX_COMPONENTS, Evidence, choose, count, evidence
-from gmvae.initialisation.starts import MAX_ROWS, Start, starting_clusters
+from gmvae.initialisation.starts import MAX_ROWS, Start, comparable, start_on_classes, starting_clusters
 
 __all__ = [
     "MAX_COMPONENTS",
@@ -10,8 +10,10 @@ __all__ = [
     "Evidence",
     "Start",
     "choose",
+    "comparable",
     "completed",
     "count",
     "evidence",
+    "start_on_classes",
     "starting_clusters",
 ]

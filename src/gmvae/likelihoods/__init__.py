@@ -12,7 +12,7 @@ from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.joint import JointLikelihood
-from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
 from gmvae.likelihoods.poisson import PoissonLikelihood
 
 LIKELIHOODS: Mapping[str, type[Likelihood]] = {**FAMILIES, JointLikelihood.name: JointLikelihood}
@@ -96,6 +96,7 @@ __all__ = [
     "LIKELIHOODS",
     "BernoulliLikelihood",
     "CategoricalLikelihood",
+    "Discrete",
     "GaussianLikelihood",
     "JointLikelihood",
     "Likelihood",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gmvae.arrays import batches, has_missing
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.families import FAMILIES
-from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
 from gmvae.networks import Shape
 
 _RARE = 0.01
@@ -108,6 +108,14 @@ class JointLikelihood(Likelihood):
     def continuous(self) -> bool:  # type: ignore[override]
         """Whether all columns have densities."""
         return all(family.continuous for family in self._families)
+
+    @property
+    def discrete(self) -> Discrete:
+        # In the order of `FAMILIES` yes and no come first, and categories last. Images have grey levels.
+        if self.axis != -1:
+            return Discrete(0, 0)
+        seen = dict(zip(self.families, self.n_seen, strict=True))
+        return Discrete(seen.get("bernoulli", 0), seen.get("categorical", 0))
 
     @property
     def columns(self) -> dict[str, list[int]]:

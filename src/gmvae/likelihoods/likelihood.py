@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -12,6 +12,13 @@ from torch import Tensor, nn
 
 from gmvae.arrays import first_unlike, missing, named
 from gmvae.networks import Shape
+
+
+class Discrete(NamedTuple):
+    """How many of the first columns are answers of yes and no, and how many of the last are indicators of levels."""
+
+    n_answers: int
+    n_indicators: int
 
 
 class Observation(Protocol):
@@ -92,6 +99,11 @@ class Likelihood(nn.Module, ABC):
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
         """The error for a value that cannot be in the units of the fit, and its place in X."""
         return ValueError(f"X must {self.requirement}; got {named(value)} at X{[*place]}: {self.remedy}.")
+
+    @property
+    def discrete(self) -> Discrete:
+        """Which columns of `described` are answers or indicators of levels, where they stand among numbers."""
+        return Discrete(0, 0)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         """Shape of what the encoder sees of one observation."""
