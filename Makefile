@@ -8,7 +8,8 @@ READY := $(VENV)/.ready
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-oldest attack check lint format types contracts wheel constraints clean
+.PHONY: help install demo test test-slow test-browser test-oldest attack check lint format types contracts wheel \
+	constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -26,10 +27,15 @@ test: $(READY)  ## all tests but the slow ones
 test-slow: $(READY)  ## the slow tests alone: minutes
 	$(BIN)/python -m pytest -n auto -m slow
 
+# Playwright drives the system's Chromium (in CHROMIUM, or the package chromium); its own cannot be had everywhere.
+test-browser: $(READY)  ## the page of a report in Chromium; skipped where none is installed
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(BIN)/python -m pytest tests/test_report_in_browser.py
+
 # Old libraries say of themselves that they are deprecated, and Polars of every fork that it is there.
 test-oldest:  ## the tests with the oldest versions that pyproject.toml allows, in a venv of its own
 	$(PYTHON) -m venv --clear build/oldest
-	sed -n 's/^    "\([a-z-]*\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml > build/oldest.txt
+	sed -n 's/^    "\([a-z0-9-]*\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml > build/oldest.txt
 	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt torch
 	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt -e '.[test]'
 	build/oldest/bin/python -m pytest -n auto -W ignore::DeprecationWarning -W 'ignore:Using fork:RuntimeWarning'
@@ -60,7 +66,7 @@ wheel: $(READY)  ## the wheel, into dist/
 constraints:  ## pin the newest versions in constraints.txt
 	$(PYTHON) -m venv --clear build/constraints
 	build/constraints/bin/python -m pip install torch==$(TORCH)
-	build/constraints/bin/python -m pip install '.[dev]'
+	build/constraints/bin/python -m pip install '.[dev,browser]'
 	head -n 1 constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip freeze --exclude gmvae --exclude setuptools \
 		| sed 's/^\(torch==[^+]*\)+.*/\1/' >> build/constraints.txt

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
+from PIL import Image
 from scipy.stats import entropy
 from sklearn.decomposition import PCA
 
@@ -24,7 +26,7 @@ from gmvae.report.curves import training_panels
 from gmvae.report.differences import MOST_DIFFERENCES, differences
 from gmvae.report.page import report
 from gmvae.report.page_data import MOST_VALUE_BYTES
-from gmvae.report.pictures import MOST_THUMBNAIL_BYTES, _Scale, _thumbnails
+from gmvae.report.pictures import MOST_THUMBNAIL_BYTES, _Scale, _thumbnails, pictures
 from gmvae.report.plane import principal_components
 from gmvae.report.problems import problems
 from gmvae.report.rows import ShownColumn, cell, rounded, shown_columns
@@ -248,13 +250,34 @@ def test_a_sample_stands_for_many_rows(of_numbers):
 
 def test_the_grid_of_the_style_holds_decoded_means(of_images):
     fitted, data = of_images
-    grid = style_grid(fitted, data.X)
+    grid = style_grid(survey(fitted, data))
     first, second = grid.directions
     w = np.zeros(fitted.config.D_w)
     w[first], w[second] = -1.0, 2.0
     expected = fitted.observations(fitted.components(w).means)
     np.testing.assert_allclose(grid.means[:, 4, 1], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(grid.deviations, np.sort(fitted.style(data.X).std(0))[::-1][:2])
+
+
+def test_grey_levels_of_the_model_are_those_of_the_data():
+    X = np.repeat([40, 200], 30)[:, None, None, None].astype(np.uint8) + np.zeros((60, 1, 5, 4), np.uint8)
+    fitted = GMVAE(2, **(SMALL | {"max_iter": 40})).fit(X).fitted_
+    decoded = fitted.observations(fitted.components().means).mean(axis=(1, 2, 3))  # within 0 and 1
+    for data, unit in ((Dataset("grey", X), 255), (Dataset("grey", X / 255), 1)):
+        seen = survey(fitted, data)
+        grid = style_grid(seen)
+        drawn = pictures(seen, report(fitted, data).contents, grid)
+        for k in range(2):
+            assert grid.means[k, 2, 2].mean() == pytest.approx(unit * decoded[k], rel=1e-4)
+            middle = pixels(drawn.styles[k])[10:15, 8:12]  # the third tile of 5 by 4 pixels across and down
+            assert middle.mean() == pytest.approx(255 * decoded[k], abs=9)  # one of 16 shades
+            own = seen.rows[seen.found.first == k].mean()
+            assert pixels(drawn.clusters[k].mean).mean() == pytest.approx(255 / unit * own, abs=1)
+            assert pixels(drawn.clusters[k].samples[0]).mean() > 20
+
+
+def pixels(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("L"))
 
 
 def test_cells_are_in_the_datas_own_names():

@@ -161,12 +161,12 @@ def _samples(seen: Survey) -> list[list[list[Any]] | None]:
 
 
 def samples(seen: Survey, *, mean: bool = False) -> NDArray[Any]:
-    """Draws of every cluster at w = 0, (K, N_SAMPLES, *event); ``mean`` gives the means of p(y|x)."""
+    """Draws of every cluster at w = 0, (K, N_SAMPLES, *event), in the data's units; ``mean`` gives means of p(y|x)."""
     fitted, K = seen.fitted, seen.found.K
     each = np.repeat(np.arange(K), N_SAMPLES)
     seed = draw_seed(fitted.config.random_state)
     drawn, _ = fitted.draw(len(each), each, np.zeros(fitted.config.D_w), mean=mean, seed=seed)
-    return drawn.reshape(K, N_SAMPLES, *fitted.event_shape)
+    return seen.unit * drawn.reshape(K, N_SAMPLES, *fitted.event_shape)
 
 
 def _map(seen: Survey) -> Map:

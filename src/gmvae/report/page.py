@@ -115,8 +115,8 @@ def report(
     """
     called = cluster_names(names, fitted.classes, fitted.config.K)
     seen = survey(fitted, data, proba, umap=umap)
-    grid = style_grid(fitted, seen.rows)
-    found = contents(seen, provenance, describe_style(fitted, grid, seen.columns), called, with_rows=with_rows)
+    grid = style_grid(seen)
+    found = contents(seen, provenance, describe_style(seen, grid), called, with_rows=with_rows)
     drawn = pictures(seen, found, grid, with_rows=with_rows) if seen.of_images else None
     script = _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

@@ -17,11 +17,11 @@ from gmvae.report.records import Cluster, Contents
 from gmvae.report.style import StyleGrid
 from gmvae.report.survey import Survey
 
-MOST_THUMBNAIL_BYTES = 1_300_000
+MOST_THUMBNAIL_BYTES = 1_500_000
 """Of the thumbnails of the map before they are written as text, which adds a third."""
 _LARGEST = 64
 """Pixels that a picture is high or wide at most."""
-_SIDES = (28, 20, 14)
+_SIDES = (28, 24, 20, 18, 16, 14)
 _GREYS = 16
 _TRIED = 400
 """Thumbnails by which the size of all is estimated."""

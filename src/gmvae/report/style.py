@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.fitted.fitted import Fitted
 from gmvae.report.records import Style
-from gmvae.report.rows import ShownColumn, drawn_cells
+from gmvae.report.rows import drawn_cells
+from gmvae.report.survey import Survey
 
 STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """Values of a style coordinate in standard deviations of its prior."""
@@ -28,10 +28,11 @@ class StyleGrid(NamedTuple):
     means: NDArray[np.float64]
 
 
-def style_grid(fitted: Fitted, rows: NDArray[Any], steps: Sequence[float] = STEPS) -> StyleGrid:
+def style_grid(seen: Survey, steps: Sequence[float] = STEPS) -> StyleGrid:
     """Decode every component's mean over a grid of the two style coordinates that vary most over the rows."""
-    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MOST_ROWS])
-    deviations = fitted.style(rows[drawn]).std(axis=0)
+    fitted = seen.fitted
+    drawn = np.sort(np.random.default_rng(0).permutation(len(seen.rows))[:_MOST_ROWS])
+    deviations = fitted.style(seen.rows[drawn]).std(axis=0)
     directions = np.argsort(-deviations, kind="stable")[:2]
     latents = []
     for second in steps if len(directions) > 1 else [0.0]:
@@ -40,15 +41,14 @@ def style_grid(fitted: Fitted, rows: NDArray[Any], steps: Sequence[float] = STEP
             w[directions] = (first, second)[: len(directions)]
             latents.append(fitted.components(w).means)
     places = np.stack(latents, axis=1)  # (K, cells, D_x)
-    means = fitted.observations(places.reshape(-1, places.shape[-1]))
+    means = seen.unit * fitted.observations(places.reshape(-1, places.shape[-1]))
     shape = (len(places), -1, len(steps), *fitted.event_shape)
     return StyleGrid(directions, deviations[directions], means.reshape(shape))
 
 
-def describe_style(
-    fitted: Fitted, grid: StyleGrid, columns: Sequence[ShownColumn], steps: Sequence[float] = STEPS
-) -> Style:
+def describe_style(seen: Survey, grid: StyleGrid, steps: Sequence[float] = STEPS) -> Style:
     """The grid as a record; of tables with its cells, of the columns that change most with the style."""
+    fitted, columns = seen.fitted, seen.columns
     w_prior = float(fitted.history["w_prior"][-1]) if fitted.history.epochs else 0.0
     shown: list[int] = []
     values = None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmvae.data import Dataset
 from gmvae.fitted.fitted import Fitted
+from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.report.clusters import Assignment, assignment
 from gmvae.report.plane import MOST_POINTS, Plane, plane
 from gmvae.report.rows import ShownColumn, shown_columns
@@ -62,6 +63,14 @@ class Survey(NamedTuple):
     @property
     def of_images(self) -> bool:
         return not self.columns
+
+    @property
+    def unit(self) -> float:
+        """By which means and draws of the model are multiplied to be in the units of the rows: 255 for grey levels."""
+        likelihood = self.fitted.model.likelihood
+        if isinstance(likelihood, BernoulliLikelihood) and self.rows.dtype == np.uint8:
+            return likelihood.top_level.item()
+        return 1.0
 
 
 def survey(

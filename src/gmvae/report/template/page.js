@@ -123,10 +123,11 @@
         context.fill();
       }
     }
-    context.globalAlpha = 1;
+    context.globalAlpha = 0.6;
     context.strokeStyle = ink;
     if (state.ambiguous) for (const i of points.ambiguous) if (shown(i)) ring(context, i, radius + 2);
     if (state.novel) for (const i of points.novel) if (shown(i)) cross(context, i, radius + 3);
+    context.globalAlpha = 1;
     if (state.at !== null) {
       context.lineWidth = 2.5;
       ring(context, state.at, radius + 5);
