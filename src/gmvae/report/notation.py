@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from markupsafe import Markup, escape
-
 _MISSING = "–"
 _BRIGHT = 0.3
 """Luminance that a colour has at least on a dark ground."""
@@ -48,19 +46,6 @@ def shown_cell(value: Any) -> str:
     if value is None:
         return _MISSING
     return shown_number(value) if isinstance(value, int | float) else str(value)
-
-
-def with_code(text: str) -> Markup:
-    """Text, escaped, with what stands between grave accents as code.
-
-    Examples
-    --------
-    >>> str(with_code("Raise `tol`, <b>."))
-    'Raise <code>tol</code>, &lt;b&gt;.'
-    """
-    parts = [escape(part) for part in text.split("`")]
-    joined = (Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
-    return Markup("").join(joined)
 
 
 def on_dark(hue: str) -> str:

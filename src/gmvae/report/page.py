@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 from collections.abc import Sequence
 from importlib import resources
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any, final
 
 import jinja2
-from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from gmvae.atomic import write_text
@@ -20,7 +20,7 @@ from gmvae.figures.palette import colour
 from gmvae.fitted.fitted import Fitted
 from gmvae.report.contents import Provenance, cluster_names, contents
 from gmvae.report.curves import calibration_panel, still_map, training_panels
-from gmvae.report.notation import on_dark, shown_cell, shown_number, shown_share, with_code
+from gmvae.report.notation import on_dark, shown_cell, shown_number, shown_share
 from gmvae.report.page_data import as_script, page_data
 from gmvae.report.pictures import pictures
 from gmvae.report.records import Contents, as_json
@@ -44,9 +44,9 @@ class Report:
         The page: one file that needs no network.
     """
 
-    def __init__(self, contents: Contents, html: str) -> None:
+    def __init__(self, contents: Contents, page: str) -> None:
         self.contents = contents
-        self.html = html
+        self.html = page
 
     def __repr__(self) -> str:
         card = self.contents.card
@@ -73,9 +73,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The page within a frame of its own, so that neither it nor the notebook touches the other."""
-        title = escape(f"Report on {self.contents.card.data}")
+        title = html.escape(f"Report on {self.contents.card.data}")
         return (
-            f'<iframe title="{title}" sandbox="allow-scripts" srcdoc="{escape(self.html)}" '
+            f'<iframe title="{title}" sandbox="allow-scripts" srcdoc="{html.escape(self.html)}" '
             'style="width:100%;height:85vh;border:1px solid #8886"></iframe>'
         )
 
@@ -120,7 +120,7 @@ def report(
     drawn = pictures(seen, found, grid, with_rows=with_rows) if seen.of_images else None
     script = _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    html = _template().render(
+    page = _template().render(
         found=found,
         drawn=drawn,
         with_rows=with_rows,
@@ -130,12 +130,12 @@ def report(
         panels=training_panels(found.training),
         still=None if found.map is None else still_map(found.map, fitted.config.K),
         calibration=None if found.agreement is None else calibration_panel(found.agreement),
-        style_sheet=Markup(_file("page.css")),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
+        style_sheet=_file("page.css"),
+        script=script,
         script_hash=f"sha256-{digest}",
-        data=Markup(as_script(page_data(seen, found, drawn))),  # noqa: S704 - escaped for a script element
+        data=as_script(page_data(seen, found, drawn)),
     )
-    return Report(found, html)
+    return Report(found, page)
 
 
 def _template() -> jinja2.Template:
@@ -146,7 +146,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"number": shown_number, "share": shown_share, "cell": shown_cell, "coded": with_code}
+    filters: dict[str, Any] = {"number": shown_number, "share": shown_share, "cell": shown_cell}
     environment.filters.update(filters)
     return environment.get_template("page.html")
 
