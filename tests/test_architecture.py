@@ -88,14 +88,28 @@ def pickling(tree: ast.AST) -> list[str]:
     return found
 
 
+def put_back(tree: ast.AST) -> set[ast.AST]:
+    """Everything inside context managers that are written as functions: what they set they put back."""
+    return {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        and any(ast.unparse(decorator) == "contextmanager" for decorator in function.decorator_list)
+        for node in ast.walk(function)
+    }
+
+
 def global_state(tree: ast.AST) -> list[str]:
     """Where a source sets the state of a global generator, or of torch, for the whole process."""
+    kept = put_back(tree)
     found = [
         f"line {statement.lineno}: imports {module}.{name}"
         for statement, module, name in imported(tree)
         if f"{module}.{name}" in CALLS_THAT_SEED | CALLS_THAT_SET_TORCH
     ]
     for call, name, forked in calls(tree):
+        if name == "torch.set_default_dtype" and call in kept:
+            continue
         if name in CALLS_THAT_SET_TORCH or (name in CALLS_THAT_SEED and not (forked and name == "torch.manual_seed")):
             found.append(f"line {call.lineno}: calls {name}")
     for node in ast.walk(tree):
@@ -145,6 +159,8 @@ def test_a_source_keeps_the_rule(path, rule):
         (global_state, "with torch.random.fork_rng():\n    pass\ntorch.manual_seed(0)"),
         (global_state, "from torch import manual_seed"),
         (global_state, "torch.set_num_threads(1)"),
+        (global_state, "def f():\n    torch.set_default_dtype(torch.float64)"),
+        (global_state, "@contextmanager\ndef f():\n    torch.set_num_threads(1)\n    yield"),
         (global_state, "torch.backends.cudnn.benchmark = True"),
         (front_door, "from gmvae import GMVAE"),
         (front_door, "import gmvae"),
@@ -161,6 +177,7 @@ def test_the_rule_sees_what_it_forbids(rule, source):
         (pickling, "'''Never pickle, never torch.load.'''\nnp.load(path, allow_pickle=False)"),
         (global_state, "with torch.random.fork_rng(devices=[]):\n    if seeded:\n        torch.manual_seed(0)"),
         (global_state, "torch.Generator().manual_seed(0)\ngenerator.manual_seed(0)"),
+        (global_state, "@contextmanager\ndef f():\n    torch.set_default_dtype(torch.float32)\n    yield"),
         (front_door, "from gmvae import __version__, config\nfrom gmvae.config import Config"),
     ],
 )

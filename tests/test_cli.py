@@ -219,6 +219,7 @@ def test_every_hyperparameter_can_be_set():
         ("hidden_layer_sizes", "(64,)", (64,)),
         ("warm_start", "False", False),
         ("n_components", "2.5", "2.5"),
+        ("likelihood", "visits=poisson, age=gaussian", {"visits": "poisson", "age": "gaussian"}),
     ],
 )
 def test_values_are_read_by_their_type(name, text, value):
@@ -603,6 +604,11 @@ def test_samples_are_the_models(folder, run, image_run, tmp_path):
     estimator = GMVAE.load(images / "model.safetensors").set_params(random_state=0)
     gmvae("sample", images, "-n", 6, "--component", 2, "--mean", "-o", tmp_path / "s.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "s.npy"), estimator.sample(6, 2, mean=True)[0])
+    for arguments, mean, said in (([], True, "These are means"), (["--no-mean"], False, "")):
+        result = gmvae("sample", images, "-n", 6, "--component", 2, "-o", tmp_path / "s.npy", *arguments)
+        assert result.stderr.startswith(said)
+        assert bool(result.stderr) == bool(said)
+        np.testing.assert_array_equal(np.load(tmp_path / "s.npy"), estimator.sample(6, 2, mean=mean)[0])
     for arguments in ([], ["--component", 1, "-n", 7]):
         gmvae("sample", images, "--mean", "-o", tmp_path / "s.png", *arguments)
         assert np.asarray(Image.open(tmp_path / "s.png").convert("L")).std() > 20

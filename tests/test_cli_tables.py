@@ -256,6 +256,41 @@ def test_kept_columns_keep_their_types(folder: Path, run: Path, tmp_path: Path) 
     assert found.column("label (source)").to_pylist() == [True]
 
 
+def test_weights_and_known_labels_are_columns_that_a_run_remembers(tmp_path: Path) -> None:
+    """Rows of weight 0 have a cluster, too; a row of a known class has its cluster, and later files need neither."""
+    random = np.random.default_rng(0)
+    group = np.arange(60) % 2
+    known, counted = np.arange(60) % 6 < 2, np.arange(60) % 5 > 0
+    names = np.where(known, np.array(["low", "high"])[group], "")
+    lines = [
+        f"{8.0 * g + random.normal():.3f},{random.normal():.3f},{times},{name}"
+        for g, times, name in zip(group, 2 * counted, names, strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,times,class", *lines]) + "\n")
+    run = tmp_path / "run"
+    said = gmvae("fit", tmp_path / "t.csv", "--weights", "times", "--partial-labels", "class", "-o", run, *SMALL).stdout
+    assert "high is cluster 0, low is cluster 1" in said
+    record = json.loads((run / "run.json").read_text())
+    assert record["table"] == {"weights": "times", "partial_labels": "class"}
+    assert record["feature_names"] == ["a", "b"]
+    fitted = Fitted.load(run / "model.safetensors", device="cpu")
+    assert fitted.classes == ["high", "low"]
+    labels = parquet.read_table(run / "assignments.parquet").column("label").to_numpy()
+    assert len(labels) == 60
+    assert (labels == 1 - group)[known & counted].all()
+    (tmp_path / "later.csv").write_text("b,a\n0.1,8.2\n0.0,-0.3\n")
+    assert [row["label"] for row in table_of(gmvae("predict", run, tmp_path / "later.csv", "-o", "-").stdout)] == [
+        "0",
+        "1",
+    ]
+    assert "`--weights` must name columns" in refused(
+        "fit", tmp_path / "t.csv", "--weights", "count", "-o", tmp_path / "n"
+    )
+    (tmp_path / "odd.csv").write_text("a,times\n1.0,2\n2.0,-1\n3.0,1\n")
+    said = refused("fit", tmp_path / "odd.csv", "--weights", "times", "-o", tmp_path / "odd", *SMALL)
+    assert "`--weights` must hold finite numbers of at least 0; got -1 in row 1" in said
+
+
 def test_a_plane_with_gaps_is_drawn_by_its_whole_rows(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     lines = [f"{random.normal() + 4 * (i % 2):.3f},{random.normal():.3f}" for i in range(60)]

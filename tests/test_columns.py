@@ -276,6 +276,18 @@ def test_codes_of_a_table_decode_to_the_table() -> None:
     pd.testing.assert_frame_equal(back, frame)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64", "float32", "float64"])
+def test_the_extremes_of_a_type_come_back_within_it(dtype: str) -> None:
+    ends = np.iinfo(dtype) if dtype[0] in "ui" else np.finfo(dtype)
+    table = pa.table({"v": np.array([ends.min, 3, ends.max], dtype)})
+    columns, _ = Columns.learn(table)
+    far = np.array([[-np.inf], [3.4], [np.inf]])
+    back = columns.decode(far).column("v").to_numpy()
+    assert back.dtype == dtype
+    assert back[1] == 3
+    np.testing.assert_allclose(back[[0, 2]].astype(float), [float(ends.min), float(ends.max)])
+
+
 def test_columns_survive_json(learned: Columns) -> None:
     again = Columns.from_document(json.loads(json.dumps(learned.document())))
     assert again == learned
@@ -283,6 +295,18 @@ def test_columns_survive_json(learned: Columns) -> None:
     for document in (None, {}, {"columns": []}, {**learned.document(), "columns": [{"name": "a", "kind": "odd"}]}):
         with pytest.raises(ValueError, match=r"^Columns must be those of a fit; got .*: fit again\.$"):
             Columns.from_document(document)
+
+
+def test_intervals_are_categories_and_periods_dates() -> None:
+    x = [1.0, 2.0, 3.0, 9.0]
+    frame = pd.DataFrame(
+        {"cut": pd.cut(x, [0, 2, 5, 10]), "month": pd.period_range("2020", periods=4, freq="M"), "x": x}
+    )
+    columns, notes = Columns.learn(as_table(frame))
+    assert columns.names == ("cut", "x")
+    assert columns.columns[0].levels == ("(0, 2]", "(2, 5]", "(5, 10]")
+    assert columns.encode(as_table(frame)).y[:, 0].tolist() == [0, 0, 1, 2]
+    assert notes[0].startswith("Left out: 'month', dates or times")
 
 
 def test_frames_with_a_name_twice_are_refused() -> None:

@@ -30,8 +30,14 @@ CONFORMANCE = GMVAE(
 )
 
 
+REDRAWN = (
+    "a row twice and a row of weight 2 draw other noise and hold out other rows; tests/test_weights.py holds these"
+)
+EXPECTED_TO_FAIL = {"check_sample_weight_equivalence_on_dense_data": REDRAWN}
+
+
 @pytest.mark.filterwarnings("ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks([CONFORMANCE])
+@parametrize_with_checks([CONFORMANCE], expected_failed_checks=lambda _: EXPECTED_TO_FAIL)
 def test_conformance(estimator, check):
     check(estimator)
 

@@ -277,3 +277,20 @@ def test_adult_and_horse_colic_are_read_as_they_are(data_home: Path) -> None:
     assert data.X.shape == (300, 22)
     marks = sum(line.count("?") for line in path.read_text().splitlines())
     assert np.isnan(data.X).sum() == marks
+
+
+def test_text_that_is_none_in_a_parquet_file_is_refused(tmp_path: Path) -> None:
+    broken = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"\xff\xfe"))
+    parquet.write_table(pa.table({"a": [1.0, 2.0], "b": broken}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"^t.parquet must be a table that can be read; got: .*UTF8"):
+        load(tmp_path / "t.parquet")
+
+
+def test_options_of_tables_are_for_tables(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    for source in ("digits", tmp_path / "x.npy"):
+        with pytest.raises(DataError, match=r"`--drop` must be for a table; got (digits|x.npy): leave it out\."):
+            load(source, table=TableOptions(drop=("a",)))
+    path = put(tmp_path, "a,b\n1,2\n3,4\n")
+    with pytest.raises(DataError, match=r"`--columns` and `--drop` must name different columns; got 'a' in both"):
+        load(path, table=TableOptions(columns=("a",), drop=("a",)))

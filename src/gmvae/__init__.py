@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gmvae.data import load
     from gmvae.estimator import GMVAE, choose_k, fit_together
+    from gmvae.estimator.frames import TableWarning
     from gmvae.fitting.warn import CollapseWarning
     from gmvae.persistence import ModelFileError
     from gmvae.presets import PRESETS, preset
@@ -21,6 +22,7 @@ _HOMES = {
     "DivergedError": "gmvae.training",
     "ModelFileError": "gmvae.persistence",
     "PRESETS": "gmvae.presets",
+    "TableWarning": "gmvae.estimator.frames",
     "TrainingWarning": "gmvae.training",
     "choose_k": "gmvae.estimator",
     "fit_together": "gmvae.estimator",
@@ -34,6 +36,7 @@ __all__ = [
     "CollapseWarning",
     "DivergedError",
     "ModelFileError",
+    "TableWarning",
     "TrainingWarning",
     "choose_k",
     "fit_together",

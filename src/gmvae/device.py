@@ -1,8 +1,30 @@
-"""The device on which training and answers are computed."""
+"""Where and how PyTorch computes: the device, and a state that does not depend on the caller's."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
+
+
+@contextmanager
+def usual_torch() -> Iterator[None]:
+    """PyTorch as it is by default: with gradients, in float32, without autocast; then as the caller had it.
+
+    Inside `torch.no_grad`, `torch.inference_mode`, `torch.autocast` or under another default type the same is computed.
+    """
+    kind = torch.get_default_dtype()
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if kind != torch.float32:
+            torch.set_default_dtype(torch.float32)
+            stack.callback(torch.set_default_dtype, kind)
+        yield
 
 
 def device_for(name: str) -> torch.device:

@@ -65,17 +65,20 @@ class GaussianMixtureVAE(nn.Module):
         """Dimension of the latent that carries the mixture."""
         return self.generative.mixture.streams[2]
 
-    def forward(self, y: Tensor, noise: Noise, guided: Tensor | None = None) -> Terms | GuidedTerms:
+    def forward(
+        self, y: Tensor, noise: Noise, guided: Tensor | None = None, label: Tensor | None = None
+    ) -> Terms | GuidedTerms:
         """The four terms of the bound for observations y (B, *event), with S samples each.
 
         With other observations ``guided`` (B, *event), as `standardised` gives them, posteriors of both come with them.
+        Where the component of an observation is known, ``label`` (B,) has it; -1 elsewhere.
         """
         seen = self.standardised(y)
         q_x, q_w = self.recognition(seen)
         x = reparameterise(q_x, noise.x)
         mixture = self.generative.mixture(reparameterise(q_w, noise.w))
         reconstruction = self.log_likelihood(x, y, seen)
-        terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior)
+        terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior, label)
         if guided is None:
             return terms
         return GuidedTerms(terms, self.plug_in(Posterior(q_x, q_w)), self.mean_log_posterior(guided, noise))

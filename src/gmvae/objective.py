@@ -78,9 +78,18 @@ CONDITIONAL_PRIORS: dict[str, ConditionalPrior] = {
 
 
 def latent_terms(
-    reconstruction: Tensor, q_x: Normal, q_w: Normal, x: Tensor, mixture: Mixture, conditional_prior: ConditionalPrior
+    reconstruction: Tensor,
+    q_x: Normal,
+    q_w: Normal,
+    x: Tensor,
+    mixture: Mixture,
+    conditional_prior: ConditionalPrior,
+    label: Tensor | None = None,
 ) -> Terms:
     """The four terms from samples.
+
+    Where the component of an observation is known, p(z|x,w) is its indicator and the z-term log (1 / π_z): their
+    evidence bound is one on log p(y, z).
 
     Parameters
     ----------
@@ -94,11 +103,17 @@ def latent_terms(
         p(x|w) at samples w of q(w|y).
     conditional_prior : callable
         One of `CONDITIONAL_PRIORS`.
+    label : Tensor of int, shape (B,), optional
+        Known components; -1 where there is none.
     """
     log_joint = mixture.log_joint(x)
     log_posterior = torch.log_softmax(log_joint, -1)
     posterior = log_posterior.exp()
     z_prior = (posterior * (log_posterior - mixture.log_weights)).sum(-1)
+    if label is not None:
+        known = label.unsqueeze(-1) == torch.arange(posterior.shape[-1], device=label.device)
+        posterior = torch.where(label.unsqueeze(-1) >= 0, known.to(posterior.dtype), posterior)
+        z_prior = torch.where(label >= 0, -(known * mixture.log_weights).sum(-1), z_prior)
     return Terms(
         reconstruction=reconstruction.mean(0),
         conditional_prior=conditional_prior(q_x, x, mixture, log_joint, posterior).mean(0),
@@ -141,10 +156,15 @@ class Guidance(NamedTuple):
     target: Tensor | None
     weight: float
 
-    def cost(self, given: GuidedTerms) -> Tensor:
-        """Weighted cross-entropy of the guided posteriors to their target, the mean over the minibatch."""
-        target = sharpened(given.log_posterior) if self.target is None else self.target
-        return -self.weight * (target * given.guided).sum(-1).mean(-1)
+    def cost(self, given: GuidedTerms, sample_weight: Tensor | None = None) -> Tensor:
+        """Weighted cross-entropy of the guided posteriors to their target, the mean over the minibatch.
+
+        ``sample_weight`` (B,), of the minibatch's observations, counts where these are the target; a target of its own
+        is of rows that were drawn by their weights.
+        """
+        if self.target is not None:
+            return -self.weight * (self.target * given.guided).sum(-1).mean(-1)
+        return -self.weight * weighted_mean((sharpened(given.log_posterior) * given.guided).sum(-1), sample_weight)
 
 
 def sharpened(log_posterior: Tensor) -> Tensor:
@@ -152,19 +172,35 @@ def sharpened(log_posterior: Tensor) -> Tensor:
     return torch.softmax(2.0 * log_posterior.detach(), -1)
 
 
-def lower_bound(terms: Terms, min_information: float, warm_up: float = 1.0) -> Tensor:
+def weighted_mean(value: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean over the last axis, of observations, each times its weight, whose mean over the fit is 1."""
+    return value.mean(-1) if weight is None else (weight * value).mean(-1)
+
+
+def lower_bound(
+    terms: Terms, min_information: float, warm_up: float = 1.0, sample_weight: Tensor | None = None
+) -> Tensor:
     """What training maximises: the evidence bound of the minibatch, the last axis, under the information constraint.
 
     The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero (section 5 of the paper).
-    λ = 0 and a weight of 1 for the x- and w-terms, ``warm_up``, make the plain bound.
+    λ = 0 and a weight of 1 for the x- and w-terms, ``warm_up``, make the plain bound. With ``sample_weight`` (B,) of
+    mean 1 all means are weighted.
     """
-    z_prior = terms.z_prior.mean(-1).clamp(min=min_information)
-    return (terms.reconstruction - warm_up * (terms.conditional_prior + terms.w_prior)).mean(-1) - z_prior
+    z_prior = weighted_mean(terms.z_prior, sample_weight).clamp(min=min_information)
+    others = terms.reconstruction - warm_up * (terms.conditional_prior + terms.w_prior)
+    return weighted_mean(others, sample_weight) - z_prior
 
 
-def information(assignment: Tensor) -> Tensor:
-    """I(z; y) = H(mean of q(z|y)) - mean of H(q(z|y)) in nats, for q(z|y) of shape (B, K): what z tells about a row."""
-    return torch.special.entr(assignment.mean(0)).sum() - torch.special.entr(assignment).sum(-1).mean()
+def information(assignment: Tensor, weight: Tensor | None = None) -> Tensor:
+    """I(z; y) = H(mean of q(z|y)) - mean of H(q(z|y)) in nats, for q(z|y) of shape (B, K): what z tells about a row.
+
+    With ``weight`` (B,) means are weighted by its shares of its sum.
+    """
+    entropy = torch.special.entr(assignment).sum(-1)
+    if weight is None:
+        return torch.special.entr(assignment.mean(0)).sum() - entropy.mean()
+    share = weight / weight.sum()
+    return torch.special.entr(share @ assignment).sum() - share @ entropy
 
 
 def log_importance_weights(

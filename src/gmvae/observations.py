@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gmvae.arrays import LARGEST, as_tensor, blocks, first_unlike, named
 from gmvae.networks import Shape
+from gmvae.weights_and_labels import checked_weights, known_labels
 
 MAX_CHANNELS = 4
 _SHARE_OF_FREE_MEMORY = 0.5
@@ -29,9 +30,15 @@ class Rows(NamedTuple):
     ----------
     y : Tensor of shape (n, *event), uint8, float32 or float64
         NaN is a missing entry.
+    weight : Tensor of shape (n,), float32, or None
+        How much every row counts, of mean 1 over the fit; None where all count alike.
+    label : Tensor of shape (n,), int64, or None
+        The component of every row where it is known, else -1.
     """
 
     y: Tensor
+    weight: Tensor | None = None
+    label: Tensor | None = None
 
 
 class Observations:
@@ -49,6 +56,13 @@ class Observations:
         What the columns of a table hold, for the record of the fit.
     device : torch.device
         Where `take` brings rows. A GPU holds all of them where they fit into half of its free memory.
+    weight : ndarray of shape (n,), float64, optional
+        How much every row counts; a row of weight 0 counts as if it were absent (`counted`). None where all count
+        alike.
+    label : ndarray of shape (n,), int, optional
+        Number of the class of every row that is known, else -1.
+    classes : sequence of int, str or None, optional
+        Names of the classes; None of a component that has none.
 
     Attributes
     ----------
@@ -63,8 +77,18 @@ class Observations:
         kinds: Sequence[str | None] | None = None,
         columns: Any = None,
         device: torch.device = _HOST,
+        *,
+        weight: np.ndarray | None = None,
+        label: np.ndarray | None = None,
+        classes: Sequence[int | str | None] = (),
     ) -> None:
         self.y = y
+        if weight is not None:
+            weight = None if (weight == weight[0]).all() else weight / weight[weight > 0.0].mean()
+        self.weight = weight
+        self.label = label
+        self.classes = list(classes)
+        self._counted: np.ndarray | None = None
         self.columns = columns
         self.names = None if names is None else list(names)
         self.kinds = kinds
@@ -75,6 +99,8 @@ class Observations:
             if n_bytes < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
                 self._resident = as_tensor(np.array(y)).to(device)
         self.home = _HOST if self._resident is None else device
+        self._weight = None if self.weight is None else torch.from_numpy(self.weight).float().to(self.home)
+        self._label = None if label is None else torch.from_numpy(label).to(self.home)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -86,12 +112,19 @@ class Observations:
 
     def check(self, n_components: int | str) -> None:
         """Raise ValueError unless there are two rows, one for each component, and a value in every row and column."""
-        if len(self) < 2:
-            raise ValueError(f"X must have at least 2 rows to fit; got {len(self)}: add some.")
-        if isinstance(n_components, int) and len(self) < n_components:
+        n = len(self) if self.weight is None else int(np.count_nonzero(self.weight))
+        rows = "rows" if n == len(self) else "rows of weight above 0"
+        if n < 2:
+            raise ValueError(f"X must have at least 2 {rows} to fit; got {n}: add some.")
+        if isinstance(n_components, int) and n < n_components:
             raise ValueError(
-                f"`n_components` must be at most the number of rows; got {n_components} for {len(self)} rows: "
+                f"`n_components` must be at most the number of rows; got {n_components} for {n} {rows}: "
                 "take fewer components."
+            )
+        if isinstance(n_components, int) and n_components < len(self.classes):
+            raise ValueError(
+                f"`n_components` must be at least the number of classes in `partial_labels`; got {n_components} for "
+                f"{len(self.classes)} classes: take more components, or mark classes as unknown."
             )
         if self.y.dtype.kind == "f":
             self._check_gaps()
@@ -103,6 +136,8 @@ class Observations:
             observed = ~np.isnan(block)
             known |= observed.any(0)
             empty = ~observed.reshape(len(block), -1).any(1)
+            if self.weight is not None:
+                empty &= self.weight[start : start + len(block)] > 0.0
             if empty.any():
                 row = start + int(empty.argmax())
                 raise ValueError(f"X must hold a value in every row to fit; got none in row {row}: drop it.")
@@ -114,24 +149,68 @@ class Observations:
 
     def take(self, indices: Tensor) -> Rows:
         """Observations at ``indices``, in their order."""
-        if self._resident is not None:
-            return Rows(self._resident[indices])
-        return Rows(as_tensor(self.y[indices.numpy()]).to(self.device))
+        y = as_tensor(self.y[indices.numpy()]) if self._resident is None else self._resident[indices]
+        weight = None if self._weight is None else self._weight[indices].to(self.device)
+        label = None if self._label is None else self._label[indices].to(self.device)
+        return Rows(y.to(self.device), weight, label)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Consecutive rows, a few megabytes at once."""
         return blocks(self.y)
 
     def checksum(self) -> str:
-        """CRC-32 of the values in order."""
+        """CRC-32 of the values in order, and of weights and labels where there are any."""
         total = zlib.crc32(f"{self.y.dtype.str} {self.y.shape}".encode())
         for block in self.blocks():
             total = zlib.crc32(np.ascontiguousarray(block).data, total)
+        if self.weight is not None:
+            total = zlib.crc32(np.ascontiguousarray(self.weight).data, total)
+        if self.label is not None:
+            total = zlib.crc32(np.ascontiguousarray(self.label).data, zlib.crc32(repr(self.classes).encode(), total))
         return f"{total:08x}"
 
     def on(self, device: torch.device) -> Observations:
         """The same, brought to a device."""
-        return Observations(self.y, self.names, self.kinds, self.columns, device)
+        return self._with(device=device)
+
+    def counted(self) -> Observations:
+        """The rows of weight above 0, in memory; all as they are where there are no others."""
+        if self.weight is None or (self.weight > 0.0).all():
+            return self
+        counts = self.weight > 0.0
+        weight, label = (None if each is None else each[counts] for each in (self.weight, self.label))
+        found = self._with(y=self.y[counts], weight=weight, label=label)
+        found._counted = counts
+        return found
+
+    def among_all(self, values: np.ndarray, absent: int) -> np.ndarray:
+        """Values of `counted` rows in the places of these among all rows; ``absent`` for the others."""
+        if self._counted is None:
+            return values
+        everywhere = np.full(len(self._counted), absent)
+        everywhere[self._counted] = values
+        return everywhere
+
+    def knowing(self, sample_weight: Any, partial_labels: Any) -> Observations:
+        """The same with what users give of weights and labels; ValueError if it cannot be of these rows."""
+        weight = None if sample_weight is None else checked_weights(sample_weight, len(self))
+        label, classes = known_labels(partial_labels, len(self), weight)
+        return self._with(weight=weight, label=label, classes=classes)
+
+    def classes_as(self, components: Sequence[int | str | None]) -> Observations:
+        """The same with classes numbered as the components of an earlier fit; ValueError if it has not all of them."""
+        new = [name for name in self.classes if name not in components]
+        if new:
+            raise ValueError(
+                "`partial_labels` must have classes of the previous fit under `warm_start`; got "
+                f"{new[0]!r} besides: fit with `warm_start=False`."
+            )
+        number = np.array([*(components.index(name) for name in self.classes), -1])
+        return self._with(label=None if self.label is None else number[self.label], classes=components)
+
+    def _with(self, **changed: Any) -> Observations:
+        names = ("y", "names", "kinds", "columns", "device", "weight", "label", "classes")
+        return Observations(**{**{name: getattr(self, name) for name in names}, **changed})
 
 
 def checked(

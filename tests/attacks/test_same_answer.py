@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,40 @@ def test_other_units_change_nothing_but_the_unit_of_the_density(n_cases: int, ta
         for name in ("conditional_prior", "w_prior", "z_prior", "effective_components"):
             np.testing.assert_allclose(other.history_[name], one.history_[name], rtol=0, atol=1e-5)
     tally("pairs of fits in other units", n_cases)
+
+
+# ---------------------------------------------------------------- whatever state PyTorch is in
+
+STATES: dict[str, Callable[[], Any]] = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "float64 by default": lambda: default_dtype(torch.float64),
+}
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_callers_state_of_torch_changes_nothing_and_stays(state: str, tmp_path: Path) -> None:
+    X = blobs(60, 4)
+    usual = GMVAE(**{**QUICK, "init": "auto"}).fit(X)
+    with STATES[state]():
+        before = (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_default_dtype())
+        fitted = GMVAE(**{**QUICK, "init": "auto"}).fit(X)
+        fitted.save(tmp_path / "model.safetensors")
+        loaded = GMVAE.load(tmp_path / "model.safetensors", device="cpu")
+        for query in ("predict_proba", "transform", "score_samples"):
+            expected = getattr(usual, query)(X)
+            assert np.array_equal(getattr(fitted, query)(X), expected)
+            assert np.array_equal(getattr(loaded, query)(X), expected)
+        assert np.array_equal(fitted.sample(5)[0], usual.sample(5)[0])
+        assert before == (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_default_dtype())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +18,12 @@ from gmvae.cli.options import (
     FitDevice,
     Json,
     Labels,
+    PartialLabels,
     Precision,
     Preset,
     Quiet,
     Set,
+    Weights,
     hyperparameter,
     output,
 )
@@ -47,6 +50,8 @@ def fit(
     out: Annotated[Path | None, output("RUN", "The run folder.", "runs/<source>-k<K>")] = None,
     labels: Labels = None,
     table: Any = None,
+    weights: Weights = None,
+    partial_labels: PartialLabels = None,
     preset: Preset = None,
     epochs: Epochs = None,
     seed: Annotated[
@@ -84,6 +89,7 @@ def fit(
 
     from gmvae.runs.complete import FitRequest, fit_anew, go_on
 
+    table = table._replace(weights=weights, partial_labels=partial_labels)
     request = FitRequest(source, labels, data_home, out, chosen, table, (lambda _: None) if quiet else note)
     try:
         outcome = go_on(request) if resume else fit_anew(request)
@@ -122,6 +128,7 @@ def _show(outcome: FinishedRun) -> None:
             ("run folder", outcome.folder.path),
             ("epochs", f"{fitted.n_epochs}, {'converged' if fitted.converged else 'not converged'}"),
             ("held-out bound", f"{fitted.lower_bound:.3f} nats per observation"),
+            *([("classes", _named(fitted.classes))] if any(name is not None for name in fitted.classes) else []),
             *([("clusters found", fitted.config.K)] if outcome.config.n_components == "auto" else []),
             ("effective clusters", f"{fitted.n_components_effective:.1f} of {fitted.config.K}"),
             ("information", f"{best.information:.2f} nats about a row, of at most {math.log(fitted.config.K):.2f}"),
@@ -142,3 +149,8 @@ def _show(outcome: FinishedRun) -> None:
             f"tensorboard --logdir {run}/tensorboard",
         ]
     )
+
+
+def _named(classes: Sequence[int | str | None]) -> str:
+    """Which cluster is which class."""
+    return ", ".join(f"{name} is cluster {k}" for k, name in enumerate(classes) if name is not None)

@@ -59,6 +59,23 @@ Labels = Annotated[
     ),
 ]
 
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column that says how much every row counts: 2 as two rows, 0 as none. It is no feature.",
+    ),
+]
+
+PartialLabels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column with the classes of some rows, empty or -1 for the others. They hold the cluster of their "
+        "class; the column is no feature.",
+    ),
+]
+
 DataHome = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder of the built-in sets; default: $GMVAE_DATA, else the user's cache."),

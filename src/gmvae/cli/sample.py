@@ -13,6 +13,7 @@ import typer
 from gmvae import formats
 from gmvae.cli.app import app
 from gmvae.cli.options import Device, RunArgument, output, to_standard_output
+from gmvae.cli.speech import note
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +47,13 @@ def sample(
         ),
     ] = None,
     mean: Annotated[
-        bool, typer.Option("--mean", help="The mean in place of a draw from p(y|x): smooth images.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--mean/--no-mean",
+            help="The mean in place of a draw from p(y|x): smooth images.",
+            show_default="the mean for images whose pixels a draw would make black or white",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Everything random follows from it.")] = 0,
     device: Device = "auto",
 ) -> None:
@@ -58,13 +64,16 @@ def sample(
 
     asked = open_fitted(run, device)
     fitted = asked.fitted
-    draw = partial(fitted.draw, mean=mean, seed=draw_seed(seed))
     images = len(fitted.event_shape) == 3
+    smooth = mean is None and images and fitted.likelihood == "bernoulli"
+    draw = partial(fitted.draw, mean=smooth or bool(mean), seed=draw_seed(seed))
     out = None if to_standard_output(out) else out
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
     allowed = (formats.ARRAY, ".png") if images else (formats.ARRAY, *formats.WRITTEN_TABLES)
     suffix = None if out is None else check_target(out, allowed)
+    if smooth:
+        note("These are means, for a draw would make every pixel black or white: `--no-mean` draws.")
     if out is not None and suffix == ".png":
         _draw(draw, n, component, fitted.config.K, out)
         return

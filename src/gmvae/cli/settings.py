@@ -42,7 +42,7 @@ def settings(
 
 
 def value_of(name: str, text: str) -> Any:
-    """Read a hyperparameter's value, such as ``1e-3``, ``None``, ``true``, ``256,128`` or ``one-cycle``, by its type.
+    """Read a hyperparameter's value by its type, such as ``1e-3``, ``None``, ``256,128`` or ``visits=poisson``.
 
     What fits no type stays text, and `Config` refuses it by name.
     """
@@ -51,6 +51,8 @@ def value_of(name: str, text: str) -> Any:
     if text.lower() == "none" and (type(None) in kinds or Any in kinds):
         return None
     try:
+        if "=" in text and any(get_origin(each) is Mapping for each in kinds):
+            return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in text.split(","))}
         if any(get_origin(each) is tuple for each in kinds):
             return tuple(int(part) for part in text.strip("()[] ").split(",") if part.strip())
         if bool in kinds:

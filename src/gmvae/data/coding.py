@@ -75,9 +75,14 @@ def decode_column(known: Column, values: NDArray[Any], observed: NDArray[np.bool
         inside = np.clip(values, known.low, known.high)
         if known.digits is not None:
             inside = np.round(inside, known.digits)
+        kind = _type_of(known.dtype)
+        if pa.types.is_integer(kind):
+            # Numbers of 64 bits end between two floats.
+            end = np.iinfo(kind.to_pandas_dtype()).max
+            inside = np.minimum(inside, float(end) if int(float(end)) <= end else np.nextafter(float(end), 0.0))
         numbers = pa.array(inside if observed is None else np.where(observed, values, inside), mask=missing)
         try:
-            return numbers.cast(_type_of(known.dtype))
+            return numbers.cast(kind)
         except pa.ArrowInvalid:  # observed values that the type of the fit does not hold
             return numbers
     codes = np.where(missing, 0, values >= 0.5 if known.kind == "yes/no" else np.round(values))

@@ -164,7 +164,8 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
-        extra = [name for name in table.column_names if name not in {*names, *self.left_out, *ignore}]
+        told = {*names, *self.left_out, *ignore}
+        extra = [name for name in table.column_names if name not in told]
         if extra:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)

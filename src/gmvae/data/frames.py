@@ -105,8 +105,13 @@ def _from_pandas(X: Any) -> pa.Table:
     columns = []
     for i in range(X.shape[1]):
         series = X.iloc[:, i]
-        if hasattr(series, "sparse"):
+        kind = str(series.dtype)
+        if kind.startswith("Sparse"):
             series = series.sparse.to_dense()
+        elif kind.startswith("period"):
+            series = series.dt.to_timestamp()
+        elif kind == "category" and str(series.cat.categories.dtype).startswith(("interval", "period")):
+            series = series.cat.rename_categories(series.cat.categories.astype(str))
         columns.append(_objects(series) if series.dtype == object else pa.array(series, from_pandas=True))
     return pa.table(columns, names=[str(name) for name in X.columns])
 

@@ -123,8 +123,9 @@ def learn_column(
     declared: Literal["", "unordered", "ordered"] = ""
     order = None
     if types.is_dictionary(column.type):
-        declared = "ordered" if column.type.ordered else "unordered"
-        order = _declared_levels(column, form)
+        if _is_level(column.type.value_type):
+            declared = "ordered" if column.type.ordered else "unordered"
+            order = _declared_levels(column, form)
         column = column.cast(column.type.value_type)
     column = cleaned(column, form)
     if column.null_count == len(column) or (types.is_floating(column.type) and np.isnan(column.to_numpy()).all()):
@@ -132,7 +133,7 @@ def learn_column(
     if is_text(column.type) and not declared:
         read = numbers(column, where, form)
         column = column if read is None else read
-    if declared and _is_level(column.type):
+    if declared:
         return _levels(name, column, where, remarks, wanted, declared, order)
     if types.is_boolean(column.type):
         return Column(name, "yes/no", "bool", (False, True))
@@ -177,9 +178,10 @@ def _digits(values: NDArray[Any]) -> int | None:
     if values.dtype.kind in "iu":
         return 0
     few = values[:_A_FEW]
-    for digits in range(_MOST_DIGITS + 1):
-        if (np.round(few, digits) == few).all() and (np.round(values, digits) == values).all():
-            return digits
+    with np.errstate(over="ignore", invalid="ignore"):  # extreme numbers have no such digits
+        for digits in range(_MOST_DIGITS + 1):
+            if (np.round(few, digits) == few).all() and (np.round(values, digits) == values).all():
+                return digits
     return None
 
 
@@ -196,7 +198,8 @@ def _levels(
     n = len(column) - column.null_count
     levels = sorted(found, key=natural if is_text(column.type) else None)
     if order is not None:
-        levels = [level for level in order if level in {*found}]
+        seen = {*found}
+        levels = [level for level in order if level in seen]
     if len(found) < 2:
         remarks.add(_ONE, name)
         return None

@@ -28,6 +28,8 @@ class TableOptions(NamedTuple):
         The decimal mark in cells of text.
     missing : tuple of str
         Marks of missing cells beside the usual ones.
+    weights, partial_labels : str, optional
+        The columns that say how much every row counts, and the class of some rows; they are no features.
     """
 
     columns: tuple[str, ...] = ()
@@ -37,6 +39,8 @@ class TableOptions(NamedTuple):
     separator: str | None = None
     decimal: str | None = None
     missing: tuple[str, ...] = ()
+    weights: str | None = None
+    partial_labels: str | None = None
 
     def checked(self) -> TableOptions:
         """The same with the separator as one character.
@@ -74,7 +78,7 @@ class TableOptions(NamedTuple):
             said: Any = {name: tuple(each) if isinstance(each, list) else each for name, each in document.items()}
             options = cls()._replace(**said)
             texts = (*options.columns, *options.drop, *options.missing)
-            single = (options.id, options.separator, options.decimal)
+            single = (options.id, options.separator, options.decimal, options.weights, options.partial_labels)
             if not all(isinstance(text, str) for text in texts) or not all(isinstance(t, str | None) for t in single):
                 raise TypeError("no text")
         except (AttributeError, TypeError, ValueError) as error:

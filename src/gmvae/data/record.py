@@ -42,6 +42,8 @@ class Dataset:
         What the columns of a table hold.
     ids : Ids, optional
         What identifies rows beside their number: a column of a table, or the files of images.
+    weights, partial_labels : numpy.ndarray of object, shape (n,), optional
+        How much every row counts, and the class of some rows, as a table has them.
     notes : tuple of str
         What readers should know of how the source was read, a sentence each.
 
@@ -57,6 +59,8 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     columns: Columns | None = None
     ids: Ids | None = None
+    weights: np.ndarray | None = None
+    partial_labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 from collections import Counter
 from collections.abc import Collection
 from itertools import islice
@@ -108,7 +109,7 @@ def _head(path: Path) -> str:
 def _rows(head: str, separator: str) -> Rows:
     """The first rows but empty ones; none where they cannot be told apart."""
     try:
-        found = csv.reader(head.splitlines(keepends=True), delimiter=separator, skipinitialspace=True)
+        found = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
         return list(islice((row for row in found if row), _HEAD_ROWS))
     except csv.Error:
         return []
@@ -129,7 +130,8 @@ def _check_header(rows: Rows, where: str) -> None:
         if is_number(cell) or (cell in MARKS and cell) or (cell and cell in cells)
     ]
     if doubtful:
-        shown = ", ".join(cell if len(cell) <= 24 else f"{cell[:24]}…" for cell in first[:6])
+        few = (" ".join(cell.split()) for cell in first[:6])
+        shown = ", ".join(cell if len(cell) <= 24 else f"{cell[:24]}…" for cell in few)
         raise DataError(
             f"{where} must start with the names of its columns; got {shown}{', …' * (len(first) > 6)}, which may be "
             "data: `--no-header` reads the first row as data, `--header` as names."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gmvae import formats
-from gmvae.data.cells import Form, is_text, listed
+from gmvae.data.cells import Form, cleaned, is_text, listed
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import plain
@@ -65,6 +65,11 @@ def read_table(
         ids = _ids(table, opened.row_names)
     taken += [*(id_name or ()), *opened.row_names]
     lenient = known is not None
+    weights, partial_labels = (
+        _named(table, [] if name is None else [name], option, where, lenient)
+        for name, option in ((options.weights, "--weights"), (options.partial_labels, "--partial-labels"))
+    )
+    taken += [*weights, *partial_labels]
     drop = _named(table, options.drop, "--drop", where, lenient)
     wanted = _named(table, options.columns, "--columns", where, lenient)
     both = [name for name in drop if name in wanted]
@@ -74,7 +79,8 @@ def read_table(
         )
     taken = [name for name in [*taken, *drop] if name not in wanted]
     if known is None:
-        others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
+        told = {*wanted, *taken}
+        others = [name for name in table.column_names if wanted and name not in told]
         left = table.drop_columns([*dict.fromkeys(taken), *others])
         if wanted:
             left = left.select([name for name in wanted if name not in taken])
@@ -89,11 +95,23 @@ def read_table(
     notes += said
     if known is not None:
         notes += _empty_rows(X, where, ids)
-    return Dataset(where, X, y, columns.names, columns=columns, ids=ids, notes=tuple(notes))
+    return Dataset(
+        where,
+        X,
+        y,
+        columns.names,
+        columns=columns,
+        ids=ids,
+        weights=_cells(table, weights, opened.form) if known is None else None,
+        partial_labels=_cells(table, partial_labels, opened.form) if known is None else None,
+        notes=tuple(notes),
+    )
 
 
 def open_table(path: Path, options: TableOptions = _NO_OPTIONS, known: Columns | None = None) -> Opened:
     """Read a file, or a folder of parts, as it is; DataError if it cannot be read or its header cannot be one."""
+    from pyarrow import types
+
     options = options.checked()
     with refusing(f"{path.name} must be a table that can be read"):
         if path.is_dir():
@@ -102,6 +120,9 @@ def open_table(path: Path, options: TableOptions = _NO_OPTIONS, known: Columns |
         else:
             opened = _open(path, options, known)
         opened = opened._replace(table=plain(opened.table))
+        for column in opened.table.columns:
+            if is_text(column.type) or types.is_dictionary(column.type):
+                column.validate(full=True)  # damaged files hold text that is none, and codes of no level
     if opened.table.num_rows == 0:
         raise DataError(f"{path.name} must have at least one row below its header; got none.")
     return opened
@@ -190,6 +211,13 @@ def _named(table: pa.Table, names: Sequence[str], option: str, where: str, lenie
                 f"`{option}` must name columns of {where}, {listed(table.column_names, 12)}; got {name!r}{hint}."
             )
     return found
+
+
+def _cells(table: pa.Table, names: Sequence[str], form: Form) -> np.ndarray | None:
+    """The cells of a column, (n,); None where one is missing, and without a column."""
+    if not names:
+        return None
+    return np.array(cleaned(table.column(names[0]), form).to_pylist(), dtype=object)
 
 
 def _ids(table: pa.Table, names: Sequence[str]) -> Ids:

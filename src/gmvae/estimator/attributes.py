@@ -46,6 +46,7 @@ class FittedAttributes(BaseEstimator, ABC):
     event_shape_ = _Fact(lambda fitted: fitted.event_shape)
     n_components_ = _Fact(lambda fitted: fitted.config.K)
     style_dim_ = _Fact(lambda fitted: fitted.config.D_w)
+    classes_ = _Fact(lambda fitted: np.array(fitted.classes, dtype=object))
     history_ = _Fact(lambda fitted: fitted.history)
     n_iter_ = _Fact(lambda fitted: fitted.n_epochs)
     converged_ = _Fact(lambda fitted: fitted.converged)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, is_frame
+from gmvae.fitted.gaps import without_values
 
 KINDS = {"number": None, "yes/no": "bernoulli", "category": "categorical"}
 """The likelihood that the kind of a column decides."""
@@ -65,6 +66,14 @@ def decoded(rows: np.ndarray, columns: Columns, like: Any, observed: np.ndarray 
     if isinstance(like, np.ndarray):
         return np.column_stack([np.array(column.to_pylist(), dtype=object) for column in table.columns])
     return as_frame(table, like)
+
+
+def warn_of_empty(rows: np.ndarray) -> None:
+    """Warn of rows (n, *event) without any value: what is answered of them is what holds for any row."""
+    empty = np.flatnonzero(without_values(rows))
+    if len(empty):
+        n = f"{len(empty):,} row{'s' * (len(empty) > 1)}, the first of them row {empty[0]}"
+        _warn([f"Without any value: {n}; what is answered of them is what holds for any row."])
 
 
 def _warn(notes: list[str]) -> None:

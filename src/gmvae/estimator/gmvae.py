@@ -39,7 +39,10 @@ class GMVAE(FittedQueries):
     labels_ : ndarray of shape (n_samples,)
         Cluster of every row of the X that was fitted; not kept in saved models.
     weights_ : ndarray of shape (n_components,)
-        Share of every cluster: the mean of `predict_proba` over the fitted X.
+        Share of every cluster: the mean of `predict_proba` over the fitted X, weighted by `sample_weight`, where rows
+        of `partial_labels` belong to their cluster wholly.
+    classes_ : ndarray of shape (n_components,), object
+        Class of every cluster of which `partial_labels` had rows, else None. The first clusters have them, in order.
     n_components_ : int
         Number of clusters, K: the one asked for, or the one found by "auto".
     style_dim_ : int
@@ -165,6 +168,8 @@ class GMVAE(FittedQueries):
         X: Any,
         y: Any = None,
         *,
+        sample_weight: Any = None,
+        partial_labels: Any = None,
         run_dir: str | Path | None = None,
         resume: bool = False,
         on_epoch: Callable[[Self], object] | None = None,
@@ -178,12 +183,21 @@ class GMVAE(FittedQueries):
             Arrays, torch tensors, pandas or polars frames; float, integer or boolean. uint8 images are
             scaled to [0, 1] under the Bernoulli likelihood.
         y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            How much every row counts, none negative: 2 as if the row occurred twice, 0 as if it were absent. Their
+            scale does not matter. Levels, quartiles and rounding of columns, which decide how they are seen, and
+            `held_out_log_likelihoods_` do not follow them, but for rows of weight 0.
+        partial_labels : array-like of shape (n_samples,), optional
+            Classes of some rows, whole numbers or text; -1, None, NaN or "" where unknown. Known rows hold the cluster
+            of their class throughout, and `labels_` gives it; held-out rows are drawn from the others. Everything else,
+            the held-out bound on log p(y) too, is without labels.
         run_dir : str or Path, optional
             Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. One that holds an earlier run
             is refused, unless that is resumed, and so is one in which another process is fitting.
         resume : bool
-            Go on from the checkpoint in ``run_dir``. With the same X and parameters the result on a CPU
-            equals that of an uninterrupted run, bit for bit; up to rounding where restarts are trained as one stack.
+            Go on from the checkpoint in ``run_dir``. With the same X, weights, labels and parameters the result on a
+            CPU equals that of an uninterrupted run, bit for bit; up to rounding where restarts are trained as one
+            stack.
         on_epoch : callable, optional
             Called after every epoch of every restart with an estimator that answers from the weights of that moment and
             has the `history_` so far. It is good until the function returns.
@@ -210,7 +224,7 @@ class GMVAE(FittedQueries):
         if resume and run_dir is None:
             raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
         with restored_unless_finished([self]):
-            observations = fit_observations(self, X, config.n_components)
+            observations = fit_observations(self, X, config.n_components, sample_weight, partial_labels)
             previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
             shown = self._shown(on_epoch)
             if run_dir is None:

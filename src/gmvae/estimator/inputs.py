@@ -19,14 +19,22 @@ from gmvae.networks import Shape
 from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
 
 
-def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) -> Observations:
-    """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W).
+def fit_observations(
+    estimator: BaseEstimator, X: Any, n_components: int | str, sample_weight: Any = None, partial_labels: Any = None
+) -> Observations:
+    """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W), and what is known of its rows.
 
-    ValueError if X is not numeric, not finite, too few for the components or neither rows nor images.
+    ValueError if X is not numeric, not finite, too few for the components or neither rows nor images, or as
+    `Observations.knowing` does.
     """
     X = _host(X)
-    if needs_columns(X):
-        return _table(estimator, X, n_components)
+    observations = _table(estimator, X) if needs_columns(X) else _numeric(estimator, X)
+    observations = observations.knowing(sample_weight, partial_labels)
+    observations.check(n_components)
+    return observations
+
+
+def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2)
@@ -35,19 +43,14 @@ def fit_observations(estimator: BaseEstimator, X: Any, n_components: int | str) 
         estimator.n_features_in_ = math.prod(event_shape)
         vars(estimator).pop("feature_names_in_", None)
     names = getattr(estimator, "feature_names_in_", None)
-    observations = Observations(rows, None if names is None else names.tolist())
-    observations.check(n_components)
-    return observations
+    return Observations(rows, None if names is None else names.tolist())
 
 
-def _table(estimator: BaseEstimator, X: Any, n_components: int | str) -> Observations:
+def _table(estimator: BaseEstimator, X: Any) -> Observations:
     rows, columns, names = learned(X)
     estimator.n_features_in_ = len(names)
     estimator.feature_names_in_ = np.array(names, dtype=object)
-    kinds = [KINDS[column.kind] for column in columns]
-    observations = Observations(rows, columns.names, kinds, columns)
-    observations.check(n_components)
-    return observations
+    return Observations(rows, columns.names, [KINDS[column.kind] for column in columns], columns)
 
 
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> np.ndarray:

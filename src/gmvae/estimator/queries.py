@@ -10,14 +10,15 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
-from gmvae.arrays import missing
+from gmvae.arrays import has_missing, missing
 from gmvae.estimator.attributes import FittedAttributes
-from gmvae.estimator.frames import decoded
+from gmvae.estimator.frames import decoded, warn_of_empty
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
 from gmvae.seeds import draw_seed
+from gmvae.weights_and_labels import checked_weights
 
 
 class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedAttributes, ABC):
@@ -129,9 +130,12 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         return self.fitted_.log_evidence(self._rows(X), n_importance_samples, batch_size)
 
-    def score(self, X: Any, y: Any = None, *, batch_size: int | None = None) -> float:
-        """Mean of `score_samples`, in nats per row."""
-        return float(self.score_samples(X, batch_size=batch_size).mean())
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, *, batch_size: int | None = None) -> float:
+        """Mean of `score_samples`, in nats per row, weighted by ``sample_weight`` (n_samples,) where it is given."""
+        log_likelihood = self.score_samples(X, batch_size=batch_size)
+        if sample_weight is None:
+            return float(log_likelihood.mean())
+        return float(np.average(log_likelihood, weights=checked_weights(sample_weight, len(log_likelihood))))
 
     def is_ambiguous(self, X: Any, above: float = AMBIGUOUS_ABOVE, *, batch_size: int | None = None) -> np.ndarray:
         """Whether a row lies between clusters: the entropy of its `predict_proba` is above a threshold.
@@ -246,6 +250,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         fitted = self.fitted_
         rows = query_rows(self, X, fitted.event_shape, fitted.columns)
         fitted.model.likelihood.check(rows)
+        if has_missing(rows):
+            warn_of_empty(rows)
         return rows
 
     def _as_given(self, rows: np.ndarray, like: Any = None, observed: np.ndarray | None = None) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gmvae.arrays import as_tensor
+from gmvae.device import usual_torch
 from gmvae.domains import Domain, require
 
 ACTIVATION_BYTES = {"cpu": 3 * 2**20, "cuda": 2**26}
@@ -27,6 +28,7 @@ The first group shows how wide the layers are: enough to be answered on the way,
 _log = logging.getLogger("gmvae")
 
 
+@usual_torch()
 @torch.inference_mode()
 def map_rows(
     function: Callable[[Tensor], Tensor], rows: np.ndarray, device: torch.device, batch_size: int | None = None

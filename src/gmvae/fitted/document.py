@@ -56,6 +56,7 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
     names, columns = document.get("feature_names_in"), document.get("columns")
     for name, holds in (
         ("weights", len(document["weights"]) == n_components),
+        ("classes", not document.get("classes") or len(document["classes"]) == n_components),
         ("n_features_in", document["n_features_in"] == n_features),
         ("feature_names_in", names is None or len(names) == n_features),
         ("columns", columns is None or len(columns["columns"]) == n_features),
@@ -121,6 +122,7 @@ _LAWS: Mapping[str, Law] = {
     "event_shape": lambda value: _all(_is_count)(value) and len(value) in (1, 3),
     "n_features_in": _is_count,
     "feature_names_in": _all(lambda name: isinstance(name, str)),
+    "classes": _all(lambda name: name is None or isinstance(name, str) or (is_number(name) and isinstance(name, int))),
     "columns": _are_columns,
     "history": _is_history,
     "converged": lambda value: isinstance(value, bool),
@@ -131,5 +133,5 @@ _LAWS: Mapping[str, Law] = {
     "n_components_effective": is_number,
     "held_out_log_likelihoods": _all(is_number),
 }
-_OPTIONAL = ("feature_names_in", "columns", "stability", "held_out_log_likelihoods")
+_OPTIONAL = ("feature_names_in", "classes", "columns", "stability", "held_out_log_likelihoods")
 """Entries that may be null or, in earlier files, missing."""

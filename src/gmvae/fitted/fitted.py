@@ -16,7 +16,7 @@ from gmvae import persistence
 from gmvae.arrays import has_missing
 from gmvae.config import Config
 from gmvae.data.columns import Columns
-from gmvae.device import device_for
+from gmvae.device import device_for, usual_torch
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
@@ -56,6 +56,8 @@ class Fitted:
         Of the best restart.
     feature_names : list of str, optional
         Columns of the data, where they had names.
+    classes : list of int, str or None
+        The class of every component, (K,), where the fit knew labels of it.
     columns : Columns, optional
         What the columns of a table hold, by which later tables are encoded and samples become rows.
     converged : bool
@@ -67,7 +69,7 @@ class Fitted:
     stability : float
         Mean adjusted Rand index between the clusters of restarts; NaN with fewer than two.
     weights : ndarray of shape (K,)
-        Share of every cluster among the rows of the fit.
+        Share of every cluster among the rows of the fit, which count by their weights.
     n_components_effective : float
         exp of the entropy of ``weights``.
     held_out_log_likelihoods : ndarray
@@ -80,6 +82,7 @@ class Fitted:
     event_shape: Shape
     history: History
     feature_names: list[str] | None = None
+    classes: list[int | str | None] = field(default_factory=list)
     columns: Columns | None = None
     converged: bool = False
     lower_bound: float = math.nan
@@ -201,6 +204,7 @@ class Fitted:
             "event_shape": list(self.event_shape),
             "n_features_in": math.prod(self.event_shape),
             "feature_names_in": self.feature_names,
+            "classes": self.classes,
             "columns": None if self.columns is None else self.columns.document(),
             "history": [list(epoch) for epoch in self.history.epochs],
             "converged": self.converged,
@@ -217,6 +221,7 @@ class Fitted:
         persistence.write(path, "model", self.model.state_dict(), self.document)
 
     @classmethod
+    @usual_torch()
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
         """Read what `save` wrote; see `GMVAE.load`."""
         place = device_for(Config(device=device).device)
@@ -240,6 +245,7 @@ class Fitted:
             event_shape=event_shape,
             history=History.from_rows(content["history"]),
             feature_names=content.get("feature_names_in"),
+            classes=content.get("classes") or [None] * config.K,
             columns=None if content.get("columns") is None else Columns.from_document(content["columns"]),
             converged=content["converged"],
             lower_bound=content["lower_bound"],

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae.config import Config, steps_for
-from gmvae.device import device_for
+from gmvae.device import device_for, usual_torch
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, attempts_of
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
@@ -52,6 +52,7 @@ class Fit(NamedTuple):
     proba: np.ndarray
 
 
+@usual_torch()
 def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 
@@ -60,11 +61,16 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     ValueError if the observations do not suit the likelihood, or ``previous`` is of another model; DivergedError if all
     restarts of a task have.
     """
-    before = None if previous is None else previous.model
+    everything, before = observations, None if previous is None else previous.model
+    if previous is not None:
+        everything = everything.classes_as(previous.classes)
+    observations = everything.counted()
     likelihood = learned_likelihood(config.likelihood, observations) if before is None else before.likelihood
+    if observations is not everything:
+        likelihood.check(everything.y)
     data = TrainingData(observations, likelihood)
     config = resolve_sizes(config, data, before, tasks[0].seed)
-    attempts = attempts_of(len(observations), config, tasks, 1 if previous else config.n_init)
+    attempts = attempts_of(observations, config, tasks, 1 if previous else config.n_init)
     model = data.model(config, 0) if before is None else before
     steps = steps_for(config, len(attempts[0].split.train))
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
@@ -93,7 +99,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     fits = []
     for task in tasks:
         own = [outcome for attempt, outcome in zip(attempts, outcomes, strict=True) if attempt.task is task]
-        fits.append(_best(task, own, observations, config))
+        fits.append(_best(task, own, everything, observations, config))
     return fits
 
 
@@ -154,7 +160,10 @@ def _started(data: TrainingData, config: Config, attempt: Attempt, reporter: Rep
     return found.of_training
 
 
-def _best(task: Task, outcomes: Sequence[Trained], observations: Observations, config: Config) -> Fit:
+def _best(
+    task: Task, outcomes: Sequence[Trained], everything: Observations, observations: Observations, config: Config
+) -> Fit:
+    """The best restart and what is known of it; ``observations`` are those of everything whose weight is above 0."""
     states = [outcome for _, outcome in outcomes if isinstance(outcome, State)]
     failures = [outcome for _, outcome in outcomes if isinstance(outcome, DivergedError)]
     if not states:
@@ -166,8 +175,11 @@ def _best(task: Task, outcomes: Sequence[Trained], observations: Observations, c
         task.storage.keep_best(state)
     trainer = next(trainer for trainer, outcome in outcomes if outcome is state)
     fitted = _so_far(trainer.model, state.history, observations, config)
-    proba = fitted.proba(observations.y)
-    weights = proba.mean(0)
+    proba = fitted.proba(everything.y)
+    if everything.label is not None:
+        known = everything.label >= 0
+        proba[known] = np.eye(config.K)[everything.label[known]]
+    weights = proba.mean(0) if everything.weight is None else np.average(proba, axis=0, weights=everything.weight)
     scored = observations.y[np.sort(trainer.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
     fitted = replace(
         fitted,
@@ -193,6 +205,7 @@ def _so_far(model: GaussianMixtureVAE, history: History, observations: Observati
         history=history,
         feature_names=observations.names,
         columns=observations.columns,
+        classes=[*observations.classes, *[None] * (config.K - len(observations.classes))],
     )
 
 

@@ -12,6 +12,7 @@ from gmvae.config import Config
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.starts import split_rows
 from gmvae.model import GaussianMixtureVAE
+from gmvae.observations import Observations
 from gmvae.training import Split, State
 
 
@@ -57,12 +58,12 @@ class Attempt(NamedTuple):
     label: str
 
 
-def attempts_of(n_rows: int, config: Config, tasks: Sequence[Task], n_starts: int) -> list[Attempt]:
+def attempts_of(observations: Observations, config: Config, tasks: Sequence[Task], n_starts: int) -> list[Attempt]:
     """Every task's restarts, with their seeds and the rows that the task holds out."""
     attempts = []
     for index, task in enumerate(tasks):
         seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
-        split = split_rows(n_rows, config.validation_fraction, seeds[0])
+        split = split_rows(len(observations), config.validation_fraction, seeds[0], observations.label)
         name = "fit" if len(tasks) == 1 else f"fit {index + 1}/{len(tasks)}"
         if n_starts > 1:
             name = f"{name} restart" if len(tasks) > 1 else "restart"

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from gmvae.config import Config
+from gmvae.fitting.labels import named_clusters
 from gmvae.initialisation import (
     MAX_ROWS,
     Evidence,
@@ -42,12 +43,19 @@ _log = logging.getLogger("gmvae")
 
 def learned_likelihood(choice: str | Mapping[str, str], observations: Observations) -> Likelihood:
     """The likelihood that is chosen, learned from the observations."""
-    return likelihood_for(choice, observations.y, observations.names, observations.kinds)
+    return likelihood_for(choice, observations.y, observations.names, observations.kinds, observations.weight)
 
 
-def split_rows(n_rows: int, fraction: float, seed: int) -> Split:
-    """Hold out a random share of the rows; with none of them, some of the training rows serve."""
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(n_rows))
+def split_rows(n_rows: int, fraction: float, seed: int, label: np.ndarray | None = None) -> Split:
+    """Hold out a random share of the rows; with none of them, some of the training rows serve.
+
+    Rows with a label, not -1, are held out only where there are too few others: labels are few, and the bound of
+    held-out rows is on log p(y) without them.
+    """
+    drawn = np.random.default_rng(seed).permutation(n_rows)
+    if label is not None:
+        drawn = drawn[np.argsort(label[drawn] >= 0, kind="stable")]
+    order = torch.from_numpy(drawn)
     n_held_out = round(fraction * n_rows)
     if n_held_out == 0 or n_held_out == n_rows:
         return Split(order, order[:MAX_CHECKED], seed)
@@ -91,39 +99,52 @@ class TrainingData:
     def start(self, config: Config, split: Split, seed: int) -> FoundStart:
         """Clusters of some of the rows, whatever `init` but "random" says.
 
-        Of many rows a share is drawn by ``seed``. Few are clustered with the held-out ones, so that fits start alike
-        whichever they hold out.
+        Of many rows a share is drawn by ``seed``, labelled ones first. Few are clustered with the held-out ones, so
+        that fits start alike whichever they hold out. Component c is the cluster of class c, where rows have labels.
         """
+        weight, label = self.observations.weight, self.observations.label
         if len(self.observations) <= MAX_ROWS:
             sample = torch.cat([split.train, split.held_out]).unique()
         else:
-            drawn = np.random.default_rng(seed).permutation(len(split.train))[:MAX_ROWS]
-            sample = split.train[torch.from_numpy(drawn)].sort().values
-        described = self._described(sample.numpy())
-        rows, n_indicators = completed(described), self.likelihood.n_indicators
-        if config.init == "auto" and n_indicators:
-            found = start_on_classes(described, rows, n_indicators, config.K, seed)
-        else:
-            ways = comparable(float(np.isnan(described).mean()))
-            found = starting_clusters(config.init, rows, config.K, seed, ways)
-        clusters = torch.from_numpy(found.clusters).long()
+            drawn = np.random.default_rng(seed).permutation(len(split.train))
+            if label is not None:
+                drawn = drawn[np.argsort(label[split.train.numpy()[drawn]] < 0, kind="stable")]
+            sample = split.train[torch.from_numpy(drawn[:MAX_ROWS])].sort().values
         of_training = torch.isin(sample, split.train)
+        weights = None if weight is None else weight[sample.numpy()]
+        described = self._described(sample.numpy())
+        filled, n_indicators = completed(described, weights), self.likelihood.n_indicators
+        if config.init == "auto" and n_indicators:
+            found = start_on_classes(described, filled, n_indicators, config.K, seed, weights)
+        else:
+            ways = comparable(float(np.isnan(described).mean()), self.likelihood.n_families)
+            found = starting_clusters(config.init, filled, config.K, seed, weights, ways)
+        clusters = found.clusters
+        if label is not None:
+            known = np.where(of_training.numpy(), label[sample.numpy()], -1)
+            clusters = named_clusters(clusters, known, config.K, found.scores, weights)
         labels = np.full(len(self.observations), UNSEEN)
-        labels[sample.numpy()] = found.clusters
-        return FoundStart(StartingClusters(sample[of_training], clusters[of_training]), labels, found.reason)
+        labels[sample.numpy()] = clusters
+        start = StartingClusters(sample[of_training], torch.from_numpy(clusters).long()[of_training])
+        return FoundStart(start, self.observations.among_all(labels, UNSEEN), found.reason)
 
     def standardised(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, as the encoder sees them, with missing entries filled."""
-        return completed(self._described(sample))
+        weights = None if self.observations.weight is None else self.observations.weight[sample]
+        return completed(self._described(sample), weights)
 
     def _described(self, sample: np.ndarray) -> np.ndarray:
         y = self.observations.take(torch.from_numpy(sample)).y
         return self.likelihood.described(y).numpy().astype(np.float64)
 
     def _subsample(self, seed: int) -> np.ndarray:
-        """Random rows, in their order, as the encoder sees them."""
-        drawn = np.random.default_rng(seed).permutation(len(self.observations))[:MAX_ROWS]
-        return self.standardised(np.sort(drawn))
+        """Random rows, in their order, as the encoder sees them; a row is drawn as often as its weight says."""
+        drawn = np.random.default_rng(seed).permutation(len(self.observations))
+        if self.observations.weight is not None:
+            shares = self.observations.weight[drawn].cumsum() / self.observations.weight.sum()
+            places = (np.arange(min(len(drawn), MAX_ROWS)) + 0.5) / min(len(drawn), MAX_ROWS)
+            drawn = drawn[np.searchsorted(shares, places).clip(max=len(drawn) - 1)]
+        return self.standardised(np.sort(drawn[:MAX_ROWS]))
 
 
 def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:
@@ -139,7 +160,7 @@ def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureV
         number, reason = data.n_clusters(seed)
         reporter.note(reason)
     _log.info(reason)
-    return dataclasses.replace(config, n_components=number)
+    return dataclasses.replace(config, n_components=max(number, len(data.observations.classes)))
 
 
 def warm_model(previous: GaussianMixtureVAE, observations: Observations, config: Config) -> GaussianMixtureVAE:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from gmvae.config import MIN_AUGMENTED_SIZE
+from gmvae.initialisation.weighted import mean_and_variance, principal_axes
 
 MAX_DIMS = 30
 """Principal components that are kept."""
@@ -17,7 +18,7 @@ _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
 
-def descriptions(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+def descriptions(rows: np.ndarray, seed: int, weights: np.ndarray | None = None) -> Iterator[tuple[str, np.ndarray]]:
     """Descriptions by name, as principal components: for images strokes, pixels and colours, else the rows themselves.
 
     Strokes, oriented gradients, come first where images are large enough: nearest neighbours in pixels share stroke
@@ -26,19 +27,23 @@ def descriptions(rows: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]
     Rows (n, p) or (n, C, H, W) are in the units that the networks see; descriptions have shape (n, at most 30).
     """
     if rows.ndim == 2:
-        yield "rows", principal_scores(evenly_scaled(rows), seed)
+        yield "rows", principal_scores(evenly_scaled(rows), seed, weights)
         return
     large = min(rows.shape[2:]) >= MIN_AUGMENTED_SIZE
     if large:
-        yield "strokes", principal_scores(oriented_gradients(rows), seed)
-    yield "pixels", principal_scores(rows.reshape(len(rows), -1), seed)
+        yield "strokes", principal_scores(oriented_gradients(rows), seed, weights)
+    yield "pixels", principal_scores(rows.reshape(len(rows), -1), seed, weights)
     if large:
-        yield "colours", principal_scores(colours(rows), seed)
+        yield "colours", principal_scores(colours(rows), seed, weights)
 
 
-def principal_scores(rows: np.ndarray, seed: int) -> np.ndarray:
-    """Principal components (n, at most 30) of rows (n, p)."""
-    pca = PCA(min(MAX_DIMS, *rows.shape), random_state=seed)
+def principal_scores(rows: np.ndarray, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Principal components (n, at most 30) of rows (n, p), which may count by weights (n,)."""
+    number = min(MAX_DIMS, *rows.shape)
+    if weights is not None:
+        centred = rows - mean_and_variance(rows, weights)[0]
+        return centred @ principal_axes(centred, weights, number, seed).T
+    pca = PCA(number, random_state=seed)
     with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to explain
         return pca.fit_transform(rows)
 

@@ -21,7 +21,7 @@ class PrincipalComponents(NamedTuple):
     noise: float  # variance
 
 
-def completed(rows: np.ndarray) -> np.ndarray:
+def completed(rows: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Standardised rows with their missing entries filled by probabilistic principal components of the observed ones.
 
     Expectation and maximisation take turns (Ilin and Raiko 2010, with a normal prior on the axes). Of a row with few
@@ -32,6 +32,8 @@ def completed(rows: np.ndarray) -> np.ndarray:
     ----------
     rows : ndarray of shape (n, p) or (n, C, H, W)
         NaN is a missing entry.
+    weights : ndarray of shape (n,), optional
+        How much every row counts: a weight of 2 is a row that occurs twice.
     """
     missing = np.isnan(rows)
     if not missing.any():
@@ -39,32 +41,38 @@ def completed(rows: np.ndarray) -> np.ndarray:
     known = np.where(missing, 0.0, rows)
     if rows.ndim > 2 or rows.shape[1] < 2:
         return known
-    model, filled = _begun(known, missing), known
+    counts = ~missing * (1.0 if weights is None else weights[:, None])
+    model, filled = _begun(known, counts), known
     for _ in range(_N_ITERATIONS):
-        model, found = _improved(model, known, ~missing)
-        change = np.sqrt(np.mean((found - filled)[missing] ** 2))
+        model, found = _improved(model, known, counts)
+        of_missing = None if weights is None else np.broadcast_to(weights[:, None], rows.shape)[missing]
+        change = np.sqrt(np.average((found - filled)[missing] ** 2, weights=of_missing))
         filled = np.where(missing, found, rows)
         if change < _TOLERANCE:
             break
     return filled
 
 
-def _begun(known: np.ndarray, missing: np.ndarray) -> PrincipalComponents:
-    """Principal components of rows whose missing entries are their columns' means."""
+def _begun(known: np.ndarray, counts: np.ndarray) -> PrincipalComponents:
+    """Principal components of rows whose missing entries are their columns' means.
+
+    ``counts`` (n, p) says how much every entry counts: 0 where it is missing, else the weight of its row.
+    """
     n, p = known.shape
     k = max(1, min(_MAX_COMPONENTS, p // 2, n - 1))
-    mean = known.sum(0) / np.maximum((~missing).sum(0), 1)
-    centred = np.where(missing, 0.0, known - mean)
-    values, vectors = np.linalg.eigh(centred.T @ centred / n)
+    mean = (counts * known).sum(0) / np.maximum(counts.sum(0), np.finfo(float).tiny)
+    centred = np.where(counts > 0.0, known - mean, 0.0)
+    values, vectors = np.linalg.eigh(centred.T @ (counts * centred) / counts.max(1).sum())
     noise = max(float(values[:-k].mean()), _LEAST_NOISE)
     return PrincipalComponents(vectors[:, -k:] * np.sqrt(np.maximum(values[-k:] - noise, _LEAST_NOISE)), mean, noise)
 
 
 def _improved(
-    model: PrincipalComponents, known: np.ndarray, observed: np.ndarray
+    model: PrincipalComponents, known: np.ndarray, counts: np.ndarray
 ) -> tuple[PrincipalComponents, np.ndarray]:
     """One turn of expectation and maximisation, and what the new model says of all entries, (n, p)."""
     (n, p), (axes, mean, noise) = known.shape, model
+    observed = counts > 0.0
     k = axes.shape[1]
     squares = (axes[:, :, None] * axes[:, None, :]).reshape(p, -1)
     covariances = noise * np.linalg.inv((observed @ squares).reshape(n, k, k) + noise * np.eye(k))
@@ -73,12 +81,12 @@ def _improved(
     beside = np.column_stack([scores, np.ones(n)])  # the mean is the axis of a score that is always 1
     moments = beside[:, :, None] * beside[:, None, :]
     moments[:, :k, :k] += covariances
-    of_columns = (observed.T @ moments.reshape(n, -1)).reshape(p, k + 1, k + 1)
+    of_columns = (counts.T @ moments.reshape(n, -1)).reshape(p, k + 1, k + 1)
     prior = noise * np.diag([*np.ones(k), _LEAST_NOISE])
-    solved = np.linalg.solve(of_columns + prior, (known.T @ beside)[:, :, None])[:, :, 0]
+    solved = np.linalg.solve(of_columns + prior, ((counts * known).T @ beside)[:, :, None])[:, :, 0]
     axes, mean = solved[:, :k], solved[:, k]
     found = mean + scores @ axes.T
     squares = (axes[:, :, None] * axes[:, None, :]).reshape(p, -1)
-    spread = ((observed.T @ covariances.reshape(n, -1)) * squares).sum()
-    left = (np.where(observed, known - found, 0.0) ** 2).sum() + spread
-    return PrincipalComponents(axes, mean, max(float(left / observed.sum()), _LEAST_NOISE)), found
+    spread = ((counts.T @ covariances.reshape(n, -1)) * squares).sum()
+    left = (counts * (known - found) ** 2).sum() + spread
+    return PrincipalComponents(axes, mean, max(float(left / counts.sum()), _LEAST_NOISE)), found

@@ -25,7 +25,7 @@ _RESOLUTION = 1e-6
 
 
 class DistinctRows(NamedTuple):
-    """Distinct rows (m, p), how often each occurs (m,), and which of them every one of all rows is (n,)."""
+    """Distinct rows (m, p), their counts or summed weights (m,), and which of them every one of all rows is (n,)."""
 
     scores: np.ndarray
     counts: np.ndarray
@@ -37,27 +37,29 @@ class DistinctRows(NamedTuple):
         return np.unique(self.inverse, return_index=True)[1]
 
 
-def distinct_rows(scores: np.ndarray) -> DistinctRows:
-    """Merge rows that are equal."""
+def distinct_rows(scores: np.ndarray, weights: np.ndarray | None = None) -> DistinctRows:
+    """Merge rows that are equal; the weights of these, by default 1, add up."""
     step = _RESOLUTION * scores.std() or 1.0
     _, first, inverse, counts = np.unique(
         (scores / step).round(), axis=0, return_index=True, return_inverse=True, return_counts=True
     )
-    if len(first) == len(scores):
+    if weights is not None:
+        counts = np.bincount(inverse.ravel(), weights)
+    elif len(first) == len(scores):
         return DistinctRows(scores, np.ones(len(scores), dtype=int), np.arange(len(scores)))
     return DistinctRows(scores[first], counts, inverse.ravel())
 
 
-def neighbour_clusters(scores: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
+def neighbour_clusters(scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
     """Clusters of the graph of nearest neighbours, by its eigenvectors (Ng et al. 2002).
 
     Rows of the eigenvectors, brought to unit length, are clustered by k-means. As many eigenvectors as clusters are
     enough only where clusters hardly touch, so up to twice as many are tried, and the clusters of the highest
     modularity are taken. A graph that falls into as many parts as there are clusters needs no eigenvectors.
     """
-    distinct = distinct_rows(scores)
+    distinct = distinct_rows(scores, weights)
     if n_clusters == 1 or len(distinct.scores) < _MIN_ROWS_PER_CLUSTER * n_clusters:
-        return kmeans_clusters(scores, n_clusters, seed)
+        return kmeans_clusters(scores, n_clusters, seed, weights)
     graph = neighbour_graph(distinct)
     n_parts, parts = csgraph.connected_components(graph, directed=False)
     if n_parts == n_clusters:
@@ -143,7 +145,7 @@ def spectral_clusters(
     for number in np.unique(np.linspace(n_clusters, most, n_candidates).round().astype(int)):
         lengths = np.linalg.norm(vectors[:, :number], axis=1, keepdims=True)
         rows = vectors[:, :number] / np.where(lengths == 0, 1, lengths)
-        candidates.append(kmeans_clusters(rows, n_clusters, seed, n_init, distinct.counts))
+        candidates.append(kmeans_clusters(rows, n_clusters, seed, distinct.counts, n_init))
     return max(candidates, key=lambda clusters: modularity(graph, clusters))[distinct.inverse]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 _N_STARTS = 8
 """Random ones, beside that of k-means."""
@@ -13,6 +14,8 @@ _TOLERANCE = 1e-4
 """Gain of the mean log-likelihood in nats from which on classes are taken as found."""
 _LEAST_VARIANCE = 0.01
 """Of a standardised number within a class, so that equal values do not make one."""
+_RAREST = 1e-6
+"""Share that a level without rows is taken to have, as one that only the type of the column names."""
 
 
 class _Columns(NamedTuple):
@@ -24,7 +27,14 @@ class _Columns(NamedTuple):
     known_levels: np.ndarray
 
 
-def latent_classes(rows: np.ndarray, n_indicators: int, n_classes: int, first: np.ndarray, seed: int) -> np.ndarray:
+def latent_classes(
+    rows: np.ndarray,
+    filled: np.ndarray,
+    n_indicators: int,
+    first: np.ndarray,
+    seed: int,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Most probable class of every row, (n,), in a mixture whose columns are independent given the class.
 
     Numbers are normal and categories have a probability for every level; gaps drop out, so that nothing is filled in.
@@ -38,33 +48,38 @@ def latent_classes(rows: np.ndarray, n_indicators: int, n_classes: int, first: n
         is present; NaN is a gap.
     n_indicators : int
         L.
-    n_classes : int
+    filled : ndarray of shape (n, p + L)
+        The same without gaps.
     first : ndarray of int, shape (n,)
-        Clusters of one start.
+        Clusters of one start. In the others equal rows get equal probabilities.
     seed : int
         Of the others.
+    weights : ndarray of shape (n,), optional
+        How often each row counts.
     """
-    n_numbers = rows.shape[1] - n_indicators
+    n_numbers, n_classes = rows.shape[1] - n_indicators, int(first.max()) + 1
     known = ~np.isnan(rows)
-    filled = np.where(known, rows, 0.0)
-    levels = (filled[:, n_numbers:] > 0.0).astype(np.float64)
-    weights = known.astype(np.float64)
-    columns = _Columns(filled[:, :n_numbers], weights[:, :n_numbers], levels, weights[:, n_numbers:])
+    present = np.where(known, rows, 0.0)
+    levels = (present[:, n_numbers:] > 0.0).astype(np.float64)
+    observed = known.astype(np.float64)
+    columns = _Columns(present[:, :n_numbers], observed[:, :n_numbers], levels, observed[:, n_numbers:])
+    counts = np.ones(len(rows)) if weights is None else weights
     rng = np.random.default_rng(seed)
-    starts = [np.eye(n_classes)[first], *(rng.dirichlet(np.ones(n_classes), len(rows)) for _ in range(_N_STARTS))]
-    found = [_classes(columns, start) for start in starts]
+    directions = rng.normal(size=(_N_STARTS, rows.shape[1], n_classes))
+    starts = [np.eye(n_classes)[first], *(softmax(filled @ each, axis=1) for each in directions)]
+    found = [_classes(columns, start, counts) for start in starts]
     return max(found, key=lambda each: each[1])[0]
 
 
-def _classes(columns: _Columns, proba: np.ndarray) -> tuple[np.ndarray, float]:
+def _classes(columns: _Columns, proba: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, float]:
     """Classes (n,) from probabilities (n, K) of a start, and the mean log-likelihood of the rows."""
     mean = before = -np.inf
     for _ in range(_N_ITERATIONS):
-        joint = _log_joint(columns, proba)
+        joint = _log_joint(columns, counts[:, None] * proba)
         top = joint.max(1, keepdims=True)
         evidence = top + np.log(np.exp(joint - top).sum(1, keepdims=True))
         proba = np.exp(joint - evidence)
-        mean = float(evidence.mean())
+        mean = float(counts @ evidence[:, 0] / counts.sum())
         if mean - before < _TOLERANCE:
             break
         before = mean
@@ -72,16 +87,16 @@ def _classes(columns: _Columns, proba: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _log_joint(columns: _Columns, proba: np.ndarray) -> np.ndarray:
-    """log p(y, z), (n, K), for the columns' parameters under probabilities of the classes (n, K)."""
+    """log p(y, z), (n, K), for the columns' parameters under counts of the rows in classes (n, K)."""
     y, known, levels, known_levels = columns
     count = known.T @ proba
     total, squares = y.T @ proba, y.T**2 @ proba
     mean = total / (count + 1.0)
     variance = (squares - 2.0 * mean * total + mean**2 * count + 1.0) / (count + 1.0)
     precision = 1.0 / np.maximum(variance, _LEAST_VARIANCE)
-    share = levels.sum(0) / np.maximum(known_levels.sum(0), 1.0)
+    share = np.maximum(levels.mean(0) / np.maximum(known_levels.mean(0), _RAREST), _RAREST)
     log_levels = np.log((levels.T @ proba + share[:, None]) / (known_levels.T @ proba + 1.0))
-    weights = (proba.sum(0) + 1.0) / (len(proba) + proba.shape[1])
+    weights = (proba.sum(0) + 1.0) / (proba.sum() + proba.shape[1])
     normal = y**2 @ precision - 2.0 * y @ (mean * precision)
     normal += known @ (mean**2 * precision + np.log(2.0 * np.pi / precision))
     return -0.5 * normal + levels @ log_levels + np.log(weights)

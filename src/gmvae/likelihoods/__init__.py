@@ -24,6 +24,7 @@ def likelihood_for(
     rows: np.ndarray,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
+    weights: np.ndarray | None = None,
 ) -> Likelihood:
     """Learn a likelihood from the rows of a fit: of one family, or a joint one of several families or with gaps.
 
@@ -37,6 +38,8 @@ def likelihood_for(
         Of the columns of a table.
     kinds : sequence of str or None, optional
         The family of every column of which its type decides, as of categories; None for numbers.
+    weights : ndarray of shape (n,), optional
+        How much every row counts, above 0; see `Likelihood.learn`.
 
     Raises
     ------
@@ -45,8 +48,8 @@ def likelihood_for(
     """
     columns = families_of(choice, rows, names, kinds)
     if len(columns) == 1 and not has_missing(rows) and CategoricalLikelihood.name not in columns:
-        return FAMILIES[next(iter(columns))].learn(rows)
-    return JointLikelihood.learn_columns(columns, rows)
+        return FAMILIES[next(iter(columns))].learn(rows, weights)
+    return JointLikelihood.learn_columns(columns, rows, weights)
 
 
 def families_of(

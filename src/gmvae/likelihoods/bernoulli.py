@@ -90,7 +90,7 @@ class BernoulliLikelihood(Likelihood):
         return bool(np.median(extremes[grey]) >= MIN_BLACK_OR_WHITE * len(rows)) and not _are_shares(rows)
 
     @classmethod
-    def learn(cls, rows: np.ndarray) -> Self:
+    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
         likelihood = cls(255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0)
         first = first_unlike(rows, lambda block: (block >= 0) & (block <= likelihood._highest(rows)) | missing(block))
         if first is not None:

@@ -99,7 +99,7 @@ class CategoricalLikelihood(Likelihood):
         self.register_buffer("place", place, persistent=False)
 
     @classmethod
-    def learn(cls, rows: np.ndarray) -> Self:
+    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
         return cls([int(highest) + 1 for highest in np.nanmax(rows, axis=0)])
 
     @classmethod

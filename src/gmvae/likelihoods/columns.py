@@ -18,20 +18,27 @@ _OFF_GRID = 1e-3
 """Share of a step by which values may miss a grid: decimals are not exact."""
 
 
-def moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+def moments(parts: Iterable[Tensor], weights: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of every feature in one pass (Chan et al. 1983); constant features have scale 1.
 
     Parameters
     ----------
     parts : iterable of Tensor (b, *event), float64
         The rows, in parts.
+    weights : ndarray of shape (n,), optional
+        How much every row counts, above 0.
     """
     count, mean, squares = torch.zeros((), dtype=torch.float64), torch.zeros(()), torch.zeros(())
+    least, begin = 1.0 if weights is None else torch.finfo(torch.float64).tiny, 0
     for part in parts:
-        n = (~part.isnan()).sum(0).double()
-        part_mean = part.nansum(0) / n.clamp(min=1.0)
-        shift, total = part_mean - mean, (count + n).clamp(min=1.0)
-        squares = squares + (part - part_mean).square().nansum(0) + shift.square() * (count * n / total)
+        v: Tensor | float = 1.0
+        if weights is not None:
+            v = torch.from_numpy(weights[begin : begin + len(part)]).double().view(-1, *[1] * (part.dim() - 1))
+            begin += len(part)
+        n = (~part.isnan()).sum(0).double() if weights is None else (v * ~part.isnan()).sum(0)
+        part_mean = (v * part).nansum(0) / n.clamp(min=least)
+        shift, total = part_mean - mean, (count + n).clamp(min=least)
+        squares = squares + (v * (part - part_mean).square()).nansum(0) + shift.square() * (count * n / total)
         mean = mean + shift * (n / total)
         count = count + n
     scale = (squares / count).sqrt()

@@ -58,27 +58,31 @@ class GaussianLikelihood(Likelihood):
         return True
 
     @classmethod
-    def learn(cls, rows: np.ndarray) -> Self:
+    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
         """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails."""
         if rows.ndim > 2:
-            return cls.from_batches(batches(rows))
+            return cls.from_batches(batches(rows), weights=weights)
         drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_N_LOOKED_AT])
         sample = completed(np.asarray(rows[drawn], dtype=np.float64))
         tails = heavy_tails(sample, batches(rows))
         if tails is not None:
             sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid
-        return cls.from_batches(batches(rows), rounding_noise(sample), tails)
+        return cls.from_batches(batches(rows), rounding_noise(sample), tails, weights)
 
     @classmethod
     def from_batches(
-        cls, parts: Iterable[Tensor], rounding: Tensor | None = None, tails: HeavyTails | None = None
+        cls,
+        parts: Iterable[Tensor],
+        rounding: Tensor | None = None,
+        tails: HeavyTails | None = None,
+        weights: np.ndarray | None = None,
     ) -> Self:
-        """Learn mean and scale of every feature of rows that come in parts (b, *event).
+        """Learn mean and scale of every feature of rows that come in parts (b, *event), and may count by weights.
 
         Of what rounding adds, in the data's units, at most 1/√3 of a feature's own deviation is taken, as of a yes and
         a no that are equally frequent, so that a rare yes keeps its density.
         """
-        mean, scale = moments(part.double() if tails is None else tails(part) for part in parts)
+        mean, scale = moments((part.double() if tails is None else tails(part) for part in parts), weights)
         if rounding is not None:
             rounding = (rounding / scale).clamp(max=1.0 / math.sqrt(3.0))
         return cls(mean, scale, rounding, tails)

@@ -114,6 +114,10 @@ class JointLikelihood(Likelihood):
         return self._families[-1].n_indicators  # categories are the last of `FAMILIES`
 
     @property
+    def n_families(self) -> int:
+        return len(self.n_columns)
+
+    @property
     def columns(self) -> dict[str, list[int]]:
         """Columns of every family, by name."""
         return {
@@ -128,22 +132,24 @@ class JointLikelihood(Likelihood):
         return cls({likelihood.name: likelihood}, columns, event_shape, shows_gaps=shows_gaps)
 
     @classmethod
-    def learn(cls, rows: np.ndarray) -> Self:
+    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
         raise NotImplementedError("which columns are of which family is for `learn_columns`")
 
     @classmethod
-    def learn_columns(cls, columns: Mapping[str, Sequence[int]], rows: np.ndarray) -> JointLikelihood:
-        """Learn every family from its own columns of the rows (n, *event) of a fit.
+    def learn_columns(
+        cls, columns: Mapping[str, Sequence[int]], rows: np.ndarray, weights: np.ndarray | None = None
+    ) -> JointLikelihood:
+        """Learn every family from its own columns of the rows (n, *event) of a fit, which may count by weights.
 
         Raises
         ------
         ValueError
             If they hold values that a family does not have.
         """
-        families = {name: FAMILIES[name].learn(rows[:, list(own)]) for name, own in columns.items()}
+        families = {name: FAMILIES[name].learn(rows[:, list(own)], weights) for name, own in columns.items()}
         joint = cls(families, columns, rows.shape[1:], shows_gaps=has_missing(rows))
         if rows.ndim == 2:
-            mean, deviation = moments(joint._side_by_side(part) for part in batches(rows))
+            mean, deviation = moments((joint._side_by_side(part) for part in batches(rows)), weights)
             of_levels = mean.clamp(min=_RARE).sqrt()
             scales = {"bernoulli": deviation, "categorical": of_levels}
             for name, part in zip(joint.families, torch.arange(len(mean)).split(joint.n_seen), strict=True):

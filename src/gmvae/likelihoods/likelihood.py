@@ -62,8 +62,11 @@ class Likelihood(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, rows: np.ndarray) -> Self:
-        """Learn from the rows (n, *event) of a fit; NaN is a gap.
+    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+        """Learn from the rows (n, *event) of a fit, which may count by weights (n,) above 0; NaN is a gap.
+
+        Means and scales are weighted. What decides how a column is seen, as its levels, range, steps and quartiles, is
+        of the rows as they are.
 
         Raises
         ------
@@ -94,6 +97,11 @@ class Likelihood(nn.Module, ABC):
     def n_indicators(self) -> int:
         """How many of the last columns of `described` are indicators of levels."""
         return 0
+
+    @property
+    def n_families(self) -> int:
+        """How many families columns are of."""
+        return 1
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         """Shape of what the encoder sees of one observation."""

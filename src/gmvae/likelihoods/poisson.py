@@ -87,10 +87,10 @@ class PoissonLikelihood(Likelihood):
         self.register_buffer("log_mean", log_mean)
 
     @classmethod
-    def learn(cls, rows: np.ndarray) -> Self:
+    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
         """Learn the means of y, and mean and scale of log(1 + y); a column of zeros is taken to hold one event."""
-        shift, scale = moments(part.double().log1p() for part in batches(rows))
-        mean, _ = moments(part.double() for part in batches(rows))
+        shift, scale = moments((part.double().log1p() for part in batches(rows)), weights)
+        mean, _ = moments((part.double() for part in batches(rows)), weights)
         likelihood = cls(shift, scale, mean.clamp(min=1.0 / len(rows)).log())
         likelihood.check(rows)
         return likelihood

@@ -8,6 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gmvae.atomic import sweep
 from gmvae.config import Config
 from gmvae.data import Dataset, load
@@ -147,10 +149,16 @@ def _train(
         write_table(folder.assignments, [ids.name, *names], [[ids.values, proba.argmax(axis=1), *proba.T]])
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         labels = data.labels
-        scores = None if labels is None else evaluate(labels, proba, fitted.log_odds(observations.y))
+        scores = None if labels is None else _scores(labels, proba, fitted.log_odds(observations.y), observations.label)
         folder.finish()
     except (KeyboardInterrupt, OSError) as error:
         if folder.has_checkpoint or folder.complete:
             error.add_note(f"go on with: {folder.resume_command}")
         raise
     return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures)
+
+
+def _scores(labels: np.ndarray, proba: np.ndarray, log_odds: np.ndarray, known: np.ndarray | None) -> Scores | None:
+    """Scores on the rows whose label the fit did not know; None without such rows."""
+    others = np.ones(len(labels), dtype=bool) if known is None else known < 0
+    return evaluate(labels[others], proba[others], log_odds[others]) if others.any() else None

@@ -71,8 +71,8 @@ class Checkpoints(NamedTuple):
         )
         if text.get("data") != self.checksum or shapes != now:
             raise ValueError(
-                f"X and `network` must be as in the run to resume; got others than {str(self.folder.path)!r} was "
-                "started with: give the same or start anew."
+                "X and `network` must be as in the run to resume, and weights and labels of its rows; got others than "
+                f"{str(self.folder.path)!r} was started with: give the same or start anew."
             )
         if best != now or not state.history.epochs:
             raise broken(path, "checkpoint", "the state of the training in it is not that of the end of an epoch")

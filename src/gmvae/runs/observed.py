@@ -17,7 +17,10 @@ _MOST_NAMES = 8
 
 
 def checked_data(data: Dataset, n_components: int | str) -> Observations:
-    """The observations of a source, checked for a fit; DataError, which names it, if a row has no value at all."""
+    """The observations of a source, checked for a fit, with what its columns say of weights and labels.
+
+    DataError, which names the source, if a row has no value at all, or weights or labels cannot be such.
+    """
     if data.columns is not None and data.X.dtype.kind == "f":
         empty = np.flatnonzero(np.isnan(data.X).all(axis=1))
         if len(empty):
@@ -27,7 +30,16 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 "the row."
             )
     families = None if data.columns is None else data.columns.families
-    return checked(data.X, n_components, data.feature_names, families, data.columns)
+    observations = checked(data.X, n_components, data.feature_names, families, data.columns)
+    if data.weights is None and data.partial_labels is None:
+        return observations
+    try:
+        observations = observations.knowing(data.weights, data.partial_labels)
+    except ValueError as error:
+        said = str(error).replace("`sample_weight`", "`--weights`").replace("`partial_labels`", "`--partial-labels`")
+        raise DataError(f"{data.name}: {said}") from error
+    observations.check(n_components)
+    return observations
 
 
 def kinds_of(data: Dataset) -> Iterator[str]:

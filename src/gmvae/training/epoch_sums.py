@@ -24,39 +24,48 @@ class EpochMeans(NamedTuple):
 
 
 class EpochSums:
-    """Sums of the terms and of the assignments over an epoch's observations.
+    """Sums of the terms and of the assignments over an epoch's observations, each times its weight.
 
     Terms of ``n_members`` models that are trained as one stack have a leading axis of members.
     """
 
     def __init__(self, n_components: int, device: torch.device, n_members: int | None = None) -> None:
         members = () if n_members is None else (n_members,)
-        self.n_observations = 0
+        self.total_weight: int | torch.Tensor = 0
         self.terms = torch.zeros(*members, len(TERMS), dtype=torch.float64, device=device)
         self.not_finite = torch.zeros(*members, len(TERMS), dtype=torch.bool, device=device)
         self.entropy = torch.zeros(members, dtype=torch.float64, device=device)
         self.assignment = torch.zeros(*members, n_components, dtype=torch.float64, device=device)
 
     @torch.no_grad()
-    def add(self, terms: Terms) -> None:
-        """Add the terms of a minibatch."""
-        self.n_observations += terms.reconstruction.shape[-1]
+    def add(self, terms: Terms, weight: torch.Tensor | None = None) -> None:
+        """Add the terms of a minibatch, whose observations may have weights."""
+        if weight is None:
+            self.total_weight = self.total_weight + terms.reconstruction.shape[-1]
+        else:
+            self.total_weight = self.total_weight + weight.sum(-1, dtype=torch.float64)
+            terms = terms._replace(**{name: weight * getattr(terms, name) for name in TERMS})
         sums = torch.stack([getattr(terms, name).sum(-1, dtype=torch.float64) for name in TERMS], -1)
         # Those of the first step that has any: all later steps are not finite either.
         self.not_finite = torch.where(self.not_finite.any(-1, keepdim=True), self.not_finite, ~sums.isfinite())
         self.terms += sums
-        self.entropy += torch.special.entr(terms.assignment).sum((-2, -1), dtype=torch.float64)
-        self.assignment += terms.assignment.sum(-2, dtype=torch.float64)
+        entropies, assignments = torch.special.entr(terms.assignment), terms.assignment
+        if weight is not None:
+            entropies, assignments = weight.unsqueeze(-1) * entropies, weight.unsqueeze(-1) * assignments
+        self.entropy += entropies.sum((-2, -1), dtype=torch.float64)
+        self.assignment += assignments.sum(-2, dtype=torch.float64)
 
     def member(self, member: int) -> EpochSums:
         """The sums of one member."""
         one = copy.copy(self)
         one.terms, one.not_finite = self.terms[member], self.not_finite[member]
         one.entropy, one.assignment = self.entropy[member], self.assignment[member]
+        if isinstance(self.total_weight, torch.Tensor):
+            one.total_weight = self.total_weight[member]
         return one
 
     def means(self) -> EpochMeans:
-        """Divide by the number of observations.
+        """Divide by the number of observations, or by the sum of their weights.
 
         Raises
         ------
@@ -68,10 +77,10 @@ class EpochSums:
             raise NonFiniteError("the gradient")  # it made the weights non-finite, and with them every term
         if culprits:
             raise NonFiniteError(f"the {culprits[0].replace('_', ' ')} term")
-        terms = (self.terms / self.n_observations).tolist()
+        terms = (self.terms / self.total_weight).tolist()
         return EpochMeans(
             lower_bound=evidence_bound(*terms),
             **dict(zip(TERMS, terms, strict=True)),
-            assignment_entropy=float(self.entropy) / self.n_observations,
-            effective_components=float(torch.special.entr(self.assignment / self.n_observations).sum().exp()),
+            assignment_entropy=float(self.entropy) / float(self.total_weight),
+            effective_components=float(torch.special.entr(self.assignment / self.total_weight).sum().exp()),
         )

@@ -1,4 +1,7 @@
-"""Guidance of the posteriors beside the bound: by starting clusters at first, then by agreement of augmented copies."""
+"""Guidance of the posteriors beside the bound: by starting clusters at first, then by agreement of augmented copies.
+
+Known labels guide in a share of the steps, which does not fade.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,15 @@ from gmvae.objective import Guidance, Terms, lower_bound
 from gmvae.observations import Observations
 from gmvae.training.adam import adam
 from gmvae.training.augmentation import augment
-from gmvae.training.minibatches import Minibatch
+from gmvae.training.minibatches import Minibatch, Split
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps on the starting clusters before the first epoch, and Adam's step size in them."""
 START_WEIGHT = 5.0
 """Initial weight of the cross-entropy to the starting clusters, in nats. It falls linearly to 0 at the last step, not
 earlier: no term of the bound keeps clusters that only the graph of nearest neighbours shows."""
+_LABEL_WEIGHT, _STEPS_PER_LABEL_STEP = 5.0, 4
+"""Weight of the cross-entropy to known labels, in nats, and one step in how many is guided by them."""
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Its multiples fill [0, 1) evenly: they decide which steps are guided by the start and which by augmented copies."""
 
@@ -40,7 +45,7 @@ class PosteriorGuidance:
 
     Around step t of T, ``n_steps``, these are rows of the start in a share 1 - t/T of the steps, spread evenly, and
     augmented copies of the minibatch in the others. Without `consistency` all are the former, without a start the
-    latter.
+    latter. Where there are labels, every fourth step is guided by labelled rows of the training instead, to the end.
     """
 
     def __init__(
@@ -50,16 +55,21 @@ class PosteriorGuidance:
         start: StartingClusters | None,
         config: Config,
         n_steps: int,
+        labelled: StartingClusters | None = None,
     ) -> None:
         self.model = model
         self.rows = rows
         self.start = start and StartingClusters(*(indices.to(rows.home) for indices in start))
+        self.labelled = labelled
         self.n_components = config.K
         self.n_steps = n_steps
         self.consistency = float(config.consistency)
 
     def guided(self, y: Tensor, step: int, generator: torch.Generator) -> tuple[Tensor | None, Guidance | None]:
         """Guided observations and their guidance at a step on observations y (B, *event); steps are counted from 0."""
+        if self.labelled is not None and (step + 1) % _STEPS_PER_LABEL_STEP == 0:
+            rows, target = self._draw(self.labelled, len(y), generator)
+            return rows, Guidance(target, _LABEL_WEIGHT)
         progress = step / self.n_steps
         of_minibatch = bool(self.consistency) and step * _GOLDEN % 1.0 < progress
         if self.start is not None and not of_minibatch:
@@ -76,12 +86,13 @@ class PosteriorGuidance:
         if self.start is None:
             return
         # One row more for each, so that no share is 0.
-        counts = torch.bincount(self.start.clusters, minlength=self.n_components) + 1.0
+        counts = torch.bincount(self.start.clusters, self._weights(self.start), self.n_components) + 1.0
         self.model.generative.mixture.begin_with(counts / counts.sum())
         optimizer = adam(self.model.parameters(), LEARNING_RATE)
         self.model.train()
-        for _ in range(N_STEPS):
-            rows, target = self._draw(self.start, batch_size, generator)
+        for step in range(N_STEPS):
+            known = self.labelled if (step + 1) % _STEPS_PER_LABEL_STEP == 0 else None
+            rows, target = self._draw(known or self.start, batch_size, generator)
             with autocast():
                 log_posterior = self.model.mean_log_posterior(rows, self.model.noise(1, batch_size, generator))
             optimizer.zero_grad()
@@ -89,16 +100,41 @@ class PosteriorGuidance:
             optimizer.step()
 
     def _draw(self, start: StartingClusters, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Random rows of the start (n, *event), under `consistency` augmented, and clusters as probabilities (n, K)."""
-        chosen = torch.randint(len(start.rows), (n,), generator=generator, device=generator.device).to(self.rows.home)
+        """Random rows of the start (n, *event), under `consistency` augmented, and clusters as probabilities (n, K).
+
+        Rows are drawn in proportion to their weights.
+        """
+        weights = self._weights(start)
+        if weights is None:
+            chosen = torch.randint(len(start.rows), (n,), generator=generator, device=generator.device)
+        else:
+            chosen = torch.multinomial(weights.to(generator.device), n, replacement=True, generator=generator)
+        chosen = chosen.to(self.rows.home)
         rows = self.model.standardised(self.rows.take(start.rows[chosen]).y)
         target = functional.one_hot(start.clusters[chosen].to(rows.device), self.n_components)
         return augment(rows, generator) if self.consistency else rows, target
 
+    def _weights(self, start: StartingClusters) -> Tensor | None:
+        if self.rows.weight is None:
+            return None
+        return torch.from_numpy(self.rows.weight)[start.rows.cpu()].float().to(start.clusters.device)
+
+
+def labelled_rows(rows: Observations, split: Split) -> StartingClusters | None:
+    """Training rows whose component is known; None without any."""
+    if rows.label is None:
+        return None
+    label = torch.from_numpy(rows.label)[split.train]
+    known = label >= 0
+    if not known.any():
+        return None
+    return StartingClusters(split.train[known].to(rows.home), label[known].to(rows.home))
+
 
 def maximised(output: Any, minibatch: Minibatch, min_information: float) -> tuple[Terms, Tensor]:
     """The terms in what the model gave for a minibatch, and what training maximises; of a stack, for every member."""
+    weight = minibatch.weight
     if minibatch.guidance is None:
-        return output, lower_bound(output, min_information, minibatch.warm_up)
-    bound = lower_bound(output.terms, min_information, minibatch.warm_up)
-    return output.terms, bound - minibatch.guidance.cost(output)
+        return output, lower_bound(output, min_information, minibatch.warm_up, weight)
+    bound = lower_bound(output.terms, min_information, minibatch.warm_up, weight)
+    return output.terms, bound - minibatch.guidance.cost(output, weight)

@@ -35,31 +35,37 @@ class HeldOut:
 
     @torch.no_grad()
     def bound(self) -> float:
-        """Unmodified bound in nats per row."""
+        """Unmodified bound on log p(y), without labels, in nats per row: the mean by the rows' weights."""
         self.model.eval()
         generator = self._generator()
-        total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
+        total, total_weight = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
         for indices in self.indices.split(self.config.batch_size):
             noise = self.model.noise(self.config.n_mc_samples, len(indices), generator)
+            y, weight, _ = self.rows.take(indices)
             with self.fabric.autocast():
-                terms = self.model(self.rows.take(indices).y, noise)
-            total += terms.evidence_bound.double().sum()
-        return total.item() / len(self.indices)
+                bound = self.model(y, noise).evidence_bound.double()
+            total += bound.sum() if weight is None else weight.double() @ bound
+            total_weight += len(bound) if weight is None else weight.double().sum()
+        return total.item() / total_weight.item()
 
     @torch.no_grad()
     def assignments(self) -> tuple[float, float]:
         """Information and agreement of the assignments of at most 1,000 rows, which share their noise."""
         self.model.eval()
         noise = self.model.noise(_N_DRAWS, 1, self._generator())
-        drawn, plugged_in = [], []
+        drawn, plugged_in, weights = [], [], []
         for indices in self.indices[:_MAX_ASSIGNED].split(_ASSIGNED_AT_ONCE):
-            y = self.rows.take(indices).y
+            y, weight, _ = self.rows.take(indices)
+            weights += [] if weight is None else [weight]
             with self.fabric.autocast():
                 drawn.append(self.model.mean_posterior(y, noise))
                 plugged_in.append(self.model.log_posterior(y))
         assignment, plug_in = torch.cat(drawn).double(), torch.cat(plugged_in)
-        same = assignment.argmax(-1) == plug_in.argmax(-1)
-        return float(information(assignment)), float(same.double().mean())
+        same = (assignment.argmax(-1) == plug_in.argmax(-1)).double()
+        if not weights:
+            return float(information(assignment)), float(same.mean())
+        of_rows = torch.cat(weights).double()
+        return float(information(assignment, of_rows)), float(of_rows @ same / of_rows.sum())
 
     def _generator(self) -> torch.Generator:
         return torch.Generator(self.fabric.device).manual_seed(self.seed)

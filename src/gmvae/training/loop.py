@@ -21,7 +21,7 @@ from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.compilation import compiler_for
 from gmvae.training.divergence import REDUCTION, NonFiniteError, lower_learning_rate
 from gmvae.training.epoch_sums import EpochSums
-from gmvae.training.guidance import PosteriorGuidance, StartingClusters, maximised
+from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelled_rows, maximised
 from gmvae.training.held_out import HeldOut
 from gmvae.training.minibatches import Minibatch, Split
 from gmvae.training.schedule import SCHEDULES, warm_up_weight
@@ -70,7 +70,7 @@ class Trainer:
     ) -> None:
         self.model = model
         fabric.setup_module(model)  # moves and converts it; the wrapper that it returns costs time at every step
-        self.compiled: Callable[[Tensor, Noise, Tensor | None], Terms | GuidedTerms] = model
+        self.compiled: Callable[[Tensor, Noise, Tensor | None, Tensor | None], Terms | GuidedTerms] = model
         if config.compile is True and compiler_for(fabric.device):
             self.compiled = torch.compile(model, dynamic=False)
         self.optimizer = adam(model.parameters(), config.learning_rate)
@@ -90,7 +90,8 @@ class Trainer:
                 "`batch_size` and the training rows must be at least 2 for a network with batch norm; got 1: raise "
                 "`batch_size` or take another `network`."
             )
-        self.guidance = PosteriorGuidance(model, rows, start, config, self.max_iter * self.steps_per_epoch)
+        n_steps = self.max_iter * self.steps_per_epoch
+        self.guidance = PosteriorGuidance(model, rows, start, config, n_steps, labelled_rows(rows, split))
 
     def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
         """Train until the held-out bound stops improving or ``max_iter`` epochs have passed.
@@ -135,11 +136,11 @@ class Trainer:
         peak = self.config.learning_rate * REDUCTION**state.reductions
         for step, indices in enumerate(batches, len(state.history.epochs) * self.steps_per_epoch):
             progress = step / self.guidance.n_steps
-            y = self.rows.take(indices).y
+            y, weight, label = self.rows.take(indices)
             noise = self.model.noise(self.config.n_mc_samples, len(indices), self.generator)
             guided, guidance = self.guidance.guided(y, step, self.generator)
             warm_up = warm_up_weight(progress, self.config.warm_up)
-            yield Minibatch(y, noise, guided, guidance, warm_up, peak * self.schedule(progress))
+            yield Minibatch(y, noise, guided, guidance, warm_up, peak * self.schedule(progress), weight, label)
 
     def finish_epoch(self, state: State, sums: EpochSums, started: float, on_epoch: Callable[[State], None]) -> State:
         """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
@@ -218,7 +219,7 @@ class Trainer:
         self.model.train()
         sums = EpochSums(self.config.K, self.fabric.device)
         for minibatch in self.minibatches(state):
-            sums.add(self.step(minibatch))
+            sums.add(self.step(minibatch), minibatch.weight)
         return sums
 
     def step(self, minibatch: Minibatch) -> Terms:
@@ -226,7 +227,7 @@ class Trainer:
         self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
         with self.fabric.autocast():
-            output = self.compiled(minibatch.y, minibatch.noise, minibatch.guided)
+            output = self.compiled(minibatch.y, minibatch.noise, minibatch.guided, minibatch.label)
         terms, bound = maximised(output, minibatch, self.config.min_information)
         self.fabric.backward(-bound)
         if self.config.max_grad_norm is not None:

@@ -41,6 +41,10 @@ class Minibatch(NamedTuple):
         Weight of the x- and w-terms.
     learning_rate : float
         Adam's step size.
+    weight : Tensor of shape (B,) or None
+        How much every observation counts.
+    label : Tensor of shape (B,) or None
+        Known components; -1 where there is none.
     """
 
     y: Tensor
@@ -49,3 +53,5 @@ class Minibatch(NamedTuple):
     guidance: Guidance | None
     warm_up: float
     learning_rate: float
+    weight: Tensor | None = None
+    label: Tensor | None = None

@@ -56,7 +56,8 @@ class Stack:
         self.first.model.train()
         sums = EpochSums(self.first.config.K, self.first.fabric.device, len(self.trainers))
         for minibatches in zip(*map(Trainer.minibatches, self.trainers, states), strict=True):
-            sums.add(self.step(_stacked(minibatches)))
+            minibatch = _stacked(minibatches)
+            sums.add(self.step(minibatch), minibatch.weight)
         self._scatter()
         return [sums.member(member) for member in range(len(self.trainers))]
 
@@ -65,9 +66,10 @@ class Stack:
         for group in self.optimizer.param_groups:
             group["lr"] = minibatch.learning_rate
         self.optimizer.zero_grad()
-        inputs = [each for each in (minibatch.y, minibatch.noise, minibatch.guided) if each is not None]
+        named = {name: getattr(minibatch, name) for name in ("y", "noise", "guided", "label")}
+        inputs = {name: each for name, each in named.items() if each is not None}
         with self.first.fabric.autocast():
-            output = vmap(self._output, randomness="different")(self.parameters, self.buffers, *inputs)
+            output = vmap(self._output, randomness="different")(self.parameters, self.buffers, inputs)
         terms, bounds = maximised(output, minibatch, self.first.config.min_information)
         self.first.fabric.backward(-bounds.sum())
         if self.first.config.max_grad_norm is not None:
@@ -75,8 +77,8 @@ class Stack:
         self.optimizer.step()
         return terms
 
-    def _output(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *inputs: Any) -> Any:
-        return functional_call(self.first.model, (parameters, buffers), inputs)
+    def _output(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: dict[str, Any]) -> Any:
+        return functional_call(self.first.model, (parameters, buffers), kwargs=inputs)
 
     def _clip(self, max_norm: float) -> None:
         """Clip the norm of every member's gradient, as `torch.nn.utils.clip_grad_norm_` does for one."""
