@@ -18,6 +18,9 @@ from gmvae.paper.trials import place
 
 LOW, HIGH = LOG_SCALE_BOUNDS
 
+OF_EVERY_SHAPE = ("bernoulli", "gaussian", "poisson")
+"""Families whose outputs have the shape of an observation, whatever it is."""
+
 
 @pytest.fixture(autouse=True)
 def seed() -> None:
@@ -158,7 +161,7 @@ def test_bernoulli_decoder_against_scipy(event_shape: tuple[int, ...]) -> None:
             assert log_prob[s, b].item() == pytest.approx(law.logpmf(y[b].numpy().ravel()).sum(), rel=1e-10)
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("name", OF_EVERY_SHAPE)
 @pytest.mark.parametrize("lead", [(6,), (5, 6), (2, 5, 6)])
 def test_decoders_take_any_leading_axes(name: str, lead: tuple[int, ...]) -> None:
     likelihood = LIKELIHOODS[name].blank((3, 2), {})
@@ -170,7 +173,7 @@ def test_decoders_take_any_leading_axes(name: str, lead: tuple[int, ...]) -> Non
     torch.testing.assert_close(mean.flatten(0, -3)[-1], last, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("name", OF_EVERY_SHAPE)
 def test_half_precision_stops_at_the_decoders_output(name: str) -> None:
     likelihood = LIKELIHOODS[name].blank((3,), {})
     decoder = ObservationModel(MLPDecoder(4, (7,), likelihood.n_outputs, (3,)).bfloat16())

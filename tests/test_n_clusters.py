@@ -302,8 +302,8 @@ def test_the_command_line_says_the_number_it_found(tmp_path: Path) -> None:
     assert re.search(r"^clusters found +3$", said.stdout, re.MULTILINE)
     assert re.search(r"^effective clusters +\d\.\d of 3$", said.stdout, re.MULTILINE)
     assert "n_components=3: halves of the observations agree" in said.stderr
-    assert pq.read_table(run / "assignments.parquet").column_names == ["label", "p_0", "p_1", "p_2"]
-    assert gmvae("predict", run, source, "--proba").stdout.splitlines()[0] == "label,p_0,p_1,p_2"
+    assert pq.read_table(run / "assignments.parquet").column_names == ["row", "label", "p_0", "p_1", "p_2"]
+    assert gmvae("predict", run, source, "--proba").stdout.splitlines()[0] == "row,label,p_0,p_1,p_2"
     document = json.loads(gmvae("info", run, "--json").stdout)
     assert (document["n_components"], len(document["cluster_sizes"])) == (3, 3)
     as_json = gmvae("fit", source, "-k", "auto", "-o", tmp_path / "json", *small, "--json", "-q")

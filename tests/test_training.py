@@ -737,7 +737,9 @@ def test_bfloat16_rounds_the_matrix_products_and_not_the_data(offset: float) -> 
 def test_float64_terms_leave_the_training_step_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     add = EpochSums.add
-    monkeypatch.setattr(EpochSums, "add", lambda self, terms: (seen.append(terms), add(self, terms))[1])
+    monkeypatch.setattr(
+        EpochSums, "add", lambda self, terms, *weight: (seen.append(terms), add(self, terms, *weight))[1]
+    )
     GMVAE(**{**SMALL, "precision": "64-true", "max_iter": 1}).fit(points())
     assert {term.dtype for terms in seen for term in terms} == {torch.float64}
 

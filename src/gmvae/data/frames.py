@@ -62,8 +62,9 @@ def as_frame(table: pa.Table, like: Any) -> Any:
     if library == "pandas":
         return table.to_pandas()
     if library == "polars":
-        import polars
         from pyarrow import types
+
+        polars = sys.modules["polars"]  # that of the user
 
         frame = polars.from_arrow(table)
         assert isinstance(frame, polars.DataFrame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from gmvae.likelihoods import Discrete
 
@@ -15,6 +16,10 @@ _TOLERANCE = 1e-4
 """Gain of the mean log-likelihood in nats from which on classes are taken as found."""
 _LEAST_VARIANCE = 0.01
 """Of a standardised number within a class."""
+_SPIKE = 0.5
+"""Share of one value from which on a column mostly repeats it."""
+_RAREST = 1e-6
+"""Share of a level that no row has."""
 
 
 class _Columns(NamedTuple):
@@ -33,6 +38,7 @@ class _Columns(NamedTuple):
 
 def latent_classes(
     rows: np.ndarray,
+    filled: np.ndarray,
     discrete: Discrete,
     n_classes: int,
     first: np.ndarray,
@@ -50,11 +56,13 @@ def latent_classes(
     rows : ndarray of shape (n, E)
         Answers of yes and no, then numbers, then indicators of levels, all centred, so that answers and indicators are
         positive where they hold; NaN is a gap.
+    filled : ndarray of shape (n, E)
+        The same without gaps.
     discrete : Discrete
         How many are answers, and how many indicators.
     n_classes : int
     first : ndarray of int, shape (n,)
-        Clusters of one start.
+        Clusters of one start. In the others equal rows get equal probabilities.
     seed : int
         Of the others.
     weights : ndarray of shape (n,), optional
@@ -64,20 +72,27 @@ def latent_classes(
     answers, indicators = rows[:, : numbers.start], rows[:, numbers.stop :]
     levels = np.column_stack([answers, -answers, indicators])  # no is a level like yes
     known, known_levels = (~np.isnan(each) * 1.0 for each in (rows[:, numbers], levels))
-    filled = np.where(known > 0.0, rows[:, numbers], 0.0)
+    present = np.where(known > 0.0, rows[:, numbers], 0.0)
     counts = np.ones(len(rows)) if weights is None else weights
     least = np.array([_least_variance(column[~np.isnan(column)]) for column in rows[:, numbers].T])
-    columns = _Columns(filled, known, least, np.where(known_levels > 0.0, levels, 0.0) > 0.0, known_levels, counts)
+    columns = _Columns(present, known, least, np.where(known_levels > 0.0, levels, 0.0) > 0.0, known_levels, counts)
     rng = np.random.default_rng(seed)
-    starts = [np.eye(n_classes)[first], *(rng.dirichlet(np.ones(n_classes), len(rows)) for _ in range(_N_STARTS))]
+    directions = rng.normal(size=(_N_STARTS, rows.shape[1], n_classes))
+    starts = [np.eye(n_classes)[first], *(softmax(filled @ each, axis=1) for each in directions)]
     found = [_classes(columns, start) for start in starts]
     return max(found, key=lambda each: each[1])[0]
 
 
 def _least_variance(values: np.ndarray) -> float:
-    """That of rounding to the step of the values, so that equal ones do not make a class."""
-    steps = np.diff(np.unique(values))
-    return max(_LEAST_VARIANCE, float(steps.min()) ** 2 / 12.0) if len(steps) else _LEAST_VARIANCE
+    """That of rounding to the step of the values, so that equal ones do not make a class.
+
+    Of a column that mostly repeats one value, as 0 in incomes, it is that of the whole column: otherwise the rows with
+    this value are a class, whatever the other columns say.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) < 2 or counts.max() > _SPIKE * len(values):
+        return 1.0
+    return max(_LEAST_VARIANCE, float(np.diff(distinct).min()) ** 2 / 12.0)
 
 
 def _classes(columns: _Columns, proba: np.ndarray) -> tuple[np.ndarray, float]:
@@ -104,7 +119,7 @@ def _log_joint(columns: _Columns, proba: np.ndarray) -> np.ndarray:
     mean = total / (count + 1.0)
     variance = (squares - 2.0 * mean * total + mean**2 * count + 1.0) / (count + 1.0)
     precision = 1.0 / np.maximum(variance, least[:, None])
-    share = weights @ levels / np.maximum(weights @ known_levels, np.finfo(float).tiny)
+    share = np.maximum(weights @ levels / np.maximum(weights @ known_levels, _RAREST), _RAREST)
     log_levels = np.log((levels.T @ proba + share[:, None]) / (known_levels.T @ proba + 1.0))
     of_classes = (proba.sum(0) + 1.0) / (weights.sum() + proba.shape[1])
     normal = y**2 @ precision - 2.0 * y @ (mean * precision)

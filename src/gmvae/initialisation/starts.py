@@ -167,7 +167,7 @@ def start_on_classes(
     """
     n_clusters = min(n_components, len(rows))
     first = starting_clusters("kmeans", filled, n_clusters, seed, weights)
-    clusters = latent_classes(rows, discrete, n_clusters, first.clusters, seed, weights)
+    clusters = latent_classes(rows, filled, discrete, n_clusters, first.clusters, seed, weights)
     return Start(clusters, "classes", "latent classes", first.scores)
 
 

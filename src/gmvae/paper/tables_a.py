@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gmvae.config import Config
-from gmvae.likelihoods import BernoulliLikelihood
+from gmvae.likelihoods import FAMILIES
 from gmvae.model import GaussianMixtureVAE, build
 from gmvae.networks import Shape
 from gmvae.paper.findings import Finding, Table
@@ -48,7 +48,7 @@ def run(scope: Scope) -> Finding:
 def _model(name: PresetName, shape: Shape) -> GaussianMixtureVAE:
     config = Config(**preset(name))
     with torch.random.fork_rng(devices=[]):
-        return build(config, shape, BernoulliLikelihood()).eval()
+        return build(config, shape, FAMILIES[str(config.likelihood)].blank(shape, {})).eval()
 
 
 def layers(model: GaussianMixtureVAE, shape: Shape) -> Iterator[tuple[str, str, str]]:
