@@ -1,6 +1,7 @@
 """The report: its numbers against others' computations, its page against what must not be in it."""
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -401,7 +402,9 @@ def test_the_json_has_every_number_and_no_nan(made, of_table):
 
 def test_without_rows_no_row_can_be_found(of_table, of_images):
     fitted, data = of_table
-    bare = report(fitted, data, with_rows=False)
+    noted = dataclasses.replace(data, notes=("Counted as missing: 'secret-cell'.",))
+    assert "secret-cell" in report(fitted, noted).html
+    bare = report(fitted, noted, with_rows=False)
     for text in (bare.html, bare.json()):
         assert "secret-" not in text
     assert bare.contents.map is None

@@ -79,7 +79,7 @@ def contents(
         style=style,
         training={name: seen.fitted.history[name].tolist() for name in _TERMS},
         agreement=_agreement(seen),
-        making=_making(seen, provenance),
+        making=_making(seen, provenance, with_rows=with_rows),
     )
 
 
@@ -207,11 +207,11 @@ def _agreement(seen: Survey) -> Agreement | None:
     )
 
 
-def _making(seen: Survey, provenance: Provenance) -> Making:
+def _making(seen: Survey, provenance: Provenance, *, with_rows: bool) -> Making:
     likelihoods: dict[str, int] = {}
     for column in seen.columns:
         likelihoods[column.likelihood] = likelihoods.get(column.likelihood, 0) + 1
-    notes = list(seen.data.notes)
+    notes = list(seen.data.notes) if with_rows else []  # they quote cells and names of files
     if seen.data.weights is not None:
         notes.append("Rows had weights in the fit; here every row counts once.")
     if seen.known.any():

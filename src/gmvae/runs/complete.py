@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -156,22 +155,16 @@ def _train(
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         labels = data.labels
         scores = None if labels is None else _scores(labels, proba, fitted.log_odds(observations.y), observations.label)
+        written = None
+        if request.report:  # by principal components, which are quicker than UMAP
+            page = report(fitted, data, proba=proba, provenance=provenance(folder), umap=False)
+            written = page.write_html(folder.report)
         folder.finish()
     except (KeyboardInterrupt, OSError) as error:
         if folder.has_checkpoint or folder.complete:
             error.add_note(f"go on with: {folder.resume_command}")
         raise
-    written = _report(folder, fitted, data, proba) if request.report else None
     return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
-
-
-def _report(folder: RunFolder, fitted: Fitted, data: Dataset, proba: np.ndarray) -> Path:
-    """Write the report of a complete run, by principal components, which are quicker than UMAP."""
-    try:
-        return report(fitted, data, proba=proba, provenance=provenance(folder), umap=False).write_html(folder.report)
-    except (KeyboardInterrupt, OSError) as error:
-        error.add_note(f"the run is complete; write its report with: gmvae report {shlex.quote(str(folder.path))}")
-        raise
 
 
 def _scores(labels: np.ndarray, proba: np.ndarray, log_odds: np.ndarray, known: np.ndarray | None) -> Scores | None:
