@@ -118,7 +118,7 @@ def report(
     grid = style_grid(seen)
     found = contents(seen, provenance, describe_style(seen, grid), called, with_rows=with_rows)
     drawn = pictures(seen, found, grid, with_rows=with_rows) if seen.of_images else None
-    script = _file("page.js")
+    script = _file("map.js") + _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = _template().render(
         found=found,
