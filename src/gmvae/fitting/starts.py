@@ -114,10 +114,10 @@ class TrainingData:
         weights = None if weight is None else weight[sample.numpy()]
         described = self._described(sample.numpy())
         rows, discrete = completed(described, weights), self.likelihood.discrete
-        if config.init == "auto" and discrete.n_indicators:
+        if config.init == "auto" and any(discrete):
             found = start_on_classes(described, rows, discrete, config.K, seed, weights)
         else:
-            ways = comparable(float(np.isnan(described).mean()), discrete)
+            ways = comparable(float(np.isnan(described).mean()))
             found = starting_clusters(config.init, rows, config.K, seed, weights, ways)
         clusters = found.clusters
         if label is not None:

@@ -84,15 +84,17 @@ def latent_classes(
 
 
 def _least_variance(values: np.ndarray) -> float:
-    """That of rounding to the step of the values, so that equal ones do not make a class.
+    """That of a deviation of half a step between the values, so that equal ones do not make a class.
 
-    Of a column that mostly repeats one value, as 0 in incomes, it is that of the whole column: otherwise the rows with
-    this value are a class, whatever the other columns say.
+    With a twelfth of the squared step, the variance of rounding, columns of few values still do: three blobs beside an
+    answer and a column of four values were found by 0.46 of ARI, with a quarter by 0.99. Of a column that mostly
+    repeats one value, as 0 in incomes, it is that of the whole column: otherwise the rows with this value are a class,
+    whatever the other columns say.
     """
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) < 2 or counts.max() > _SPIKE * len(values):
         return 1.0
-    return max(_LEAST_VARIANCE, float(np.diff(distinct).min()) ** 2 / 12.0)
+    return max(_LEAST_VARIANCE, float(np.diff(distinct).min()) ** 2 / 4.0)
 
 
 def _classes(columns: _Columns, proba: np.ndarray) -> tuple[np.ndarray, float]:

@@ -131,16 +131,12 @@ def starting_clusters(
     return Start(found[best], best, f"clusters of {described} by {best}: {told}{why}", scores)
 
 
-def comparable(filled: float, discrete: Discrete) -> tuple[str, ...]:
+def comparable(filled: float) -> tuple[str, ...]:
     """The methods whose criteria tell which of them is right, where a share of the entries is filled.
-
-    In a table with answers of yes and no every combination of them is a cluster that cuts no neighbours and gains much.
 
     Filled rows lie the nearer to a plane the fewer of their entries are known, and a Gaussian mixture tells few from
     many: its clusters were the worst on eight of nine tables with 30 to 50 % hidden, though often preferred.
     """
-    if discrete.n_answers:
-        return ("kmeans",)
     return ("neighbours", "kmeans") if filled > _FEW_FILLED else tuple(CLUSTERINGS)
 
 
