@@ -39,7 +39,7 @@ def as_table(X: Any) -> pa.Table:
         elif _is_pandas(X):
             table = _from_pandas(X)
         elif is_frame(X):
-            table = pa.table(X)
+            table = _with_ordered_enums(pa.table(X), X)
         else:
             array = np.asarray(X, dtype=object)
             if array.ndim != 2 or 0 in array.shape:
@@ -92,6 +92,23 @@ def plain(table: pa.Table) -> pa.Table:
         kind = settled(field.type)
         if kind != field.type:
             table = table.set_column(i, pa.field(field.name, kind), table.column(i).cast(kind))
+    return table
+
+
+def _with_ordered_enums(table: pa.Table, X: Any) -> pa.Table:
+    """The table with the levels of a polars ``Enum`` marked as ordered, which polars itself does only lately."""
+    import pyarrow as pa
+
+    schema = dict(X.schema) if type(X).__module__.startswith("polars") else {}
+    for i, (name, kind) in enumerate(schema.items()):
+        field = table.schema.field(i)
+        if type(kind).__name__ == "Enum" and pa.types.is_dictionary(field.type) and not field.type.ordered:
+            ordered = pa.dictionary(field.type.index_type, field.type.value_type, ordered=True)
+            chunks = [
+                pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary, ordered=True)
+                for chunk in table.column(i).chunks
+            ]
+            table = table.set_column(i, pa.field(name, ordered), pa.chunked_array(chunks, ordered))
     return table
 
 
