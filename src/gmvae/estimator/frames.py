@@ -3,56 +3,47 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, is_frame
 from gmvae.fitted.gaps import without_values
+from gmvae.observations import Observations
 
-KINDS = {"number": None, "yes/no": "bernoulli", "category": "categorical"}
-"""The likelihood that the kind of a column decides."""
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class TableWarning(UserWarning):
     """Something in a table was left out or counts as missing."""
 
 
-class Encoded(NamedTuple):
-    """A table as numbers, with NaN for missing cells, and what its columns hold."""
-
-    rows: np.ndarray
-    columns: Columns
-    names: list[str]
-
-
-def needs_columns(X: Any) -> bool:
-    """Whether X is a table that holds more than numbers: text, categories, dates, decimals."""
+def table_of(X: Any) -> pa.Table | None:
+    """X as a table if it holds more than numbers: text, categories, dates, decimals; else None."""
     if is_frame(X):
+        if all(getattr(kind, "kind", "O") in "biuf" for kind in getattr(X, "dtypes", [None])):
+            return None  # columns of pandas that say so themselves
         from pyarrow import types
 
+        table = as_table(X)
         plain = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
-        return not all(any(is_kind(column.type) for is_kind in plain) for column in as_table(X).columns)
-    return (
-        isinstance(X, np.ndarray)
-        and X.dtype == object
-        and X.ndim == 2
-        and any(isinstance(cell, str) for cell in X.flat)
-    )
+        return None if all(any(is_kind(column.type) for is_kind in plain) for column in table.columns) else table
+    texts = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2
+    return as_table(X) if texts and any(isinstance(cell, str) for cell in X.flat) else None
 
 
-def learned(X: Any) -> Encoded:
+def learned(table: pa.Table) -> Observations:
     """Find the kinds of the columns of a table, and encode it; what is left out is warned of."""
-    table = as_table(X)
     columns, notes = Columns.learn(table)
     _warn(notes)
-    return Encoded(columns.encode(table).y, columns, table.column_names)
+    return Observations(columns.encode(table).y, columns.names, columns.families, columns)
 
 
-def encoded(X: Any, columns: Columns) -> np.ndarray:
+def encoded(table: pa.Table, columns: Columns) -> np.ndarray:
     """Encode a table by the columns of the fit; levels that it did not have count as missing, and are warned of."""
-    rows, notes = columns.encode(as_table(X))
+    rows, notes = columns.encode(table)
     _warn(notes)
     return rows
 

@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.arrays import FARTHEST
 from gmvae.data.columns import Columns
-from gmvae.estimator.frames import KINDS, encoded, learned, needs_columns
+from gmvae.data.frames import as_table
+from gmvae.estimator.frames import encoded, learned, table_of
 from gmvae.networks import Shape
 from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
 
@@ -28,7 +29,13 @@ def fit_observations(
     `Observations.knowing` does.
     """
     X = _host(X)
-    observations = _table(estimator, X) if needs_columns(X) else _numeric(estimator, X)
+    table = table_of(X)
+    if table is None:
+        observations = _numeric(estimator, X)
+    else:
+        observations = learned(table)
+        estimator.n_features_in_ = table.num_columns
+        estimator.feature_names_in_ = np.array(table.column_names, dtype=object)
     observations = observations.knowing(sample_weight, partial_labels)
     observations.check(n_components)
     return observations
@@ -46,21 +53,16 @@ def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
     return Observations(rows, None if names is None else names.tolist())
 
 
-def _table(estimator: BaseEstimator, X: Any) -> Observations:
-    rows, columns, names = learned(X)
-    estimator.n_features_in_ = len(names)
-    estimator.feature_names_in_ = np.array(names, dtype=object)
-    return Observations(rows, columns.names, [KINDS[column.kind] for column in columns], columns)
-
-
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> np.ndarray:
     """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too.
 
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
     """
     X = _host(X)
-    if columns is not None and (not columns.of_numbers or needs_columns(X)):
-        return encoded(X, columns)
+    if columns is not None:
+        table = table_of(X) if columns.of_numbers else as_table(X)
+        if table is not None:
+            return encoded(table, columns)
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
     flat = _numbers(X, validate_data, estimator, reset=False)
