@@ -201,10 +201,8 @@ def test_imputation_is_the_conditional_mean_and_draws_have_its_spread() -> None:
     noise = Noise(*(torch.randn(100_000, 1, d, generator=generator, dtype=torch.float64) for d in (2, 1)))
     means = model.impute(torch.from_numpy(rows), noise).detach().numpy()
     few = Noise(noise.x[:2000], noise.w[:2000])
-    draws = np.stack([
-        model.draw_missing(torch.from_numpy(rows), few, generator).detach().numpy() for _ in range(800)
-    ])  # fmt: skip
-    for row, mean, drawn in zip(rows, means, draws.swapaxes(0, 1), strict=True):
+    draws = model.draw_missing(torch.from_numpy(rows), few, 800, generator).detach().numpy()
+    for row, mean, drawn in zip(rows, means, draws, strict=True):
         seen = ~np.isnan(row)
         gain = covariance[np.ix_(~seen, seen)] @ np.linalg.inv(covariance[np.ix_(seen, seen)])
         left = covariance[np.ix_(~seen, ~seen)] - gain @ covariance[np.ix_(seen, ~seen)]

@@ -160,12 +160,13 @@ class GaussianMixtureVAE(nn.Module):
         weights = weights.view(*weights.shape, *[1] * (mean.dim() - 2))
         return torch.where(y.isnan(), self.likelihood.to_data_units((weights * mean).sum(0)).to(y.dtype), y)
 
-    def draw_missing(self, y: Tensor, noise: Noise, generator: torch.Generator) -> Tensor:
-        """A draw of the missing entries given the observed ones, in observations (B, *event)."""
+    def draw_missing(self, y: Tensor, noise: Noise, n_draws: int, generator: torch.Generator) -> Tensor:
+        """Draws of the missing entries given the observed ones, in observations (B, *event); (B, n_draws, *event)."""
         x, weights = self._posterior_samples(y, noise)
-        chosen = torch.multinomial(weights.T, 1, generator=generator).squeeze(-1)
-        drawn = self.sample_observation(x[chosen, torch.arange(len(y), device=x.device)], generator)
-        return torch.where(y.isnan(), drawn.to(y.dtype), y)
+        chosen = torch.multinomial(weights.T, n_draws, replacement=True, generator=generator)
+        of_rows = x[chosen.T, torch.arange(len(y), device=x.device)]
+        drawn = self.sample_observation(of_rows.flatten(0, 1), generator).unflatten(0, of_rows.shape[:2]).movedim(0, 1)
+        return torch.where(y.isnan().unsqueeze(1), drawn.to(y.dtype), y.unsqueeze(1))
 
     def _posterior_samples(self, y: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Samples of q(x|y), (S, B, D_x), and their importance weights, (S, B), which sum to 1 over samples."""

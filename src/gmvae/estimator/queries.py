@@ -225,11 +225,10 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         seed = draw_seed(self.random_state)
         rows = self._rows(X)
         filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
-        if n_samples == 0:
-            return self._as_given(filled, X, ~missing(rows))
-        if self.fitted_.columns is None or self.fitted_.columns.of_numbers:
-            return filled
-        return [self._as_given(each, X, ~missing(rows)) for each in filled]
+        observed = ~missing(rows)
+        if n_samples == 0 or not self._answers_by_frames:
+            return self._as_given(filled, X, observed)
+        return [self._as_given(each, X, observed) for each in filled]
 
     def components(self, style: Any = None) -> Components:
         """Components of the latent mixture p(x|w) at one style.
@@ -257,9 +256,13 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _as_given(self, rows: np.ndarray, like: Any = None, observed: np.ndarray | None = None) -> Any:
         """Rows (n, *event) in the form of the fit's X: a frame where that was one with more than numbers."""
         columns = self.fitted_.columns
-        if columns is None or columns.of_numbers:
+        if columns is None or not self._answers_by_frames:
             return rows
         return decoded(rows, columns, self._like if like is None else like, observed)
+
+    @property
+    def _answers_by_frames(self) -> bool:
+        return self.fitted_.columns is not None and not self.fitted_.columns.of_numbers
 
     def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted

@@ -165,11 +165,9 @@ class Fitted:
         if n_samples == 0:
             return map_rows(lambda y: model.impute(y, noise), rows, self._weight.device, batch_size)
         generator = torch.Generator(self._weight.device).manual_seed(seed)
-        draws = (
-            map_rows(lambda y: model.draw_missing(y, noise, generator), rows, self._weight.device, batch_size)
-            for _ in range(n_samples)
-        )
-        return np.stack(list(draws))
+        device = self._weight.device
+        drawn = map_rows(lambda y: model.draw_missing(y, noise, n_samples, generator), rows, device, batch_size)
+        return np.ascontiguousarray(np.moveaxis(drawn, 1, 0))
 
     def novelty_evidence(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """The estimate of log p(y) by which rows are novel or not, (n,)."""

@@ -67,6 +67,11 @@ class JointLikelihood(Likelihood):
         Shape of one y; columns, or the channels of an image, are along its first axis.
     shows_gaps : bool
         Whether the encoder is shown which entries are missing.
+
+    Attributes
+    ----------
+    columns : dict
+        Columns of every family, by its name.
     """
 
     name = "mixed"
@@ -91,11 +96,12 @@ class JointLikelihood(Likelihood):
         self.families = nn.ModuleDict(families)
         self.axis = -len(event_shape)
         self.shows_gaps = shows_gaps
-        self.n_columns = [len(columns[name]) for name in families]
+        self.columns = {name: list(columns[name]) for name in families}
+        self.n_columns = [len(own) for own in self.columns.values()]
         each = list(zip(families.values(), self.n_columns, strict=True))
         self.n_seen = [family.seen_shape((n, *rest))[0] for family, n in each]
         self.n_decoded = [family.n_outputs * family.decoded_shape((n, *rest))[0] for family, n in each]
-        order = torch.tensor([column for name in families for column in columns[name]], dtype=torch.int64)
+        order = torch.tensor([column for own in self.columns.values() for column in own], dtype=torch.int64)
         self.register_buffer("side_by_side", order)
         self.register_buffer("back", order.argsort(), persistent=False)
         self.register_buffer("n_of_family", torch.tensor(self.n_columns))
@@ -117,19 +123,11 @@ class JointLikelihood(Likelihood):
         seen = dict(zip(self.families, self.n_seen, strict=True))
         return Discrete(seen.get("bernoulli", 0), seen.get("categorical", 0))
 
-    @property
-    def columns(self) -> dict[str, list[int]]:
-        """Columns of every family, by name."""
-        return {
-            name: part.tolist()
-            for name, part in zip(self.families, self.side_by_side.split(self.n_columns), strict=True)
-        }
-
     @classmethod
-    def of(cls, likelihood: Likelihood, event_shape: Shape, *, shows_gaps: bool = False) -> JointLikelihood:
+    def of(cls, likelihood: Likelihood, event_shape: Shape) -> JointLikelihood:
         """A likelihood of one family, and how it is where entries are missing; the decoder's outputs are the same."""
         columns = {likelihood.name: range(event_shape[0])}
-        return cls({likelihood.name: likelihood}, columns, event_shape, shows_gaps=shows_gaps)
+        return cls({likelihood.name: likelihood}, columns, event_shape, shows_gaps=False)
 
     @classmethod
     def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
