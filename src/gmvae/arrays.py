@@ -47,6 +47,11 @@ def has_missing(rows: np.ndarray) -> bool:
     return rows.dtype.kind == "f" and any(bool(np.isnan(block).any()) for block in blocks(rows))
 
 
+def without_values(rows: np.ndarray) -> np.ndarray:
+    """Which rows (n, *event) have no entry at all, (n,)."""
+    return np.concatenate([missing(block).reshape(len(block), -1).all(1) for block in blocks(rows)])
+
+
 def first_unlike(rows: np.ndarray, holds: Callable[[np.ndarray], np.ndarray]) -> tuple[int, ...] | None:
     """Place of the first value for which ``holds``, of blocks, is false; None if there is none."""
     start = 0

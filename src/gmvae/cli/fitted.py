@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gmvae.cli.speech import note
 from gmvae.data import Dataset, load
@@ -13,6 +13,11 @@ from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.names import read_names
 from gmvae.runs.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 _NO_OPTIONS = TableOptions()
 
@@ -58,6 +63,20 @@ def load_for(
     for sentence in data.notes:
         note(sentence)
     return data
+
+
+def written_columns(
+    asked: Asked, rows: NDArray[Any], observed: NDArray[np.bool_] | None = None
+) -> dict[str, NDArray[Any] | pa.Array]:
+    """Rows (n, D) of a table by column, as they are written: of a fit's table with its types and levels.
+
+    Numbers that were ``observed``, (n, D), stay as they are.
+    """
+    if asked.fitted.columns is None:
+        names = asked.columns or [f"y_{d}" for d in range(rows.shape[1])]
+        return dict(zip(names, rows.T, strict=True))
+    decoded = asked.fitted.columns.decode(rows, observed)
+    return {name: decoded.column(name).combine_chunks() for name in decoded.column_names}
 
 
 def options_for(asked: Asked, table: TableOptions) -> TableOptions:

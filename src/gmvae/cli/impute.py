@@ -46,7 +46,7 @@ def impute(
     import numpy as np
 
     from gmvae.arrays import missing
-    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.cli.fitted import load_for, open_fitted, written_columns
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.runs.observed import row_ids
     from gmvae.seeds import draw_seed
@@ -66,15 +66,13 @@ def impute(
     if out is not None and suffix == formats.ARRAY:
         write_array(out, len(rows), [rows])
         return
-    names = asked.columns or [f"y_{d}" for d in range(draws.shape[2])]
+    observed = ~missing(given)
+    names = list(written_columns(asked, draws[0][:1]))
     ids = row_ids(data, names)
-    named = [*(["draw"] if n_samples else []), ids.name, *names]
 
     def block(number: int, filled: np.ndarray) -> list[Any]:
-        if fitted.columns is None:
-            columns = list(filled.T)
-        else:
-            columns = [column.combine_chunks() for column in fitted.columns.decode(filled, ~missing(given)).columns]
+        columns = written_columns(asked, filled, observed).values()
         return [*([np.full(len(filled), number)] if n_samples else []), ids.values, *columns]
 
+    named = [*(["draw"] if n_samples else []), ids.name, *names]
     write_table(out, named, (block(number, filled) for number, filled in enumerate(draws)))

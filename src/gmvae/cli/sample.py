@@ -58,7 +58,7 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Draw new observations."""
-    from gmvae.cli.fitted import open_fitted
+    from gmvae.cli.fitted import open_fitted, written_columns
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.seeds import draw_seed
 
@@ -81,12 +81,8 @@ def sample(
     if out is not None and suffix == formats.ARRAY:
         write_array(out, n, [observations])
         return
-    if fitted.columns is not None:
-        rows = fitted.columns.decode(observations)
-        names, columns = rows.column_names, [column.combine_chunks() for column in rows.columns]
-    else:
-        names, columns = asked.columns or [f"y_{d}" for d in range(observations.shape[1])], list(observations.T)
-    write_table(out, ["cluster", *names], [[clusters, *columns]])
+    columns = written_columns(asked, observations)
+    write_table(out, ["cluster", *columns], [[clusters, *columns.values()]])
 
 
 def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:

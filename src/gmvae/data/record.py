@@ -63,6 +63,11 @@ class Dataset:
     partial_labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def row_ids(self) -> Ids:
+        """What identifies rows: the id column, the files of images, or row numbers from 1."""
+        return self.ids or Ids("row", np.arange(1, len(self.X) + 1))
+
     def __post_init__(self) -> None:
         shape = self.X.shape
         if self.X.dtype.kind not in "uif":

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmvae.arrays import without_values
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, is_frame
-from gmvae.fitted.gaps import without_values
 from gmvae.observations import Observations
 
 if TYPE_CHECKING:

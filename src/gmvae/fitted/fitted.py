@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from gmvae import persistence
-from gmvae.arrays import has_missing
+from gmvae.arrays import has_missing, without_values
 from gmvae.config import Config
 from gmvae.data.columns import Columns
 from gmvae.device import device_for, usual_torch
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
-from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps, without_values
+from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import blocks, missing
 from gmvae.likelihoods import JointLikelihood
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
 
 _N_STYLES = 1000
 """Draws of the style over which the prior's mean of x is taken."""
-
-
-def without_values(rows: np.ndarray) -> np.ndarray:
-    """Which rows (n, *event) have no entry at all, (n,)."""
-    return np.concatenate([missing(block).reshape(len(block), -1).all(1) for block in blocks(rows)])
 
 
 def with_gaps(model: GaussianMixtureVAE, event_shape: Shape, bound: str) -> GaussianMixtureVAE:

@@ -10,7 +10,6 @@ import numpy as np
 from gmvae.report.curves import unit_square
 from gmvae.report.pictures import Pictures
 from gmvae.report.records import Contents, as_json
-from gmvae.report.rows import id_name
 from gmvae.report.survey import Survey
 
 MOST_VALUE_BYTES = 1_000_000
@@ -60,7 +59,7 @@ def page_data(seen: Survey, found: Contents, drawn: Pictures | None) -> PageData
             "points": None if everything else drawn.thumbnails.points,
         }
     return PageData(
-        id=id_name(seen.data),
+        id=seen.data.row_ids.name,
         clusters=[cluster.name for cluster in found.clusters],
         points=points,
         columns=_columns(seen, found) if found.map is not None else [],

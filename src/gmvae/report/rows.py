@@ -86,10 +86,5 @@ def rounded(value: float) -> float | int:
 
 
 def identities(data: Dataset, rows: NDArray[np.int64]) -> list[str]:
-    """What identifies rows: an id column, the files of images, or row numbers from 1."""
-    return list(map(str, rows + 1 if data.ids is None else np.asarray(data.ids.values)[rows]))
-
-
-def id_name(data: Dataset) -> str:
-    """The name of what identifies rows."""
-    return "row" if data.ids is None else data.ids.name
+    """What identifies these rows."""
+    return list(map(str, np.asarray(data.row_ids.values)[rows]))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
+from gmvae.arrays import without_values
 from gmvae.data import DataError, Dataset
 from gmvae.data.cells import listed
 from gmvae.data.kinds import KINDS
@@ -21,8 +22,8 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
 
     DataError, which names the source, if a row has no value at all, or weights or labels cannot be such.
     """
-    if data.columns is not None and data.X.dtype.kind == "f":
-        empty = np.flatnonzero(np.isnan(data.X).all(axis=1))
+    if data.columns is not None:
+        empty = np.flatnonzero(without_values(data.X))
         if len(empty):
             name = "" if data.ids is None else f" ({data.ids.name} {data.ids.values[empty[0]]})"
             raise DataError(
@@ -56,6 +57,6 @@ def kinds_of(data: Dataset) -> Iterator[str]:
 
 
 def row_ids(data: Dataset, taken: Collection[str]) -> Ids:
-    """What identifies rows: the id column, the files of images, or row numbers from 1, by a name that is not taken."""
-    name, values = data.ids or Ids("row", np.arange(1, len(data.X) + 1))
+    """What identifies rows, by a name that is not taken."""
+    name, values = data.row_ids
     return Ids(f"{name} (id)" if name in taken else name, values)
