@@ -329,7 +329,7 @@ def test_a_fit_can_be_interrupted_at_any_moment(
         if now != around:
             n_left, around = n_left + 1, now
     assert n_interrupted >= n // 4
-    assert n_left <= n // 200, "one between two lines of another library may leave something, such as a thread"
+    assert n_left <= 1 + n // 200, "one between two lines of another library may leave something, such as a thread"
     assert not list(tmp_path.rglob(".tmp-*"))
     model.fit(other, run_dir=tmp_path / "other")
     assert np.array_equal(model.predict(other), model.labels_)
