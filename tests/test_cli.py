@@ -138,7 +138,7 @@ print(sorted(heavy & set(sys.modules)))
 
 
 def test_the_module_runs_and_tells_its_version():
-    done = subprocess.run([sys.executable, "-m", "gmvae.cli", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "gmvae", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == "gmvae 0.1.0\n"
 
 
@@ -468,7 +468,7 @@ def test_resuming_needs_a_run(folder, image_run, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_a_real_interrupt_is_answered(folder, run, tmp_path):
     path = tmp_path / "run"
-    command = [sys.executable, "-m", "gmvae.cli", "fit", str(folder / "X.npy"), "-o", str(path), "-k", "3", *SMALL]
+    command = [sys.executable, "-m", "gmvae", "fit", str(folder / "X.npy"), "-o", str(path), "-k", "3", *SMALL]
     command += ["--epochs", "400", "--set", "n_iter_no_change=400"]
     heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **heard)

@@ -83,6 +83,8 @@ def test_the_run_remembers_how_the_table_was_read(run: Path) -> None:
     assert columns.names == ("age", "income", "job", "smokes")
     assert columns.columns[2].levels == ("cook", "nurse", "retired")
     assert columns.left_out == ("who", "when")
+    known = json.loads(gmvae("info", run, "--json").stdout)
+    assert known["columns_by_kind"] == {"number": ["age", "income"], "category": ["job"], "yes/no": ["smokes"]}
 
 
 def test_results_begin_with_what_identifies_rows(folder: Path, run: Path) -> None:

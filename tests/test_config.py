@@ -29,7 +29,6 @@ INTEGERS = [
     "batch_size",
     "n_mc_samples",
     "n_init",
-    "n_iter_no_change",
 ]
 POSITIVE = ["learning_rate"]
 NON_NEGATIVE = ["min_information", "tol"]
@@ -89,7 +88,7 @@ def test_choices(name: str) -> None:
         assert refusal(**{name: bad}) == f"`{name}` must be one of {listed}{more}; got {bad!r}."
 
 
-@pytest.mark.parametrize("name", ["max_iter", "n_components"])
+@pytest.mark.parametrize("name", ["max_iter", "n_components", "n_iter_no_change"])
 def test_integers_that_may_be_found(name: str) -> None:
     assert [getattr(Config(**{name: good}), name) for good in (1, "auto", np.int32(9))] == [1, "auto", 9]
     for bad in (0, "many", 1.5, True, None):
@@ -190,6 +189,7 @@ def test_every_field_has_been_tried_above() -> None:
         "n_components",
         "style_dim",
         "max_iter",
+        "n_iter_no_change",
         "max_grad_norm",
         "validation_fraction",
         "warm_up",
@@ -255,6 +255,14 @@ def test_auto_epochs_are_the_fewest_that_take_enough_steps(n_rows: int, batch_si
     if found > MIN_EPOCHS:
         assert (found - 1) * steps < MIN_STEPS
     assert steps_for(Config(max_iter=np.int64(7), batch_size=batch_size), n_rows).epochs == 7
+
+
+@pytest.mark.parametrize(("n_rows", "epochs"), [(100, 200), (300, 100), (1000, 29), (1280, 20), (10**6, 20)])
+def test_training_on_few_rows_stops_after_as_many_steps_without_a_gain(n_rows: int, epochs: int) -> None:
+    assert steps_for(Config(batch_size=128), n_rows).without_gain == epochs
+    assert steps_for(Config(batch_size=128, n_iter_no_change=7), n_rows).without_gain == 7
+
+
 
 
 # ---------------------------------------------------------------- presets

@@ -729,7 +729,7 @@ def test_a_full_disk_is_said_and_nothing_stays(run: Path, tmp_path: Path, tiny_d
     if name == "run":  # whose first checkpoint is larger than the disk
         arguments = ["fit", run.parent / "X.npy", "-k", "2", "--epochs", "1", "-q", "-o", tiny_disk / name]
     if name == "out.npy":  # in a process of its own: a memory map would be ended by a signal
-        command = [sys.executable, "-m", "gmvae.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "gmvae", *map(str, arguments)]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 2, done.stderr
         said = done.stderr.removeprefix("Error: ")

@@ -29,7 +29,6 @@ from gmvae.training import (
     State,
     Trainer,
     TrainingWarning,
-    converged,
     resolve_auto,
     train_together,
 )
@@ -183,7 +182,7 @@ def _best(
     scored = observations.y[np.sort(trainer.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
     fitted = replace(
         fitted,
-        converged=converged(state, config),
+        converged=trainer.converged(state),
         lower_bound=state.best_bound,
         restart_bounds=[outcome.best_bound if isinstance(outcome, State) else math.nan for _, outcome in outcomes],
         stability=_stability(outcomes, observations, config),
@@ -192,7 +191,7 @@ def _best(
         held_out_log_likelihoods=np.sort(fitted.novelty_evidence(scored)).astype(np.float64),
     )
     warn_if_collapsed(state.history.best, config)
-    warn_unless_converged(state, config)
+    warn_unless_converged(state, trainer.patience)
     return Fit(fitted, proba)
 
 

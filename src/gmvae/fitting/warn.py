@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import MIN_EPOCHS, Config
 from gmvae.history import Epoch
-from gmvae.training import State, converged
+from gmvae.training import State
 
 _LITTLE = 0.3
 """Share of the entropy of the average assignment below which z tells little about a row."""
@@ -80,11 +80,11 @@ def warn_if_fewer(labels: np.ndarray, n_components: int) -> None:
         )
 
 
-def warn_unless_converged(state: State, config: Config) -> None:
+def warn_unless_converged(state: State, patience: int) -> None:
     """Warn, with the remedy, when training ended before the held-out bound had stopped gaining."""
-    if not converged(state, config):
+    if state.epochs_without_gain < patience:
         warnings.warn(
-            f"The held-out bound must gain less than `tol` for {config.n_iter_no_change} epochs to have converged; it "
+            f"The held-out bound must gain less than `tol` for {patience} epochs to have converged; it "
             f"had for {state.epochs_without_gain} when {len(state.history.epochs)} epochs were over: raise `max_iter`, "
             "or `tol` to accept it.",
             ConvergenceWarning,

@@ -22,4 +22,15 @@ def facts(document: Mapping[str, Any]) -> dict[str, Any]:
         "n_components_effective": document["n_components_effective"],
         "information": best.information if math.isfinite(best.information) else None,
         "agreement": best.agreement if math.isfinite(best.agreement) else None,
+        "columns_by_kind": _columns_by_kind(document.get("columns")),
     }
+
+
+def _columns_by_kind(columns: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
+    """Names of the columns of every kind; None for a table of numbers alone and for images."""
+    if columns is None:
+        return None
+    found: dict[str, list[str]] = {}
+    for column in columns["columns"]:
+        found.setdefault(column["kind"], []).append(column["name"])
+    return None if set(found) == {"number"} else found

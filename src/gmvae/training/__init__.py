@@ -6,7 +6,7 @@
 from gmvae.training.auto import resolve_auto
 from gmvae.training.divergence import DivergedError, TrainingWarning
 from gmvae.training.guidance import StartingClusters
-from gmvae.training.loop import Trainer, converged
+from gmvae.training.loop import Trainer
 from gmvae.training.minibatches import Split
 from gmvae.training.stack import Member, train_together
 from gmvae.training.state import State
@@ -19,7 +19,6 @@ __all__ = [
     "State",
     "Trainer",
     "TrainingWarning",
-    "converged",
     "resolve_auto",
     "train_together",
 ]

@@ -84,7 +84,7 @@ class Trainer:
         self.on_pretraining = on_pretraining
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
-        self.batch_size, self.steps_per_epoch, self.max_iter = steps_for(config, len(split.train))
+        self.batch_size, self.steps_per_epoch, self.max_iter, self.patience = steps_for(config, len(split.train))
         if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
             raise ValueError(
                 "`batch_size` and the training rows must be at least 2 for a network with batch norm; got 1: raise "
@@ -159,6 +159,10 @@ class Trainer:
         self.model.load_state_dict(state.best)
         self.model.eval()
 
+    def converged(self, state: State) -> bool:
+        """Whether the held-out bound has gained less than `tol` for `n_iter_no_change` epochs."""
+        return state.epochs_without_gain >= self.patience
+
     def close(self) -> None:
         """Close TensorBoard's file and end the thread that writes it."""
         for logger in self.fabric.loggers:
@@ -211,7 +215,7 @@ class Trainer:
             new.best, new.best_bound = new.network, held_out
         if held_out > state.plateau_bound + self.config.tol or warming_up:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
-        new.finished = converged(new, self.config) or len(new.history.epochs) >= self.max_iter
+        new.finished = self.converged(new) or len(new.history.epochs) >= self.max_iter
         return new
 
     def _train_epoch(self, state: State) -> EpochSums:
@@ -238,8 +242,3 @@ class Trainer:
     def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-
-
-def converged(state: State, config: Config) -> bool:
-    """Whether the held-out bound has gained less than ``tol`` for ``n_iter_no_change`` epochs."""
-    return state.epochs_without_gain >= config.n_iter_no_change

@@ -1,5 +1,0 @@
-"""``python -m gmvae.cli``, where the command ``gmvae`` is not on the path."""
-
-from gmvae.cli.app import main
-
-main()
