@@ -263,8 +263,6 @@ def test_training_on_few_rows_stops_after_as_many_steps_without_a_gain(n_rows: i
     assert steps_for(Config(batch_size=128, n_iter_no_change=7), n_rows).without_gain == 7
 
 
-
-
 # ---------------------------------------------------------------- presets
 
 

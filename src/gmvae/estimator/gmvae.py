@@ -122,7 +122,7 @@ class GMVAE(FittedQueries):
         component_weights: str = "learned",
         consistency: float | str = "auto",
         tol: float = 0.01,
-        n_iter_no_change: int | Literal["auto"] = "auto",
+        n_iter_no_change: int | str = "auto",
         validation_fraction: float = 0.1,
         restarts_at_once: int | str = "auto",
         precision: str = "auto",
