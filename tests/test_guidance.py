@@ -19,7 +19,7 @@ from gmvae.model import build
 from gmvae.objective import Guidance
 from gmvae.observations import Observations
 from gmvae.training import StartingClusters, augmentation
-from gmvae.training.augmentation import augment
+from gmvae.training.augmentation import random_maps, transform
 from gmvae.training.guidance import START_WEIGHT, PosteriorGuidance
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -102,16 +102,20 @@ def test_maps_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, bounds: dict[s
     shift = 16 * bounds.get("SHIFT", 0.0)
     offset = centre - in_rows_columns @ centre + shift
     expected = ndimage.affine_transform(image[0, 0], in_rows_columns, offset, order=1, mode="nearest")
-    found = augment(torch.from_numpy(image), generator())[0, 0].numpy()
+    found = augmented(torch.from_numpy(image))[0, 0].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert (how is not None) == np.allclose(found, image[0, 0])
 
 
+def augmented(images: Tensor) -> Tensor:
+    return transform(images, random_maps(len(images), images.dtype, generator()))
+
+
 def test_every_image_is_moved_on_its_own() -> None:
     one: Tensor = IMAGES[:1].expand(5, -1, -1, -1)
-    moved = augment(one, generator())
+    moved = augmented(one)
     assert len({tuple(image.flatten().tolist()) for image in moved}) == 5
-    torch.testing.assert_close(moved, augment(one, generator()), rtol=0, atol=0)
+    torch.testing.assert_close(moved, augmented(one), rtol=0, atol=0)
 
 
 def test_copies_are_in_the_units_that_the_networks_see() -> None:

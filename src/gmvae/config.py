@@ -237,9 +237,10 @@ def steps_for(config: Config, n_rows: int) -> Steps:
     """Resolve `max_iter` and `n_iter_no_change`, and a batch that is too large for ``n_rows`` training rows."""
     batch_size = min(config.batch_size, n_rows)
     per_epoch = n_rows // batch_size
-    epochs, without_gain = config.max_iter, config.n_iter_no_change
-    if isinstance(epochs, str):
-        epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / per_epoch)))
-    if isinstance(without_gain, str):
-        without_gain = max(MIN_EPOCHS_NO_CHANGE, math.ceil(MIN_STEPS_NO_CHANGE / per_epoch))
+    epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / per_epoch)))
+    without_gain = max(MIN_EPOCHS_NO_CHANGE, math.ceil(MIN_STEPS_NO_CHANGE / per_epoch))
+    if not isinstance(config.max_iter, str):
+        epochs = config.max_iter
+    if not isinstance(config.n_iter_no_change, str):
+        without_gain = config.n_iter_no_change
     return Steps(batch_size, per_epoch, epochs, without_gain)

@@ -27,8 +27,8 @@ def usual_torch() -> Iterator[None]:
         yield
 
 
-def device_for(name: str) -> torch.device:
-    """Resolve 'auto', 'cpu', 'cuda' or 'cuda:N'.
+def device_for(name: str, index: int = 0) -> torch.device:
+    """Resolve 'auto', 'cpu', 'cuda' or 'cuda:N'; ``index`` is the GPU where none is named.
 
     Raises
     ------
@@ -37,12 +37,12 @@ def device_for(name: str) -> torch.device:
     """
     n_gpus = torch.cuda.device_count()
     if name == "auto":
-        return torch.device("cuda", 0) if n_gpus else torch.device("cpu")
+        return torch.device("cuda", index % n_gpus) if n_gpus else torch.device("cpu")
     if name == "cpu":
         return torch.device("cpu")
-    index = name.partition(":")[2] or "0"
-    if not index.isdecimal() or int(index) >= n_gpus:
+    number = name.partition(":")[2] or str(index)
+    if not number.isdecimal() or int(number) >= n_gpus:
         raise ValueError(
             f"`device` must be a device of this machine, which has {n_gpus} GPU(s); got {name!r}: use 'auto' or 'cpu'."
         )
-    return torch.device("cuda", int(index))
+    return torch.device("cuda", int(number))

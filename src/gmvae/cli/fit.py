@@ -28,6 +28,7 @@ from gmvae.cli.options import (
     output,
 )
 from gmvae.cli.settings import settings
+from gmvae.cli.several import follow_quietly, start
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
 from gmvae.cli.table_options import reads_table
 from gmvae.runs.folder import RunFolder
@@ -63,6 +64,15 @@ def fit(
         ),
     ] = None,
     device: FitDevice = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Fit in N processes, one for each GPU: short for torchrun --nproc-per-node N -m gmvae fit.",
+            show_default="1",
+        ),
+    ] = None,
     precision: Precision = None,
     assignments: Set = None,
     report: Annotated[
@@ -81,6 +91,14 @@ def fit(
         "device": ("--device", device),
         "precision": ("--precision", precision),
     }
+    from gmvae.training.processes import processes_here
+
+    here = processes_here()
+    if devices is not None and devices > 1 and not here.several:
+        start(devices)
+    if not here.first:
+        follow_quietly(device or "auto")
+        return
     chosen = {"verbose": 0 if quiet else 1, **settings(preset, options, assignments or ())}
     if resume and out is not None and RunFolder(out).complete:
         note(f"{out} is complete; nothing is left to do.")

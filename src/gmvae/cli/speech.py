@@ -51,10 +51,11 @@ def plainly(*, debug: bool) -> Iterator[None]:
         except Terminated as error:
             raise typer.Exit(TERMINATED) from error
         except (ValueError, OSError, FloatingPointError) as error:
+            failed = isinstance(error, FloatingPointError | ConnectionError)
             if debug:
                 raise
             _line("Error: ", _sentence(error), "bold red")
-            raise typer.Exit(FAILURE if isinstance(error, FloatingPointError) else USER_ERROR) from error
+            raise typer.Exit(FAILURE if failed else USER_ERROR) from error
 
 
 def note(text: str) -> None:

@@ -21,6 +21,7 @@ from gmvae.fitting.restarts import Task
 from gmvae.runs.fit import fit_into, require_begun
 from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
+from gmvae.training.processes import processes_here, restarted
 
 
 @with_parameters
@@ -227,11 +228,12 @@ class GMVAE(FittedQueries):
             observations = fit_observations(self, X, config.n_components, sample_weight, partial_labels)
             previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
             shown = self._shown(on_epoch)
-            if run_dir is None:
+            if run_dir is None or not processes_here().first:  # of several processes the first has the folder
                 task = Task(draw_seed(config.random_state), None, shown, on_start)
                 (found,) = fit(observations, config, [task], previous)
             else:
                 folder = RunFolder(Path(run_dir))
+                resume = resume or (restarted() and folder.config.is_file())
                 if resume:
                     require_begun(folder)
                 with folder.alone():

@@ -17,6 +17,7 @@ from gmvae.fitting.restarts import Task
 from gmvae.runs.fit import task_in
 from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
+from gmvae.training.processes import processes_here, restarted
 
 _OWN = {"random_state", "warm_start"}
 
@@ -93,13 +94,13 @@ def fit_together(
         tasks = []
         for index, estimator in enumerate(estimators):
             shown = estimator._shown(on_epoch)
-            if run_dirs is None:
+            if run_dirs is None or not processes_here().first:
                 tasks.append(Task(draw_seed(estimator.random_state), on_epoch=shown))
             else:
                 folder = RunFolder(Path(run_dirs[index]))
                 held.enter_context(folder.alone())
                 own = replace(config, random_state=estimator.random_state)
-                go_on = resume and folder.config.is_file()
+                go_on = (resume or restarted()) and folder.config.is_file()
                 tasks.append(task_in(folder, observations, own, resume=go_on, on_epoch=shown))
         for estimator, found in zip(estimators, fit(observations, config, tasks), strict=True):
             settings = {name: getattr(estimator, name) for name in _OWN}

@@ -13,7 +13,8 @@ from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.starts import split_rows
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
-from gmvae.training import Split, State
+from gmvae.training import DivergedError, Split, State
+from gmvae.training.processes import Processes
 
 
 class Storage(Protocol):
@@ -56,6 +57,37 @@ class Attempt(NamedTuple):
     seed: int
     split: Split
     label: str
+
+
+class Trained(NamedTuple):
+    """A restart, its model and how its training ended."""
+
+    attempt: Attempt
+    model: GaussianMixtureVAE
+    outcome: State | DivergedError
+
+
+def of_all(
+    processes: Processes,
+    attempts: Sequence[Attempt],
+    own: list[Trained],
+    new_model: Callable[[Attempt], GaussianMixtureVAE],
+) -> list[Trained]:
+    """The restarts of all processes, in order; models of the others' get the weights of their best epochs."""
+    if not processes.several:
+        return own
+    outcomes = processes.gathered([trained.outcome for trained in own])
+    found = []
+    for index, attempt in enumerate(attempts):
+        turn, rank = divmod(index, processes.size)
+        if rank == processes.rank:
+            found.append(own[turn])
+            continue
+        outcome, model = outcomes[rank][turn], new_model(attempt)
+        if isinstance(outcome, State):
+            model.load_state_dict(outcome.best)
+        found.append(Trained(attempt, model.eval(), outcome))
+    return found
 
 
 def attempts_of(observations: Observations, config: Config, tasks: Sequence[Task], n_starts: int) -> list[Attempt]:

@@ -17,6 +17,8 @@ from gmvae.data.options import TableOptions
 from gmvae.data.writers import write_table
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
+from gmvae.fitting.fit import fit
+from gmvae.fitting.restarts import Task
 from gmvae.metrics import Scores, evaluate
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
@@ -25,6 +27,7 @@ from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
 from gmvae.runs.record import Record, read_json, versions
 from gmvae.runs.report import provenance
+from gmvae.training.processes import join_processes, local_rank, restarted
 
 _NO_OPTIONS = TableOptions()
 _SEED = 0
@@ -48,6 +51,16 @@ class FitRequest(NamedTuple):
     report: bool = True
 
 
+class Job(NamedTuple):
+    """What the first of several processes tells the others: data and hyperparameters."""
+
+    source: str
+    labels: str | None
+    data_home: Path | None
+    table: TableOptions
+    parameters: dict[str, Any]
+
+
 class FinishedRun(NamedTuple):
     """A complete run."""
 
@@ -63,7 +76,12 @@ class FinishedRun(NamedTuple):
 
 
 def fit_anew(request: FitRequest) -> FinishedRun:
-    """Fit in a new run folder, of which nothing stays if training does not begin."""
+    """Fit in a new run folder, of which nothing stays if training does not begin.
+
+    Processes that torchrun has started anew go on with what they had begun.
+    """
+    if restarted() and request.out is not None and RunFolder(request.out).has_checkpoint:
+        return go_on(request)
     if request.source is None:
         raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
     parameters = {"random_state": _SEED, **request.chosen}
@@ -82,7 +100,8 @@ def fit_anew(request: FitRequest) -> FinishedRun:
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        return _train(folder, record, data, parameters, request, resume=False)
+        job = Job(request.source, request.labels, request.data_home, request.table, parameters)
+        return _train(folder, record, data, job, request, resume=False)
 
 
 def go_on(request: FitRequest) -> FinishedRun:
@@ -127,23 +146,42 @@ def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
     if unknown:
         raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    return _train(folder, record, data, parameters, request, resume=True)
+    return _train(folder, record, data, Job(source, labels, home, options, parameters), request, resume=True)
+
+
+def follow(device: str) -> None:
+    """Take part in a fit as one of several processes, of which the first keeps the run folder and tells what to do."""
+    processes = join_processes(device_for(device, local_rank()))
+    job: Job = processes.from_first(_never)
+    with processes.agreed():
+        data = load(job.source, labels=job.labels, data_home=job.data_home, table=job.table)
+        config = Config(**job.parameters)
+        observations = checked_data(data, config.n_components)
+    fit(observations, config, [Task(seed=0)])  # the first process's seed counts
+
+
+def _never() -> Job:
+    raise AssertionError("the first process does not follow")
 
 
 def _train(
     folder: RunFolder,
     record: Record,
     data: Dataset,
-    parameters: dict[str, Any],
+    job: Job,
     request: FitRequest,
     *,
     resume: bool,
 ) -> FinishedRun:
     started = time.perf_counter()
     try:
-        config = Config(**parameters)
-        device_for(config.device)
+        config = Config(**job.parameters)
+        device = device_for(config.device, local_rank())
         observations = checked_data(data, config.n_components)
+        processes = join_processes(device)
+        processes.from_first(lambda: job)
+        with processes.agreed():
+            pass
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
             request.tell(sentence)
         fitted, proba = fit_into(folder, observations, config, resume=resume)

@@ -10,11 +10,11 @@ ANGLE, LOG_SCALE, SHEAR, SHIFT = 0.2, 0.15, 0.15, 0.1
 """Largest rotation in radians, log of the zoom, shear, and shift as a share of the image."""
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Transform images (B, C, H, W) by random small affine maps, one for each: rotation, zoom, shear and shift."""
+def random_maps(n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """Small affine maps (n, 2, 3) of the plane: rotation, zoom, shear and shift."""
 
     def within(bound: float) -> Tensor:
-        share = torch.rand(len(images), generator=generator, dtype=images.dtype, device=images.device)
+        share = torch.rand(n, generator=generator, dtype=dtype, device=generator.device)
         return bound * (2.0 * share - 1.0)
 
     angle, shear = within(ANGLE), within(SHEAR)
@@ -23,5 +23,10 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     # Coordinates run from -1 to 1, so that a shift by a share of the image is twice as much.
     first = torch.stack([cos * across, shear * cos - sin * down, within(2.0 * SHIFT)], -1)
     second = torch.stack([sin * across, shear * sin + cos * down, within(2.0 * SHIFT)], -1)
-    grid = functional.affine_grid(torch.stack([first, second], 1), list(images.shape), align_corners=False)
+    return torch.stack([first, second], 1)
+
+
+def transform(images: Tensor, maps: Tensor) -> Tensor:
+    """Images (B, C, H, W), each moved by its own of the maps (B, 2, 3)."""
+    grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

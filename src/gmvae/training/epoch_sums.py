@@ -9,6 +9,7 @@ import torch
 
 from gmvae.objective import TERMS, Terms, evidence_bound
 from gmvae.training.divergence import NonFiniteError
+from gmvae.training.processes import Processes
 
 
 class EpochMeans(NamedTuple):
@@ -63,6 +64,20 @@ class EpochSums:
         if isinstance(self.total_weight, torch.Tensor):
             one.total_weight = self.total_weight[member]
         return one
+
+    def over(self, processes: Processes) -> EpochSums:
+        """The sums over all processes, of which each calls with those of its part."""
+        if not processes.several:
+            return self
+        found, device = copy.copy(self), self.terms.device
+        found.terms, found.entropy, found.assignment = self.terms.clone(), self.entropy.clone(), self.assignment.clone()
+        weight = torch.as_tensor(self.total_weight, dtype=torch.float64, device=device).clone()
+        # A term is at fault where it is for all that had a fault: after the first step all terms are in all parts.
+        faults = torch.cat([self.not_finite, self.not_finite.any(-1, keepdim=True)], -1).double()
+        processes.add_up(found.terms, found.entropy, found.assignment, weight, faults)
+        found.total_weight = weight
+        found.not_finite = (faults[..., :-1] == faults[..., -1:]) & (faults[..., -1:] > 0.0)
+        return found
 
     def means(self) -> EpochMeans:
         """Divide by the number of observations, or by the sum of their weights.

@@ -16,11 +16,12 @@ from torch.nn import functional
 
 from gmvae.config import Config
 from gmvae.model import GaussianMixtureVAE
-from gmvae.objective import Guidance, Terms, lower_bound
+from gmvae.objective import Guidance, Terms, lower_bound, weighted_mean
 from gmvae.observations import Observations
 from gmvae.training.adam import adam
-from gmvae.training.augmentation import augment
-from gmvae.training.minibatches import Minibatch, Split
+from gmvae.training.augmentation import random_maps, transform
+from gmvae.training.minibatches import Minibatch, Part, Split
+from gmvae.training.processes import ALONE, Processes
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps on the starting clusters before the first epoch, and Adam's step size in them."""
@@ -65,18 +66,23 @@ class PosteriorGuidance:
         self.n_steps = n_steps
         self.consistency = float(config.consistency)
 
-    def guided(self, y: Tensor, step: int, generator: torch.Generator) -> tuple[Tensor | None, Guidance | None]:
-        """Guided observations and their guidance at a step on observations y (B, *event); steps are counted from 0."""
+    def guided(
+        self, y: Tensor, step: int, part: Part, generator: torch.Generator
+    ) -> tuple[Tensor | None, Guidance | None]:
+        """Guided observations and their guidance at a step on observations y (B, *event); steps are counted from 0.
+
+        Of those of the whole minibatch they are the part that y is.
+        """
         if self.labelled is not None and (step + 1) % _STEPS_PER_LABEL_STEP == 0:
-            rows, target = self._draw(self.labelled, len(y), generator)
+            rows, target = self._draw(self.labelled, part, generator)
             return rows, Guidance(target, _LABEL_WEIGHT)
         progress = step / self.n_steps
         of_minibatch = bool(self.consistency) and step * _GOLDEN % 1.0 < progress
         if self.start is not None and not of_minibatch:
-            rows, target = self._draw(self.start, len(y), generator)
+            rows, target = self._draw(self.start, part, generator)
             return rows, Guidance(target, START_WEIGHT * (1.0 - progress))
         if self.consistency:
-            return augment(self.model.standardised(y), generator), Guidance(None, self.consistency)
+            return self._moved(self.model.standardised(y), part, generator), Guidance(None, self.consistency)
         return None, None
 
     def pretrain(
@@ -89,30 +95,35 @@ class PosteriorGuidance:
         counts = torch.bincount(self.start.clusters, self._weights(self.start), self.n_components) + 1.0
         self.model.generative.mixture.begin_with(counts / counts.sum())
         optimizer = adam(self.model.parameters(), LEARNING_RATE)
+        whole = Part(batch_size, slice(None))
         self.model.train()
         for step in range(N_STEPS):
             known = self.labelled if (step + 1) % _STEPS_PER_LABEL_STEP == 0 else None
-            rows, target = self._draw(known or self.start, batch_size, generator)
+            rows, target = self._draw(known or self.start, whole, generator)
             with autocast():
                 log_posterior = self.model.mean_log_posterior(rows, self.model.noise(1, batch_size, generator))
             optimizer.zero_grad()
             (-(target * log_posterior).sum(-1).mean()).backward()
             optimizer.step()
 
-    def _draw(self, start: StartingClusters, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _draw(self, start: StartingClusters, part: Part, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random rows of the start (n, *event), under `consistency` augmented, and clusters as probabilities (n, K).
 
-        Rows are drawn in proportion to their weights.
+        Rows are drawn in proportion to their weights; of those of the whole minibatch they are a part.
         """
         weights = self._weights(start)
         if weights is None:
-            chosen = torch.randint(len(start.rows), (n,), generator=generator, device=generator.device)
+            chosen = torch.randint(len(start.rows), (part.n,), generator=generator, device=generator.device)
         else:
-            chosen = torch.multinomial(weights.to(generator.device), n, replacement=True, generator=generator)
-        chosen = chosen.to(self.rows.home)
+            chosen = torch.multinomial(weights.to(generator.device), part.n, replacement=True, generator=generator)
+        chosen = chosen[part.own].to(self.rows.home)
         rows = self.model.standardised(self.rows.take(start.rows[chosen]).y)
         target = functional.one_hot(start.clusters[chosen].to(rows.device), self.n_components)
-        return augment(rows, generator) if self.consistency else rows, target
+        return self._moved(rows, part, generator) if self.consistency else rows, target
+
+    def _moved(self, images: Tensor, part: Part, generator: torch.Generator) -> Tensor:
+        """Augmented images, by the maps of their places in the whole minibatch."""
+        return transform(images, random_maps(part.n, images.dtype, generator)[part.own])
 
     def _weights(self, start: StartingClusters) -> Tensor | None:
         if self.rows.weight is None:
@@ -131,10 +142,23 @@ def labelled_rows(rows: Observations, split: Split) -> StartingClusters | None:
     return StartingClusters(split.train[known].to(rows.home), label[known].to(rows.home))
 
 
-def maximised(output: Any, minibatch: Minibatch, min_information: float) -> tuple[Terms, Tensor]:
-    """The terms in what the model gave for a minibatch, and what training maximises; of a stack, for every member."""
-    weight = minibatch.weight
-    if minibatch.guidance is None:
-        return output, lower_bound(output, min_information, minibatch.warm_up, weight)
-    bound = lower_bound(output.terms, min_information, minibatch.warm_up, weight)
-    return output.terms, bound - minibatch.guidance.cost(output, weight)
+def maximised(
+    output: Any, minibatch: Minibatch, min_information: float, processes: Processes = ALONE
+) -> tuple[Terms, Tensor]:
+    """The terms in what the model gave for a minibatch, and what training maximises; of a stack, for every member.
+
+    Of a minibatch that is divided between processes it is this one's share: gradients of all shares add up to the
+    gradient of the whole.
+    """
+    weight, guidance = minibatch.weight, minibatch.guidance
+    terms = output if guidance is None else output.terms
+    if not processes.several:
+        bound = lower_bound(terms, min_information, minibatch.warm_up, weight)
+        return terms, bound if guidance is None else bound - guidance.cost(output, weight)
+    share, z_prior = len(terms.z_prior) / minibatch.n, terms.z_prior
+    if min_information:  # below it the z-term, in the mean of the whole minibatch, has no gradient
+        whole = share * weighted_mean(z_prior.detach(), weight)
+        processes.add_up(whole)
+        z_prior = torch.where(whole < min_information, z_prior.detach(), z_prior)
+    bound = lower_bound(terms._replace(z_prior=z_prior), 0.0, minibatch.warm_up, weight)
+    return terms, share * (bound if guidance is None else bound - guidance.cost(output, weight))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from gmvae.config import Config
-from gmvae.model import GaussianMixtureVAE
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import information
 from gmvae.observations import Observations
 from gmvae.training.minibatches import Split
+from gmvae.training.processes import ALONE, Processes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -34,19 +35,28 @@ class HeldOut:
         self.fabric = fabric
 
     @torch.no_grad()
-    def bound(self) -> float:
-        """Unmodified bound on log p(y), without labels, in nats per row: the mean by the rows' weights."""
+    def bound(self, processes: Processes = ALONE) -> float:
+        """Unmodified bound on log p(y), without labels, in nats per row: the mean by the rows' weights.
+
+        Several processes, of which each calls, divide the rows between them.
+        """
         self.model.eval()
         generator = self._generator()
-        total, total_weight = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
+        totals = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
         for indices in self.indices.split(self.config.batch_size):
+            own = processes.slice(len(indices))
             noise = self.model.noise(self.config.n_mc_samples, len(indices), generator)
-            y, weight, _ = self.rows.take(indices)
+            noise = Noise(noise.x[:, own], noise.w[:, own])
+            if own.start == own.stop:
+                continue
+            y, weight, _ = self.rows.take(indices[own])
             with self.fabric.autocast():
                 bound = self.model(y, noise).evidence_bound.double()
-            total += bound.sum() if weight is None else weight.double() @ bound
-            total_weight += len(bound) if weight is None else weight.double().sum()
-        return total.item() / total_weight.item()
+            totals[0] += bound.sum() if weight is None else weight.double() @ bound
+            totals[1] += len(bound) if weight is None else weight.double().sum()
+        processes.add_up(totals)
+        total, total_weight = totals.tolist()
+        return total / total_weight
 
     @torch.no_grad()
     def assignments(self) -> tuple[float, float]:

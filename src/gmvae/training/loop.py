@@ -23,7 +23,8 @@ from gmvae.training.divergence import REDUCTION, NonFiniteError, lower_learning_
 from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelled_rows, maximised
 from gmvae.training.held_out import HeldOut
-from gmvae.training.minibatches import Minibatch, Split
+from gmvae.training.minibatches import Minibatch, Part, Split
+from gmvae.training.processes import ALONE, Processes
 from gmvae.training.schedule import SCHEDULES, warm_up_weight
 from gmvae.training.state import State, snapshot
 
@@ -54,6 +55,8 @@ class Trainer:
         Whether the model has been fitted: its weights are replaced only by ones with a higher held-out bound.
     on_pretraining : callable
         Gives a context for the pretraining, from words that name it.
+    processes : Processes
+        Those that train the same model, each with a trainer: only the first has the state to resume.
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class Trainer:
         start: StartingClusters | None = None,
         continues: bool = False,
         on_pretraining: Callable[[str], AbstractContextManager[object]] = nullcontext,
+        processes: Processes = ALONE,
     ) -> None:
-        self.model = model
+        self.processes = processes
+        self.model = model = _normalised_over(processes, model, fabric.device)
         fabric.setup_module(model)  # moves and converts it; the wrapper that it returns costs time at every step
         self.compiled: Callable[[Tensor, Noise, Tensor | None, Tensor | None], Terms | GuidedTerms] = model
         if config.compile is True and compiler_for(fabric.device):
@@ -89,6 +94,11 @@ class Trainer:
             raise ValueError(
                 "`batch_size` and the training rows must be at least 2 for a network with batch norm; got 1: raise "
                 "`batch_size` or take another `network`."
+            )
+        if self.batch_size < processes.size:
+            raise ValueError(
+                f"`batch_size` and the training rows must be at least the number of processes, {processes.size}; got "
+                f"{self.batch_size}: start fewer."
             )
         n_steps = self.max_iter * self.steps_per_epoch
         self.guidance = PosteriorGuidance(model, rows, start, config, n_steps, labelled_rows(rows, split))
@@ -111,16 +121,11 @@ class Trainer:
         return state
 
     def begin(self, resume: State | None) -> State:
-        """Pretrain a new run on its starting clusters, or load the state of an interrupted one."""
-        if resume is None and self.guidance.start is not None:
-            with self.on_pretraining("pretraining on the starting clusters"):
-                self.guidance.pretrain(self.batch_size, self.generator, self.fabric.autocast)
-        if resume is not None and len(resume.generator) != len(self.generator.get_state()):
-            raise ValueError(
-                f"`device` must be of the kind that the run to resume was on; got {self.fabric.device.type!r}, whose "
-                "random generator is another: take the device it began on."
-            )
-        state = resume or self._initial_state()
+        """Pretrain a new run on its starting clusters, or load the state of an interrupted one.
+
+        The first process does so, and all begin with its state.
+        """
+        state = self.processes.from_first(lambda: self._begun(resume))
         try:
             self._load(state)
         except (RuntimeError, TypeError, ValueError) as error:
@@ -129,18 +134,31 @@ class Trainer:
             ) from error
         return state
 
+    def _begun(self, resume: State | None) -> State:
+        if resume is None and self.guidance.start is not None:
+            with self.on_pretraining("pretraining on the starting clusters"):
+                self.guidance.pretrain(self.batch_size, self.generator, self.fabric.autocast)
+        if resume is not None and len(resume.generator) != len(self.generator.get_state()):
+            raise ValueError(
+                f"`device` must be of the kind that the run to resume was on; got {self.fabric.device.type!r}, whose "
+                "random generator is another: take the device it began on."
+            )
+        return resume or self._initial_state()
+
     def minibatches(self, state: State) -> Iterator[Minibatch]:
-        """The minibatches of the epoch after ``state``, in random order."""
+        """The minibatches of the epoch after ``state``, in random order; of several processes the part of this one."""
         order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
         batches = self.train[order.to(self.train.device)].split(self.batch_size)[: self.steps_per_epoch]
         peak = self.config.learning_rate * REDUCTION**state.reductions
         for step, indices in enumerate(batches, len(state.history.epochs) * self.steps_per_epoch):
             progress = step / self.guidance.n_steps
-            y, weight, label = self.rows.take(indices)
-            noise = self.model.noise(self.config.n_mc_samples, len(indices), self.generator)
-            guided, guidance = self.guidance.guided(y, step, self.generator)
+            part = Part(len(indices), self.processes.slice(len(indices)))
+            y, weight, label = self.rows.take(indices[part.own])
+            noise = self.model.noise(self.config.n_mc_samples, part.n, self.generator)
+            noise = Noise(noise.x[:, part.own], noise.w[:, part.own])
+            guided, guidance = self.guidance.guided(y, step, part, self.generator)
             warm_up = warm_up_weight(progress, self.config.warm_up)
-            yield Minibatch(y, noise, guided, guidance, warm_up, peak * self.schedule(progress), weight, label)
+            yield Minibatch(part.n, y, noise, guided, guidance, warm_up, peak * self.schedule(progress), weight, label)
 
     def finish_epoch(self, state: State, sums: EpochSums, started: float, on_epoch: Callable[[State], None]) -> State:
         """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
@@ -158,10 +176,6 @@ class Trainer:
         """Leave the model with the weights of the best held-out bound."""
         self.model.load_state_dict(state.best)
         self.model.eval()
-
-    def converged(self, state: State) -> bool:
-        """Whether the held-out bound has gained less than `tol` for `n_iter_no_change` epochs."""
-        return state.epochs_without_gain >= self.patience
 
     def close(self) -> None:
         """Close TensorBoard's file and end the thread that writes it."""
@@ -189,7 +203,7 @@ class Trainer:
     def _next_state(self, state: State, sums: EpochSums, started: float) -> State:
         """Evaluate the held-out rows and return the state after an epoch."""
         means = sums.means()
-        held_out = self.held_out.bound()
+        held_out = self.held_out.bound(self.processes)
         if not math.isfinite(held_out):
             raise NonFiniteError("the held-out bound")
         information, agreement = self.held_out.assignments()
@@ -215,7 +229,7 @@ class Trainer:
             new.best, new.best_bound = new.network, held_out
         if held_out > state.plateau_bound + self.config.tol or warming_up:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
-        new.finished = self.converged(new) or len(new.history.epochs) >= self.max_iter
+        new.finished = new.epochs_without_gain >= self.patience or len(new.history.epochs) >= self.max_iter
         return new
 
     def _train_epoch(self, state: State) -> EpochSums:
@@ -224,7 +238,7 @@ class Trainer:
         sums = EpochSums(self.config.K, self.fabric.device)
         for minibatch in self.minibatches(state):
             sums.add(self.step(minibatch), minibatch.weight)
-        return sums
+        return sums.over(self.processes)
 
     def step(self, minibatch: Minibatch) -> Terms:
         """One gradient step."""
@@ -232,8 +246,9 @@ class Trainer:
         self.optimizer.zero_grad()
         with self.fabric.autocast():
             output = self.compiled(minibatch.y, minibatch.noise, minibatch.guided, minibatch.label)
-        terms, bound = maximised(output, minibatch, self.config.min_information)
+        terms, bound = maximised(output, minibatch, self.config.min_information, self.processes)
         self.fabric.backward(-bound)
+        self.processes.add_gradients(self.model.parameters())
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
@@ -242,3 +257,16 @@ class Trainer:
     def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+
+
+def _normalised_over(processes: Processes, model: GaussianMixtureVAE, device: torch.device) -> GaussianMixtureVAE:
+    """The model with batch norm over the rows of all processes; ValueError where PyTorch has none, on CPUs."""
+    normalises = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    if not processes.several or not normalises:
+        return model
+    if device.type != "cuda":
+        raise ValueError(
+            f"`batch_norm` must be False for a fit by several processes on CPUs; got a network with it and "
+            f"{processes.size} processes: start one, or take GPUs."
+        )
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)

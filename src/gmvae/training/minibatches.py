@@ -26,11 +26,20 @@ class Split(NamedTuple):
     seed: int
 
 
+class Part(NamedTuple):
+    """The rows of a minibatch of ``n`` that this process computes; ``slice(None)`` where it is alone."""
+
+    n: int
+    own: slice
+
+
 class Minibatch(NamedTuple):
-    """The input of one gradient step.
+    """The input of one gradient step, or this process's part of it.
 
     Attributes
     ----------
+    n : int
+        Rows of the whole minibatch; B of them are in the part.
     y : Tensor of shape (B, *event)
     noise : Noise
     guided : Tensor of shape (B, *event) or None
@@ -47,6 +56,7 @@ class Minibatch(NamedTuple):
         Known components; -1 where there is none.
     """
 
+    n: int
     y: Tensor
     noise: Noise
     guided: Tensor | None
