@@ -115,6 +115,7 @@ def _card(seen: Survey, provenance: Provenance) -> Card:
         lower_bound_held_out=fitted.lower_bound,
         stability=_known(fitted.stability),
         information=_known(best.information),
+        most_information=math.log(fitted.config.K),
         agreement=_known(best.agreement),
         certainty=float(np.average(found.certainty, weights=found.weight)),
         ambiguous_share=found.ambiguous_share,

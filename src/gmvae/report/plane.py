@@ -35,10 +35,10 @@ def plane(embedding: NDArray[np.float64], *, umap: bool = True) -> Plane:
     projected = principal_components(embedding)
     if umap and len(embedding) > _N_NEIGHBOURS and np.ptp(projected.points) > 0:
         try:
-            module = importlib.import_module("umap")
-        except ImportError:
+            mapper = importlib.import_module("umap").UMAP
+        except (ImportError, AttributeError):  # a folder named umap can be imported, too
             return projected
-        return Plane(_umap(module, embedding, projected.points), "UMAP", ["UMAP 1", "UMAP 2"])
+        return Plane(_umap(mapper, embedding, projected.points), "UMAP", ["UMAP 1", "UMAP 2"])
     return projected
 
 
@@ -54,12 +54,12 @@ def principal_components(embedding: NDArray[np.float64]) -> Plane:
     return Plane(centred @ directions, "principal components", axes)
 
 
-def _umap(module: Any, embedding: NDArray[np.float64], start: NDArray[np.float64]) -> NDArray[np.float64]:
+def _umap(mapper: Any, embedding: NDArray[np.float64], start: NDArray[np.float64]) -> NDArray[np.float64]:
     """From principal components and exact neighbours: UMAP's own search for these takes a minute to compile."""
     indices, distances = nearest_neighbours(embedding)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that new rows cannot be placed, and that one seed allows one thread only
-        drawn = module.UMAP(
+        drawn = mapper(
             n_neighbors=indices.shape[1],
             n_epochs=_EPOCHS,
             init=(10 * start / np.abs(start).max()).astype(np.float32),
