@@ -131,6 +131,15 @@ def test_the_command_counts_rows_and_known_classes_as_the_fit_did(tmp_path):
     gmvae("report", run, other)  # rows without weights count once
 
 
+def test_labels_and_weights_that_are_missing_are_refused():
+    X = _RNG.normal(size=(20, 2))
+    model = GMVAE(2, **SMALL).fit(X)
+    with pytest.raises(ValueError, match="Labels in `y` must not be missing; got an empty one in row 3"):
+        model.report(X, ["a", "b", None, *["a"] * 17])
+    with pytest.raises(ValueError, match="`sample_weight` must hold finite numbers of at least 0; got -1 in row 0"):
+        model.describe(X, sample_weight=-np.ones(20))
+
+
 # ---------------------------------------------------------------- the map by UMAP
 
 

@@ -115,7 +115,7 @@ def _dataset(X: Any, rows: np.ndarray, names: Any, y: Any, sample_weight: Any) -
         labels=labels,
         feature_names=None if names is None else tuple(map(str, names)),
         ids=_index(X),
-        weights=None if sample_weight is None else checked_weights(_host(sample_weight), len(rows)),
+        weights=None if sample_weight is None else checked_weights(sample_weight, len(rows)),
     )
 
 
@@ -129,4 +129,6 @@ def _index(X: Any) -> Ids | None:
 
 def _host(y: Any) -> np.ndarray:
     labels = np.asarray(y)
-    return np.array([str(each) for each in labels]) if labels.dtype.kind == "O" else labels
+    if labels.dtype.kind != "O":
+        return labels
+    return np.array(["" if each is None or each != each else str(each) for each in labels])  # "" is refused
