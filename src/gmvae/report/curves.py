@@ -72,7 +72,10 @@ def calibration_panel(agreement: Agreement) -> Panel:
     """Accuracy against confidence, with the diagonal dashed."""
     pairs = zip(agreement.confidence, agreement.accuracy, strict=True)
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    about = "Share of rows in the cluster matched to their class, by the probability of their cluster; dashed: where both are equal."
+    about = (
+        "Share of rows in the cluster matched to their class, by the probability of their cluster; dashed: where both "
+        "are equal."
+    )
     box = _Box((0.0, 1.0), (0.0, 1.0))
     lines = [Line(box.polyline([a for a, _ in known], [b for _, b in known])), Line(box.polyline([0, 1], [0, 1]), True)]
     ticks = [0.0, 0.5, 1.0]
