@@ -105,6 +105,14 @@ def test_names_are_kept_for_later_outputs(folder):
     names = ["small, short", "middle", "tall"]
     assert all(row["name"] == names[int(row["label"])] for row in rows)
     assert "small, short" in gmvae("info", run).stdout
+    drawn = list(csv.DictReader(io.StringIO(gmvae("sample", run, "-n", 20).stdout)))
+    assert all(row["name"] == names[int(row["cluster"])] for row in drawn)
+    drawn = list(csv.DictReader(io.StringIO(gmvae("sample", run, "-n", 5, "--component", "tall").stdout)))
+    assert [(row["cluster"], row["name"]) for row in drawn] == [("2", "tall")] * 5
+    wrong = gmvae("sample", run, "--component", "big", code=2)
+    assert (
+        "must be the number of a cluster, from 0, or one of the names small, short, middle, tall; got" in wrong.stderr
+    )
     wrong = gmvae("report", run, "--names", "a,b", code=2)
     assert "`names` must be 3 different names, one for each cluster; got ['a', 'b']" in wrong.stderr
     (run / "names.json").write_text('{"names": ["a"]}')

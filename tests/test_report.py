@@ -450,7 +450,9 @@ def test_in_a_notebook_it_is_a_frame_that_holds_the_page(made):
 def test_one_cluster_one_column_and_one_style_are_reported():
     X = _RNG.normal(size=(40, 1))
     fitted = GMVAE(1, **(SMALL | {"style_dim": 1, "latent_dim": 1, "max_iter": 2})).fit(X).fitted_
-    found = report(fitted, Dataset("line", X)).contents
+    made = report(fitted, Dataset("line", X))
+    found = made.contents
+    assert "All rows are in one cluster" in made.html
     assert [told.nearest for told in found.distinctions] == [None]
     assert np.shape(found.style.cells) == (1, 1, 5, 1)
     assert found.map.y == [0.0] * 40

@@ -94,6 +94,10 @@ def test_it_opens_quietly_asks_for_nothing_and_fits(browser, pages, name, width,
         assert opened.said == []
         assert [url for url in opened.asked if not url.startswith("data:")] == [pages[name].as_uri()]
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+        widest = (
+            "Math.max(...[...document.querySelectorAll('caption, pre')].map((e) => e.getBoundingClientRect().right))"
+        )
+        assert opened.page.evaluate(widest) <= width
         # What a script would ask for is refused.
         assert opened.page.evaluate("fetch('https://example.org').then(() => 'let out', () => 'refused')") == "refused"
 

@@ -30,10 +30,10 @@ def sample(
     run: RunArgument,
     n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many.")] = 100,
     component: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="K",
-            help="Draw from this cluster only, from 0.",
+            metavar="K|NAME",
+            help="Draw from this cluster only: its number, from 0, or the name that it was given.",
             show_default="by their weights; all alike in a .png",
         ),
     ] = None,
@@ -58,12 +58,15 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Draw new observations."""
+    import numpy as np
+
     from gmvae.cli.fitted import open_fitted, written_columns
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.seeds import draw_seed
 
     asked = open_fitted(run, device)
     fitted = asked.fitted
+    chosen = None if component is None else _number(component, asked.names or [])
     images = len(fitted.event_shape) == 3
     smooth = mean is None and images and fitted.likelihood == "bernoulli"
     draw = partial(fitted.draw, mean=smooth or bool(mean), seed=draw_seed(seed))
@@ -75,17 +78,31 @@ def sample(
     if smooth:
         note("These are means, for a draw would make every pixel black or white: `--no-mean` draws.")
     if out is not None and suffix == ".png":
-        _draw(draw, n, component, fitted.config.K, out)
+        _draw(draw, n, chosen, asked.names or [str(k) for k in range(fitted.config.K)], out)
         return
-    observations, clusters = draw(n, component)
+    observations, clusters = draw(n, chosen)
     if out is not None and suffix == formats.ARRAY:
         write_array(out, n, [observations])
         return
     columns = written_columns(asked, observations)
-    write_table(out, ["cluster", *columns], [[clusters, *columns.values()]])
+    drawn: dict[str, Any] = {"cluster": clusters}
+    if asked.names is not None:
+        drawn["name" if "name" not in columns else "name (cluster)"] = np.array(asked.names)[clusters]
+    write_table(out, [*drawn, *columns], [[*drawn.values(), *columns.values()]])
 
 
-def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:
+def _number(component: str, names: list[str]) -> int:
+    """The number of a cluster that is given by its number or its name; a name that is a number names none."""
+    try:
+        return int(component)
+    except ValueError:
+        if component in names:
+            return names.index(component)
+    known = f"one of the names {', '.join(names)}" if names else "a name that `gmvae report --names` gave"
+    raise ValueError(f"`--component` must be the number of a cluster, from 0, or {known}; got {component!r}.")
+
+
+def _draw(draw: Draw, n: int, component: int | None, names: list[str], out: Path) -> None:
     """Draw a sheet with a row per cluster, or a square of one cluster."""
     import numpy as np
 
@@ -93,14 +110,16 @@ def _draw(draw: Draw, n: int, component: int | None, K: int, out: Path) -> None:
     from gmvae.figures import shades
 
     if component is None:
-        height, width = K, math.ceil(n / K)
-        images = shades(draw(height * width, np.repeat(np.arange(K), width))[0])
+        height, width = len(names), math.ceil(n / len(names))
+        images = shades(draw(height * width, np.repeat(np.arange(height), width))[0])
     else:
         width = math.ceil(math.sqrt(n))
         height = math.ceil(n / width)
         images = shades(draw(n, component)[0])
         images = np.concatenate([images, np.ones((height * width - n, *images.shape[1:]))])
-    panel = figures.component_samples(images.reshape(height, width, *images.shape[1:]))
+    panel = figures.component_samples(
+        images.reshape(height, width, *images.shape[1:]), names=names if component is None else None
+    )
     if component is not None:
-        panel.set(title=f"Samples of component {component}", ylabel="", yticks=[])
+        panel.set(title=f"Samples of component {names[component]}", ylabel="", yticks=[])
     figures.save(panel, out)

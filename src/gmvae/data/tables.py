@@ -102,8 +102,8 @@ def read_table(
         columns.names,
         columns=columns,
         ids=ids,
-        weights=_cells(table, weights, opened.form) if known is None else None,
-        partial_labels=_cells(table, partial_labels, opened.form) if known is None else None,
+        weights=_cells(table, weights, opened.form),
+        partial_labels=_cells(table, partial_labels, opened.form),
         notes=tuple(notes),
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from gmvae.data.record import Dataset, Ids, as_labels
 from gmvae.estimator.attributes import FittedAttributes
 from gmvae.runs.record import versions
+from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
     from gmvae.report.contents import Provenance
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 class FittedReports(FittedAttributes, ABC):
     """The reports of a fitted `GMVAE`; what draws them is imported when one is asked for."""
 
-    def report(self, X: Any, y: Any = None, *, names: Sequence[str] | None = None, with_rows: bool = True) -> Report:
+    def report(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        names: Sequence[str] | None = None,
+        with_rows: bool = True,
+    ) -> Report:
         """Report on the fit and on X: one page to look at and to send, which shows itself in a notebook.
 
         Parameters
@@ -30,6 +39,8 @@ class FittedReports(FittedAttributes, ABC):
             As in `fit`. Of more than 100,000 rows a random sample is looked at, and the report says so.
         y : array-like of shape (n_samples,), optional
             Labels with which the clusters are compared.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much every row counts in shares, means and differences.
         names : sequence of str, optional
             Names of the clusters in order.
         with_rows : bool
@@ -42,16 +53,18 @@ class FittedReports(FittedAttributes, ABC):
         """
         from gmvae.report.page import report
 
-        data = _dataset(X, self._rows(X), getattr(self, "feature_names_in_", None), y)
+        data = _dataset(X, self._rows(X), getattr(self, "feature_names_in_", None), y, sample_weight)
         return report(self.fitted_, data, provenance=self._provenance(), names=names, with_rows=with_rows)
 
-    def describe(self, X: Any) -> Any:
+    def describe(self, X: Any, *, sample_weight: Any = None) -> Any:
         """What tells clusters apart, a line for each cluster and column, by the size of the difference.
 
         Parameters
         ----------
         X : array-like
             As in `fit`.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much every row counts.
 
         Returns
         -------
@@ -65,7 +78,7 @@ class FittedReports(FittedAttributes, ABC):
         from gmvae.data.frames import as_frame
         from gmvae.report.table import distinctions_table
 
-        data = _dataset(X, self._rows(X), getattr(self, "feature_names_in_", None))
+        data = _dataset(X, self._rows(X), getattr(self, "feature_names_in_", None), None, sample_weight)
         return as_frame(distinctions_table(self.fitted_, data), X)
 
     @abstractmethod
@@ -85,8 +98,8 @@ class FittedReports(FittedAttributes, ABC):
         )
 
 
-def _dataset(X: Any, rows: np.ndarray, names: Any, y: Any = None) -> Dataset:
-    """Rows (n, *event) as a source named X, with labels ``y`` and the index of a frame as ids.
+def _dataset(X: Any, rows: np.ndarray, names: Any, y: Any, sample_weight: Any) -> Dataset:
+    """Rows (n, *event) as a source named X, with labels ``y``, weights, and the index of a frame as ids.
 
     Raises
     ------
@@ -102,6 +115,7 @@ def _dataset(X: Any, rows: np.ndarray, names: Any, y: Any = None) -> Dataset:
         labels=labels,
         feature_names=None if names is None else tuple(map(str, names)),
         ids=_index(X),
+        weights=None if sample_weight is None else checked_weights(sample_weight, len(rows)),
     )
 
 
@@ -115,4 +129,6 @@ def _index(X: Any) -> Ids | None:
 
 def _host(y: Any) -> np.ndarray:
     labels = np.asarray(y)
-    return np.array([str(each) for each in labels]) if labels.dtype.kind == "O" else labels
+    if labels.dtype.kind != "O":
+        return labels
+    return np.array(["" if each is None or each != each else str(each) for each in labels])  # "" is refused

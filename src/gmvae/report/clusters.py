@@ -20,12 +20,16 @@ _LEAST_PROBABILITY = 0.001
 
 
 class Assignment(NamedTuple):
-    """Rows (n,) and their clusters: probabilities (n, K), the most probable and the second, entropies in nats."""
+    """Rows (n,) and their clusters: probabilities (n, K), the most probable and the second, entropies in nats.
+
+    ``weight`` says how much each row counts in shares and means.
+    """
 
     proba: NDArray[np.float64]
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     entropy: NDArray[np.float64]
+    weight: NDArray[np.float64]
 
     @property
     def K(self) -> int:
@@ -36,17 +40,30 @@ class Assignment(NamedTuple):
         return self.entropy > AMBIGUOUS_ABOVE
 
     @property
+    def ambiguous_share(self) -> float:
+        return float(np.average(self.ambiguous, weights=self.weight))
+
+    @property
     def certainty(self) -> NDArray[np.float64]:
         """Probability of the most probable cluster."""
         return self.proba[np.arange(len(self.first)), self.first]
 
+    def mean(self, values: NDArray[Any], rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float64] | None:
+        """Weighted mean of values (n, ...) over these rows; None if none of them counts."""
+        weight = self.weight[rows]
+        return np.average(values[rows], axis=0, weights=weight) if weight.any() else None
 
-def assignment(proba: NDArray[np.float64]) -> Assignment:
-    """What probabilities (n, K) say of every row; with one cluster the second is that one, too."""
+
+def assignment(proba: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> Assignment:
+    """What probabilities (n, K) say of every row, each of weight 1 by default.
+
+    With one cluster the second is that one, too.
+    """
     first = proba.argmax(axis=1)
     others = proba.copy()
     others[np.arange(len(first)), first] = -1.0
-    return Assignment(proba, first, others.argmax(axis=1), entr(proba).sum(axis=1))
+    weight = np.ones(len(first)) if weight is None else weight
+    return Assignment(proba, first, others.argmax(axis=1), entr(proba).sum(axis=1), weight)
 
 
 def typical_rows(embedding: NDArray[np.float64], members: NDArray[np.int64], n: int = N_ROWS) -> NDArray[np.int64]:
@@ -65,9 +82,9 @@ def ambiguous_rows(found: Assignment, members: NDArray[np.int64], n: int = N_ROW
 
 def neighbours(found: Assignment, members: NDArray[np.int64], cluster: int) -> list[Neighbour]:
     """Other clusters by their mean probability among a cluster's rows."""
-    if not len(members):
+    mean = found.mean(found.proba, members)
+    if mean is None:
         return []
-    mean = found.proba[members].mean(axis=0)
     doubtful = np.bincount(found.second[members[found.ambiguous[members]]], minlength=found.K)
     order = [k for k in np.argsort(-mean, kind="stable").tolist() if k != cluster]
     return [Neighbour(k, float(mean[k]), int(doubtful[k])) for k in order]
@@ -102,9 +119,9 @@ def describe_clusters(
                 cluster=k,
                 name=name,
                 size=len(members),
-                share=len(members) / len(found.first),
-                certainty=float(found.certainty[members].mean()) if len(members) else None,
-                ambiguous_share=float(found.ambiguous[members].mean()) if len(members) else None,
+                share=float(found.weight[members].sum() / found.weight.sum()),
+                certainty=_number(found.mean(found.certainty, members)),
+                ambiguous_share=_number(found.mean(found.ambiguous, members)),
                 typical=show(typical) if show else [],
                 ambiguous=show(ambiguous_rows(found, members)) if show else [],
                 neighbours=[each for each in others if each.probability >= _LEAST_PROBABILITY][:_MOST_NEIGHBOURS],
@@ -112,6 +129,10 @@ def describe_clusters(
             )
         )
     return clusters
+
+
+def _number(mean: NDArray[np.float64] | None) -> float | None:
+    return None if mean is None else float(mean)
 
 
 def nearest_clusters(found: Assignment) -> list[int | None]:

@@ -103,7 +103,6 @@ def cluster_names(names: Sequence[str] | None, classes: Sequence[int | str | Non
 def _card(seen: Survey, provenance: Provenance) -> Card:
     fitted, found = seen.fitted, seen.found
     best = fitted.history.best
-    scored = seen.novel[~np.isnan(seen.novel)]
     return Card(
         data=seen.data.name,
         n=len(seen.data.X),
@@ -116,11 +115,12 @@ def _card(seen: Survey, provenance: Provenance) -> Card:
         lower_bound_held_out=fitted.lower_bound,
         stability=_known(fitted.stability),
         information=_known(best.information),
+        most_information=math.log(fitted.config.K),
         agreement=_known(best.agreement),
-        certainty=float(found.certainty.mean()),
-        ambiguous_share=float(found.ambiguous.mean()),
-        novel_share=float(scored.mean()) if len(scored) else None,
-        n_scored=len(scored),
+        certainty=float(np.average(found.certainty, weights=found.weight)),
+        ambiguous_share=found.ambiguous_share,
+        novel_share=seen.novel_share,
+        n_scored=int((~np.isnan(seen.novel)).sum()),
         epochs=fitted.n_epochs,
         converged=fitted.converged,
         seconds=float(fitted.history["seconds"].sum()),
@@ -213,7 +213,7 @@ def _making(seen: Survey, provenance: Provenance, *, with_rows: bool) -> Making:
         likelihoods[column.likelihood] = likelihoods.get(column.likelihood, 0) + 1
     notes = list(seen.data.notes) if with_rows else []  # they quote cells and names of files
     if seen.data.weights is not None:
-        notes.append("Rows had weights in the fit; here every row counts once.")
+        notes.append("Rows count by their weights in shares, means and differences; sizes and scores count each once.")
     if seen.known.any():
         notes.append(f"The fit knew the class of {int(seen.known.sum()):,} of these rows.")
     if seen.fitted.columns is not None and seen.fitted.columns.left_out:

@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 320, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 24
 _TRANSIENT = 4.0
 """The first tenth of a curve is cropped if it spans more than this many times the rest."""
+_LEAST_SPAN = 1e-3
+"""Share of the values that an axis spans at least: what changes less is a flat line."""
 _STILL_POINTS = 3000
 _STILL_SIDE = 400
 
@@ -70,7 +72,10 @@ def calibration_panel(agreement: Agreement) -> Panel:
     """Accuracy against confidence, with the diagonal dashed."""
     pairs = zip(agreement.confidence, agreement.accuracy, strict=True)
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    about = "Share of rows in the cluster matched to their class, by the probability of their cluster."
+    about = (
+        "Share of rows in the cluster matched to their class, by the probability of their cluster; dashed: where both "
+        "are equal."
+    )
     box = _Box((0.0, 1.0), (0.0, 1.0))
     lines = [Line(box.polyline([a for a, _ in known], [b for _, b in known])), Line(box.polyline([0, 1], [0, 1]), True)]
     ticks = [0.0, 0.5, 1.0]
@@ -139,9 +144,16 @@ def _range(curves: Sequence[Sequence[float]]) -> tuple[float, float]:
     whole, rest = max(everything) - min(everything), max(late) - min(late)
     shown = late if rest > 0 and whole > _TRANSIENT * rest else everything
     low, high = min(shown), max(shown)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    middle = (low + high) / 2
+    least = _LEAST_SPAN * abs(middle)
+    if high - low >= least and high > low:
+        return low, high
+    return middle - (least or 1.0) / 2, middle + (least or 1.0) / 2
 
 
 def _short(value: float, span: float) -> str:
-    digits = max(0, min(6, 1 - math.floor(math.log10(span)))) if span > 0 else 1
+    digits = max(0, 1 - math.floor(math.log10(span))) if span > 0 else 1
+    if digits > 3 and abs(value) < 0.1:
+        return f"{value:.2g}"
+    digits = min(digits, 4)
     return f"{value:,.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"

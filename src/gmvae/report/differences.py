@@ -19,7 +19,7 @@ _MOST_LEVELS = 3
 
 
 class Moments(NamedTuple):
-    """Of the observed values in each cluster and column, (K, D): how many, mean and variance."""
+    """Of the observed values in each cluster and column, (K, D): how many (their weights), mean and variance."""
 
     n: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -32,6 +32,7 @@ def differences(
     K: int,
     columns: Sequence[ShownColumn],
     separation: Sequence[NDArray[np.float64] | None],
+    weight: NDArray[np.float64] | None = None,
 ) -> list[list[Difference]]:
     """What tells every cluster from the rows outside it, the largest standardised difference first.
 
@@ -44,11 +45,13 @@ def differences(
     columns : sequence of D ShownColumn
     separation : sequence of K
         Shares (D,) of the separation, as `separation_shares` gives them.
+    weight : ndarray of shape (n,), optional
+        How much every row counts, by default 1.
     """
     found: list[list[Difference]] = [[] for _ in range(K)]
     numbers = [d for d, column in enumerate(columns) if not column.levels]
     if numbers:
-        inside = moments(rows[:, numbers], clusters, K)
+        inside = moments(rows[:, numbers], clusters, K, weight)
         outside = _outside(inside)
         effect = standardised(inside, outside)
         for k in range(K):
@@ -60,21 +63,25 @@ def differences(
                 found[k].append(_difference(columns[d].name, None, means, effect[k, i], counts, _at(separation[k], d)))
     for d, column in enumerate(columns):
         if column.levels:
-            for k, own in enumerate(_levels(rows[:, d], clusters, K, column, separation, d)):
+            for k, own in enumerate(_levels(rows[:, d], clusters, K, column, separation, d, weight)):
                 found[k] += own
     return [sorted(own, key=lambda each: -abs(each.difference or 0.0))[:MOST_DIFFERENCES] for own in found]
 
 
-def moments(rows: NDArray[Any], clusters: NDArray[np.int64], K: int) -> Moments:
+def moments(
+    rows: NDArray[Any], clusters: NDArray[np.int64], K: int, weight: NDArray[np.float64] | None = None
+) -> Moments:
     """Moments of every cluster and column in two passes, NaN left out; (K, D) each."""
+    weight = np.ones(len(rows)) if weight is None else weight
     n, total, squares = (np.zeros((K, rows.shape[1])) for _ in range(3))
     for centred in (False, True):
-        mean = total / np.maximum(n, 1.0)
+        mean = total / np.where(n > 0, n, 1.0)
         start = 0
         for block in blocks(rows):
-            own = clusters[start : start + len(block)]
+            part = slice(start, start + len(block))
             start += len(block)
-            member = (own == np.arange(K)[:, None]).astype(np.float64)
+            own = clusters[part]
+            member = (own == np.arange(K)[:, None]) * weight[part]
             y = block.astype(np.float64)
             seen = ~np.isnan(y)
             if centred:
@@ -93,7 +100,8 @@ def standardised(inside: Moments, outside: Moments) -> NDArray[np.float64]:
     """
     gap = inside.mean - outside.mean
     spread = np.sqrt((inside.variance + outside.variance) / 2)
-    share = inside.n / np.maximum(inside.n + outside.n, 1.0)
+    n = inside.n + outside.n
+    share = inside.n / np.where(n > 0, n, 1.0)
     overall = np.abs(gap) * np.sqrt(share * (1 - share))
     divisor = np.where(spread > 0, spread, overall)
     return np.divide(gap, divisor, out=np.zeros_like(gap), where=divisor > 0)
@@ -120,12 +128,14 @@ def _levels(
     column: ShownColumn,
     separation: Sequence[NDArray[np.float64] | None],
     d: int,
+    weight: NDArray[np.float64] | None,
 ) -> list[list[Difference]]:
     """Levels of one column whose shares differ most, for every cluster; of two levels the second only."""
     seen = ~np.isnan(codes) if codes.dtype.kind == "f" else np.ones(len(codes), dtype=bool)
     L = len(column.levels)
     flat = clusters[seen] * L + codes[seen].astype(np.int64)
-    counts = np.bincount(flat, minlength=K * L).reshape(K, L).astype(np.float64)
+    own = None if weight is None else weight[seen]
+    counts = np.bincount(flat, own, minlength=K * L).reshape(K, L).astype(np.float64)
     n = np.repeat(counts.sum(axis=1, keepdims=True), L, axis=1)
     with np.errstate(invalid="ignore"):
         share = counts / n

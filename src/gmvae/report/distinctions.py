@@ -18,8 +18,8 @@ FEW = 5
 def distinctions(seen: Survey, few: int = 0) -> list[Distinction]:
     """What tells every cluster from the others; nothing of clusters of fewer than ``few`` rows, nor against such."""
     found, nearest = seen.found, nearest_clusters(seen.found)
-    sizes = np.bincount(found.first, minlength=found.K)
-    told = [0 < sizes[k] >= few and (few == 0 or len(found.first) - sizes[k] >= few) for k in range(found.K)]
+    sizes = np.bincount(found.first[found.weight > 0], minlength=found.K)
+    told = [0 < sizes[k] >= few and (few == 0 or sizes.sum() - sizes[k] >= few) for k in range(found.K)]
     if seen.of_images:
         means = mean_images(seen)
         return [
@@ -29,7 +29,7 @@ def distinctions(seen: Survey, few: int = 0) -> list[Distinction]:
         separation_shares(seen.fitted, seen.rows[found.first == k], k, other) if told[k] else None
         for k, other in enumerate(nearest)
     ]
-    told_apart = differences(seen.rows, found.first, found.K, seen.columns, shares)
+    told_apart = differences(seen.rows, found.first, found.K, seen.columns, shares, found.weight)
     return [Distinction(k, other, told_apart[k] if told[k] else [], None) for k, other in enumerate(nearest)]
 
 
@@ -40,9 +40,10 @@ def mean_images(seen: Survey) -> NDArray[np.float64]:
         members = np.flatnonzero(seen.found.first == k)
         total, n = np.zeros(seen.fitted.event_shape), np.zeros(seen.fitted.event_shape)
         for start in range(0, len(members), 1024):
-            part = seen.rows[members[start : start + 1024]].astype(np.float64)
-            total += np.nansum(part, axis=0)
-            n += (~np.isnan(part)).sum(axis=0)
+            own = members[start : start + 1024]
+            part, weight = seen.rows[own].astype(np.float64), seen.found.weight[own]
+            total += np.tensordot(weight, np.nan_to_num(part), 1)
+            n += np.tensordot(weight, (~np.isnan(part)).astype(np.float64), 1)
         np.divide(total, n, out=means[k], where=n > 0)
     return means
 

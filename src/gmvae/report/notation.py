@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 _MISSING = "–"
+SCORE_WORDS = {
+    "accuracy_exemplar": ("Accuracy, by exemplars", "each cluster takes the class of its surest row"),
+    "accuracy_hungarian": ("Accuracy, one to one", "each cluster is matched to a class of its own"),
+    "accuracy_majority": ("Accuracy, by majority", "each cluster takes its most frequent class"),
+    "nmi": ("NMI", "normalised mutual information"),
+    "ari": ("ARI", "adjusted Rand index"),
+    "calibration_error": ("Calibration error", "mean gap between probability and accuracy"),
+    "n_classes": ("Classes", "among the labels"),
+    "n_components_used": ("Clusters", "with at least one row"),
+}
+"""Title and meaning of every score against labels."""
 _BRIGHT = 0.3
 """Luminance that a colour has at least on a dark ground."""
 

@@ -40,7 +40,7 @@ def problems(found: Survey) -> list[Problem]:
                 "Lower `learning_rate`, or look for outliers.",
             )
         )
-    novel = _share(found.novel)
+    novel = found.novel_share or 0.0
     if novel > MANY_NOVEL:
         said.append(
             Problem(
@@ -48,7 +48,7 @@ def problems(found: Survey) -> list[Problem]:
                 "Check that the data were prepared as those of the fit; look at the marked rows; fit again with them.",
             )
         )
-    ambiguous = float(found.found.ambiguous.mean())
+    ambiguous = found.found.ambiguous_share
     if ambiguous > MANY_AMBIGUOUS:
         said.append(
             Problem(
@@ -66,12 +66,6 @@ def problems(found: Survey) -> list[Problem]:
             )
         )
     return said
-
-
-def _share(marks: np.ndarray) -> float:
-    """Share of 1 among marks that are not NaN; 0 if there is none."""
-    known = marks[~np.isnan(marks)]
-    return float(known.mean()) if len(known) else 0.0
 
 
 def _sentence(text: str) -> str:

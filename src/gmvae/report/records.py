@@ -22,7 +22,8 @@ class Card(NamedTuple):
     """The fit at a glance; None where nothing is known.
 
     ``n`` rows are in the data, ``n_read`` of them were looked at; shares are of those, that of novel rows of
-    ``n_scored`` of them. ``n_components`` was asked for, or found where ``found``. ``seconds`` is the time of training.
+    ``n_scored`` of them. ``n_components`` was asked for, or found where ``found``. ``information`` is at
+    most ``most_information``, log K. ``seconds`` is the time of training.
     """
 
     data: str
@@ -36,6 +37,7 @@ class Card(NamedTuple):
     lower_bound_held_out: float
     stability: float | None
     information: float | None
+    most_information: float
     agreement: float | None
     certainty: float
     ambiguous_share: float

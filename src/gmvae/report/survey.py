@@ -13,7 +13,7 @@ from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.report.clusters import Assignment, assignment
 from gmvae.report.plane import MOST_POINTS, Plane, plane
 from gmvae.report.rows import ShownColumn, shown_columns
-from gmvae.weights_and_labels import UNKNOWN, known_labels
+from gmvae.weights_and_labels import UNKNOWN, checked_weights, known_labels
 
 MOST_ROWS = 100_000
 """Rows that are looked at; of more a sample is drawn."""
@@ -65,6 +65,12 @@ class Survey(NamedTuple):
         return not self.columns
 
     @property
+    def novel_share(self) -> float | None:
+        """Share of novel rows among those whose density was estimated; None if there is none that counts."""
+        share = self.found.mean(self.novel, np.flatnonzero(~np.isnan(self.novel)))
+        return None if share is None else float(share)
+
+    @property
     def unit(self) -> float:
         """By which means and draws of the model are multiplied to be in the units of the rows: 255 for grey levels."""
         likelihood = self.fitted.model.likelihood
@@ -101,7 +107,10 @@ def survey(
     """
     kept = _some(len(data.X), most_rows)
     rows = fitted.rows(data.X if len(kept) == len(data.X) else data.X[kept])
-    found = assignment(np.asarray(fitted.proba(rows) if proba is None else proba[kept], dtype=np.float64))
+    weight = None if data.weights is None else checked_weights(data.weights, len(data.X))[kept]
+    weight = None if weight is None or not weight.any() else weight
+    chances = fitted.proba(rows) if proba is None else proba[kept]
+    found = assignment(np.asarray(chances, dtype=np.float64), weight)
     embedding = fitted.embedding(rows).astype(np.float64) if mapped else np.zeros((len(rows), 2))
     points = _some(len(rows), most_points)
     novel = np.full(len(rows), np.nan)

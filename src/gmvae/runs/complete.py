@@ -24,6 +24,7 @@ from gmvae.report.figures import draw_run
 from gmvae.report.page import report
 from gmvae.runs.fit import fit_into
 from gmvae.runs.folder import RunFolder, new_run
+from gmvae.runs.names import read_names
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
 from gmvae.runs.record import Record, read_json, versions
 from gmvae.runs.report import provenance
@@ -187,15 +188,16 @@ def _train(
         fitted, proba = fit_into(folder, observations, config, resume=resume)
         seconds = time.perf_counter() - started
         fitted.save(folder.model)
-        names = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
-        ids = row_ids(data, names)
-        write_table(folder.assignments, [ids.name, *names], [[ids.values, proba.argmax(axis=1), *proba.T]])
+        columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
+        ids = row_ids(data, columns)
+        write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         labels = data.labels
         scores = None if labels is None else _scores(labels, proba, fitted.log_odds(observations.y), observations.label)
         written = None
         if request.report:  # by principal components, which are quicker than UMAP
-            page = report(fitted, data, proba=proba, provenance=provenance(folder), umap=False)
+            names = read_names(folder, fitted.config.K)  # of a run that was complete, and is resumed
+            page = report(fitted, data, proba=proba, provenance=provenance(folder), names=names, umap=False)
             written = page.write_html(folder.report)
         folder.finish()
     except (KeyboardInterrupt, OSError) as error:
