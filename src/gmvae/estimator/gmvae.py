@@ -105,6 +105,7 @@ class GMVAE(FittedQueries):
         latent_dim: int = 10,
         style_dim: int | str = "auto",
         likelihood: str = "auto",
+        size_factors: str = "auto",
         network: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (500, 500),
         batch_norm: bool = False,
@@ -136,6 +137,7 @@ class GMVAE(FittedQueries):
         self.latent_dim = latent_dim
         self.style_dim = style_dim
         self.likelihood = likelihood
+        self.size_factors = size_factors
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.batch_norm = batch_norm

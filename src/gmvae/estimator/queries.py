@@ -101,14 +101,18 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         Returns
         -------
         observations : ndarray of shape (n, n_features) or (n, C, H, W)
-            In the data's units; uint8 images come back as values in [0, 1]. A frame where the fit's X was one with
+            In the data's units; uint8 images come back as values in [0, 1], counts with size factors as those of a row
+            of median size. A frame where the fit's X was one with
             more than numbers: whole numbers stay whole, and all within the range of the fit.
         """
         return self._as_given(self.fitted_.observations(latent_rows(X, self._n_features_out), batch_size))
 
     def reconstruct(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """Observations after a passage through the latent space; shape as `inverse_transform`'s."""
-        return self.inverse_transform(self.transform(X, batch_size=batch_size), batch_size=batch_size)
+        """Observations after a passage through the latent space; shape as `inverse_transform`'s.
+
+        Counts have the size factor of their row.
+        """
+        return self._as_given(self.fitted_.reconstructions(self._rows(X), batch_size))
 
     def score_samples(
         self, X: Any, *, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None

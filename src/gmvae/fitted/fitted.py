@@ -21,6 +21,7 @@ from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
+from gmvae.fitted.novelty import surprise
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
@@ -75,6 +76,8 @@ class Fitted:
     held_out_log_likelihoods : ndarray
         Densities of rows held out of the fit, in rising order. Like all facts after ``history`` they are not known
         while a fit goes on.
+    held_out_sizes : ndarray, optional
+        Size factors of these rows, where there are such.
     """
 
     model: GaussianMixtureVAE
@@ -91,6 +94,7 @@ class Fitted:
     weights: np.ndarray = field(default_factory=lambda: np.empty(0))
     n_components_effective: float = math.nan
     held_out_log_likelihoods: np.ndarray = field(default_factory=lambda: np.empty(0))
+    held_out_sizes: np.ndarray | None = None
 
     @property
     def likelihood(self) -> str:
@@ -148,6 +152,11 @@ class Fitted:
         dtype, device = self._weight.dtype, self._weight.device
         return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
 
+    def reconstructions(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """Means of p(y|x) at the means of q(x|y), (n, *event), of the size that every row has."""
+        mean = self.observations(self.embedding(rows, batch_size), batch_size)
+        return self.model.likelihood.resized(mean, rows)
+
     def log_evidence(
         self, rows: np.ndarray, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
     ) -> np.ndarray:
@@ -174,14 +183,20 @@ class Fitted:
         return self.log_evidence(rows, N_NOVELTY_SAMPLES, batch_size)
 
     def novel(self, rows: np.ndarray, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
-        """Whether the density of every row is below a percentile of those of held-out rows, (n,)."""
+        """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
         require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
         if not len(self.held_out_log_likelihoods):
             raise ValueError(
                 "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
                 "being fitted or in a file of an earlier version: fit it anew."
             )
-        return self.novelty_evidence(rows, batch_size) < np.percentile(self.held_out_log_likelihoods, below)
+        held_out, own_sizes = self.held_out_log_likelihoods, self.held_out_sizes
+        of_rows = self.novelty_evidence(rows, batch_size)
+        if own_sizes is None:
+            return of_rows < np.percentile(held_out, below)
+        of_held_out = surprise(held_out, own_sizes, held_out, own_sizes)
+        found = surprise(of_rows, self.model.likelihood.sizes(rows), held_out, own_sizes)
+        return found > np.percentile(of_held_out, 100.0 - below)
 
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
@@ -212,6 +227,7 @@ class Fitted:
             "weights": self.weights.tolist(),
             "n_components_effective": self.n_components_effective,
             "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
+            "held_out_sizes": None if self.held_out_sizes is None else self.held_out_sizes.tolist(),
         }
 
     def save(self, path: str | Path) -> None:
@@ -252,6 +268,7 @@ class Fitted:
             weights=np.array(content["weights"]),
             n_components_effective=content["n_components_effective"],
             held_out_log_likelihoods=np.array(content.get("held_out_log_likelihoods") or []),
+            held_out_sizes=None if content.get("held_out_sizes") is None else np.array(content["held_out_sizes"]),
         )
 
     @property

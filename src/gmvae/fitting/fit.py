@@ -65,7 +65,11 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     if previous is not None:
         everything = everything.classes_as(previous.classes)
     observations = everything.counted()
-    likelihood = learned_likelihood(config.likelihood, observations) if before is None else before.likelihood
+    likelihood = (
+        learned_likelihood(config.likelihood, observations, config.size_factors)
+        if before is None
+        else before.likelihood
+    )
     if observations is not everything:
         likelihood.check(everything.y)
     data = TrainingData(observations, likelihood)
@@ -181,6 +185,8 @@ def _best(
         proba[known] = np.eye(config.K)[everything.label[known]]
     weights = proba.mean(0) if everything.weight is None else np.average(proba, axis=0, weights=everything.weight)
     scored = observations.y[np.sort(trainer.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
+    densities, sizes = fitted.novelty_evidence(scored).astype(np.float64), fitted.model.likelihood.sizes(scored)
+    order = densities.argsort(kind="stable")
     fitted = replace(
         fitted,
         converged=converged(state, config),
@@ -189,7 +195,8 @@ def _best(
         stability=_stability(outcomes, observations, config),
         weights=weights,
         n_components_effective=effective_components(weights),
-        held_out_log_likelihoods=np.sort(fitted.novelty_evidence(scored)).astype(np.float64),
+        held_out_log_likelihoods=densities[order],
+        held_out_sizes=None if sizes is None else sizes[order],
     )
     warn_if_collapsed(state.history.best, config)
     warn_unless_converged(state, config)

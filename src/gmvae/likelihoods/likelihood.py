@@ -137,6 +137,14 @@ class Likelihood(nn.Module, ABC):
         """log |dy / d seen| in nats, shape () or (B,): 0 where densities are not rescaled."""
         return seen.new_zeros(())
 
+    def sizes(self, rows: np.ndarray) -> np.ndarray | None:
+        """How much was counted of each of the rows (n, *event), (n,); None without size factors."""
+        return None
+
+    def resized(self, mean: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Means (n, *event) in the data's units as they are for observations of the sizes of ``rows``."""
+        return mean
+
     def to_data_units(self, value: Tensor) -> Tensor:
         """Bring values of the distribution (..., *event) to the data's units."""
         return value
