@@ -32,7 +32,7 @@ from gmvae.domains import (
 )
 
 Bound = Literal["exact", "paper"]
-LikelihoodName = Literal["auto", "bernoulli", "gaussian", "poisson", "negative-binomial", "categorical"]
+LikelihoodName = Literal["auto", "bernoulli", "negative-binomial", "gaussian", "poisson", "categorical"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
@@ -97,10 +97,10 @@ class Config:
         "auto",
         _LIKELIHOOD,
         "Distribution of the data given x; 'auto' takes 'bernoulli' for booleans, uint8 images, grey levels within "
-        "[0, 1] (rows in most of whose columns a tenth or more of the values are exactly 0 or 1) and columns of 0 and "
-        "1, 'categorical' for categories, else 'gaussian' with learned mean and scale. 'poisson' and "
-        "'negative-binomial', which varies more, are for counts: whole numbers of events. A name is for all columns of "
-        "numbers; a dict names that of some columns.",
+        "[0, 1] (rows in most of whose columns a tenth or more of the values are exactly 0 or 1) and columns of 0 "
+        "and 1, 'negative-binomial' for sparse whole numbers, 'categorical' for categories, else 'gaussian' with "
+        "learned mean and scale. 'poisson' and 'negative-binomial', which varies more, are for counts: whole numbers"
+        " of events. A name is for all columns of numbers; a dict names that of some columns.",
         "p(y|x)",
     )
     size_factors: str = _field(

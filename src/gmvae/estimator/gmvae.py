@@ -183,7 +183,8 @@ class GMVAE(FittedQueries):
         ----------
         X : array-like of shape (n_samples, n_features), (n_samples, H, W) or (n_samples, C, H, W)
             Arrays, torch tensors, pandas or polars frames; float, integer or boolean. uint8 images are
-            scaled to [0, 1] under the Bernoulli likelihood.
+            scaled to [0, 1] under the Bernoulli likelihood. Sparse matrices and arrays of SciPy stay sparse but for the
+            rows of a minibatch.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             How much every row counts, none negative: 2 as if the row occurred twice, 0 as if it were absent. Their

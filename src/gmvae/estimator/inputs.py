@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
@@ -18,6 +19,7 @@ from gmvae.data.frames import as_table
 from gmvae.estimator.frames import encoded, learned, table_of
 from gmvae.networks import Shape
 from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
+from gmvae.sparse_rows import AnyRows, SparseRows
 
 
 def fit_observations(
@@ -44,7 +46,7 @@ def fit_observations(
 def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
     event_shape = image_shape(X)
     if event_shape is None:
-        rows = _numbers(X, validate_data, estimator, ensure_min_samples=2)
+        rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
     else:
         rows = _images(estimator, X, event_shape, min_samples=2)
         estimator.n_features_in_ = math.prod(event_shape)
@@ -53,7 +55,7 @@ def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
     return Observations(rows, None if names is None else names.tolist())
 
 
-def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> np.ndarray:
+def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> AnyRows:
     """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too.
 
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
@@ -65,8 +67,8 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
             return encoded(table, columns)
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
-    flat = _numbers(X, validate_data, estimator, reset=False)
-    return flat.reshape(len(flat), *event_shape)
+    flat = _numbers(X, validate_data, estimator, reset=False, accept_sparse="csr")
+    return flat if isinstance(flat, SparseRows) else flat.reshape(len(flat), *event_shape)
 
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
@@ -92,7 +94,7 @@ def _host(X: Any) -> Any:
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()  # numpy has no bfloat16
 
 
-def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: Any) -> np.ndarray:
+def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """What scikit-learn makes of X, which has said what is wrong with shapes; then whether it is numbers."""
     kind = getattr(getattr(X, "dtype", None), "kind", "f")
     if kind in "US":
@@ -107,6 +109,8 @@ def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: A
         raise ValueError(f"X must hold numbers; got {_first_text(X)}: encode it as numbers or drop it.") from error
     except np.exceptions.DTypePromotionError as error:
         raise ValueError("X must hold numbers; got dates beside them: encode them as numbers or drop them.") from error
+    if issparse(rows):
+        rows = SparseRows(rows)
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers; got values of type {rows.dtype}: encode them as numbers or drop them.")
     check_finite(rows)

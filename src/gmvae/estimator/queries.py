@@ -18,6 +18,7 @@ from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BEL
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
 from gmvae.seeds import draw_seed
+from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
 
 
@@ -227,7 +228,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             with more than numbers are answered by frames of the columns that were fitted, draws by a list of them.
         """
         seed = draw_seed(self.random_state)
-        rows = self._rows(X)
+        rows = np.asarray(self._rows(X))
         filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
         observed = ~missing(rows)
         if n_samples == 0 or not self._answers_by_frames:
@@ -247,9 +248,10 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
-    def _rows(self, X: Any) -> np.ndarray:
+    def _rows(self, X: Any) -> AnyRows:
         fitted = self.fitted_
         rows = query_rows(self, X, fitted.event_shape, fitted.columns)
         fitted.model.likelihood.check(rows)

@@ -29,6 +29,7 @@ from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
 from gmvae.persistence import ModelFileError, broken
 from gmvae.seeds import seeded
+from gmvae.sparse_rows import AnyRows
 
 N_IMPORTANCE_SAMPLES = 64
 N_IMPUTATION_SAMPLES = 100
@@ -118,7 +119,7 @@ class Fitted:
     def n_epochs(self) -> int:
         return len(self.history.epochs)
 
-    def rows(self, X: np.ndarray) -> np.ndarray:
+    def rows(self, X: AnyRows) -> np.ndarray | Any:
         """Check an array from a file and return rows (n, *event_shape); flat rows of images pass too.
 
         ValueError if the shape is another than in the fit, or the values are not numeric, not finite or in other units.
@@ -127,23 +128,23 @@ class Fitted:
         self.model.likelihood.check(rows)
         return rows
 
-    def labels(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def labels(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Most probable component of every row, (n,)."""
         return self._log_posterior(rows, lambda log_posterior: log_posterior.argmax(-1), batch_size)
 
-    def proba(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def proba(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """p(z|y) of every row, (n, K), at the means of q(x|y) and q(w|y); float64, so that rows sum to 1."""
         return self._log_posterior(rows, lambda log_posterior: log_posterior.double().softmax(-1), batch_size)
 
-    def log_odds(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def log_odds(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """log [p(z=k|y) / (1 − p(z=k|y))] of every row, (n, K), in float64."""
         return self._log_posterior(rows, log_odds, batch_size)
 
-    def embedding(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def embedding(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(x|y) of every row, (n, D_x)."""
         return self._ask(lambda model, y: model.embed(y), rows, batch_size, prior_of_latents)
 
-    def style(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def style(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(w|y) of every row, (n, D_w)."""
         return self._ask(lambda model, y: model.embed_style(y), rows, batch_size, lambda _: 0.0)
 
@@ -152,13 +153,13 @@ class Fitted:
         dtype, device = self._weight.dtype, self._weight.device
         return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
 
-    def reconstructions(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def reconstructions(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Means of p(y|x) at the means of q(x|y), (n, *event), of the size that every row has."""
         mean = self.observations(self.embedding(rows, batch_size), batch_size)
         return self.model.likelihood.resized(mean, rows)
 
     def log_evidence(
-        self, rows: np.ndarray, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
+        self, rows: AnyRows, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
     ) -> np.ndarray:
         """Importance-weighted estimate of log p(y) of every row, (n,), in nats; all rows share the same noise."""
         require("n_importance_samples", COUNT, n_importance_samples)
@@ -178,11 +179,11 @@ class Fitted:
         drawn = map_rows(lambda y: model.draw_missing(y, noise, n_samples, generator), rows, device, batch_size)
         return np.ascontiguousarray(np.moveaxis(drawn, 1, 0))
 
-    def novelty_evidence(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def novelty_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """The estimate of log p(y) by which rows are novel or not, (n,)."""
         return self.log_evidence(rows, N_NOVELTY_SAMPLES, batch_size)
 
-    def novel(self, rows: np.ndarray, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
+    def novel(self, rows: AnyRows, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
         """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
         require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
         if not len(self.held_out_log_likelihoods):
@@ -282,9 +283,7 @@ class Fitted:
         dims = (self.config.latent_dim, self.config.D_w)
         return Noise(*(torch.randn(n_samples, 1, dim, generator=generator).to(self._weight) for dim in dims))
 
-    def _log_posterior(
-        self, rows: np.ndarray, function: Callable[[Tensor], Tensor], batch_size: int | None
-    ) -> np.ndarray:
+    def _log_posterior(self, rows: AnyRows, function: Callable[[Tensor], Tensor], batch_size: int | None) -> np.ndarray:
         """A function of log p(z|y) (B, K) at the means of q(x|y) and q(w|y)."""
 
         def of_prior(model: GaussianMixtureVAE) -> np.ndarray:
@@ -295,7 +294,7 @@ class Fitted:
     def _ask(
         self,
         function: Callable[[GaussianMixtureVAE, Tensor], Tensor],
-        rows: np.ndarray,
+        rows: AnyRows,
         batch_size: int | None,
         of_prior: Callable[[GaussianMixtureVAE], Any],
     ) -> np.ndarray:

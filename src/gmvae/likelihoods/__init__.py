@@ -17,6 +17,7 @@ from gmvae.likelihoods.joint import JointLikelihood
 from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
 from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
 from gmvae.likelihoods.poisson import PoissonLikelihood
+from gmvae.sparse_rows import AnyRows
 
 LIKELIHOODS: Mapping[str, type[Likelihood]] = {**FAMILIES, JointLikelihood.name: JointLikelihood}
 """By the name that is written to files."""
@@ -24,7 +25,7 @@ LIKELIHOODS: Mapping[str, type[Likelihood]] = {**FAMILIES, JointLikelihood.name:
 
 def likelihood_for(
     choice: str | Mapping[str, str],
-    rows: np.ndarray,
+    rows: AnyRows,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
     weights: np.ndarray | None = None,
@@ -71,7 +72,7 @@ class _Sized(NamedTuple):
 
 
 def _sized(
-    columns: Mapping[str, Sequence[int]], rows: np.ndarray, names: Sequence[str] | None, size_factors: str
+    columns: Mapping[str, Sequence[int]], rows: AnyRows, names: Sequence[str] | None, size_factors: str
 ) -> _Sized | None:
     """How rows of these families have size factors; None where "auto" takes none."""
     given = size_factors not in ("auto", "total")
@@ -93,7 +94,7 @@ def _sized(
 
 def families_of(
     choice: str | Mapping[str, str],
-    rows: np.ndarray,
+    rows: AnyRows,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
 ) -> dict[str, list[int]]:
@@ -111,7 +112,7 @@ def families_of(
     return {name: own for name in FAMILIES if (own := [index for index, each in enumerate(fixed) if each == name])}
 
 
-def _families_of_numbers(choice: str, rows: np.ndarray) -> list[str]:
+def _families_of_numbers(choice: str, rows: AnyRows) -> list[str]:
     """The family of every column of numbers: in a table of several kinds, columns of 0 and 1 are answers."""
     n = rows.shape[1]
     if choice != "auto":

@@ -17,6 +17,7 @@ from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.likelihood import Likelihood, Observation
 from gmvae.likelihoods.size_factors import SizeFactors
 from gmvae.networks import Shape
+from gmvae.sparse_rows import AnyRows
 
 LARGEST_COUNT = 2**53
 """Beyond it float64 does not hold every whole number."""
@@ -82,7 +83,8 @@ class CountLikelihood(Likelihood):
     shift, scale : Tensor of shape event, float64
         Mean and standard deviation of what the encoder sees.
     log_mean : Tensor of shape event, float64
-        Log of every column's mean count, or of its mean share of the sizes.
+        Log of every column's mean count; with size factors only differences matter, and its softmax is the shares of
+        all rows together.
     size_factors : SizeFactors, optional
     """
 
@@ -114,7 +116,7 @@ class CountLikelihood(Likelihood):
         """The distribution of counts with logs of their expectations (..., *event)."""
 
     @classmethod
-    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         """Learn the means of y, and mean and scale of log(1 + y); a column of zeros is taken to hold one event."""
         cls._check_counts(rows, None)
         shift, scale = moments((part.double().log1p() for part in batches(rows)), weights)
@@ -122,7 +124,7 @@ class CountLikelihood(Likelihood):
         return cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, None)
 
     @classmethod
-    def learn_sized(cls, rows: np.ndarray, weights: np.ndarray | None = None, column: int | None = None) -> Self:
+    def learn_sized(cls, rows: AnyRows, weights: np.ndarray | None = None, column: int | None = None) -> Self:
         """The same with size factors: totals of the rows (n, p), or a column of them."""
         cls._check_counts(rows, column)
         size_factors = SizeFactors.learn(rows, weights, column)
@@ -133,7 +135,10 @@ class CountLikelihood(Likelihood):
 
         shift, scale = moments((part.log1p() for part in even()), weights)
         mean, deviation = moments(even(), weights)
-        return cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, size_factors)
+        likelihood = cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, size_factors)
+        pooled, _ = moments((size_factors.counts(part).double() for part in batches(rows)), weights)
+        likelihood.log_mean = pooled.clamp(min=1.0 / len(rows)).log()
+        return likelihood
 
     @classmethod
     def _blank_parts(
@@ -146,7 +151,7 @@ class CountLikelihood(Likelihood):
         return shift, scale, log_mean, size_factors
 
     @classmethod
-    def _check_counts(cls, rows: np.ndarray, column: int | None) -> None:
+    def _check_counts(cls, rows: AnyRows, column: int | None) -> None:
         """Raise ``ValueError`` unless rows are counts, each with a size above 0 where there are size factors."""
         first = first_unlike(rows, lambda block: _are_counts(block, column) | missing(block))
         if first is not None:
@@ -163,7 +168,7 @@ class CountLikelihood(Likelihood):
     def valid(self, rows: np.ndarray) -> np.ndarray:
         return _are_counts(rows, self._size_column)
 
-    def check(self, rows: np.ndarray) -> None:
+    def check(self, rows: AnyRows) -> None:
         super().check(rows)
         if self.size_factors is not None:
             self.size_factors.check(rows)
@@ -172,10 +177,10 @@ class CountLikelihood(Likelihood):
     def _size_column(self) -> int | None:
         return None if self.size_factors is None else self.size_factors.column_number
 
-    def sizes(self, rows: np.ndarray) -> np.ndarray | None:
+    def sizes(self, rows: AnyRows) -> np.ndarray | None:
         return None if self.size_factors is None else self.size_factors.of_rows(rows)
 
-    def resized(self, mean: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
         return mean if self.size_factors is None else self.size_factors.resized(mean, rows)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
@@ -215,8 +220,13 @@ class CountLikelihood(Likelihood):
         return observation.log_prob(y)
 
 
+def are_counts(values: np.ndarray) -> np.ndarray:
+    """Which of the values are whole numbers from 0 to 2**53."""
+    return (values >= 0) & (values <= LARGEST_COUNT) & (values == np.floor(values))
+
+
 def _are_counts(rows: np.ndarray, size_column: int | None) -> np.ndarray:
-    valid = (rows >= 0) & (rows <= LARGEST_COUNT) & (rows == np.floor(rows))
+    valid = are_counts(rows)
     if size_column is not None:
         valid[:, size_column] = (rows[:, size_column] > 0) & (rows[:, size_column] <= LARGEST_COUNT)
     return valid

@@ -15,9 +15,9 @@ FAMILIES: Mapping[str, type[Likelihood]] = {
     each.name: each
     for each in (
         BernoulliLikelihood,
+        NegativeBinomialLikelihood,
         GaussianLikelihood,
         PoissonLikelihood,
-        NegativeBinomialLikelihood,
         CategoricalLikelihood,
     )
 }

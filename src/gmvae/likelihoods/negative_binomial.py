@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gmvae.distributions import at_least_float32, smoothly_bounded
-from gmvae.likelihoods.counts import CountLikelihood
+from gmvae.likelihoods.counts import CountLikelihood, are_counts
 from gmvae.likelihoods.size_factors import SizeFactors
+from gmvae.sparse_rows import AnyRows, SparseRows
 
 LOG_DISPERSION_BOUNDS = (-7.0, 10.0)
 """Smooth bounds on log θ: from 0.001, where nearly all counts are 0 or huge, to 22,000, a Poisson variable but for
@@ -75,6 +76,11 @@ class NegativeBinomialLikelihood(CountLikelihood):
 
     name = "negative-binomial"
     requirement = "hold whole numbers from 0 to 2**53 for a negative binomial likelihood"
+
+    @classmethod
+    def suits(cls, rows: AnyRows) -> bool:
+        """Sparse whole numbers from 0 on."""
+        return isinstance(rows, SparseRows) and bool(are_counts(rows.values).all())
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gmvae.arrays import batches
 from gmvae.networks import Shape
+from gmvae.sparse_rows import AnyRows
 
 _N_QUANTILES = 1001
 """Of the fit's size factors, of which `sample` draws."""
@@ -41,7 +42,7 @@ class SizeFactors(nn.Module):
         self.column_number = None if int(column) < 0 else int(column)
 
     @classmethod
-    def learn(cls, rows: np.ndarray, weights: np.ndarray | None, column: int | None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None, column: int | None) -> Self:
         """Learn unit and quantiles from the counts (n, p) of a fit, which may count by weights (n,).
 
         Raises
@@ -64,16 +65,16 @@ class SizeFactors(nn.Module):
         number = torch.tensor(-1 if column is None else column)
         return cls(number, torch.tensor(unit).double(), torch.from_numpy(quantiles))
 
-    def check(self, rows: np.ndarray) -> None:
+    def check(self, rows: AnyRows) -> None:
         """Raise ``ValueError`` unless every row (n, p) has a size above 0."""
         _require_counts(self.of_rows(rows))
 
-    def of_rows(self, rows: np.ndarray) -> np.ndarray:
+    def of_rows(self, rows: AnyRows) -> np.ndarray:
         """Size factors (n,) of rows (n, p), in counts."""
         host = copy.copy(self).cpu()
         return np.concatenate([host.sizes(part).squeeze(-1).numpy() for part in batches(rows)])
 
-    def resized(self, mean: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
         """Expected counts (n, p) of observations of median size, brought to the sizes of rows (n, p)."""
         sizes = self.of_rows(rows) / float(self.median)
         return mean * sizes[:, None].astype(mean.dtype)
