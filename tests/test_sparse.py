@@ -144,6 +144,5 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     ):
         result = runner.invoke(app, command)
         assert result.exit_code == 0, result.output
-    assert "negative-binomial" in result.output
     labels = np.loadtxt(tmp_path / "labels.csv", delimiter=",", skiprows=1)
     assert len(labels) == 120

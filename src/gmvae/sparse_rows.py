@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,8 @@ class SparseRows:
     ----------
     matrix : sparse matrix or array of real numbers
         It stays as it is; values that float32 holds exactly are kept in float32.
+    names : sequence of str, optional
+        Of the columns.
 
     Attributes
     ----------
@@ -26,7 +29,8 @@ class SparseRows:
 
     ndim = 2
 
-    def __init__(self, matrix: Any) -> None:
+    def __init__(self, matrix: Any, names: Sequence[str] | None = None) -> None:
+        self.names = None if names is None else list(names)
         rows = sparse.csr_array(matrix)
         data = rows.data
         if data.dtype.kind == "b":
@@ -85,7 +89,7 @@ class SparseRows:
 
     def select(self, rows: Any) -> Self:
         """Some of the rows, by their numbers or by a mask, still sparse."""
-        return type(self)(self.matrix[rows])
+        return type(self)(self.matrix[rows], self.names)
 
 
 AnyRows = np.ndarray | SparseRows

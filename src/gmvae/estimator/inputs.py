@@ -18,7 +18,7 @@ from gmvae.data.columns import Columns
 from gmvae.data.frames import as_table
 from gmvae.estimator.frames import encoded, learned, table_of
 from gmvae.networks import Shape
-from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
+from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted, shaped_as_fitted
 from gmvae.sparse_rows import AnyRows, SparseRows
 
 
@@ -44,6 +44,8 @@ def fit_observations(
 
 
 def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
+    if isinstance(X, SparseRows):
+        return _named(estimator, X)
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
@@ -53,6 +55,16 @@ def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
         vars(estimator).pop("feature_names_in_", None)
     names = getattr(estimator, "feature_names_in_", None)
     return Observations(rows, None if names is None else names.tolist())
+
+
+def _named(estimator: BaseEstimator, X: SparseRows) -> Observations:
+    """Rows whose columns have names, as an integration makes them."""
+    check_finite(X)
+    estimator.n_features_in_ = X.shape[1]
+    vars(estimator).pop("feature_names_in_", None)
+    if X.names is not None:
+        estimator.feature_names_in_ = np.array(X.names, dtype=object)
+    return Observations(X, X.names)
 
 
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> AnyRows:
@@ -65,6 +77,8 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
         table = table_of(X) if columns.of_numbers else as_table(X)
         if table is not None:
             return encoded(table, columns)
+    if isinstance(X, SparseRows):
+        return shaped_as_fitted(X, event_shape)
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
     flat = _numbers(X, validate_data, estimator, reset=False, accept_sparse="csr")
