@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import io, sparse
+from typer.testing import CliRunner
 
 from gmvae import GMVAE, fit_anndata, markers, predict_anndata
+from gmvae.cli import app
+from gmvae.data import DataError, load
 from gmvae.data.annotated import cells_of
 from gmvae.data.variable_genes import residual_variance, variable_genes
 from gmvae.metrics import accuracy_hungarian
@@ -179,6 +183,79 @@ def test_what_cannot_be_is_refused(make: Make) -> None:
         fit_anndata(adata, 2, layer="raw")
     with pytest.raises(ValueError, match=r"`size_factor_key` must be a column of obs, .*; got 'depth'"):
         fit_anndata(adata, 2, size_factor_key="depth")
+
+
+def cell_ranger(folder: Path, counts: NDArray[np.int64]) -> Path:
+    """A folder as Cell Ranger writes it, packed."""
+    folder.mkdir()
+    io.mmwrite(folder / "matrix.mtx", sparse.coo_array(counts.T))
+    tsv = {"features": [f"id{i}\tg{i}\tGene Expression" for i in range(40)], "barcodes": [f"c{i}" for i in range(240)]}
+    for name, lines in tsv.items():
+        with gzip.open(folder / f"{name}.tsv.gz", "wt") as file:
+            file.write("\n".join(lines) + "\n")
+    return folder
+
+
+def test_folders_of_cell_ranger(tmp_path: Path) -> None:
+    counts, _ = cells()
+    folder = cell_ranger(tmp_path / "filtered", counts)
+    data = load(folder)
+    assert data.feature_names == tuple(f"g{i}" for i in range(40))
+    assert (data.row_ids.name, data.row_ids.values[1]) == ("cell", "c1")
+    np.testing.assert_array_equal(np.asarray(data.X), counts)
+    runner, run, fast = CliRunner(), str(tmp_path / "run"), ["--epochs", "1", "-q", "--set=hidden_layer_sizes=8"]
+    result = runner.invoke(app, ["fit", str(folder), "-k", "2", "-o", run, *fast])
+    assert result.exit_code == 0, result.output
+    result = runner.invoke(app, ["predict", run, str(folder)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == "cell,label"
+    (folder / "barcodes.tsv.gz").unlink()
+    result = runner.invoke(app, ["fit", str(folder)])
+    assert result.exit_code == 2
+    assert "filtered must hold barcodes.tsv beside its matrix.mtx" in result.stderr
+    result = runner.invoke(app, ["fit", "digits", "--layer", "counts"])
+    assert result.exit_code == 2
+
+
+def test_files_of_cell_ranger(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="the extra gmvae[anndata] is not installed")
+    counts, _ = cells()
+    matrix = sparse.csr_array(counts)
+    with h5py.File(tmp_path / "cells.h5", "w") as file:
+        for name in ("data", "indices", "indptr"):
+            file[f"matrix/{name}"] = getattr(matrix, name)
+        file["matrix/shape"] = [40, 240]
+        file["matrix/barcodes"] = np.array([f"c{i}".encode() for i in range(240)])
+        file["matrix/features/id"] = np.array([f"id{i}".encode() for i in range(40)])
+        file["matrix/features/name"] = np.array([b"same"] * 40)
+    data = load(tmp_path / "cells.h5")
+    assert data.feature_names == tuple(f"id{i}" for i in range(40))
+    np.testing.assert_array_equal(np.asarray(data.X), counts)
+    (tmp_path / "broken.h5").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"broken.h5 must hold counts by cells and genes; got:"):
+        load(tmp_path / "broken.h5")
+
+
+def test_h5ad_from_the_command_line_and_back(tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata", reason="the extra gmvae[anndata] is not installed")
+    counts, types = cells()
+    adata = of_library(counts, [f"c{i}" for i in range(240)], [f"g{i}" for i in range(40)])
+    adata.layers["counts"], adata.obs["type"] = adata.X.copy(), pd.Categorical(np.array(list("abc"))[types])
+    adata.X = adata.X.log1p()
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    source, run, out = str(tmp_path / "cells.h5ad"), str(tmp_path / "run"), str(tmp_path / "out.h5ad")
+    small = [f"--set={each}" for each in ("hidden_layer_sizes=32", "latent_dim=2", "batch_size=40")]
+    runner = CliRunner()
+    refused = runner.invoke(app, ["fit", source, "-k", "3", "-o", run])
+    assert refused.exit_code == 2
+    assert "`--layer` must name counts, whole numbers from 0 on; X has" in refused.stderr
+    fit = ["fit", source, "-k", "3", "--layer", "counts", "--labels", "type", "--epochs", "20", "-o", run, "-q", *small]
+    for command in (fit, ["predict", run, source, "-o", out]):
+        result = runner.invoke(app, command)
+        assert result.exit_code == 0, result.output
+    answered = anndata.read_h5ad(out)
+    assert accuracy_hungarian(types, answered.obs["gmvae"].cat.codes.to_numpy()) > 0.95
+    assert answered.obsm["X_gmvae"].shape == (240, 2)
 
 
 def test_backed_files_are_read_and_results_written(tmp_path: Path) -> None:
