@@ -51,7 +51,7 @@ def test_a_blank_likelihood_takes_what_another_learned(name: str, shape: tuple[i
     rows = zeros_and_ones().reshape(50, *shape)
     if gaps:
         rows.flat[::5] = np.nan
-    learned = likelihood_for(name, rows)
+    learned = likelihood_for(name, rows, size_factors="none")
     assert learned.name == ("mixed" if gaps or name == "categorical" else name)
     blank = LIKELIHOODS[learned.name].blank(shape, learned.state_dict())
     blank.load_state_dict(learned.state_dict())

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gmvae.estimator import GMVAE, choose_k, fit_together
     from gmvae.estimator.frames import TableWarning
     from gmvae.fitting.warn import CollapseWarning
+    from gmvae.integrations.anndata import fit_anndata, markers, predict_anndata
     from gmvae.persistence import ModelFileError
     from gmvae.presets import PRESETS, preset
     from gmvae.training import DivergedError, TrainingWarning
@@ -25,8 +26,11 @@ _HOMES = {
     "TableWarning": "gmvae.estimator.frames",
     "TrainingWarning": "gmvae.training",
     "choose_k": "gmvae.estimator",
+    "fit_anndata": "gmvae.integrations.anndata",
     "fit_together": "gmvae.estimator",
     "load": "gmvae.data",
+    "markers": "gmvae.integrations.anndata",
+    "predict_anndata": "gmvae.integrations.anndata",
     "preset": "gmvae.presets",
 }
 
@@ -39,8 +43,11 @@ __all__ = [
     "TableWarning",
     "TrainingWarning",
     "choose_k",
+    "fit_anndata",
     "fit_together",
     "load",
+    "markers",
+    "predict_anndata",
     "preset",
 ]
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmvae.sparse_rows import AnyRows, SparseRows
+
 LARGEST = 1e150
 """Its square can be summed over rows in float64."""
 FARTHEST = 1e12
@@ -25,34 +27,36 @@ def as_tensor(batch: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(batch))
 
 
-def batches(rows: np.ndarray) -> Iterator[Tensor]:
+def batches(rows: AnyRows) -> Iterator[Tensor]:
     """Consecutive rows as tensors, 8,192 at once."""
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         yield as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE]))
 
 
-def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+def blocks(rows: AnyRows) -> Iterator[np.ndarray]:
     """Consecutive rows as views of a quarter of a megabyte each: caches hold what is computed of them."""
     step = max(1, _BLOCK_BYTES // max(1, rows[:1].nbytes))
     return (rows[first : first + step] for first in range(0, len(rows), step))
 
 
-def missing(rows: np.ndarray) -> np.ndarray:
+def missing(rows: AnyRows) -> np.ndarray:
     """Which entries are NaN."""
-    return np.isnan(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, dtype=bool)
+    return np.isnan(np.asarray(rows)) if rows.dtype.kind == "f" else np.zeros(rows.shape, dtype=bool)
 
 
-def has_missing(rows: np.ndarray) -> bool:
+def has_missing(rows: AnyRows) -> bool:
     """Whether any entry is NaN."""
+    if isinstance(rows, SparseRows):
+        return rows.dtype.kind == "f" and bool(np.isnan(rows.values).any())
     return rows.dtype.kind == "f" and any(bool(np.isnan(block).any()) for block in blocks(rows))
 
 
-def without_values(rows: np.ndarray) -> np.ndarray:
+def without_values(rows: AnyRows) -> np.ndarray:
     """Which rows (n, *event) have no entry at all, (n,)."""
     return np.concatenate([missing(block).reshape(len(block), -1).all(1) for block in blocks(rows)])
 
 
-def first_unlike(rows: np.ndarray, holds: Callable[[np.ndarray], np.ndarray]) -> tuple[int, ...] | None:
+def first_unlike(rows: AnyRows, holds: Callable[[np.ndarray], np.ndarray]) -> tuple[int, ...] | None:
     """Place of the first value for which ``holds``, of blocks, is false; None if there is none."""
     start = 0
     for block in blocks(rows):

@@ -32,7 +32,7 @@ from gmvae.domains import (
 )
 
 Bound = Literal["exact", "paper"]
-LikelihoodName = Literal["auto", "bernoulli", "gaussian", "poisson", "categorical"]
+LikelihoodName = Literal["auto", "bernoulli", "negative-binomial", "gaussian", "poisson", "categorical"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
@@ -99,10 +99,22 @@ class Config:
         "auto",
         _LIKELIHOOD,
         "Distribution of the data given x; 'auto' takes 'bernoulli' for booleans, uint8 images, grey levels within "
-        "[0, 1] (rows in most of whose columns a tenth or more of the values are exactly 0 or 1) and columns of 0 and "
-        "1, 'categorical' for categories, else 'gaussian' with learned mean and scale. 'poisson' is for counts: whole "
-        "numbers of events. A name is for all columns of numbers; a dict names that of some columns.",
+        "[0, 1] (rows in most of whose columns a tenth or more of the values are exactly 0 or 1) and columns of 0 "
+        "and 1, 'negative-binomial' for sparse whole numbers, 'categorical' for categories, else 'gaussian' with "
+        "learned mean and scale. 'poisson' and 'negative-binomial', which varies more, are for counts: whole numbers"
+        " of events. A name is for all columns of numbers; a dict names that of some columns.",
         "p(y|x)",
+    )
+    size_factors: str = _field(
+        "auto",
+        Domain(
+            "'auto', 'total', 'none' or the name of a column",
+            predicate=lambda value: isinstance(value, str) and bool(value),
+            type_name="str",
+        ),
+        "How much was counted of each row, by which expected counts are multiplied, where all columns are counts: "
+        "'total' counts of the row, a column that holds it, or 'none'; 'auto' takes 'total' for 'negative-binomial' "
+        "rows without gaps, else 'none'.",
     )
     network: Any = _field(
         "auto",
@@ -110,7 +122,7 @@ class Config:
         "Hidden layers; 'auto' takes 'conv' for images of at least 8x8 pixels, else 'mlp'. A pair (encoder, decoder) "
         "of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to (n, 1, *event) logits for "
         "'bernoulli', (n, 2, *event) means and log-scales for 'gaussian', or (n, 1, *event) logs of the rates over "
-        "their columns' means for 'poisson'. The modules are copied: every restart begins with the weights they have.",
+        "their columns' means for counts. The modules are copied: every restart begins with the weights they have.",
     )
     hidden_layer_sizes: tuple[int, ...] = _field(
         (500, 500), WIDTHS, "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last."

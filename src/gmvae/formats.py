@@ -7,6 +7,7 @@ import re
 ARRAY, ARCHIVE = ".npy", ".npz"
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 PARQUET = ".parquet"
+ANNDATA, CELL_RANGER = ".h5ad", ".h5"
 TABLES = (*CSV, PARQUET)
 WRITTEN_TABLES = (".csv", PARQUET)
 TEXT = ".txt"
@@ -15,10 +16,10 @@ IMAGES = (
     *(".pgm", ".ppm", ".pbm", ".pnm"),
 )
 IDX = re.compile(r"([.-]idx\d-\w+|\.idx)(\.gz)?$", re.IGNORECASE)
-OBSERVATIONS = ", ".join((ARRAY, ARCHIVE, *TABLES, "IDX"))
+OBSERVATIONS = ", ".join((ARRAY, ARCHIVE, *TABLES, ANNDATA, CELL_RANGER, "IDX"))
 """For messages and help."""
 
-_ENDINGS = "|".join(re.escape(each) for each in (ARRAY, ARCHIVE, *CSV, PARQUET, ".idx", ".gz"))
+_ENDINGS = "|".join(re.escape(each) for each in (ARRAY, ARCHIVE, *CSV, PARQUET, ANNDATA, CELL_RANGER, ".idx", ".gz"))
 
 
 def without_ending(name: str) -> str:

@@ -1,6 +1,7 @@
 """What a fit or a query reads: observations by index and by block, and whether their values can be reckoned with.
 
-Arrays may be larger than memory: all here look at a few megabytes at a time, but for a GPU that holds them all.
+Rows are an array, or what gives arrays of some rows as one on disk does: a sparse matrix. Arrays may be larger than
+memory: all here look at a few megabytes at a time, but for a GPU that holds them all.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import LARGEST, as_tensor, blocks, first_unlike, named
+from gmvae.arrays import LARGEST, as_tensor, blocks, first_unlike, has_missing, named
 from gmvae.networks import Shape
+from gmvae.sparse_rows import AnyRows, SparseRows, select
 from gmvae.weights_and_labels import checked_weights, known_labels
 
 MAX_CHANNELS = 4
@@ -42,11 +44,11 @@ class Rows(NamedTuple):
 
 
 class Observations:
-    """Rows of an array, in memory or memory-mapped from disk; only those asked for are read.
+    """Rows of an array, in memory or memory-mapped from disk, or of a sparse matrix; only those asked for are read.
 
     Parameters
     ----------
-    y : ndarray of shape (n, *event)
+    y : ndarray of shape (n, *event), or SparseRows of shape (n, p)
         Numbers that have been checked; NaN is a missing entry.
     names : sequence of str, optional
         Of the columns of a table.
@@ -72,7 +74,7 @@ class Observations:
 
     def __init__(
         self,
-        y: np.ndarray,
+        y: AnyRows,
         names: Sequence[str] | None = None,
         kinds: Sequence[str | None] | None = None,
         columns: Any = None,
@@ -126,7 +128,7 @@ class Observations:
                 f"`n_components` must be at least the number of classes in `partial_labels`; got {n_components} for "
                 f"{len(self.classes)} classes: take more components, or mark classes as unknown."
             )
-        if self.y.dtype.kind == "f":
+        if self.y.dtype.kind == "f" and not isinstance(self.y, SparseRows):
             self._check_gaps()
 
     def _check_gaps(self) -> None:
@@ -179,7 +181,7 @@ class Observations:
             return self
         counts = self.weight > 0.0
         weight, label = (None if each is None else each[counts] for each in (self.weight, self.label))
-        found = self._with(y=self.y[counts], weight=weight, label=label)
+        found = self._with(y=select(self.y, counts), weight=weight, label=label)
         found._counted = counts
         return found
 
@@ -214,7 +216,7 @@ class Observations:
 
 
 def checked(
-    X: np.ndarray,
+    X: AnyRows,
     n_components: int | str,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
@@ -232,12 +234,13 @@ def checked(
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
     check_finite(X)
-    observations = Observations(X.reshape(len(X), *shape), names, kinds, columns)
+    rows = X if isinstance(X, SparseRows) else X.reshape(len(X), *shape)
+    observations = Observations(rows, names, kinds, columns)
     observations.check(n_components)
     return observations
 
 
-def shaped_as_fitted(X: np.ndarray, event_shape: Shape) -> np.ndarray:
+def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
     """Check an array against the shape of a fit and return rows (n, *event_shape); flat rows of images pass too.
 
     Raises
@@ -251,13 +254,18 @@ def shaped_as_fitted(X: np.ndarray, event_shape: Shape) -> np.ndarray:
     if not len(X) or X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}.")
     check_finite(X)
-    return X.reshape(len(X), *event_shape)
+    return X if isinstance(X, SparseRows) and len(event_shape) == 1 else np.asarray(X).reshape(len(X), *event_shape)
 
 
-def check_finite(rows: np.ndarray) -> None:
+def check_finite(rows: AnyRows) -> None:
     """Raise unless all values are numbers that can be reckoned with, or NaN for missing ones."""
     if rows.dtype.kind != "f":
         return
+    if isinstance(rows, SparseRows):
+        if has_missing(rows):
+            raise ValueError("X must have no missing entries where it is sparse; got NaN: drop its row.")
+        if not rows.values.size or float(np.abs(rows.values).max()) <= LARGEST:
+            return
     low, high = np.array(-LARGEST), np.array(LARGEST)
     first = first_unlike(rows, lambda block: ((block >= low) & (block <= high)) | np.isnan(block))
     if first is not None:

@@ -20,9 +20,10 @@ from gmvae.atomic import replacing
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT_VERSION = 3
-"""Version 2 brought a checksum, version 3 units of rounded columns and heavy tails; earlier files are read."""
-_READABLE = ("1", "2", str(FORMAT_VERSION))
+FORMAT_VERSION = 4
+"""Version 2 brought a checksum, version 3 units of rounded columns and heavy tails, version 4 size factors; earlier
+files are read."""
+_READABLE = ("1", "2", "3", str(FORMAT_VERSION))
 _CHECKSUM = "sha256"
 
 Kind = Literal["model", "checkpoint"]

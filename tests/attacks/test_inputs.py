@@ -29,7 +29,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pyarrow import parquet
-from scipy import sparse
 from typer.testing import CliRunner
 
 from gmvae import GMVAE, TableWarning
@@ -122,7 +121,6 @@ def test_odd_but_legitimate(what: str) -> None:
             "X must have a column of numbers, .*; got none: Left out",
         ),
         (X + 1j, "Complex data not supported: X must hold real numbers; got complex128"),
-        (sparse.csr_array(X), r"Sparse data was passed for X, but dense data is required. Use '.toarray\(\)'"),
         (torch.from_numpy(X).to_sparse(), r"can't convert Sparse layout tensor to numpy. Use Tensor.to_dense\(\)"),
         ([[1, 2], [3]] * 9, "The requested array has an inhomogeneous shape"),
         (None, "Expected 2D array, got scalar array instead"),

@@ -33,7 +33,8 @@ def predict(
         Path | None,
         output(
             "FILE",
-            "A .csv or .parquet table, a .npy array of the labels or of the one thing to add; or - itself.",
+            "A .csv or .parquet table, a .npy array of the labels or of the one thing to add, or an .h5ad file: the "
+            "source's with what was found in it; or - itself.",
             "CSV to standard output",
         ),
     ] = None,
@@ -81,7 +82,12 @@ def predict(
     from gmvae.runs.observed import row_ids
 
     out = None if to_standard_output(out) else out
-    suffix = None if out is None else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY))
+    suffix = None if out is None else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA))
+    if suffix == formats.ANNDATA and out is not None:
+        from gmvae.cli.annotate import annotate
+
+        annotate(run, source, out, table, device)
+        return
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     asked = open_fitted(run, device)

@@ -47,6 +47,9 @@ _OPTIONS: dict[str, Any] = {
             metavar="MARK", help="A mark of missing cells beside empty, NA, nan, null and ?; may be repeated."
         ),
     ],
+    "layer": Annotated[
+        str | None, typer.Option(metavar="NAME", help="The layer of .h5ad that holds raw counts.", show_default="X")
+    ],
 }
 
 
@@ -78,6 +81,7 @@ def reads_table(command: Callable[..., None]) -> Callable[..., None]:
             separator=said["separator"],
             decimal=said["decimal"],
             missing=tuple(said["missing"] or ()),
+            layer=said["layer"],
         )
         command(**given, table=table.checked())
 

@@ -10,6 +10,7 @@ from gmvae.data.errors import DataError, refusing
 from gmvae.data.record import Dataset, as_labels
 from gmvae.data.sparse import is_sparse, read_sparse
 from gmvae.data.zipped import check_growth
+from gmvae.sparse_rows import SparseRows
 
 _CHANNELS = (1, 3, 4)
 
@@ -43,7 +44,7 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
         X = read_sparse(archive, path) if sparse else _array(archive, name)
         y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
     found = None if y is None else as_labels(y, f"{path.name}:{labels}")
-    return Dataset(f"{path.name}:{name}", channels_first(X), found)
+    return Dataset(f"{path.name}:{name}", X if isinstance(X, SparseRows) else channels_first(X), found)
 
 
 def channels_first(X: np.ndarray) -> np.ndarray:

@@ -30,6 +30,8 @@ class TableOptions(NamedTuple):
         Marks of missing cells beside the usual ones.
     weights, partial_labels : str, optional
         The columns that say how much every row counts, and the class of some rows; they are no features.
+    layer : str, optional
+        The layer of AnnData that holds counts; its X by default.
     """
 
     columns: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class TableOptions(NamedTuple):
     missing: tuple[str, ...] = ()
     weights: str | None = None
     partial_labels: str | None = None
+    layer: str | None = None
 
     def checked(self) -> TableOptions:
         """The same with the separator as one character.
@@ -72,7 +75,7 @@ class TableOptions(NamedTuple):
         for name in ("columns", "drop"):
             names = getattr(self, name)
             typed += [f"--{name}", ",".join(f'"{each}"' if "," in each else each for each in names)] if names else []
-        for name in ("id", "separator", "decimal", "weights", "partial_labels"):
+        for name in ("id", "separator", "decimal", "weights", "partial_labels", "layer"):
             value = getattr(self, name)
             option = f"--{name.replace('_', '-')}"
             typed += [option, "tab" if value == "\t" else value] if value is not None else []
@@ -91,7 +94,8 @@ class TableOptions(NamedTuple):
             said: Any = {name: tuple(each) if isinstance(each, list) else each for name, each in document.items()}
             options = cls()._replace(**said)
             texts = (*options.columns, *options.drop, *options.missing)
-            single = (options.id, options.separator, options.decimal, options.weights, options.partial_labels)
+            single = [options.id, options.separator, options.decimal, options.weights, options.partial_labels]
+            single.append(options.layer)
             if not all(isinstance(text, str) for text in texts) or not all(isinstance(t, str | None) for t in single):
                 raise TypeError("no text")
         except (AttributeError, TypeError, ValueError) as error:

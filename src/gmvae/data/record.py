@@ -31,7 +31,7 @@ class Dataset:
     ----------
     name : str
         Origin of the data, for titles and messages.
-    X : numpy.ndarray, shape (n, p), (n, H, W) or (n, C, H, W)
+    X : numpy.ndarray, shape (n, p), (n, H, W) or (n, C, H, W), or SparseRows, shape (n, p)
         The observations, in the units of the source (images usually ``uint8``); may be a ``numpy.memmap``. Of a table,
         what `columns` encode: NaN where a cell is missing.
     labels : numpy.ndarray of int or str, shape (n,), optional
@@ -54,7 +54,7 @@ class Dataset:
     """
 
     name: str
-    X: np.ndarray
+    X: np.ndarray | Any  # or SparseRows, which only the reader of sparse files gives
     labels: np.ndarray | None = None
     feature_names: tuple[str, ...] | None = None
     columns: Columns | None = None

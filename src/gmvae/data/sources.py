@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gmvae import formats
 from gmvae.data.arrays import channels_first, read_npy, read_npz
 from gmvae.data.builtin import load_builtin
+from gmvae.data.cell_files import holds_cells, read_cells
 from gmvae.data.idx import read_idx
 from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.labels import read_labels
@@ -42,7 +43,8 @@ def load(
     ----------
     source : str or Path
         A path: ``.npy`` (memory-mapped), ``.npz`` (sparse matrices, too), ``.csv``, ``.tsv``, ``.parquet``, IDX (text
-        and IDX ``.gz`` or not), an image, a folder of images, or a folder of parts of a table. Or the name of a
+        and IDX ``.gz`` or not), an image, a folder of images, or a folder of parts of a table; counts of cells in
+        ``.h5ad``, or in ``.h5`` or a folder of Cell Ranger. Or the name of a
         built-in set (see `catalogue`), which wins over a file of that name; write ``./mnist`` for the file. A part may
         follow: ``mnist:test``, ``file.npz:X_train``.
     labels : str or Path, optional
@@ -78,7 +80,10 @@ def load(
         return load_builtin(*built_in, data_home)
     path, part = _place(text)
     try:
-        data = _read(path, part, labels, table, known)
+        cells = _is_of_cells(path)
+        if table.layer is not None and not cells:
+            raise DataError(f"`--layer` must be for .h5ad; got {path.name}: leave it out.")
+        data = read_cells(path, labels, table, known) if cells else _read(path, part, labels, table, known)
         if labels is not None and data.labels is None:
             data = replace(data, labels=read_labels(labels, _alternative(data, path)))
     except MemoryError as error:
@@ -86,7 +91,7 @@ def load(
             f"{path.name} and its labels must fit into memory; they do not: take fewer rows, smaller images or .npy, "
             "which stays on disk."
         ) from error
-    if data.columns is None and known is None:
+    if data.columns is None and known is None and not cells:
         _refuse_options(table, data.name)
     return data
 
@@ -102,6 +107,12 @@ def columns_of(source: str | Path, options: TableOptions = _NO_OPTIONS) -> pa.Ta
 def _refuse_options(table: TableOptions, name: str) -> None:
     for said in table.document():
         raise DataError(f"`--{said}` must be for a table; got {name}: leave it out.")
+
+
+def _is_of_cells(path: Path) -> bool:
+    if path.is_dir():
+        return holds_cells(path)
+    return path.is_file() and path.name.lower().endswith((formats.ANNDATA, formats.CELL_RANGER))
 
 
 def _is_of_images(path: Path) -> bool:

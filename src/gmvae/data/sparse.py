@@ -1,4 +1,4 @@
-"""Sparse matrices in NumPy archives, as SciPy saves them or by the parts of their rows, as dense arrays."""
+"""Sparse matrices in NumPy archives, as SciPy saves them or by the parts of their rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from gmvae.data.errors import DataError
+from gmvae.sparse_rows import SparseRows
 
 _PARTS = {"data", "indices", "indptr", "shape"}
-_MOST_BYTES = 2**33
+_MOST_COLUMNS = 2**20
 
 
 def is_sparse(names: Collection[str]) -> bool:
@@ -18,22 +19,20 @@ def is_sparse(names: Collection[str]) -> bool:
     return "X" not in names and ({"format", "shape", "data"} <= {*names} or {*names} >= _PARTS)
 
 
-def read_sparse(archive: np.lib.npyio.NpzFile, path: Path) -> np.ndarray:
-    """The matrix of an archive, zeros and all.
+def read_sparse(archive: np.lib.npyio.NpzFile, path: Path) -> SparseRows:
+    """The matrix of an archive.
 
     Raises
     ------
     DataError
-        If it would take more than eight gibibytes.
+        If a row has more columns than a network can.
     """
     from scipy import sparse
 
     rows, columns = map(int, archive["shape"])
-    n_bytes = rows * columns * archive["data"].dtype.itemsize
-    if n_bytes > _MOST_BYTES:
+    if columns > _MOST_COLUMNS:
         raise DataError(
-            f"{path.name} must hold a matrix of at most {_MOST_BYTES:,} bytes with its zeros; got {rows:,} x "
-            f"{columns:,} values, {n_bytes:,} bytes: take fewer columns."
+            f"{path.name} must hold a matrix of at most {_MOST_COLUMNS:,} columns; got {columns:,}: take fewer."
         )
     if "format" in archive.files:
         with path.open("rb") as file:
@@ -42,5 +41,4 @@ def read_sparse(archive: np.lib.npyio.NpzFile, path: Path) -> np.ndarray:
         matrix = sparse.csr_matrix(tuple(archive[name] for name in ("data", "indices", "indptr")), (rows, columns))
     matrix = matrix.tocsr()
     matrix.check_format(full_check=True)
-    dense: np.ndarray = matrix.toarray()
-    return dense
+    return SparseRows(matrix)

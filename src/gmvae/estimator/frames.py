@@ -11,6 +11,7 @@ from gmvae.arrays import without_values
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, is_frame
 from gmvae.observations import Observations
+from gmvae.sparse_rows import AnyRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,7 +60,7 @@ def decoded(rows: np.ndarray, columns: Columns, like: Any, observed: np.ndarray 
     return as_frame(table, like)
 
 
-def warn_of_empty(rows: np.ndarray) -> None:
+def warn_of_empty(rows: AnyRows) -> None:
     """Warn of rows (n, *event) without any value: what is answered of them is what holds for any row."""
     empty = np.flatnonzero(without_values(rows))
     if len(empty):

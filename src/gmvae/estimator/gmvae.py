@@ -106,6 +106,7 @@ class GMVAE(FittedQueries):
         latent_dim: int = 10,
         style_dim: int | str = "auto",
         likelihood: str = "auto",
+        size_factors: str = "auto",
         network: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (500, 500),
         batch_norm: bool = False,
@@ -137,6 +138,7 @@ class GMVAE(FittedQueries):
         self.latent_dim = latent_dim
         self.style_dim = style_dim
         self.likelihood = likelihood
+        self.size_factors = size_factors
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.batch_norm = batch_norm
@@ -182,7 +184,8 @@ class GMVAE(FittedQueries):
         ----------
         X : array-like of shape (n_samples, n_features), (n_samples, H, W) or (n_samples, C, H, W)
             Arrays, torch tensors, pandas or polars frames; float, integer or boolean. uint8 images are
-            scaled to [0, 1] under the Bernoulli likelihood.
+            scaled to [0, 1] under the Bernoulli likelihood. Sparse matrices and arrays of SciPy stay sparse but for the
+            rows of a minibatch.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             How much every row counts, none negative: 2 as if the row occurred twice, 0 as if it were absent. Their

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
@@ -17,7 +18,8 @@ from gmvae.data.columns import Columns
 from gmvae.data.frames import as_table
 from gmvae.estimator.frames import encoded, learned, table_of
 from gmvae.networks import Shape
-from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted
+from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted, shaped_as_fitted
+from gmvae.sparse_rows import AnyRows, SparseRows
 
 
 def fit_observations(
@@ -42,9 +44,11 @@ def fit_observations(
 
 
 def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
+    if isinstance(X, SparseRows):
+        return _named(estimator, X)
     event_shape = image_shape(X)
     if event_shape is None:
-        rows = _numbers(X, validate_data, estimator, ensure_min_samples=2)
+        rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
     else:
         rows = _images(estimator, X, event_shape, min_samples=2)
         estimator.n_features_in_ = math.prod(event_shape)
@@ -53,7 +57,17 @@ def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
     return Observations(rows, None if names is None else names.tolist())
 
 
-def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> np.ndarray:
+def _named(estimator: BaseEstimator, X: SparseRows) -> Observations:
+    """Rows whose columns have names, as an integration makes them."""
+    check_finite(X)
+    estimator.n_features_in_ = X.shape[1]
+    vars(estimator).pop("feature_names_in_", None)
+    if X.names is not None:
+        estimator.feature_names_in_ = np.array(X.names, dtype=object)
+    return Observations(X, X.names)
+
+
+def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> AnyRows:
     """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too.
 
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
@@ -63,10 +77,12 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
         table = table_of(X) if columns.of_numbers else as_table(X)
         if table is not None:
             return encoded(table, columns)
+    if isinstance(X, SparseRows):
+        return shaped_as_fitted(X, event_shape)
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
-    flat = _numbers(X, validate_data, estimator, reset=False)
-    return flat.reshape(len(flat), *event_shape)
+    flat = _numbers(X, validate_data, estimator, reset=False, accept_sparse="csr")
+    return flat if isinstance(flat, SparseRows) else flat.reshape(len(flat), *event_shape)
 
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
@@ -92,7 +108,7 @@ def _host(X: Any) -> Any:
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()  # numpy has no bfloat16
 
 
-def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: Any) -> np.ndarray:
+def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """What scikit-learn makes of X, which has said what is wrong with shapes; then whether it is numbers."""
     kind = getattr(getattr(X, "dtype", None), "kind", "f")
     if kind in "US":
@@ -107,6 +123,8 @@ def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: A
         raise ValueError(f"X must hold numbers; got {_first_text(X)}: encode it as numbers or drop it.") from error
     except np.exceptions.DTypePromotionError as error:
         raise ValueError("X must hold numbers; got dates beside them: encode them as numbers or drop them.") from error
+    if issparse(rows):
+        rows = SparseRows(rows)
     if rows.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers; got values of type {rows.dtype}: encode them as numbers or drop them.")
     check_finite(rows)

@@ -18,6 +18,7 @@ from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BEL
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
 from gmvae.seeds import draw_seed
+from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
 
 
@@ -101,14 +102,18 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         Returns
         -------
         observations : ndarray of shape (n, n_features) or (n, C, H, W)
-            In the data's units; uint8 images come back as values in [0, 1]. A frame where the fit's X was one with
+            In the data's units; uint8 images come back as values in [0, 1], counts with size factors as those of a row
+            of median size. A frame where the fit's X was one with
             more than numbers: whole numbers stay whole, and all within the range of the fit.
         """
         return self._as_given(self.fitted_.observations(latent_rows(X, self._n_features_out), batch_size))
 
     def reconstruct(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """Observations after a passage through the latent space; shape as `inverse_transform`'s."""
-        return self.inverse_transform(self.transform(X, batch_size=batch_size), batch_size=batch_size)
+        """Observations after a passage through the latent space; shape as `inverse_transform`'s.
+
+        Counts have the size factor of their row.
+        """
+        return self._as_given(self.fitted_.reconstructions(self._rows(X), batch_size))
 
     def score_samples(
         self, X: Any, *, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
@@ -223,7 +228,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             with more than numbers are answered by frames of the columns that were fitted, draws by a list of them.
         """
         seed = draw_seed(self.random_state)
-        rows = self._rows(X)
+        rows = np.asarray(self._rows(X))
         filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
         observed = ~missing(rows)
         if n_samples == 0 or not self._answers_by_frames:
@@ -243,9 +248,10 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
-    def _rows(self, X: Any) -> np.ndarray:
+    def _rows(self, X: Any) -> AnyRows:
         fitted = self.fitted_
         rows = query_rows(self, X, fitted.event_shape, fitted.columns)
         fitted.model.likelihood.check(rows)

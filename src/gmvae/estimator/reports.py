@@ -12,6 +12,7 @@ import numpy as np
 from gmvae.data.record import Dataset, Ids, as_labels
 from gmvae.estimator.attributes import FittedAttributes
 from gmvae.runs.record import versions
+from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class FittedReports(FittedAttributes, ABC):
         return as_frame(distinctions_table(self.fitted_, data), X)
 
     @abstractmethod
-    def _rows(self, X: Any) -> np.ndarray:
+    def _rows(self, X: Any) -> AnyRows:
         """X, validated, as rows (n, *event)."""
 
     def _provenance(self) -> Provenance:
@@ -98,7 +99,7 @@ class FittedReports(FittedAttributes, ABC):
         )
 
 
-def _dataset(X: Any, rows: np.ndarray, names: Any, y: Any, sample_weight: Any) -> Dataset:
+def _dataset(X: Any, rows: AnyRows, names: Any, y: Any, sample_weight: Any) -> Dataset:
     """Rows (n, *event) as a source named X, with labels ``y``, weights, and the index of a frame as ids.
 
     Raises
@@ -111,7 +112,7 @@ def _dataset(X: Any, rows: np.ndarray, names: Any, y: Any, sample_weight: Any) -
         raise ValueError(f"`y` must hold one label for each of {len(rows)} rows; got {len(labels)}: give as many.")
     return Dataset(
         name="X",
-        X=rows.astype(np.uint8) if rows.dtype.kind == "b" else rows,
+        X=np.asarray(rows).astype(np.uint8) if rows.dtype.kind == "b" else rows,
         labels=labels,
         feature_names=None if names is None else tuple(map(str, names)),
         ids=_index(X),

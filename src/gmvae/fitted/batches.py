@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from gmvae.arrays import as_tensor
 from gmvae.device import usual_torch
 from gmvae.domains import Domain, require
+from gmvae.sparse_rows import AnyRows
 
 ACTIVATION_BYTES = {"cpu": 3 * 2**20, "cuda": 2**26}
 """What the widest result of a layer may take for one batch. On a CPU that is so little that caches hold it and that it
@@ -31,7 +32,7 @@ _log = logging.getLogger("gmvae")
 @usual_torch()
 @torch.inference_mode()
 def map_rows(
-    function: Callable[[Tensor], Tensor], rows: np.ndarray, device: torch.device, batch_size: int | None = None
+    function: Callable[[Tensor], Tensor], rows: AnyRows, device: torch.device, batch_size: int | None = None
 ) -> np.ndarray:
     """Results (n, ...) of ``function``, which maps rows (B, *event) on ``device`` one by one, for ``rows`` (n, *event).
 

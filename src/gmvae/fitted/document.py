@@ -54,11 +54,13 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
             raise broken(path, "model", f"`{name}` in it is {_short(document.get(name))}")
     n_features = math.prod(document["event_shape"])
     names, columns = document.get("feature_names_in"), document.get("columns")
+    sizes = document.get("held_out_sizes")
     for name, holds in (
         ("weights", len(document["weights"]) == n_components),
         ("classes", not document.get("classes") or len(document["classes"]) == n_components),
         ("n_features_in", document["n_features_in"] == n_features),
         ("feature_names_in", names is None or len(names) == n_features),
+        ("held_out_sizes", sizes is None or len(sizes) == len(document.get("held_out_log_likelihoods") or [])),
         ("columns", columns is None or len(columns["columns"]) == n_features),
     ):
         if not holds:
@@ -132,6 +134,7 @@ _LAWS: Mapping[str, Law] = {
     "weights": _all(is_number),
     "n_components_effective": is_number,
     "held_out_log_likelihoods": _all(is_number),
+    "held_out_sizes": _all(lambda size: is_number(size) and size > 0.0),
 }
-_OPTIONAL = ("feature_names_in", "classes", "columns", "stability", "held_out_log_likelihoods")
+_OPTIONAL = ("feature_names_in", "classes", "columns", "stability", "held_out_log_likelihoods", "held_out_sizes")
 """Entries that may be null or, in earlier files, missing."""

@@ -21,6 +21,7 @@ from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
+from gmvae.fitted.novelty import surprise
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
@@ -28,6 +29,7 @@ from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
 from gmvae.persistence import ModelFileError, broken
 from gmvae.seeds import seeded
+from gmvae.sparse_rows import AnyRows
 
 N_IMPORTANCE_SAMPLES = 64
 N_IMPUTATION_SAMPLES = 100
@@ -75,6 +77,8 @@ class Fitted:
     held_out_log_likelihoods : ndarray
         Densities of rows held out of the fit, in rising order. Like all facts after ``history`` they are not known
         while a fit goes on.
+    held_out_sizes : ndarray, optional
+        Size factors of these rows, where there are such.
     """
 
     model: GaussianMixtureVAE
@@ -91,6 +95,7 @@ class Fitted:
     weights: np.ndarray = field(default_factory=lambda: np.empty(0))
     n_components_effective: float = math.nan
     held_out_log_likelihoods: np.ndarray = field(default_factory=lambda: np.empty(0))
+    held_out_sizes: np.ndarray | None = None
 
     @property
     def likelihood(self) -> str:
@@ -114,7 +119,7 @@ class Fitted:
     def n_epochs(self) -> int:
         return len(self.history.epochs)
 
-    def rows(self, X: np.ndarray) -> np.ndarray:
+    def rows(self, X: AnyRows) -> np.ndarray | Any:
         """Check an array from a file and return rows (n, *event_shape); flat rows of images pass too.
 
         ValueError if the shape is another than in the fit, or the values are not numeric, not finite or in other units.
@@ -123,23 +128,23 @@ class Fitted:
         self.model.likelihood.check(rows)
         return rows
 
-    def labels(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def labels(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Most probable component of every row, (n,)."""
         return self._log_posterior(rows, lambda log_posterior: log_posterior.argmax(-1), batch_size)
 
-    def proba(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def proba(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """p(z|y) of every row, (n, K), at the means of q(x|y) and q(w|y); float64, so that rows sum to 1."""
         return self._log_posterior(rows, lambda log_posterior: log_posterior.double().softmax(-1), batch_size)
 
-    def log_odds(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def log_odds(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """log [p(z=k|y) / (1 − p(z=k|y))] of every row, (n, K), in float64."""
         return self._log_posterior(rows, log_odds, batch_size)
 
-    def embedding(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def embedding(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(x|y) of every row, (n, D_x)."""
         return self._ask(lambda model, y: model.embed(y), rows, batch_size, prior_of_latents)
 
-    def style(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def style(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(w|y) of every row, (n, D_w)."""
         return self._ask(lambda model, y: model.embed_style(y), rows, batch_size, lambda _: 0.0)
 
@@ -148,8 +153,13 @@ class Fitted:
         dtype, device = self._weight.dtype, self._weight.device
         return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
 
+    def reconstructions(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
+        """Means of p(y|x) at the means of q(x|y), (n, *event), of the size that every row has."""
+        mean = self.observations(self.embedding(rows, batch_size), batch_size)
+        return self.model.likelihood.resized(mean, rows)
+
     def log_evidence(
-        self, rows: np.ndarray, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
+        self, rows: AnyRows, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
     ) -> np.ndarray:
         """Importance-weighted estimate of log p(y) of every row, (n,), in nats; all rows share the same noise."""
         require("n_importance_samples", COUNT, n_importance_samples)
@@ -169,19 +179,25 @@ class Fitted:
         drawn = map_rows(lambda y: model.draw_missing(y, noise, n_samples, generator), rows, device, batch_size)
         return np.ascontiguousarray(np.moveaxis(drawn, 1, 0))
 
-    def novelty_evidence(self, rows: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def novelty_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """The estimate of log p(y) by which rows are novel or not, (n,)."""
         return self.log_evidence(rows, N_NOVELTY_SAMPLES, batch_size)
 
-    def novel(self, rows: np.ndarray, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
-        """Whether the density of every row is below a percentile of those of held-out rows, (n,)."""
+    def novel(self, rows: AnyRows, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
+        """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
         require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
         if not len(self.held_out_log_likelihoods):
             raise ValueError(
                 "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
                 "being fitted or in a file of an earlier version: fit it anew."
             )
-        return self.novelty_evidence(rows, batch_size) < np.percentile(self.held_out_log_likelihoods, below)
+        held_out, own_sizes = self.held_out_log_likelihoods, self.held_out_sizes
+        of_rows = self.novelty_evidence(rows, batch_size)
+        if own_sizes is None:
+            return of_rows < np.percentile(held_out, below)
+        of_held_out = surprise(held_out, own_sizes, held_out, own_sizes)
+        found = surprise(of_rows, self.model.likelihood.sizes(rows), held_out, own_sizes)
+        return found > np.percentile(of_held_out, 100.0 - below)
 
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
@@ -212,6 +228,7 @@ class Fitted:
             "weights": self.weights.tolist(),
             "n_components_effective": self.n_components_effective,
             "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
+            "held_out_sizes": None if self.held_out_sizes is None else self.held_out_sizes.tolist(),
         }
 
     def save(self, path: str | Path) -> None:
@@ -252,6 +269,7 @@ class Fitted:
             weights=np.array(content["weights"]),
             n_components_effective=content["n_components_effective"],
             held_out_log_likelihoods=np.array(content.get("held_out_log_likelihoods") or []),
+            held_out_sizes=None if content.get("held_out_sizes") is None else np.array(content["held_out_sizes"]),
         )
 
     @property
@@ -265,9 +283,7 @@ class Fitted:
         dims = (self.config.latent_dim, self.config.D_w)
         return Noise(*(torch.randn(n_samples, 1, dim, generator=generator).to(self._weight) for dim in dims))
 
-    def _log_posterior(
-        self, rows: np.ndarray, function: Callable[[Tensor], Tensor], batch_size: int | None
-    ) -> np.ndarray:
+    def _log_posterior(self, rows: AnyRows, function: Callable[[Tensor], Tensor], batch_size: int | None) -> np.ndarray:
         """A function of log p(z|y) (B, K) at the means of q(x|y) and q(w|y)."""
 
         def of_prior(model: GaussianMixtureVAE) -> np.ndarray:
@@ -278,7 +294,7 @@ class Fitted:
     def _ask(
         self,
         function: Callable[[GaussianMixtureVAE, Tensor], Tensor],
-        rows: np.ndarray,
+        rows: AnyRows,
         batch_size: int | None,
         of_prior: Callable[[GaussianMixtureVAE], Any],
     ) -> np.ndarray:

@@ -23,6 +23,7 @@ from gmvae.metrics import effective_components, stability
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
+from gmvae.sparse_rows import AnyRows
 from gmvae.training import (
     DivergedError,
     Member,
@@ -72,7 +73,11 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     if previous is not None:
         everything = everything.classes_as(previous.classes)
     observations = everything.counted()
-    likelihood = learned_likelihood(config.likelihood, observations) if before is None else before.likelihood
+    likelihood = (
+        learned_likelihood(config.likelihood, observations, config.size_factors)
+        if before is None
+        else before.likelihood
+    )
     if observations is not everything:
         likelihood.check(everything.y)
     data = TrainingData(observations, likelihood)
@@ -218,6 +223,8 @@ def _best(
         proba[known] = np.eye(config.K)[everything.label[known]]
     weights = proba.mean(0) if everything.weight is None else np.average(proba, axis=0, weights=everything.weight)
     scored = observations.y[np.sort(best.attempt.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
+    densities, sizes = fitted.novelty_evidence(scored).astype(np.float64), fitted.model.likelihood.sizes(scored)
+    order = densities.argsort(kind="stable")
     fitted = replace(
         fitted,
         converged=state.epochs_without_gain >= patience,
@@ -226,7 +233,8 @@ def _best(
         stability=_stability(restarts, observations, config),
         weights=weights,
         n_components_effective=effective_components(weights),
-        held_out_log_likelihoods=np.sort(fitted.novelty_evidence(scored)).astype(np.float64),
+        held_out_log_likelihoods=densities[order],
+        held_out_sizes=None if sizes is None else sizes[order],
     )
     if processes.first:
         warn_if_collapsed(state.history.best, config)
@@ -234,7 +242,7 @@ def _best(
     return Fit(fitted, proba)
 
 
-def _proba(fitted: Fitted, y: np.ndarray, processes: Processes) -> np.ndarray:
+def _proba(fitted: Fitted, y: AnyRows, processes: Processes) -> np.ndarray:
     """p(z|y) of all rows, which several processes divide between them."""
     if not processes.several:
         return fitted.proba(y)

@@ -41,9 +41,12 @@ MAX_CHECKED = 10_000
 _log = logging.getLogger("gmvae")
 
 
-def learned_likelihood(choice: str | Mapping[str, str], observations: Observations) -> Likelihood:
+def learned_likelihood(
+    choice: str | Mapping[str, str], observations: Observations, size_factors: str = "auto"
+) -> Likelihood:
     """The likelihood that is chosen, learned from the observations."""
-    return likelihood_for(choice, observations.y, observations.names, observations.kinds, observations.weight)
+    of_rows = (observations.names, observations.kinds, observations.weight)
+    return likelihood_for(choice, observations.y, *of_rows, size_factors)
 
 
 def split_rows(n_rows: int, fraction: float, seed: int, label: np.ndarray | None = None) -> Split:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from gmvae.arrays import has_missing
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood, two_valued
 from gmvae.likelihoods.categorical import CategoricalLikelihood
+from gmvae.likelihoods.counts import CountLikelihood
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.joint import JointLikelihood
 from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
+from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
 from gmvae.likelihoods.poisson import PoissonLikelihood
+from gmvae.sparse_rows import AnyRows
 
 LIKELIHOODS: Mapping[str, type[Likelihood]] = {**FAMILIES, JointLikelihood.name: JointLikelihood}
 """By the name that is written to files."""
@@ -21,10 +25,11 @@ LIKELIHOODS: Mapping[str, type[Likelihood]] = {**FAMILIES, JointLikelihood.name:
 
 def likelihood_for(
     choice: str | Mapping[str, str],
-    rows: np.ndarray,
+    rows: AnyRows,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
     weights: np.ndarray | None = None,
+    size_factors: str = "auto",
 ) -> Likelihood:
     """Learn a likelihood from the rows of a fit: of one family, or a joint one of several families or with gaps.
 
@@ -40,21 +45,56 @@ def likelihood_for(
         The family of every column of which its type decides, as of categories; None for numbers.
     weights : ndarray of shape (n,), optional
         How much every row counts, above 0; see `Likelihood.learn`.
+    size_factors : str
+        "total", "none", the name of a column, or "auto", which takes totals where all columns are of the negative
+        binomial family and none has gaps.
 
     Raises
     ------
     ValueError
-        If the rows hold values that a family does not have, or a family is chosen for a column that there is not.
+        If the rows hold values that a family does not have, a family is chosen for a column that there is not, or there
+        are to be size factors of columns that are not counts of one family, or have gaps.
     """
     columns = families_of(choice, rows, names, kinds)
+    sized = None if size_factors == "none" else _sized(columns, rows, names, size_factors)
+    if sized is not None:
+        return sized.family.learn_sized(rows, weights, sized.column)
     if len(columns) == 1 and not has_missing(rows) and CategoricalLikelihood.name not in columns:
         return FAMILIES[next(iter(columns))].learn(rows, weights)
     return JointLikelihood.learn_columns(columns, rows, weights)
 
 
+class _Sized(NamedTuple):
+    """The family of rows with size factors, and the column that holds these; None for totals."""
+
+    family: type[CountLikelihood]
+    column: int | None
+
+
+def _sized(
+    columns: Mapping[str, Sequence[int]], rows: AnyRows, names: Sequence[str] | None, size_factors: str
+) -> _Sized | None:
+    """How rows of these families have size factors; None where "auto" takes none."""
+    given = size_factors not in ("auto", "total")
+    column = _index(size_factors, names, rows.shape[1], "size_factors") if given else None
+    families = {name for name, own in columns.items() if {*own} - {column}}
+    (name, *others) = families
+    family = FAMILIES[name]
+    counts = not others and issubclass(family, CountLikelihood) and rows.ndim == 2 and not has_missing(rows)
+    if size_factors == "auto" and not (counts and family is NegativeBinomialLikelihood):
+        return None
+    if not counts or not issubclass(family, CountLikelihood) or rows.shape[1] == (column is not None):
+        found = "missing entries" if has_missing(rows) else f"{', '.join(sorted(families))} columns"
+        raise ValueError(
+            f"`size_factors` must be 'none' unless X is a complete table of counts of one likelihood; got "
+            f"{size_factors!r} for {found}: set `likelihood='negative-binomial'`, or leave `size_factors` out."
+        )
+    return _Sized(family, column)
+
+
 def families_of(
     choice: str | Mapping[str, str],
-    rows: np.ndarray,
+    rows: AnyRows,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
 ) -> dict[str, list[int]]:
@@ -62,7 +102,7 @@ def families_of(
     fixed: list[str | None] = [None] * rows.shape[1] if kinds is None else list(kinds)
     if not isinstance(choice, str):
         for name, family in choice.items():
-            fixed[_index(name, names, rows.shape[1])] = family
+            fixed[_index(name, names, rows.shape[1], "likelihood")] = family
         choice = "auto"
     numbers = [column for column, family in enumerate(fixed) if family is None]
     if numbers:
@@ -72,7 +112,7 @@ def families_of(
     return {name: own for name in FAMILIES if (own := [index for index, each in enumerate(fixed) if each == name])}
 
 
-def _families_of_numbers(choice: str, rows: np.ndarray) -> list[str]:
+def _families_of_numbers(choice: str, rows: AnyRows) -> list[str]:
     """The family of every column of numbers: in a table of several kinds, columns of 0 and 1 are answers."""
     n = rows.shape[1]
     if choice != "auto":
@@ -83,11 +123,11 @@ def _families_of_numbers(choice: str, rows: np.ndarray) -> list[str]:
     return [BernoulliLikelihood.name if answers else first for answers in two_valued(rows)]
 
 
-def _index(name: str, names: Sequence[str] | None, n: int) -> int:
+def _index(name: str, names: Sequence[str] | None, n: int, parameter: str) -> int:
     known = [str(index) for index in range(n)] if names is None else list(names)
     if str(name) not in known:
         shown = ", ".join(known[:12]) + (", …" if n > 12 else "")
-        raise ValueError(f"`likelihood` must name columns of X, {shown}; got {name!r}: name one of them.")
+        raise ValueError(f"`{parameter}` must name columns of X, {shown}; got {name!r}: name one of them.")
     return known.index(str(name))
 
 
@@ -96,10 +136,12 @@ __all__ = [
     "LIKELIHOODS",
     "BernoulliLikelihood",
     "CategoricalLikelihood",
+    "CountLikelihood",
     "Discrete",
     "GaussianLikelihood",
     "JointLikelihood",
     "Likelihood",
+    "NegativeBinomialLikelihood",
     "Observation",
     "PoissonLikelihood",
     "families_of",

@@ -14,6 +14,7 @@ from torch.nn import functional
 from gmvae.arrays import blocks, first_unlike, missing
 from gmvae.distributions import at_least_float32
 from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.sparse_rows import AnyRows
 
 MIN_BLACK_OR_WHITE = 0.1
 """Share of zeros and ones in most columns from which flat rows within [0, 1] count as images."""
@@ -72,7 +73,7 @@ class BernoulliLikelihood(Likelihood):
         self.register_buffer("top_level", torch.tensor(top_level))
 
     @classmethod
-    def suits(cls, rows: np.ndarray) -> bool:
+    def suits(cls, rows: AnyRows) -> bool:
         """Booleans, uint8 images and grey levels within [0, 1].
 
         Images within [0, 1] hold grey levels. Flat rows do where in most columns a tenth or more of the values are
@@ -90,7 +91,7 @@ class BernoulliLikelihood(Likelihood):
         return bool(np.median(extremes[grey]) >= MIN_BLACK_OR_WHITE * len(rows)) and not _are_shares(rows)
 
     @classmethod
-    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         likelihood = cls(255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0)
         first = first_unlike(rows, lambda block: (block >= 0) & (block <= likelihood._highest(rows)) | missing(block))
         if first is not None:
@@ -114,11 +115,11 @@ class BernoulliLikelihood(Likelihood):
         (logits,) = outputs
         return Bernoulli(at_least_float32(logits), event_dims)
 
-    def _highest(self, rows: np.ndarray) -> float:
+    def _highest(self, rows: AnyRows) -> float:
         return float(self.top_level) if rows.dtype == np.uint8 else 1.0
 
 
-def two_valued(rows: np.ndarray) -> np.ndarray:
+def two_valued(rows: AnyRows) -> np.ndarray:
     """Which columns of rows (n, p) hold both 0 and 1, and nothing else but gaps, (p,)."""
     zero, one, other = np.zeros((3, rows.shape[1]), dtype=bool)
     for block in blocks(rows):
@@ -128,10 +129,10 @@ def two_valued(rows: np.ndarray) -> np.ndarray:
     return zero & one & ~other
 
 
-def _within_unit_interval(rows: np.ndarray) -> bool:
+def _within_unit_interval(rows: AnyRows) -> bool:
     return all(bool(((block >= 0) & (block <= 1) | missing(block)).all()) for block in blocks(rows))
 
 
-def _are_shares(rows: np.ndarray) -> bool:
+def _are_shares(rows: AnyRows) -> bool:
     """Whether every row sums to 1."""
     return all(bool((np.abs(block.sum(1, dtype=np.float64) - 1.0) < 1e-3).all()) for block in blocks(rows))

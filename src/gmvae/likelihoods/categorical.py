@@ -13,6 +13,7 @@ from torch import Tensor
 from gmvae.distributions import at_least_float32
 from gmvae.likelihoods.likelihood import Likelihood
 from gmvae.networks import Shape
+from gmvae.sparse_rows import AnyRows
 
 MAX_LEVELS = 10_000
 """Of one column; more are ids or free text."""
@@ -99,7 +100,7 @@ class CategoricalLikelihood(Likelihood):
         self.register_buffer("place", place, persistent=False)
 
     @classmethod
-    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         return cls([int(highest) + 1 for highest in np.nanmax(rows, axis=0)])
 
     @classmethod

@@ -8,9 +8,17 @@ from gmvae.likelihoods.bernoulli import BernoulliLikelihood
 from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.likelihood import Likelihood
+from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
 from gmvae.likelihoods.poisson import PoissonLikelihood
 
 FAMILIES: Mapping[str, type[Likelihood]] = {
-    each.name: each for each in (BernoulliLikelihood, GaussianLikelihood, PoissonLikelihood, CategoricalLikelihood)
+    each.name: each
+    for each in (
+        BernoulliLikelihood,
+        NegativeBinomialLikelihood,
+        GaussianLikelihood,
+        PoissonLikelihood,
+        CategoricalLikelihood,
+    )
 }
 """`gmvae.config` has the same names."""

@@ -15,6 +15,7 @@ from gmvae.distributions import Normal
 from gmvae.likelihoods.columns import completed, moments, rounding_noise
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
 from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.sparse_rows import AnyRows
 
 _N_LOOKED_AT = 10_000
 """Rows of a table, drawn at random, that tell which of its columns were rounded or have heavy tails."""
@@ -54,11 +55,11 @@ class GaussianLikelihood(Likelihood):
         self.tails = tails
 
     @classmethod
-    def suits(cls, rows: np.ndarray) -> bool:
+    def suits(cls, rows: AnyRows) -> bool:
         return True
 
     @classmethod
-    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails."""
         if rows.ndim > 2:
             return cls.from_batches(batches(rows), weights=weights)

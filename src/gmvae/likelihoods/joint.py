@@ -15,6 +15,7 @@ from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
 from gmvae.networks import Shape
+from gmvae.sparse_rows import AnyRows
 
 _RARE = 0.01
 """Indicators of rarer levels are enlarged no further than those of this share."""
@@ -130,12 +131,12 @@ class JointLikelihood(Likelihood):
         return cls({likelihood.name: likelihood}, columns, event_shape, shows_gaps=False)
 
     @classmethod
-    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         raise NotImplementedError("which columns are of which family is for `learn_columns`")
 
     @classmethod
     def learn_columns(
-        cls, columns: Mapping[str, Sequence[int]], rows: np.ndarray, weights: np.ndarray | None = None
+        cls, columns: Mapping[str, Sequence[int]], rows: AnyRows, weights: np.ndarray | None = None
     ) -> JointLikelihood:
         """Learn every family from its own columns of the rows (n, *event) of a fit, which may count by weights.
 

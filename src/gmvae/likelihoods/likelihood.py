@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gmvae.arrays import first_unlike, missing, named
 from gmvae.networks import Shape
+from gmvae.sparse_rows import AnyRows
 
 
 class Discrete(NamedTuple):
@@ -63,13 +64,13 @@ class Likelihood(nn.Module, ABC):
     remedy: ClassVar[str]
 
     @classmethod
-    def suits(cls, rows: np.ndarray) -> bool:
+    def suits(cls, rows: AnyRows) -> bool:
         """Whether ``likelihood="auto"`` may take this family for rows (n, *event)."""
         return False
 
     @classmethod
     @abstractmethod
-    def learn(cls, rows: np.ndarray, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         """Learn from the rows (n, *event) of a fit, which may count by weights (n,) above 0; NaN is a gap.
 
         Means and scales are weighted. What decides how a column is seen, as its levels, range, steps and quartiles, is
@@ -90,7 +91,7 @@ class Likelihood(nn.Module, ABC):
     def valid(self, rows: np.ndarray) -> np.ndarray:
         """Which of the values (n, *event) can be in the units of the fit; those of gaps do not matter."""
 
-    def check(self, rows: np.ndarray) -> None:
+    def check(self, rows: AnyRows) -> None:
         """Raise ``ValueError`` unless rows (n, *event) can be in the units of the fit; NaN is a gap."""
         first = first_unlike(rows, lambda block: self.valid(block) | missing(block))
         if first is not None:
@@ -136,6 +137,14 @@ class Likelihood(nn.Module, ABC):
     def log_volume(self, seen: Tensor) -> Tensor:
         """log |dy / d seen| in nats, shape () or (B,): 0 where densities are not rescaled."""
         return seen.new_zeros(())
+
+    def sizes(self, rows: AnyRows) -> np.ndarray | None:
+        """How much was counted of each of the rows (n, *event), (n,); None without size factors."""
+        return None
+
+    def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
+        """Means (n, *event) in the data's units as they are for observations of the sizes of ``rows``."""
+        return mean
 
     def to_data_units(self, value: Tensor) -> Tensor:
         """Bring values of the distribution (..., *event) to the data's units."""

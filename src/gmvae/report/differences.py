@@ -59,7 +59,7 @@ def differences(
                 means = (inside.mean[k, i], outside.mean[k, i])
                 if np.isnan(means).any():
                     continue
-                counts = columns[d].likelihood == "poisson"
+                counts = columns[d].likelihood in ("poisson", "negative-binomial")
                 found[k].append(_difference(columns[d].name, None, means, effect[k, i], counts, _at(separation[k], d)))
     for d, column in enumerate(columns):
         if column.levels:

@@ -31,7 +31,7 @@ IMPORTANCE_SAMPLES = 256
 
 
 def draw_run(
-    fitted: Fitted, X: NDArray[Any], proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None = None
+    fitted: Fitted, X: NDArray[Any] | Any, proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None = None
 ) -> list[Path]:
     """Draw every figure that fits the observations X (n, *event) as a PNG file, in the order in which to look at them.
 

@@ -13,6 +13,7 @@ from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.report.clusters import Assignment, assignment
 from gmvae.report.plane import MOST_POINTS, Plane, plane
 from gmvae.report.rows import ShownColumn, shown_columns
+from gmvae.sparse_rows import select
 from gmvae.weights_and_labels import UNKNOWN, checked_weights, known_labels
 
 MOST_ROWS = 100_000
@@ -106,7 +107,7 @@ def survey(
         Rows that are looked at, and points of the map.
     """
     kept = _some(len(data.X), most_rows)
-    rows = fitted.rows(data.X if len(kept) == len(data.X) else data.X[kept])
+    rows = fitted.rows(data.X if len(kept) == len(data.X) else select(data.X, kept))
     weight = None if data.weights is None else checked_weights(data.weights, len(data.X))[kept]
     weight = None if weight is None or not weight.any() else weight
     chances = fitted.proba(rows) if proba is None else proba[kept]

@@ -1,0 +1,35 @@
+"""What a model says of the cells of an .h5ad file, written into a copy of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gmvae import formats
+from gmvae.atomic import replacing
+from gmvae.cli.fitted import open_fitted, options_for
+from gmvae.data.options import TableOptions
+from gmvae.runs.folder import model_file
+
+
+def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str) -> None:
+    """Write `source`, an .h5ad file, with clusters, embedding and certainty to ``out``; see `predict_anndata`.
+
+    Raises
+    ------
+    ValueError
+        If the source is no such file, or AnnData is not installed.
+    """
+    if not source.lower().endswith(formats.ANNDATA):
+        raise ValueError(f"SOURCE must be .h5ad where `-o` is; got {source!r}: write a .csv or .parquet table.")
+    try:
+        from anndata import read_h5ad
+    except ImportError as error:
+        raise ValueError("Writing .h5ad must have AnnData installed: pip install 'gmvae[anndata]'.") from error
+    from gmvae.estimator import GMVAE
+    from gmvae.integrations.anndata import predict_anndata
+
+    options = options_for(open_fitted(run, device), table)
+    adata = read_h5ad(source)
+    predict_anndata(GMVAE.load(model_file(run), device=device), adata, layer=options.layer)
+    with replacing(out) as temporary:
+        adata.write_h5ad(temporary)

@@ -1,0 +1,1 @@
+"""Objects of other projects, in and out; each needs an extra."""

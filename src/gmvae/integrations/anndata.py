@@ -1,0 +1,215 @@
+"""AnnData: clusters of cells from raw counts, written into the object, predictions for new cells, and markers.
+
+Install the extra ``gmvae[anndata]``; the object itself is only read and written, so that nothing is imported here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from gmvae.config import Config
+from gmvae.data.annotated import cells_of
+from gmvae.data.variable_genes import N_VARIABLE_GENES
+from gmvae.domains import integer, require
+from gmvae.estimator import GMVAE
+from gmvae.sparse_rows import SparseRows
+
+_COUNTS = "negative-binomial"
+_MOST_CELLS = 500
+"""Cells of a cluster, and of all others, by which markers are judged."""
+_LEAST_FOLD = 0.5
+"""log2 fold change from which a gene differs between two cells."""
+
+
+def fit_anndata(
+    adata: Any,
+    n_components: int | str = 10,
+    *,
+    layer: str | None = None,
+    size_factor_key: str | None = None,
+    n_top_genes: int = N_VARIABLE_GENES,
+    key_added: str = "gmvae",
+    **parameters: Any,
+) -> GMVAE:
+    """Cluster cells by their raw counts, and write clusters, embedding and certainty into the AnnData.
+
+    Parameters
+    ----------
+    adata : AnnData of shape (n_cells, n_genes)
+        In memory or backed. Counts of the genes that ``var["highly_variable"]`` marks are modelled; without that column
+        those of the ``n_top_genes`` genes whose Pearson residuals vary most (Lause, Berens and Kobak 2021).
+    n_components : int or "auto"
+        Number of clusters.
+    layer : str, optional
+        The layer with raw counts; by default ``X`` holds them.
+    size_factor_key : str, optional
+        Column of ``obs`` with the size factors of cells, in any unit; by default their totals over the genes.
+    n_top_genes : int
+        Genes to take where none are marked.
+    key_added : str
+        Name under which results are written: ``obs[key]`` (cluster, categorical), ``obs[key + "_entropy"]`` (nats, 0
+        where certain), ``obs[key + "_novel"]`` (less likely than all but a hundredth of held-out cells of its depth),
+        ``obsm["X_" + key]`` (embedding, latent_dim), ``obsm[key + "_proba"]`` (probabilities, n_components) and
+        ``uns[key]`` (genes and parameters).
+    **parameters
+        Others of `GMVAE`, as ``random_state``; the likelihood is "negative-binomial" unless it is given.
+
+    Returns
+    -------
+    model : GMVAE
+        Fitted; `predict_anndata` and `markers` take it.
+
+    Raises
+    ------
+    ValueError
+        If the layer holds no counts, a cell has none in the genes, or a parameter is outside its domain.
+
+    Examples
+    --------
+    >>> from gmvae import fit_anndata, markers  # doctest: +SKIP
+    >>> model = fit_anndata(adata, 10, layer="counts", random_state=0)  # doctest: +SKIP
+    >>> adata.obs["gmvae"].value_counts()  # doctest: +SKIP
+    >>> markers(model, adata, layer="counts").head()  # doctest: +SKIP
+    """
+    require("n_top_genes", integer(1), n_top_genes)
+    cells, _ = cells_of(adata, layer, None, n_top_genes, size_factor_key)
+    _require_depth(cells, size_factor_key, adata.obs_names)
+    parameters.setdefault("likelihood", _COUNTS)
+    parameters.setdefault("size_factors", "total" if size_factor_key is None else size_factor_key)
+    model = GMVAE(n_components, **parameters).fit(cells)
+    _write(adata, model, cells, key_added)
+    return model
+
+
+def predict_anndata(
+    model: GMVAE,
+    adata: Any,
+    *,
+    layer: str | None = None,
+    key_added: str = "gmvae",
+) -> None:
+    """Write what a fitted model says of new cells into their AnnData, as `fit_anndata` does.
+
+    Parameters
+    ----------
+    model : GMVAE
+        From `fit_anndata`, or loaded from its file.
+    adata : AnnData
+        Genes are found by their names, whatever their order; a column of size factors by that of the fit.
+    layer, key_added : str
+        As in `fit_anndata`.
+
+    Raises
+    ------
+    ValueError
+        If genes of the fit are missing, which are named, or a cell has no counts in them.
+    """
+    cells, sizes = _cells_of_fit(model, adata, layer)
+    _require_depth(cells, sizes, adata.obs_names)
+    _write(adata, model, cells, key_added)
+
+
+def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int | None = 20) -> Any:
+    """Genes that tell clusters apart under the model: by the shares ρ of counts that it gives to the cells.
+
+    Parameters
+    ----------
+    model : GMVAE
+        Fitted to counts of cells.
+    adata : AnnData
+        Cells, as in `predict_anndata`; at most 500 of every cluster, and of all others, are compared.
+    layer : str, optional
+        As in `fit_anndata`.
+    n_genes : int, optional
+        Genes of every cluster, the most telling ones; None gives all.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Columns ``cluster``, ``gene``, ``log2_fold_change`` (of the mean share in the cluster over that in the other
+        cells), ``probability`` (that the share in a cell of the cluster is at least 2**0.5 times that in another cell),
+        ``mean_inside`` and ``mean_outside`` (shares). Genes are in falling order of the probability, then of the fold
+        change. Clusters were found in these cells: this is no test.
+    """
+    import pandas as pd
+
+    cells, sizes = _cells_of_fit(model, adata, layer)
+    genes = [name for name in model.feature_names_in_ if name != sizes]
+    labels = model.predict(cells)
+    random = np.random.default_rng(0)
+    found = []
+    for cluster in range(model.n_components_):
+        inside, outside = (_drawn(np.flatnonzero(which), random) for which in (labels == cluster, labels != cluster))
+        if not len(inside) or not len(outside):
+            continue
+        own, others = (_log2_shares(model, cells, each, sizes) for each in (inside, outside))
+        means = [np.exp2(each).mean(0) for each in (own, others)]
+        fold = np.log2(means[0]) - np.log2(means[1])
+        pairs = own[random.permutation(_MOST_CELLS) % len(own)] - others[random.permutation(_MOST_CELLS) % len(others)]
+        sure = (pairs > _LEAST_FOLD).mean(0)
+        order = np.lexsort((-fold, -sure))[:n_genes]
+        columns = {
+            "cluster": np.full(len(order), str(cluster)),
+            "gene": np.array(genes, dtype=object)[order],
+            "log2_fold_change": fold[order],
+            "probability": sure[order],
+            "mean_inside": means[0][order],
+            "mean_outside": means[1][order],
+        }
+        found.append(pd.DataFrame(columns))
+    return pd.concat(found, ignore_index=True)
+
+
+def _cells_of_fit(model: GMVAE, adata: Any, layer: str | None) -> tuple[SparseRows, str | None]:
+    """Counts of the genes of the fit, and the column of size factors, where it has one."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        raise ValueError("`model` must know its genes, as from `fit_anndata`; it has no names of columns: fit it anew.")
+    given = model.fitted_.config.size_factors
+    sizes = given if given in names else None
+    return cells_of(adata, layer, [name for name in names if name != sizes], size_factor_key=sizes).rows, sizes
+
+
+def _require_depth(cells: SparseRows, sizes: str | None, names: Any) -> None:
+    """ValueError, with the name of the cell, if one has no counts in the genes."""
+    counts = cells.matrix if sizes is None else cells.matrix[:, :-1]
+    empty = np.flatnonzero(np.asarray(counts.sum(1)).ravel() == 0.0)
+    if len(empty):
+        raise ValueError(
+            f"Every cell must have counts in the genes of the model; {len(empty):,} have none, the first of them "
+            f"{names[empty[0]]!r}: filter cells by their counts, or take more genes."
+        )
+
+
+def _write(adata: Any, model: GMVAE, cells: SparseRows, key: str) -> None:
+    import pandas as pd
+
+    proba = model.predict_proba(cells)
+    names = [str(cluster) for cluster in range(proba.shape[1])]
+    adata.obs[key] = pd.Categorical.from_codes(proba.argmax(1), names)
+    adata.obs[f"{key}_entropy"] = -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1)
+    adata.obs[f"{key}_novel"] = model.is_novel(cells)
+    adata.obsm[f"X_{key}"] = model.transform(cells)
+    adata.obsm[f"{key}_proba"] = proba
+    config = model.fitted_.config
+    told = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
+    adata.uns[key] = {
+        "genes": np.array(model.feature_names_in_, dtype=object),
+        "lower_bound": model.lower_bound_,
+        "parameters": {name: value for name, value in told.items() if isinstance(value, int | float | str)},
+    }
+
+
+def _drawn(numbers: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    return np.sort(random.permutation(numbers)[:_MOST_CELLS])
+
+
+def _log2_shares(model: GMVAE, cells: SparseRows, which: np.ndarray, sizes: str | None) -> np.ndarray:
+    """log2 ρ of some cells, (n, genes)."""
+    mean = model.inverse_transform(model.transform(cells.select(which))).astype(np.float64)
+    if sizes is not None:
+        mean = mean[:, [name != sizes for name in model.feature_names_in_]]
+    return np.log2(mean / mean.sum(1, keepdims=True))

@@ -1,0 +1,116 @@
+"""Negative binomial likelihood: counts that vary more than Poisson's, such as reads of genes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gmvae.distributions import at_least_float32, smoothly_bounded
+from gmvae.likelihoods.counts import CountLikelihood, are_counts
+from gmvae.likelihoods.size_factors import SizeFactors
+from gmvae.sparse_rows import AnyRows, SparseRows
+
+LOG_DISPERSION_BOUNDS = (-7.0, 10.0)
+"""Smooth bounds on log θ: from 0.001, where nearly all counts are 0 or huge, to 22,000, a Poisson variable but for
+counts of thousands."""
+_PACE = 5.0
+"""Steps of log θ over those of Adam: from what the moments of all rows say, which hold the differences between
+clusters too, it is farther to θ within them than a weight moves in a fit."""
+
+
+@dataclass(frozen=True)
+class NegativeBinomial:
+    """Independent negative binomial variables over the last ``event_dims`` axes: variance μ + μ²/θ.
+
+    Parameters
+    ----------
+    log_rate : Tensor of shape (..., *event)
+        Log of the expected counts, μ.
+    log_dispersion : Tensor of shape event
+        Log of the inverse dispersion, θ; Poisson is θ → ∞.
+    event_dims : int
+        Number of trailing axes that form one observation.
+    """
+
+    log_rate: Tensor
+    log_dispersion: Tensor
+    event_dims: int = 1
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected counts."""
+        return self.log_rate.exp()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log probability of counts ``value`` (..., *event) in nats; shape (...)."""
+        return self.entry_log_prob(value).flatten(-self.event_dims).sum(-1).to(self.log_rate.dtype)
+
+    def entry_log_prob(self, value: Tensor) -> Tensor:
+        """The same for every entry, (..., *event): in float64, and with the odds μ/θ in log space, as `Poisson`'s."""
+        count, log_theta = value.double(), self.log_dispersion.double()
+        theta, log_odds = log_theta.exp(), self.log_rate.double() - log_theta
+        ways = torch.lgamma(count + theta) - torch.lgamma(theta) - torch.lgamma(count + 1.0)
+        return ways + (count + theta) * functional.logsigmoid(log_odds) - theta * log_odds
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """One count for each entry of ``log_rate``: Poisson, of a rate that is drawn from a gamma distribution."""
+        theta = self.log_dispersion.exp().expand_as(self.log_rate)
+        # The public `torch.distributions.Gamma` takes no generator.
+        drawn = torch._standard_gamma(theta, generator=generator)
+        return torch.poisson(drawn * (self.log_rate - self.log_dispersion).exp(), generator=generator)
+
+
+class NegativeBinomialLikelihood(CountLikelihood):
+    """Counts with one learned inverse dispersion θ for every column; see `CountLikelihood`.
+
+    Parameters
+    ----------
+    raw_dispersion : Tensor of shape event
+        Raw log θ at first, over `_PACE`; the others are those of `CountLikelihood`.
+    """
+
+    name = "negative-binomial"
+    requirement = "hold whole numbers from 0 to 2**53 for a negative binomial likelihood"
+
+    @classmethod
+    def suits(cls, rows: AnyRows) -> bool:
+        """Sparse whole numbers from 0 on."""
+        return isinstance(rows, SparseRows) and bool(are_counts(rows.values).all())
+
+    def __init__(
+        self,
+        shift: Tensor,
+        scale: Tensor,
+        log_mean: Tensor,
+        size_factors: SizeFactors | None,
+        raw_dispersion: Tensor,
+    ) -> None:
+        super().__init__(shift, scale, log_mean, size_factors)
+        self.raw_dispersion = nn.Parameter(raw_dispersion)
+
+    @classmethod
+    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
+        shift, scale, log_mean, size_factors = cls._blank_parts(event_shape, weights)
+        return cls(shift, scale, log_mean, size_factors, torch.ones(log_mean.shape))
+
+    @classmethod
+    def _of(
+        cls, shift: Tensor, scale: Tensor, mean: Tensor, deviation: Tensor, size_factors: SizeFactors | None
+    ) -> Self:
+        """θ begins where the moments of the columns have it, between 0.1 and 100: mean² / (variance - mean)."""
+        excess = (deviation.square() - mean).clamp(min=mean.square() / 100.0)
+        log_theta = (mean.square() / excess).clamp(0.1, 100.0).log()
+        return cls(shift, scale, mean.log(), size_factors, (log_theta / _PACE).float())
+
+    @property
+    def log_dispersion(self) -> Tensor:
+        """log θ of every column."""
+        return smoothly_bounded(_PACE * at_least_float32(self.raw_dispersion), *LOG_DISPERSION_BOUNDS)
+
+    def counts(self, log_rate: Tensor, event_dims: int) -> NegativeBinomial:
+        return NegativeBinomial(log_rate, self.log_dispersion, event_dims)

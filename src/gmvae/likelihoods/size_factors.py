@@ -1,0 +1,134 @@
+"""Size factors of counts: how much was counted of each observation, as reads of a cell or words of a text."""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gmvae.arrays import batches
+from gmvae.networks import Shape
+from gmvae.sparse_rows import AnyRows
+
+_N_QUANTILES = 1001
+"""Of the fit's size factors, of which `sample` draws."""
+
+
+class SizeFactors(nn.Module):
+    """The size factor ℓ of an observation: its total count, or a column of its row, brought to the scale of totals.
+
+    Parameters
+    ----------
+    column : Tensor of int, shape ()
+        Which column of a row holds its size factor; -1 for the total of all columns, which are counts then.
+    unit : Tensor of shape (), float64
+        Counts in one unit of the column: mean total over mean of the column; 1 for totals.
+    quantiles : Tensor of shape (1001,), float64
+        Evenly spaced quantiles of the fit's size factors, in counts.
+    """
+
+    column: Tensor
+    unit: Tensor
+    quantiles: Tensor
+
+    def __init__(self, column: Tensor, unit: Tensor, quantiles: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("column", column)
+        self.register_buffer("unit", unit)
+        self.register_buffer("quantiles", quantiles)
+        self.column_number = None if int(column) < 0 else int(column)
+
+    @classmethod
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None, column: int | None) -> Self:
+        """Learn unit and quantiles from the counts (n, p) of a fit, which may count by weights (n,).
+
+        Raises
+        ------
+        ValueError
+            If a row has no counts.
+        """
+        totals = np.concatenate([part.double().sum(1).numpy() for part in batches(rows)])
+        unit, sizes = 1.0, totals
+        if column is not None:
+            own = np.concatenate([part[:, column].double().numpy() for part in batches(rows)])
+            totals = totals - own
+            unit = float(np.average(totals, weights=weights) / np.average(own, weights=weights))
+            sizes = unit * own
+        _require_counts(totals)
+        order = np.argsort(sizes)
+        shares = np.ones(len(sizes)) if weights is None else weights[order]
+        reached = (shares.cumsum() - 0.5 * shares) / shares.sum()
+        quantiles = np.interp(np.linspace(0.0, 1.0, _N_QUANTILES), reached, sizes[order])
+        number = torch.tensor(-1 if column is None else column)
+        return cls(number, torch.tensor(unit).double(), torch.from_numpy(quantiles))
+
+    def check(self, rows: AnyRows) -> None:
+        """Raise ``ValueError`` unless every row (n, p) has a size above 0."""
+        _require_counts(self.of_rows(rows))
+
+    def of_rows(self, rows: AnyRows) -> np.ndarray:
+        """Size factors (n,) of rows (n, p), in counts."""
+        host = copy.copy(self).cpu()
+        return np.concatenate([host.sizes(part).squeeze(-1).numpy() for part in batches(rows)])
+
+    def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
+        """Expected counts (n, p) of observations of median size, brought to the sizes of rows (n, p)."""
+        sizes = self.of_rows(rows) / float(self.median)
+        return mean * sizes[:, None].astype(mean.dtype)
+
+    @classmethod
+    def blank(cls, column: int) -> Self:
+        """Size factors that have yet to be loaded."""
+        with torch.device("cpu"):
+            number = torch.tensor(column)
+        return cls(number, torch.ones(()).double(), torch.ones(_N_QUANTILES).double())
+
+    @property
+    def median(self) -> Tensor:
+        """Median size factor of the fit, in counts."""
+        return self.quantiles[_N_QUANTILES // 2]
+
+    def counted_shape(self, event_shape: Shape) -> Shape:
+        """Shape of the counts of one observation."""
+        return (event_shape[0] - (self.column_number is not None),)
+
+    def counts(self, y: Tensor) -> Tensor:
+        """The counts (..., G) of observations (..., p)."""
+        if self.column_number is None:
+            return y
+        return torch.cat([y[..., : self.column_number], y[..., self.column_number + 1 :]], -1)
+
+    def sizes(self, y: Tensor) -> Tensor:
+        """Size factors (..., 1) of observations (..., p), in counts and float64."""
+        if self.column_number is None:
+            return y.double().sum(-1, keepdim=True)
+        return self.unit * y[..., self.column_number : self.column_number + 1].double()
+
+    def at_median(self, y: Tensor) -> Tensor:
+        """Counts (..., G) of observations (..., p) as they would be at the median size, in float64."""
+        return self.counts(y).double() * (self.median / self.sizes(y))
+
+    def beside(self, counts: Tensor, sizes: Tensor) -> Tensor:
+        """Observations (..., p) of counts (..., G) and size factors (..., 1)."""
+        if self.column_number is None:
+            return counts
+        own = (sizes / self.unit).to(counts.dtype).expand(*counts.shape[:-1], 1)
+        return torch.cat([counts[..., : self.column_number], own, counts[..., self.column_number :]], -1)
+
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
+        """Size factors (*shape, 1) drawn from those of the fit, in float64."""
+        place = torch.rand((*shape, 1), generator=generator, device=generator.device, dtype=torch.float64)
+        below = (place * (_N_QUANTILES - 1)).floor().long()
+        return torch.lerp(self.quantiles[below], self.quantiles[below + 1], place * (_N_QUANTILES - 1) - below)
+
+
+def _require_counts(sizes: np.ndarray) -> None:
+    empty = np.flatnonzero(~(sizes > 0.0))
+    if len(empty):
+        raise ValueError(
+            f"X must have a count above 0 in every row where there are size factors; got none in row {empty[0]}: drop "
+            "it, or fit with `size_factors='none'`."
+        )
