@@ -67,12 +67,13 @@ class PosteriorGuidance:
         self.consistency = float(config.consistency)
 
     def guided(
-        self, y: Tensor, step: int, part: Part, generator: torch.Generator
+        self, y: Tensor, step: int, generator: torch.Generator, part: Part | None = None
     ) -> tuple[Tensor | None, Guidance | None]:
         """Guided observations and their guidance at a step on observations y (B, *event); steps are counted from 0.
 
         Of those of the whole minibatch they are the part that y is.
         """
+        part = part or Part(len(y), slice(None))
         if self.labelled is not None and (step + 1) % _STEPS_PER_LABEL_STEP == 0:
             rows, target = self._draw(self.labelled, part, generator)
             return rows, Guidance(target, _LABEL_WEIGHT)

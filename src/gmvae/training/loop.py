@@ -156,7 +156,7 @@ class Trainer:
             y, weight, label = self.rows.take(indices[part.own])
             noise = self.model.noise(self.config.n_mc_samples, part.n, self.generator)
             noise = Noise(noise.x[:, part.own], noise.w[:, part.own])
-            guided, guidance = self.guidance.guided(y, step, part, self.generator)
+            guided, guidance = self.guidance.guided(y, step, self.generator, part)
             warm_up = warm_up_weight(progress, self.config.warm_up)
             yield Minibatch(part.n, y, noise, guided, guidance, warm_up, peak * self.schedule(progress), weight, label)
 
