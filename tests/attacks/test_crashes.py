@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from gmvae import GMVAE, persistence
-from gmvae.atomic import alone
+from gmvae.atomic import locked
 from gmvae.cli import app
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs import complete as fitting
@@ -448,12 +448,12 @@ def test_two_that_begin_at_once_do_not_disturb_each_other(
 
 def test_a_lock_is_held_once_and_leaves_nothing(tmp_path: Path) -> None:
     lock = tmp_path / "new" / ".lock"
-    with alone(lock):
-        with pytest.raises(ValueError, match="one process at a time"), alone(lock):
+    with locked(lock):
+        with pytest.raises(ValueError, match="one process at a time"), locked(lock):
             pass
         assert lock.exists()
     assert not lock.exists()
-    with alone(lock):
+    with locked(lock):
         pass
 
 

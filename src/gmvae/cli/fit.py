@@ -126,14 +126,14 @@ def fit(
 
 
 def _document(outcome: FinishedRun) -> dict[str, Any]:
-    from gmvae.report.facts import facts
+    from gmvae.report.summary import summary
 
     return {
         "run": str(outcome.folder.path),
         "model": str(outcome.folder.model),
         "n": len(outcome.data.X),
         "shape": list(outcome.data.X.shape),
-        **facts(outcome.fitted.document),
+        **summary(outcome.fitted.document),
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
         "figures": [str(path) for path in outcome.figures],

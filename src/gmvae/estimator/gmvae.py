@@ -239,7 +239,7 @@ class GMVAE(FittedQueries):
                 resume = resume or (restarted() and folder.config.is_file())
                 if resume:
                     require_begun(folder)
-                with folder.alone():
+                with folder.locked():
                     found = fit_into(
                         folder,
                         observations,

@@ -98,7 +98,7 @@ def fit_together(
                 tasks.append(Task(draw_seed(estimator.random_state), on_epoch=shown))
             else:
                 folder = RunFolder(Path(run_dirs[index]))
-                held.enter_context(folder.alone())
+                held.enter_context(folder.locked())
                 own = replace(config, random_state=estimator.random_state)
                 go_on = (resume or restarted()) and folder.config.is_file()
                 tasks.append(task_in(folder, observations, own, resume=go_on, on_epoch=shown))

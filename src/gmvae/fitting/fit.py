@@ -34,7 +34,7 @@ from gmvae.training import (
     resolve_auto,
     train_together,
 )
-from gmvae.training.processes import ALONE, Processes, join_processes, local_rank
+from gmvae.training.processes import ONE_PROCESS, Processes, join_processes, local_rank
 
 _MAX_SCORED = 1000
 """Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
@@ -98,7 +98,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
         first.state(0, model)  # a run of other data is refused before its start is computed
     together, mine = processes, attempts
     if len(attempts) > 1:
-        together, mine = ALONE, attempts[processes.rank :: processes.size]
+        together, mine = ONE_PROCESS, attempts[processes.rank :: processes.size]
     found: list[Trained] = []
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:

@@ -115,7 +115,7 @@ def go_on(request: FitRequest) -> FinishedRun:
     folder = RunFolder(request.out)
     if not folder.path.is_dir():
         raise ValueError(f"`-o` must be a run that `gmvae fit` began; {request.out} is no folder: drop `--resume`.")
-    with folder.alone():
+    with folder.locked():
         return _go_on(folder, request)
 
 

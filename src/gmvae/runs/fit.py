@@ -88,7 +88,7 @@ def task_in(
     on_epoch: Callable[[Fitted], object] | None = None,
     on_start: Callable[[np.ndarray], object] | None = None,
 ) -> Task:
-    """A fit in a run folder, which the caller holds (`RunFolder.alone`), new or to go on with; see `fit_into`."""
+    """A fit in a run folder, which the caller holds (`RunFolder.locked`), new or to go on with; see `fit_into`."""
     seed = _go_on(folder, config) if resume else _begin(folder, config)
     for written in (folder.path, folder.checkpoints):
         sweep(written)
@@ -105,7 +105,7 @@ def fit_into(
     on_epoch: Callable[[Fitted], object] | None = None,
     on_start: Callable[[np.ndarray], object] | None = None,
 ) -> Fit:
-    """Fit in a run folder, which the caller holds (`RunFolder.alone`), or go on with the fit that is in it.
+    """Fit in a run folder, which the caller holds (`RunFolder.locked`), or go on with the fit that is in it.
 
     `previous` is that of `fitting.fit.fit`, `on_epoch` and `on_start` are those of `Task`.
     ValueError if a new run would replace an earlier one, or a resumed one was started with other parameters or data.

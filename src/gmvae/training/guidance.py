@@ -21,7 +21,7 @@ from gmvae.observations import Observations
 from gmvae.training.adam import adam
 from gmvae.training.augmentation import random_maps, transform
 from gmvae.training.minibatches import Minibatch, Part, Split
-from gmvae.training.processes import ALONE, Processes
+from gmvae.training.processes import ONE_PROCESS, Processes
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps on the starting clusters before the first epoch, and Adam's step size in them."""
@@ -144,7 +144,7 @@ def labelled_rows(rows: Observations, split: Split) -> StartingClusters | None:
 
 
 def maximised(
-    output: Any, minibatch: Minibatch, min_information: float, processes: Processes = ALONE
+    output: Any, minibatch: Minibatch, min_information: float, processes: Processes = ONE_PROCESS
 ) -> tuple[Terms, Tensor]:
     """The terms in what the model gave for a minibatch, and what training maximises; of a stack, for every member.
 

@@ -11,7 +11,7 @@ from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import information
 from gmvae.observations import Observations
 from gmvae.training.minibatches import Split
-from gmvae.training.processes import ALONE, Processes
+from gmvae.training.processes import ONE_PROCESS, Processes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -35,7 +35,7 @@ class HeldOut:
         self.fabric = fabric
 
     @torch.no_grad()
-    def bound(self, processes: Processes = ALONE) -> float:
+    def bound(self, processes: Processes = ONE_PROCESS) -> float:
         """Unmodified bound on log p(y), without labels, in nats per row: the mean by the rows' weights.
 
         Several processes, of which each calls, divide the rows between them.

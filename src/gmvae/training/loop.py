@@ -24,7 +24,7 @@ from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelled_rows, maximised
 from gmvae.training.held_out import HeldOut
 from gmvae.training.minibatches import Minibatch, Part, Split
-from gmvae.training.processes import ALONE, Processes
+from gmvae.training.processes import ONE_PROCESS, Processes
 from gmvae.training.schedule import SCHEDULES, warm_up_weight
 from gmvae.training.state import State, snapshot
 
@@ -70,7 +70,7 @@ class Trainer:
         start: StartingClusters | None = None,
         continues: bool = False,
         on_pretraining: Callable[[str], AbstractContextManager[object]] = nullcontext,
-        processes: Processes = ALONE,
+        processes: Processes = ONE_PROCESS,
     ) -> None:
         self.processes = processes
         self.model = model = _normalised_over(processes, model, fabric.device)
