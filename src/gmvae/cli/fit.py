@@ -34,7 +34,7 @@ from gmvae.cli.table_options import reads_table
 from gmvae.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from gmvae.runs.complete import FinishedRun
+    from gmvae.runs.fit_source import FinishedRun
 
 
 @app.command(
@@ -108,12 +108,12 @@ def fit(
             show_json(describe(out))
         return
 
-    from gmvae.runs.complete import FitRequest, fit_anew, go_on
+    from gmvae.runs.fit_source import FitRequest, fit_new_run, resume_run
 
     table = table._replace(weights=weights, partial_labels=partial_labels)
     request = FitRequest(source, labels, data_home, out, chosen, table, (lambda _: None) if quiet else note, report)
     try:
-        outcome = go_on(request) if resume else fit_anew(request)
+        outcome = resume_run(request) if resume else fit_new_run(request)
     except KeyboardInterrupt as signal:
         for said in getattr(signal, "__notes__", []):
             interrupted(signal, f"Interrupted; {said}")

@@ -14,7 +14,7 @@ from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.runs.fit import task_in
+from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
 from gmvae.training.processes import processes_here, restarted

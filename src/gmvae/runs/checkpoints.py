@@ -89,7 +89,7 @@ def task_in(
     on_start: Callable[[np.ndarray], object] | None = None,
 ) -> Task:
     """A fit in a run folder, which the caller holds (`RunFolder.locked`), new or to go on with; see `fit_into`."""
-    seed = _go_on(folder, config) if resume else _begin(folder, config)
+    seed = _resumed_seed(folder, config) if resume else _begin(folder, config)
     for written in (folder.path, folder.checkpoints):
         sweep(written)
     return Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
@@ -137,7 +137,7 @@ def require_begun(folder: RunFolder) -> None:
         )
 
 
-def _go_on(folder: RunFolder, config: Config) -> int:
+def _resumed_seed(folder: RunFolder, config: Config) -> int:
     """Return the seed of a run to resume; ValueError if it was started with other parameters, or never."""
     require_begun(folder)
     try:
