@@ -18,9 +18,10 @@ from workloads import Workload
 
 from gmvae import GMVAE
 from gmvae.arrays import as_tensor
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import BernoulliLikelihood, GaussianLikelihood
-from gmvae.model import GaussianMixtureVAE, Noise, build
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import lower_bound
 from gmvae.observations import Observations
 from gmvae.presets import preset

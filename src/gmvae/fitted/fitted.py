@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gmvae import persistence
 from gmvae.arrays import has_missing, without_values
+from gmvae.build import rebuild
 from gmvae.config import Config
 from gmvae.data.columns import Columns
 from gmvae.device import device_for, usual_torch
@@ -24,7 +25,7 @@ from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.novelty import surprise
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
-from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
+from gmvae.model import GaussianMixtureVAE, Noise, log_odds
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
 from gmvae.persistence import ModelFileError, broken
