@@ -30,8 +30,7 @@ from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator.inputs import query_rows
 from gmvae.fitted.fitted import ambiguous
-from gmvae.fitting import fit as fitting
-from gmvae.fitting import restarts
+from gmvae.fitting import restarts, selection
 from gmvae.likelihoods import BernoulliLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.observations import shaped_as_fitted
@@ -504,7 +503,7 @@ def test_held_out_densities_are_of_rows_held_out(validation_fraction: float, mon
     splits: list[Any] = []
     split_rows = restarts.split_rows
     monkeypatch.setattr(restarts, "split_rows", lambda *given: splits.append(split_rows(*given)) or splits[-1])
-    monkeypatch.setattr(fitting, "_MAX_SCORED", 12)
+    monkeypatch.setattr(selection, "_MAX_SCORED", 12)
     X = whole_numbers()
     fitted = small(validation_fraction=validation_fraction, precision="64-true").fit(X)
     (split,) = splits

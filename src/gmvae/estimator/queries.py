@@ -16,7 +16,7 @@ from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.estimator.reports import FittedReports
 from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
 from gmvae.fitted.sampling import Components
-from gmvae.fitting.fit import Fit
+from gmvae.fitting.selection import Fit
 from gmvae.seeds import draw_seed
 from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights

@@ -15,8 +15,9 @@ from gmvae.config import Config
 from gmvae.data.writers import write_table
 from gmvae.fitted.document import parameters
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.fit import Fit, fit
+from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
+from gmvae.fitting.selection import Fit
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.persistence import broken

@@ -17,8 +17,9 @@ from gmvae.data.options import TableOptions
 from gmvae.data.writers import write_table
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.fit import Fit, fit
+from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
+from gmvae.fitting.selection import Fit
 from gmvae.metrics import Scores, evaluate
 from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
