@@ -68,7 +68,7 @@ def best_of(
         proba[known] = np.eye(config.K)[all_rows.label[known]]
     weights = proba.mean(0) if all_rows.weight is None else np.average(proba, axis=0, weights=all_rows.weight)
     scored = observations.y[np.sort(best.attempt.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
-    densities, sizes = fitted.novelty_evidence(scored).astype(np.float64), fitted.model.likelihood.sizes(scored)
+    densities, sizes = fitted.novelty_log_evidence(scored).astype(np.float64), fitted.model.likelihood.sizes(scored)
     order = densities.argsort(kind="stable")
     fitted = replace(
         fitted,
