@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gmvae.config import Config, steps_for
-from gmvae.device import device_for, usual_torch
+from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
 from gmvae.fitting.selection import Fit, best_of, so_far
@@ -29,7 +29,7 @@ from gmvae.training.processes import ONE_PROCESS, Processes, join_processes, loc
 _log = logging.getLogger("gmvae")
 
 
-@usual_torch()
+@torch_defaults()
 def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 
