@@ -33,7 +33,7 @@ INTEGERS = [
 POSITIVE = ["learning_rate"]
 NON_NEGATIVE = ["min_information", "tol"]
 CHOICES = {
-    "likelihood": ("auto", "bernoulli", "gaussian", "poisson", "categorical"),
+    "likelihood": ("auto", "bernoulli", "negative-binomial", "gaussian", "hurdle", "poisson", "categorical"),
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
     "init": ("auto", "neighbours", "kmeans", "gmm", "random"),
@@ -100,6 +100,13 @@ def test_sizes_are_integers_or_auto(name: str) -> None:
     assert [getattr(Config(**{name: good}), name) for good in (1, 7, "auto")] == [1, 7, "auto"]
     for bad in (0, -1, 1.5, "2", None, True):
         assert refusal(**{name: bad}) == f"`{name}` must be an integer of at least 1 or 'auto'; got {bad!r}."
+
+
+def test_size_factors_are_a_word_or_the_name_of_a_column() -> None:
+    assert [Config(size_factors=good).size_factors for good in ("auto", "none", "depth")] == ["auto", "none", "depth"]
+    for bad in ("", 0, None, True):
+        said = f"`size_factors` must be 'auto', 'total', 'none' or the name of a column; got {bad!r}."
+        assert refusal(size_factors=bad) == said
 
 
 def test_max_grad_norm_may_be_none() -> None:
@@ -190,6 +197,7 @@ def test_every_field_has_been_tried_above() -> None:
         "style_dim",
         "max_iter",
         "n_iter_no_change",
+        "size_factors",
         "max_grad_norm",
         "validation_fraction",
         "warm_up",

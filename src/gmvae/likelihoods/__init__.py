@@ -13,6 +13,7 @@ from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.counts import CountLikelihood
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
+from gmvae.likelihoods.hurdle import HurdleLikelihood, mostly_repeated
 from gmvae.likelihoods.joint import JointLikelihood
 from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
 from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
@@ -107,7 +108,14 @@ def families_of(
     numbers = [column for column, family in enumerate(fixed) if family is None]
     if numbers:
         of_numbers = rows if len(numbers) == len(fixed) else rows[:, numbers]
-        for column, family in zip(numbers, _families_of_numbers(choice, of_numbers), strict=True):
+        found = _families_of_numbers(choice, of_numbers)
+        if choice == "auto" and len(numbers) < len(fixed) and GaussianLikelihood.name in found:
+            repeated = mostly_repeated(of_numbers)
+            normal = np.array(found) == GaussianLikelihood.name
+            found = [
+                HurdleLikelihood.name if each else name for name, each in zip(found, normal & repeated, strict=True)
+            ]
+        for column, family in zip(numbers, found, strict=True):
             fixed[column] = family
     return {name: own for name in FAMILIES if (own := [index for index, each in enumerate(fixed) if each == name])}
 
@@ -139,6 +147,7 @@ __all__ = [
     "CountLikelihood",
     "Discrete",
     "GaussianLikelihood",
+    "HurdleLikelihood",
     "JointLikelihood",
     "Likelihood",
     "NegativeBinomialLikelihood",
