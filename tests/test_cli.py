@@ -137,6 +137,17 @@ print(sorted(heavy & set(sys.modules)))
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_threads_are_set_before_pytorch_is_loaded():
+    program = (
+        "import sys; sys.argv = ['gmvae', '--threads', '3', 'data']\n"
+        "from gmvae.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "import torch; print(torch.get_num_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "3"
+
+
 def test_the_module_runs_and_tells_its_version():
     done = subprocess.run([sys.executable, "-m", "gmvae", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == "gmvae 0.1.0\n"
