@@ -33,9 +33,10 @@ from torch import Tensor
 
 from gmvae import GMVAE, fit_together, preset
 from gmvae.atomic import write_text
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import LIKELIHOODS
-from gmvae.model import GaussianMixtureVAE, Noise, build
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import lower_bound
 from gmvae.paper import figure6, mnist
 from gmvae.paper.provenance import provenance

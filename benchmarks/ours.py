@@ -18,9 +18,10 @@ from workloads import Workload
 
 from gmvae import GMVAE
 from gmvae.arrays import as_tensor
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import BernoulliLikelihood, GaussianLikelihood
-from gmvae.model import GaussianMixtureVAE, Noise, build
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import lower_bound
 from gmvae.observations import Observations
 from gmvae.presets import preset
@@ -102,7 +103,7 @@ def _minibatches(trainer: Trainer) -> Iterator[Minibatch]:
 
 def loss(trainer: Trainer, n_rows: int, noise: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """What training minimises for the first rows, in the units that the networks see, and the rows in those units."""
-    model, y = trainer.model, trainer.rows.take(torch.arange(n_rows)).y
+    model, y = trainer.model, trainer.observations.take(torch.arange(n_rows)).y
     cost = -lower_bound(trainer.model(y, Noise(*noise)), trainer.config.min_information)
     seen = model.standardised(y)
     return cost - model.likelihood.log_volume(seen).mean(), seen

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from gmvae import GMVAE, TrainingWarning
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import LIKELIHOODS
-from gmvae.model import GaussianMixtureVAE, build
+from gmvae.model import GaussianMixtureVAE
 from gmvae.training import auto, compilation, resolve_auto
 from gmvae.training.compilation import compiler_for
 

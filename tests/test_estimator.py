@@ -29,9 +29,8 @@ from gmvae.config import Config
 from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator.inputs import query_rows
-from gmvae.fitted.fitted import ambiguous
-from gmvae.fitting import fit as fitting
-from gmvae.fitting import restarts
+from gmvae.fitted.novelty import is_ambiguous
+from gmvae.fitting import restarts, selection
 from gmvae.likelihoods import BernoulliLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.observations import shaped_as_fitted
@@ -495,7 +494,7 @@ def test_ambiguous_is_entropy_above_a_threshold(fitted: GMVAE, X: NDArray[Any]) 
         assert np.array_equal(fitted.is_ambiguous(X, above), entropy > above)
     assert np.array_equal(fitted.is_ambiguous(X), entropy > 0.5)
     certain, torn, torn_less = np.eye(3)[:1], np.array([[0.79, 0.21, 0.0]]), np.array([[0.81, 0.19, 0.0]])
-    found = [ambiguous(chances).tolist() for chances in (certain, torn, torn_less)]
+    found = [is_ambiguous(chances).tolist() for chances in (certain, torn, torn_less)]
     assert found == [[False], [True], [False]], "the default lies between 79 and 81 percent"
 
 
@@ -504,7 +503,7 @@ def test_held_out_densities_are_of_rows_held_out(validation_fraction: float, mon
     splits: list[Any] = []
     split_rows = restarts.split_rows
     monkeypatch.setattr(restarts, "split_rows", lambda *given: splits.append(split_rows(*given)) or splits[-1])
-    monkeypatch.setattr(fitting, "_MAX_SCORED", 12)
+    monkeypatch.setattr(selection, "_MAX_SCORED", 12)
     X = whole_numbers()
     fitted = small(validation_fraction=validation_fraction, precision="64-true").fit(X)
     (split,) = splits

@@ -14,6 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from gmvae import GMVAE
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.estimator.frames import TableWarning
 from gmvae.fitting.starts import TrainingData, split_rows
@@ -27,7 +28,7 @@ from gmvae.likelihoods import (
     likelihood_for,
 )
 from gmvae.likelihoods.categorical import Categorical
-from gmvae.model import GaussianMixtureVAE, Noise, build
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.observations import Observations
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -13,9 +13,9 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import BernoulliLikelihood
-from gmvae.model import build
 from gmvae.objective import Guidance
 from gmvae.observations import Observations
 from gmvae.training import StartingClusters, augmentation

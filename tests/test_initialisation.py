@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import optimize, sparse
 from sklearn.datasets import load_digits, make_moons
 
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.fitting.starts import TrainingData
@@ -21,7 +22,6 @@ from gmvae.initialisation.features import oriented_gradients
 from gmvae.initialisation.graph import N_NEIGHBOURS, distinct_rows, modularity, neighbour_clusters, neighbour_graph
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
-from gmvae.model import build
 from gmvae.observations import Observations
 from gmvae.seeds import seeded
 

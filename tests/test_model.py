@@ -17,11 +17,12 @@ from scipy import special, stats
 from torch import Tensor, nn
 
 import gmvae.model
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.distributions import LOG_SCALE_BOUNDS, bounded_log_scale
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import BernoulliLikelihood, GaussianLikelihood
-from gmvae.model import GaussianMixtureVAE, Noise, build
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import lower_bound
 from gmvae.recognition import Recognition
 

@@ -12,10 +12,11 @@ from scipy import special, stats
 from torch import nn
 from torch.nn import functional
 
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.distributions import Mixture, Normal, reparameterise
 from gmvae.likelihoods import LIKELIHOODS
-from gmvae.model import GaussianMixtureVAE, Noise, build
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from gmvae.objective import CONDITIONAL_PRIORS, latent_terms, lower_bound, paper_conditional_prior
 from gmvae.presets import PRESETS, preset

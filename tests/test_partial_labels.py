@@ -14,12 +14,12 @@ from scipy import stats
 from sklearn.datasets import make_blobs
 
 from gmvae import GMVAE
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.distributions import Mixture, Normal, reparameterise
 from gmvae.fitting.labels import named_clusters
 from gmvae.fitting.starts import split_rows
 from gmvae.likelihoods import GaussianLikelihood
-from gmvae.model import build
 from gmvae.objective import CONDITIONAL_PRIORS, latent_terms
 from gmvae.observations import Observations
 from gmvae.training import Split, StartingClusters

@@ -255,7 +255,7 @@ def test_the_grid_of_the_style_holds_decoded_means(of_images):
     first, second = grid.directions
     w = np.zeros(fitted.config.D_w)
     w[first], w[second] = -1.0, 2.0
-    expected = fitted.observations(fitted.components(w).means)
+    expected = fitted.decode(fitted.components(w).means)
     np.testing.assert_allclose(grid.means[:, 4, 1], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(grid.deviations, np.sort(fitted.style(data.X).std(0))[::-1][:2])
 
@@ -263,7 +263,7 @@ def test_the_grid_of_the_style_holds_decoded_means(of_images):
 def test_grey_levels_of_the_model_are_those_of_the_data():
     X = np.repeat([40, 200], 30)[:, None, None, None].astype(np.uint8) + np.zeros((60, 1, 5, 4), np.uint8)
     fitted = GMVAE(2, **(SMALL | {"max_iter": 40})).fit(X).fitted_
-    decoded = fitted.observations(fitted.components().means).mean(axis=(1, 2, 3))  # within 0 and 1
+    decoded = fitted.decode(fitted.components().means).mean(axis=(1, 2, 3))  # within 0 and 1
     for data, unit in ((Dataset("grey", X), 255), (Dataset("grey", X / 255), 1)):
         seen = survey(fitted, data)
         grid = style_grid(seen)

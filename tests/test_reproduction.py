@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from gmvae.atomic import alone, write_text
+from gmvae.atomic import locked, write_text
 from gmvae.cli import app
 from gmvae.cli.reproduce import ITEMS as NAMES
 from gmvae.data import Dataset, arcs
@@ -210,7 +210,7 @@ def test_table_1_and_figure_4_show_what_is_finished(tmp_path: Path, data_home: P
 
 def test_one_process_at_a_time_spends_a_budget(tmp_path: Path) -> None:
     scope = Scope(tmp_path, "quick")
-    with alone(scope.runs / ".budget.lock"), pytest.raises(ValueError, match="written by one process at a time"):
+    with locked(scope.runs / ".budget.lock"), pytest.raises(ValueError, match="written by one process at a time"):
         spend(["fig1"], scope, 1.0)
 
 

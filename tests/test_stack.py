@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 import gmvae.objective
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import BernoulliLikelihood
-from gmvae.model import build
 from gmvae.objective import Terms, latent_terms
 from gmvae.observations import Observations
 from gmvae.training import (

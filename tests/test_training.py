@@ -29,12 +29,13 @@ import gmvae.fitting.starts
 import gmvae.objective
 from gmvae import GMVAE, CollapseWarning, DivergedError, TrainingWarning, metrics, persistence
 from gmvae.atomic import replacing
+from gmvae.build import build
 from gmvae.config import Config, Precision
 from gmvae.device import device_for
 from gmvae.fitting.warn import warn_if_collapsed
 from gmvae.history import Epoch, History
 from gmvae.likelihoods import BernoulliLikelihood
-from gmvae.model import GaussianMixtureVAE, Noise, build
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.observations import Observations

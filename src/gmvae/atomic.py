@@ -71,7 +71,7 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def locked(lock: Path) -> Iterator[None]:
     """Hold the file ``lock`` for the block; a process that dies holds it no longer.
 
     A file system that knows no locks keeps nobody out.
@@ -82,7 +82,7 @@ def alone(lock: Path) -> Iterator[None]:
         If another process, or another thread, holds it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    while not _is_at(file := _locked(lock), lock):  # its last holder has just taken the name away
+    while not _is_at(file := _open_locked(lock), lock):  # its last holder has just taken the name away
         file.close()
     try:
         yield
@@ -92,7 +92,7 @@ def alone(lock: Path) -> Iterator[None]:
         file.close()
 
 
-def _locked(lock: Path) -> IO[bytes]:
+def _open_locked(lock: Path) -> IO[bytes]:
     file = lock.open("ab")
     try:
         if sys.platform == "win32":

@@ -6,19 +6,16 @@ Observations y are in the data's own units; what the networks see of them, "seen
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gmvae import networks, objective
-from gmvae.config import Config
+from gmvae import objective
 from gmvae.distributions import reparameterise
-from gmvae.generative import Generative, MixturePrior, ObservationModel
-from gmvae.likelihoods import LIKELIHOODS, Likelihood, Observation
+from gmvae.generative import Generative
+from gmvae.likelihoods import Likelihood, Observation
 from gmvae.objective import GuidedTerms, Terms
 from gmvae.recognition import Posterior, Recognition
 
@@ -194,40 +191,6 @@ class GaussianMixtureVAE(nn.Module):
         return self.likelihood.log_prob(self.observation(x), y, seen)
 
 
-def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -> GaussianMixtureVAE:
-    """Make the model for observations of ``event_shape``; weights come from the global generator.
-
-    Trunks of the user's own are copied with their weights, so that training leaves the user's modules as they are.
-    """
-    seen, decoded = likelihood.seen_shape(event_shape), likelihood.decoded_shape(event_shape)
-    if isinstance(config.network, str):
-        architecture = networks.architecture(config.network, config.hidden_layer_sizes, config.batch_norm, event_shape)
-        trunks = architecture.build(seen, config.latent_dim, likelihood.n_outputs, decoded)
-        mixture_width = architecture.mixture_width
-    else:
-        # Copied together, so that layers which the two share stay shared.
-        trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
-        networks.check(trunks, seen, config.latent_dim, likelihood.n_outputs, decoded)
-        mixture_width = config.hidden_layer_sizes[-1]
-    width = networks.output_width(trunks.encoder, seen)
-    return GaussianMixtureVAE(
-        Generative(
-            MixturePrior(
-                config.K,
-                config.latent_dim,
-                config.D_w,
-                mixture_width,
-                learned_weights=config.component_weights == "learned",
-            ),
-            ObservationModel(trunks.decoder),
-            config.D_w,
-        ),
-        Recognition(trunks.encoder, width, config.latent_dim, config.D_w),
-        likelihood,
-        config.bound,
-    )
-
-
 def log_odds(log_posterior: Tensor) -> Tensor:
     """log [p(z=k|y) / (1 − p(z=k|y))] of log p(z|y) (B, K): it tells rows apart whose probabilities round to 1."""
     log_posterior = log_posterior.double()
@@ -236,43 +199,3 @@ def log_odds(log_posterior: Tensor) -> Tensor:
     at_most_half = log_posterior.clamp(max=-math.log(2.0))
     odds = at_most_half - torch.log1p(-at_most_half.exp())
     return odds.scatter(-1, best, log_posterior.gather(-1, best) - others)
-
-
-class MisfitError(ValueError):
-    """Weights are not those of the model they are meant for."""
-
-
-def rebuild(
-    config: Config, event_shape: networks.Shape, likelihood: str, weights: Mapping[str, Tensor]
-) -> GaussianMixtureVAE:
-    """Make the model that has these weights, those of its likelihood among them.
-
-    Raises
-    ------
-    MisfitError
-        If a tensor is missing, left over or of another shape or kind; no memory is taken for such a model.
-    """
-    if len(config.hidden_layer_sizes) > len(weights):
-        raise MisfitError(f"{len(config.hidden_layer_sizes)} hidden layers cannot come from {len(weights)} tensors")
-
-    learned = {name.removeprefix("units."): tensor for name, tensor in weights.items() if name.startswith("units.")}
-
-    def built() -> GaussianMixtureVAE:
-        return build(config, event_shape, LIKELIHOODS[likelihood].blank(event_shape, learned))
-
-    try:
-        with torch.device("meta"):
-            wanted = built().state_dict()
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise MisfitError(f"a model of such sizes cannot be made: {str(error).splitlines()[0]}") from error
-    for name in [*wanted, *weights]:
-        if name not in weights or name not in wanted:
-            raise MisfitError(f"{name} is {'missing' if name in wanted else 'left over'}")
-        if weights[name].shape != wanted[name].shape or not torch.can_cast(weights[name].dtype, wanted[name].dtype):
-            ours, theirs = (f"shape {tuple(t.shape)} and type {t.dtype}" for t in (wanted[name], weights[name]))
-            raise MisfitError(f"{name} must have {ours}, not {theirs}")
-    model = built()
-    if config.precision == "64-true":
-        model.double()
-    model.load_state_dict(weights)
-    return model

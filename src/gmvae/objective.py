@@ -156,15 +156,15 @@ class Guidance(NamedTuple):
     target: Tensor | None
     weight: float
 
-    def cost(self, given: GuidedTerms, sample_weight: Tensor | None = None) -> Tensor:
+    def cost(self, output: GuidedTerms, sample_weight: Tensor | None = None) -> Tensor:
         """Weighted cross-entropy of the guided posteriors to their target, the mean over the minibatch.
 
         ``sample_weight`` (B,), of the minibatch's observations, counts where these are the target; a target of its own
         is of rows that were drawn by their weights.
         """
         if self.target is not None:
-            return -self.weight * (self.target * given.guided).sum(-1).mean(-1)
-        return -self.weight * weighted_mean((sharpened(given.log_posterior) * given.guided).sum(-1), sample_weight)
+            return -self.weight * (self.target * output.guided).sum(-1).mean(-1)
+        return -self.weight * weighted_mean((sharpened(output.log_posterior) * output.guided).sum(-1), sample_weight)
 
 
 def sharpened(log_posterior: Tensor) -> Tensor:

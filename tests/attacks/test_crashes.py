@@ -24,11 +24,11 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from gmvae import GMVAE, persistence
-from gmvae.atomic import alone
+from gmvae.atomic import locked
 from gmvae.cli import app
 from gmvae.fitted.fitted import Fitted
-from gmvae.runs import complete as fitting
-from gmvae.runs.fit import Checkpoints
+from gmvae.runs import fit_source as fitting
+from gmvae.runs.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills and forks processes")
 PATIENCE = 120
@@ -39,7 +39,7 @@ def start() -> Callable[..., BaseProcess]:
     """Start a function of `victim` in a process of its own, forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
     # Names that are found without this folder on the path, which the server does not have.
-    context.set_forkserver_preload(["gmvae.runs.complete", "gmvae.fitting.fit", "gmvae.runs.fit"])
+    context.set_forkserver_preload(["gmvae.runs.fit_source", "gmvae.fitting.fit", "gmvae.runs.checkpoints"])
 
     def started(function: Callable[..., None], *arguments: object) -> BaseProcess:
         process = context.Process(target=function, args=arguments)
@@ -448,12 +448,12 @@ def test_two_that_begin_at_once_do_not_disturb_each_other(
 
 def test_a_lock_is_held_once_and_leaves_nothing(tmp_path: Path) -> None:
     lock = tmp_path / "new" / ".lock"
-    with alone(lock):
-        with pytest.raises(ValueError, match="one process at a time"), alone(lock):
+    with locked(lock):
+        with pytest.raises(ValueError, match="one process at a time"), locked(lock):
             pass
         assert lock.exists()
     assert not lock.exists()
-    with alone(lock):
+    with locked(lock):
         pass
 
 

@@ -496,7 +496,7 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "X.npy", points())
     small = ["-k", 3, "--epochs", 2, "--set", "hidden_layer_sizes=8", "--set", "latent_dim=2", "--set", "init=random"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gmvae.runs.complete.draw_run", lambda *_: [])
+        patch.setattr("gmvae.runs.fit_source.draw_run", lambda *_: [])
         patch.setattr("gmvae.runs.folder.RunFolder.finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         assert cli("fit", folder / "X.npy", "-o", folder / "run", "-q", *small).exit_code == 130
     return folder
@@ -536,7 +536,7 @@ def ask_everything(run: Path, data: Path) -> Iterator[Any]:
 def test_a_pickle_in_place_of_a_file_is_not_run(
     file: str, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
-    monkeypatch.setattr("gmvae.runs.complete.draw_run", lambda *_: [])
+    monkeypatch.setattr("gmvae.runs.fit_source.draw_run", lambda *_: [])
     trace, n = tmp_path / "trace", 0
     pickle.loads(pickle.dumps(Planted(tmp_path / "sign")))
     assert (tmp_path / "sign").exists(), "the pickle would leave a trace"
@@ -561,7 +561,7 @@ def test_a_pickle_in_place_of_a_file_is_not_run(
 def test_a_run_folder_with_a_damaged_file_is_answered(
     file: str, n: int, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
-    monkeypatch.setattr("gmvae.runs.complete.draw_run", lambda *_: [])
+    monkeypatch.setattr("gmvae.runs.fit_source.draw_run", lambda *_: [])
     rng = random.Random(zlib.crc32(file.encode()) + n)
     content = (whole_run / "run" / file).read_bytes()
     for index in range(n):

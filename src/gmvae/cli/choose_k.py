@@ -90,7 +90,7 @@ def choose_k(
     say = (lambda _: None) if quiet else note
     reading = {"labels": labels, "data_home": data_home, "table": table}
     try:
-        outcome = choose(source, asked, chosen, **reading, out=out, n_fits=n_fits, tell=_Clock(say).tell, say=say)
+        outcome = choose(source, asked, chosen, **reading, out=out, n_fits=n_fits, on_step=_Clock(say).tell, tell=say)
     except KeyboardInterrupt as signal:
         interrupted(signal, "Interrupted; the same command goes on from here.")
     show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits, table)

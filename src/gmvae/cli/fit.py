@@ -34,7 +34,7 @@ from gmvae.cli.table_options import reads_table
 from gmvae.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from gmvae.runs.complete import FinishedRun
+    from gmvae.runs.fit_source import FinishedRun
 
 
 @app.command(
@@ -108,12 +108,12 @@ def fit(
             show_json(describe(out))
         return
 
-    from gmvae.runs.complete import FitRequest, fit_anew, go_on
+    from gmvae.runs.fit_source import FitRequest, fit_new_run, resume_run
 
     table = table._replace(weights=weights, partial_labels=partial_labels)
     request = FitRequest(source, labels, data_home, out, chosen, table, (lambda _: None) if quiet else note, report)
     try:
-        outcome = go_on(request) if resume else fit_anew(request)
+        outcome = resume_run(request) if resume else fit_new_run(request)
     except KeyboardInterrupt as signal:
         for said in getattr(signal, "__notes__", []):
             interrupted(signal, f"Interrupted; {said}")
@@ -126,14 +126,14 @@ def fit(
 
 
 def _document(outcome: FinishedRun) -> dict[str, Any]:
-    from gmvae.report.facts import facts
+    from gmvae.report.summary import summary
 
     return {
         "run": str(outcome.folder.path),
         "model": str(outcome.folder.model),
         "n": len(outcome.data.X),
         "shape": list(outcome.data.X.shape),
-        **facts(outcome.fitted.document),
+        **summary(outcome.fitted.document),
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
         "figures": [str(path) for path in outcome.figures],

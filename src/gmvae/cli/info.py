@@ -64,11 +64,11 @@ def _epochs(history: Path) -> list[float]:
 
 def _finished(model: Path) -> dict[str, Any]:
     from gmvae.fitted.document import read_document
-    from gmvae.report.facts import facts
+    from gmvae.report.summary import summary
     from gmvae.runs.names import read_names
 
     document = read_document(model)
-    folder, known = RunFolder(model.parent), facts(document)
+    folder, known = RunFolder(model.parent), summary(document)
     sizes = _sizes(folder.assignments, known["n_components"]) if folder.assignments.is_file() else None
     return {
         "complete": not folder.checkpoints.exists(),

@@ -43,11 +43,11 @@ def start(n: int) -> NoReturn:
 
 def follow_quietly(device: str) -> None:
     """Take part in a fit of which the first process speaks."""
-    from gmvae.runs.complete import follow
+    from gmvae.runs.fit_source import take_part
     from gmvae.training.processes import FirstProcessError, LostProcessError
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nothing to put in order, and waiting cannot be interrupted
     try:
-        follow(device)
+        take_part(device)
     except (FirstProcessError, LostProcessError) as error:
         raise typer.Exit(FAILURE) from error

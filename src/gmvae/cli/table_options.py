@@ -6,12 +6,9 @@ import csv
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 _PANEL = "Tables"
 _OPTIONS: dict[str, Any] = {

@@ -53,12 +53,12 @@ def as_table(X: Any) -> pa.Table:
     return plain(table)
 
 
-def as_frame(table: pa.Table, like: Any) -> Any:
-    """A table as a frame of the library that ``like``, a frame, is of; Arrow's own where it is of no other.
+def as_frame(table: pa.Table, template: Any) -> Any:
+    """A table as a frame of the library that ``template``, a frame, is of; Arrow's own where it is of no other.
 
     Levels of a pandas ``category`` and a polars ``Enum`` come back as such.
     """
-    library = type(like).__module__.partition(".")[0]
+    library = type(template).__module__.partition(".")[0]
     if library == "pandas":
         return table.to_pandas()
     if library == "polars":

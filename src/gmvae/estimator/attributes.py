@@ -31,7 +31,7 @@ class FittedAttributes(BaseEstimator, ABC):
     random_state: Any
     labels_: np.ndarray
     _fitted: Fitted
-    _like: Any = None
+    _template: Any = None
     """No rows of the fit's table, by whose library answers become frames."""
 
     @property

@@ -49,15 +49,15 @@ def encoded(table: pa.Table, columns: Columns) -> np.ndarray:
     return rows
 
 
-def decoded(rows: np.ndarray, columns: Columns, like: Any, observed: np.ndarray | None = None) -> Any:
-    """Rows (n, D) as a frame of the library that ``like`` is of, an array of objects where that is one.
+def decoded(rows: np.ndarray, columns: Columns, template: Any, observed: np.ndarray | None = None) -> Any:
+    """Rows (n, D) as a frame of the library that ``template`` is of, an array of objects where that is one.
 
     Numbers that were ``observed``, (n, D), stay as they are.
     """
     table = columns.decode(rows, observed)
-    if isinstance(like, np.ndarray):
+    if isinstance(template, np.ndarray):
         return np.column_stack([np.array(column.to_pylist(), dtype=object) for column in table.columns])
-    return as_frame(table, like)
+    return as_frame(table, template)
 
 
 def warn_of_empty(rows: AnyRows) -> None:

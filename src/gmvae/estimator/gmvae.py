@@ -18,7 +18,7 @@ from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.runs.fit import fit_into, require_begun
+from gmvae.runs.checkpoints import fit_into, require_begun
 from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
 from gmvae.training.processes import processes_here, restarted
@@ -239,7 +239,7 @@ class GMVAE(FittedQueries):
                 resume = resume or (restarted() and folder.config.is_file())
                 if resume:
                     require_begun(folder)
-                with folder.alone():
+                with folder.locked():
                     found = fit_into(
                         folder,
                         observations,

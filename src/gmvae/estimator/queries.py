@@ -14,9 +14,10 @@ from gmvae.arrays import has_missing, missing
 from gmvae.estimator.frames import decoded, warn_of_empty
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.estimator.reports import FittedReports
-from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
+from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, Fitted
+from gmvae.fitted.novelty import AMBIGUOUS_ABOVE, NOVEL_BELOW, is_ambiguous
 from gmvae.fitted.sampling import Components
-from gmvae.fitting.fit import Fit
+from gmvae.fitting.selection import Fit
 from gmvae.seeds import draw_seed
 from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
@@ -106,14 +107,14 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             of median size. A frame where the fit's X was one with
             more than numbers: whole numbers stay whole, and all within the range of the fit.
         """
-        return self._as_given(self.fitted_.observations(latent_rows(X, self._n_features_out), batch_size))
+        return self._in_form_of_fit(self.fitted_.decode(latent_rows(X, self._n_features_out), batch_size))
 
     def reconstruct(self, X: Any, *, batch_size: int | None = None) -> Any:
         """Observations after a passage through the latent space; shape as `inverse_transform`'s.
 
         Counts have the size factor of their row.
         """
-        return self._as_given(self.fitted_.reconstructions(self._rows(X), batch_size))
+        return self._in_form_of_fit(self.fitted_.reconstructions(self._rows(X), batch_size))
 
     def score_samples(
         self, X: Any, *, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None
@@ -157,7 +158,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         -------
         ambiguous : ndarray of shape (n_samples,), bool
         """
-        return ambiguous(self.predict_proba(X, batch_size=batch_size), above)
+        return is_ambiguous(self.predict_proba(X, batch_size=batch_size), above)
 
     def is_novel(self, X: Any, below: float = NOVEL_BELOW, *, batch_size: int | None = None) -> np.ndarray:
         """Whether a row is unlike those of the fit: its density is below a percentile of the held-out rows' densities.
@@ -206,7 +207,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         seed = draw_seed(self.random_state)
         rows, labels = self.fitted_.draw(n_samples, component, style, mean=mean, seed=seed)
-        return self._as_given(rows), labels
+        return self._in_form_of_fit(rows), labels
 
     def impute(self, X: Any, n_samples: int = 0, *, batch_size: int | None = None) -> Any:
         """Fill missing entries by what the model says of them given the observed ones.
@@ -232,8 +233,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
         observed = ~missing(rows)
         if n_samples == 0 or not self._answers_by_frames:
-            return self._as_given(filled, X, observed)
-        return [self._as_given(each, X, observed) for each in filled]
+            return self._in_form_of_fit(filled, X, observed)
+        return [self._in_form_of_fit(each, X, observed) for each in filled]
 
     def components(self, style: Any = None) -> Components:
         """Components of the latent mixture p(x|w) at one style.
@@ -259,12 +260,12 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             warn_of_empty(rows)
         return rows
 
-    def _as_given(self, rows: np.ndarray, like: Any = None, observed: np.ndarray | None = None) -> Any:
+    def _in_form_of_fit(self, rows: np.ndarray, template: Any = None, observed: np.ndarray | None = None) -> Any:
         """Rows (n, *event) in the form of the fit's X: a frame where that was one with more than numbers."""
         columns = self.fitted_.columns
         if columns is None or not self._answers_by_frames:
             return rows
-        return decoded(rows, columns, self._like if like is None else like, observed)
+        return decoded(rows, columns, self._template if template is None else template, observed)
 
     @property
     def _answers_by_frames(self) -> bool:
@@ -272,7 +273,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted
-        self._like = None if found.fitted.columns is None else X[:0]
+        self._template = None if found.fitted.columns is None else X[:0]
         self.labels_ = found.proba.argmax(1)
 
     def _shown(self, on_epoch: Callable[[Self], object] | None) -> Callable[[Fitted], object] | None:

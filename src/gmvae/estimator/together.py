@@ -14,7 +14,7 @@ from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.runs.fit import task_in
+from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder
 from gmvae.seeds import draw_seed
 from gmvae.training.processes import processes_here, restarted
@@ -98,7 +98,7 @@ def fit_together(
                 tasks.append(Task(draw_seed(estimator.random_state), on_epoch=shown))
             else:
                 folder = RunFolder(Path(run_dirs[index]))
-                held.enter_context(folder.alone())
+                held.enter_context(folder.locked())
                 own = replace(config, random_state=estimator.random_state)
                 go_on = (resume or restarted()) and folder.config.is_file()
                 tasks.append(task_in(folder, observations, own, resume=go_on, on_epoch=shown))

@@ -84,6 +84,25 @@ def config_of(path: str | Path, parameters: Mapping[str, Any], network: Any) -> 
         raise broken(path, "model", f"its parameters are refused: {error}") from error
 
 
+def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checked document says of the fields of `Fitted`, but for its model, hyperparameters and event shape."""
+    stability, columns, sizes = (document.get(name) for name in ("stability", "columns", "held_out_sizes"))
+    return {
+        "history": History.from_rows(document["history"]),
+        "feature_names": document.get("feature_names_in"),
+        "classes": document.get("classes") or [None] * document["parameters"]["n_components"],
+        "columns": None if columns is None else Columns.from_document(columns),
+        "converged": document["converged"],
+        "lower_bound": document["lower_bound"],
+        "restart_bounds": document["restart_bounds"],
+        "stability": math.nan if stability is None else stability,
+        "weights": np.array(document["weights"]),
+        "n_components_effective": document["n_components_effective"],
+        "held_out_log_likelihoods": np.array(document.get("held_out_log_likelihoods") or []),
+        "held_out_sizes": None if sizes is None else np.array(sizes),
+    }
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]

@@ -14,17 +14,18 @@ from torch import Tensor
 
 from gmvae import persistence
 from gmvae.arrays import has_missing, without_values
+from gmvae.build import rebuild
 from gmvae.config import Config
 from gmvae.data.columns import Columns
 from gmvae.device import device_for, usual_torch
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
-from gmvae.fitted.document import check, config_of, parameters
+from gmvae.fitted.document import check, config_of, fields_of, parameters
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
-from gmvae.fitted.novelty import surprise
+from gmvae.fitted.novelty import NOVEL_BELOW, is_novel
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
-from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
+from gmvae.model import GaussianMixtureVAE, Noise, log_odds
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
 from gmvae.persistence import ModelFileError, broken
@@ -36,10 +37,6 @@ N_IMPUTATION_SAMPLES = 100
 """Samples of q(x|y) that stand for the posterior where missing entries are filled in."""
 N_NOVELTY_SAMPLES = 16
 """As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
-AMBIGUOUS_ABOVE = 0.5
-"""Nats of entropy: 80 to 20 between two clusters."""
-NOVEL_BELOW = 1.0
-"""Percent of the rows held out of a fit."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -148,14 +145,14 @@ class Fitted:
         """Mean of q(w|y) of every row, (n, D_w)."""
         return self._ask(lambda model, y: model.embed_style(y), rows, batch_size, lambda _: 0.0)
 
-    def observations(self, latents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    def decode(self, latents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Mean of p(y|x), (n, *event), for latents (n, D_x)."""
         dtype, device = self._weight.dtype, self._weight.device
         return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
 
     def reconstructions(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Means of p(y|x) at the means of q(x|y), (n, *event), of the size that every row has."""
-        mean = self.observations(self.embedding(rows, batch_size), batch_size)
+        mean = self.decode(self.embedding(rows, batch_size), batch_size)
         return self.model.likelihood.resized(mean, rows)
 
     def log_evidence(
@@ -179,7 +176,7 @@ class Fitted:
         drawn = map_rows(lambda y: model.draw_missing(y, noise, n_samples, generator), rows, device, batch_size)
         return np.ascontiguousarray(np.moveaxis(drawn, 1, 0))
 
-    def novelty_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
+    def novelty_log_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """The estimate of log p(y) by which rows are novel or not, (n,)."""
         return self.log_evidence(rows, N_NOVELTY_SAMPLES, batch_size)
 
@@ -191,13 +188,9 @@ class Fitted:
                 "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
                 "being fitted or in a file of an earlier version: fit it anew."
             )
-        held_out, own_sizes = self.held_out_log_likelihoods, self.held_out_sizes
-        of_rows = self.novelty_evidence(rows, batch_size)
-        if own_sizes is None:
-            return of_rows < np.percentile(held_out, below)
-        of_held_out = surprise(held_out, own_sizes, held_out, own_sizes)
-        found = surprise(of_rows, self.model.likelihood.sizes(rows), held_out, own_sizes)
-        return found > np.percentile(of_held_out, 100.0 - below)
+        own_sizes, held_out_sizes = self.model.likelihood.sizes(rows), self.held_out_sizes
+        densities = self.novelty_log_evidence(rows, batch_size)
+        return is_novel(densities, own_sizes, self.held_out_log_likelihoods, held_out_sizes, below)
 
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
@@ -253,23 +246,11 @@ class Fitted:
             ) from error
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
             raise broken(path, "model", "its weights are not all finite")
-        stability = content.get("stability")
         return cls(
             model=model.eval().to(place),
             config=replace(config, device=device),
             event_shape=event_shape,
-            history=History.from_rows(content["history"]),
-            feature_names=content.get("feature_names_in"),
-            classes=content.get("classes") or [None] * config.K,
-            columns=None if content.get("columns") is None else Columns.from_document(content["columns"]),
-            converged=content["converged"],
-            lower_bound=content["lower_bound"],
-            restart_bounds=content["restart_bounds"],
-            stability=math.nan if stability is None else stability,
-            weights=np.array(content["weights"]),
-            n_components_effective=content["n_components_effective"],
-            held_out_log_likelihoods=np.array(content.get("held_out_log_likelihoods") or []),
-            held_out_sizes=None if content.get("held_out_sizes") is None else np.array(content["held_out_sizes"]),
+            **fields_of(content),
         )
 
     @property
@@ -305,9 +286,3 @@ class Fitted:
         results = map_rows(lambda y: function(model, y), rows, self._weight.device, batch_size)
         results[without_values(rows)] = of_prior(model)
         return results
-
-
-def ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
-    """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
-    require("above", Domain("a number of nats of at least 0", low=0.0), above)
-    return -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1) > above

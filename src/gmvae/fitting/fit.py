@@ -1,54 +1,32 @@
-"""The recipe of a fit: likelihood and starts, every restart's training, the best of them, and what is known of it."""
+"""The recipe of a fit: likelihood and starts, the training of every restart, and the best of them."""
 
 from __future__ import annotations
 
 import logging
-import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
-
-import numpy as np
-import torch
 
 from gmvae.config import Config, steps_for
 from gmvae.device import device_for, usual_torch
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, of_all
+from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
+from gmvae.fitting.selection import Fit, best_of, so_far
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
-from gmvae.fitting.warn import warn_if_collapsed, warn_if_fewer, warn_unless_converged
-from gmvae.history import History
-from gmvae.metrics import effective_components, stability
+from gmvae.fitting.warn import warn_if_fewer
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
-from gmvae.sparse_rows import AnyRows
 from gmvae.training import (
-    DivergedError,
     Member,
     StartingClusters,
     State,
     Trainer,
-    TrainingWarning,
     resolve_auto,
     train_together,
 )
-from gmvae.training.processes import ALONE, Processes, join_processes, local_rank
-
-_MAX_SCORED = 1000
-"""Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
-_MAX_COMPARED = 10_000
-"""Rows by whose clusters restarts are compared."""
+from gmvae.training.processes import ONE_PROCESS, Processes, join_processes, local_rank
 
 _log = logging.getLogger("gmvae")
-
-
-class Fit(NamedTuple):
-    """A fit and its answer (n, K) for the rows that it learned from."""
-
-    fitted: Fitted
-    proba: np.ndarray
 
 
 @usual_torch()
@@ -69,58 +47,61 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     if processes.several:
         seeds = processes.from_first(lambda: [task.seed for task in tasks])
         tasks = [task if processes.first else Task(seed) for task, seed in zip(tasks, seeds, strict=True)]
-    everything, before = observations, None if previous is None else previous.model
-    if previous is not None:
-        everything = everything.classes_as(previous.classes)
-    observations = everything.counted()
+    all_rows = observations if previous is None else observations.classes_as(previous.classes)
+    observations = all_rows.counted()
+    previous_model = None if previous is None else previous.model
     likelihood = (
         learned_likelihood(config.likelihood, observations, config.size_factors)
-        if before is None
-        else before.likelihood
+        if previous_model is None
+        else previous_model.likelihood
     )
-    if observations is not everything:
-        likelihood.check(everything.y)
+    if observations is not all_rows:
+        likelihood.check(all_rows.y)
     data = TrainingData(observations, likelihood)
-    config = processes.from_first(lambda: resolve_sizes(config, data, before, tasks[0].seed))
+    config = processes.from_first(lambda: resolve_sizes(config, data, previous_model, tasks[0].seed))
     attempts = attempts_of(observations, config, tasks, 1 if previous else config.n_init)
-    model = data.model(config, 0) if before is None else before
+    model = data.model(config, 0) if previous_model is None else previous_model
     steps = steps_for(config, len(attempts[0].split.train))
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
     n_steps = steps.epochs * steps.per_epoch
     training, reasons = resolve_auto(config, model, observations.event_shape, device, n_steps, len(attempts))
-    if before is None:
+    if previous_model is None:
         reasons += likelihood.notes(observations.names)
     training = replace(training, device=str(device))
-    placed = observations.on(device)
-    at_once = training.restarts_at_once if isinstance(training.restarts_at_once, int) else 1
     first = attempts[0].task.storage
     if first is not None:
         first.state(0, model)  # a run of other data is refused before its start is computed
-    together, mine = processes, attempts
+    # Several processes train a single restart together; of several restarts each process trains some by itself.
+    one_restart_by, own_attempts = processes, attempts
     if len(attempts) > 1:
-        together, mine = ALONE, attempts[processes.rank :: processes.size]
+        one_restart_by, own_attempts = ONE_PROCESS, attempts[processes.rank :: processes.size]
+    at_once = training.restarts_at_once if isinstance(training.restarts_at_once, int) else 1
+    placed = observations.on(device)
     found: list[Trained] = []
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:
             reporter.note(reason)
-        for begin in range(0, len(mine), at_once):
-            part = mine[begin : begin + at_once]
-            members = [_member(placed, data, before, training, config, each, reporter, together) for each in part]
+        for begin in range(0, len(own_attempts), at_once):
+            group = own_attempts[begin : begin + at_once]
+            members = [
+                _new_member(placed, data, previous_model, training, config, each, reporter, one_restart_by)
+                for each in group
+            ]
             try:
                 outcomes = train_together(members)
             finally:
                 for member in members:
                     member.trainer.close()
-            found += [Trained(each, m.trainer.model, o) for each, m, o in zip(part, members, outcomes, strict=True)]
+            found += [Trained(each, m.trainer.model, o) for each, m, o in zip(group, members, outcomes, strict=True)]
     if len(attempts) > 1:
-        found = of_all(
+        found = gather_restarts(
             processes, attempts, found, lambda attempt: _as_trained(data.model(training, attempt.seed), training)
         )
     return [
-        _best(
+        best_of(
             task,
             [trained for trained in found if trained.attempt.task is task],
-            everything,
+            all_rows,
             observations,
             config,
             steps.without_gain,
@@ -135,7 +116,7 @@ def _as_trained(model: GaussianMixtureVAE, training: Config) -> GaussianMixtureV
     return model.double() if training.precision == "64-true" else model
 
 
-def _member(
+def _new_member(
     observations: Observations,
     data: TrainingData,
     previous: GaussianMixtureVAE | None,
@@ -145,13 +126,17 @@ def _member(
     reporter: Reporter,
     processes: Processes,
 ) -> Member:
+    """The trainer of an attempt, its state if it was interrupted, and what follows each of its epochs.
+
+    ``training`` is ``config`` with values in the place of "auto" where the machine decides them.
+    """
     from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
 
     storage, restart = attempt.task.storage, attempt.restart
     fabric = make_fabric(training, None if storage is None else storage.tensorboard(restart))
     if previous is None:
         model = data.model(training, attempt.seed)
-        clusters = processes.from_first(lambda: _started(data, training, attempt, reporter))
+        clusters = processes.from_first(lambda: _starting_clusters(data, training, attempt, reporter))
     else:
         model, clusters = warm_model(previous, observations, training), None
     trainer = Trainer(
@@ -173,13 +158,15 @@ def _member(
         if storage is not None:
             storage.keep(restart, state)
         if attempt.task.on_epoch is not None:
-            attempt.task.on_epoch(_so_far(model, state.history, observations, config))
+            attempt.task.on_epoch(so_far(model, state.history, observations, config))
 
     return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
 
 
-def _started(data: TrainingData, config: Config, attempt: Attempt, reporter: Reporter) -> StartingClusters | None:
-    """Find the starting clusters of an attempt, and show them to whoever waits for first labels."""
+def _starting_clusters(
+    data: TrainingData, config: Config, attempt: Attempt, reporter: Reporter
+) -> StartingClusters | None:
+    """Find the starting clusters of an attempt; those of the first restart are kept and given to `Task.on_start`."""
     if config.init == "random":
         return None
     with reporter.stage(f"{attempt.label}: finding starting clusters"):
@@ -193,85 +180,3 @@ def _started(data: TrainingData, config: Config, attempt: Attempt, reporter: Rep
         if attempt.task.on_start is not None:
             attempt.task.on_start(found.labels)
     return found.of_training
-
-
-def _best(
-    task: Task,
-    restarts: Sequence[Trained],
-    everything: Observations,
-    observations: Observations,
-    config: Config,
-    patience: int,
-    processes: Processes,
-) -> Fit:
-    """The best restart and what is known of it; ``observations`` are those of everything whose weight is above 0."""
-    outcomes = [restart.outcome for restart in restarts]
-    states = [outcome for outcome in outcomes if isinstance(outcome, State)]
-    failures = [outcome for outcome in outcomes if isinstance(outcome, DivergedError)]
-    if not states:
-        raise failures[-1]
-    if failures:
-        warnings.warn(f"A restart was given up: {failures[-1]}", TrainingWarning, stacklevel=4)
-    state = max(states, key=lambda state: state.best_bound)
-    if task.storage is not None:
-        task.storage.keep_best(state)
-    best = next(restart for restart in restarts if restart.outcome is state)
-    fitted = _so_far(best.model, state.history, observations, config)
-    proba = _proba(fitted, everything.y, processes)
-    if everything.label is not None:
-        known = everything.label >= 0
-        proba[known] = np.eye(config.K)[everything.label[known]]
-    weights = proba.mean(0) if everything.weight is None else np.average(proba, axis=0, weights=everything.weight)
-    scored = observations.y[np.sort(best.attempt.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
-    densities, sizes = fitted.novelty_evidence(scored).astype(np.float64), fitted.model.likelihood.sizes(scored)
-    order = densities.argsort(kind="stable")
-    fitted = replace(
-        fitted,
-        converged=state.epochs_without_gain >= patience,
-        lower_bound=state.best_bound,
-        restart_bounds=[outcome.best_bound if isinstance(outcome, State) else math.nan for outcome in outcomes],
-        stability=_stability(restarts, observations, config),
-        weights=weights,
-        n_components_effective=effective_components(weights),
-        held_out_log_likelihoods=densities[order],
-        held_out_sizes=None if sizes is None else sizes[order],
-    )
-    if processes.first:
-        warn_if_collapsed(state.history.best, config)
-        warn_unless_converged(state, patience)
-    return Fit(fitted, proba)
-
-
-def _proba(fitted: Fitted, y: AnyRows, processes: Processes) -> np.ndarray:
-    """p(z|y) of all rows, which several processes divide between them."""
-    if not processes.several:
-        return fitted.proba(y)
-    part = processes.slice(len(y))
-    own = fitted.proba(y[part])
-    proba = torch.zeros(len(y), own.shape[1], dtype=torch.from_numpy(own).dtype)
-    proba[part] = torch.from_numpy(own)
-    proba = proba.to(next(fitted.model.parameters()).device)
-    processes.add_up(proba)
-    return proba.cpu().numpy()
-
-
-def _so_far(model: GaussianMixtureVAE, history: History, observations: Observations, config: Config) -> Fitted:
-    """What is known of a fit while it goes on."""
-    return Fitted(
-        model=model,
-        config=config,
-        event_shape=observations.event_shape,
-        history=history,
-        feature_names=observations.names,
-        columns=observations.columns,
-        classes=[*observations.classes, *[None] * (config.K - len(observations.classes))],
-    )
-
-
-def _stability(restarts: Sequence[Trained], observations: Observations, config: Config) -> float:
-    trained = [(each.model, each.outcome.history) for each in restarts if isinstance(each.outcome, State)]
-    if len(trained) < 2:
-        return math.nan
-    split = restarts[0].attempt.split
-    compared = observations.y[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
-    return stability([_so_far(*each, observations, config).labels(compared) for each in trained])

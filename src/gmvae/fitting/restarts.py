@@ -67,7 +67,7 @@ class Trained(NamedTuple):
     outcome: State | DivergedError
 
 
-def of_all(
+def gather_restarts(
     processes: Processes,
     attempts: Sequence[Attempt],
     own: list[Trained],

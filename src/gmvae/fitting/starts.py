@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from gmvae.build import MisfitError, build, rebuild
 from gmvae.config import Config
 from gmvae.fitting.labels import named_clusters
 from gmvae.initialisation import (
@@ -24,7 +25,7 @@ from gmvae.initialisation import (
     starting_clusters,
 )
 from gmvae.likelihoods import Likelihood, likelihood_for
-from gmvae.model import GaussianMixtureVAE, MisfitError, build, rebuild
+from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
 from gmvae.seeds import seeded

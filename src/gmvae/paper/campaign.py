@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from time import monotonic
 from typing import NamedTuple
 
-from gmvae.atomic import alone
+from gmvae.atomic import locked
 from gmvae.paper import ablation, figure6, mnist, other_methods, synthetic, table1
 from gmvae.paper.findings import Finding
 from gmvae.paper.quoted import Cell
@@ -68,7 +68,7 @@ def spend(items: Collection[str], scope: Scope, hours: float) -> list[Finding]:
         If another process is at work in the same folder.
     """
     timed = scope._replace(deadline=monotonic() + _SECONDS_PER_HOUR * hours)
-    with alone(scope.runs / ".budget.lock"):
+    with locked(scope.runs / ".budget.lock"):
         try:
             for stage in stages(items, timed):
                 try:

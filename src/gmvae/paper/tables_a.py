@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import FAMILIES
-from gmvae.model import GaussianMixtureVAE, build
+from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
 from gmvae.paper.findings import Finding, Table
 from gmvae.paper.scope import Scope

@@ -92,7 +92,7 @@ def style_images(
             style = np.zeros(fitted.config.D_w)
             style[directions] = (first, second)[: len(directions)]
             latents.append(fitted.components(style).means[component])
-    images = shades(fitted.observations(np.stack(latents)), X)
+    images = shades(fitted.decode(np.stack(latents)), X)
     return images.reshape(-1, len(values), *images.shape[1:])
 
 

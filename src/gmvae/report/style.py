@@ -41,7 +41,7 @@ def style_grid(seen: Survey, steps: Sequence[float] = STEPS) -> StyleGrid:
             w[directions] = (first, second)[: len(directions)]
             latents.append(fitted.components(w).means)
     places = np.stack(latents, axis=1)  # (K, cells, D_x)
-    means = seen.unit * fitted.observations(places.reshape(-1, places.shape[-1]))
+    means = seen.unit * fitted.decode(places.reshape(-1, places.shape[-1]))
     shape = (len(places), -1, len(steps), *fitted.event_shape)
     return StyleGrid(directions, deviations[directions], means.reshape(shape))
 

@@ -1,4 +1,4 @@
-"""From a plan to a folder of evidence for each number of clusters, kept from step to step."""
+"""Compare numbers of clusters of a source in a folder, as `gmvae choose-k` does: written after every step."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ from gmvae.runs.observed import checked_data, kinds_of
 from gmvae.runs.record import read_json, versions
 
 _NAME = "choose-k"
-_NO_OPTIONS = TableOptions()
 _FREE = {"n_components", "random_state", "device", "verbose"}
 """Settings that decide nothing, or that have a place of their own."""
 _EVIDENCE = ("stability", "stability_error", "separation", "score")
 
 
 class Comparison(NamedTuple):
-    """What came of it, and where it lies: a table, a plot, and everything that is known and by what it was found."""
+    """Numbers of clusters side by side, and the folder with a table, a plot and a JSON document of them.
+
+    ``document`` has all criteria and bounds, and the source, settings, seeds and versions that they were found with.
+    """
 
     path: Path
     choice: Choice
@@ -42,7 +44,7 @@ class Comparison(NamedTuple):
 
     @property
     def table(self) -> dict[str, list[Any]]:
-        """Columns with one entry for each number; None where nothing is known."""
+        """Columns with one entry for each number of clusters; None where nothing is known."""
         rows = [_row(each) for each in self.choice.candidates]
         return {name: [row[name] for row in rows] for name in rows[0]}
 
@@ -67,18 +69,19 @@ def choose(
     data_home: Path | None,
     out: Path | None,
     n_fits: int,
-    tell: Callable[[Choice, Candidate | None], object],
-    table: TableOptions = _NO_OPTIONS,
-    say: Callable[[str], object] = str,
+    table: TableOptions,
+    on_step: Callable[[Choice, Candidate | None], object],
+    tell: Callable[[str], object],
 ) -> Comparison:
-    """Find the evidence that the folder does not hold yet, and write it down after each step.
+    """Compare numbers of clusters, and those that the folder already holds; all files are written after each step.
 
-    ValueError if the folder's evidence is of other data or settings.
+    ``on_step`` is that of `gmvae.choose_k`; ``tell`` gets sentences on the data. ValueError if the folder holds a
+    comparison of other data or settings.
     """
     path = out or Path("runs") / f"{name_of(source)}-{_NAME}"
     data = load(source, labels=labels, data_home=data_home, table=table)
     for sentence in (*data.notes, *kinds_of(data)):
-        say(sentence)
+        tell(sentence)
     config = Config(**chosen)
     observations = checked_data(data, "auto")
     seed = chosen["random_state"]
@@ -99,7 +102,7 @@ def choose(
 
     def step(choice: Choice, done: Candidate | None) -> None:
         comparison(choice).write()
-        tell(choice, done)
+        on_step(choice, done)
 
     numbers = sorted({*numbers, *(each.n_components for each in known)})
     return comparison(choose_k(observations, config, numbers, n_fits=n_fits, known=known, on_step=step))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from gmvae.atomic import TEMPORARY, alone, write_text
+from gmvae.atomic import TEMPORARY, locked, write_text
 from gmvae.formats import without_ending
 from gmvae.runs.record import Record, read_record
 
@@ -53,9 +53,9 @@ class RunFolder:
         self.checkpoints.rename(removed)
         shutil.rmtree(removed)
 
-    def alone(self) -> AbstractContextManager[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the folder for this process; ValueError if another is at work in it."""
-        return alone(self.path / _LOCK)
+        return locked(self.path / _LOCK)
 
     def write_record(self, record: Record) -> None:
         write_text(self.record, json.dumps(dataclasses.asdict(record), indent=2) + "\n")
@@ -94,7 +94,7 @@ def new_run(out: Path | None, source: str, n_components: int | str) -> Iterator[
         folder = RunFolder(out)
     begun = False
     try:
-        with folder.alone():
+        with folder.locked():
             _require_empty(folder.path)
             try:
                 yield folder

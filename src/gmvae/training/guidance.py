@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,12 +16,11 @@ from torch.nn import functional
 
 from gmvae.config import Config
 from gmvae.model import GaussianMixtureVAE
-from gmvae.objective import Guidance, Terms, lower_bound, weighted_mean
+from gmvae.objective import Guidance
 from gmvae.observations import Observations
 from gmvae.training.adam import adam
 from gmvae.training.augmentation import random_maps, transform
-from gmvae.training.minibatches import Minibatch, Part, Split
-from gmvae.training.processes import ALONE, Processes
+from gmvae.training.minibatches import Part, Split
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
 """Gradient steps on the starting clusters before the first epoch, and Adam's step size in them."""
@@ -35,7 +34,7 @@ _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 class StartingClusters(NamedTuple):
-    """Indices of some of the training rows, and their clusters; each of int and shape (m,)."""
+    """Indices of some training rows, and their clusters, found or known; each of int and shape (m,)."""
 
     rows: Tensor
     clusters: Tensor
@@ -52,15 +51,15 @@ class PosteriorGuidance:
     def __init__(
         self,
         model: GaussianMixtureVAE,
-        rows: Observations,
+        observations: Observations,
         start: StartingClusters | None,
         config: Config,
         n_steps: int,
         labelled: StartingClusters | None = None,
     ) -> None:
         self.model = model
-        self.rows = rows
-        self.start = start and StartingClusters(*(indices.to(rows.home) for indices in start))
+        self.observations = observations
+        self.start = start and StartingClusters(*(indices.to(observations.home) for indices in start))
         self.labelled = labelled
         self.n_components = config.K
         self.n_steps = n_steps
@@ -83,7 +82,7 @@ class PosteriorGuidance:
             rows, target = self._draw(self.start, part, generator)
             return rows, Guidance(target, START_WEIGHT * (1.0 - progress))
         if self.consistency:
-            return self._moved(self.model.standardised(y), part, generator), Guidance(None, self.consistency)
+            return self._augmented(self.model.standardised(y), part, generator), Guidance(None, self.consistency)
         return None, None
 
     def pretrain(
@@ -117,49 +116,27 @@ class PosteriorGuidance:
             chosen = torch.randint(len(start.rows), (part.n,), generator=generator, device=generator.device)
         else:
             chosen = torch.multinomial(weights.to(generator.device), part.n, replacement=True, generator=generator)
-        chosen = chosen[part.own].to(self.rows.home)
-        rows = self.model.standardised(self.rows.take(start.rows[chosen]).y)
+        chosen = chosen[part.own].to(self.observations.home)
+        rows = self.model.standardised(self.observations.take(start.rows[chosen]).y)
         target = functional.one_hot(start.clusters[chosen].to(rows.device), self.n_components)
-        return self._moved(rows, part, generator) if self.consistency else rows, target
+        return self._augmented(rows, part, generator) if self.consistency else rows, target
 
-    def _moved(self, images: Tensor, part: Part, generator: torch.Generator) -> Tensor:
+    def _augmented(self, images: Tensor, part: Part, generator: torch.Generator) -> Tensor:
         """Augmented images, by the maps of their places in the whole minibatch."""
         return transform(images, random_maps(part.n, images.dtype, generator)[part.own])
 
     def _weights(self, start: StartingClusters) -> Tensor | None:
-        if self.rows.weight is None:
+        if self.observations.weight is None:
             return None
-        return torch.from_numpy(self.rows.weight)[start.rows.cpu()].float().to(start.clusters.device)
+        return torch.from_numpy(self.observations.weight)[start.rows.cpu()].float().to(start.clusters.device)
 
 
-def labelled_rows(rows: Observations, split: Split) -> StartingClusters | None:
+def labelled_rows(observations: Observations, split: Split) -> StartingClusters | None:
     """Training rows whose component is known; None without any."""
-    if rows.label is None:
+    if observations.label is None:
         return None
-    label = torch.from_numpy(rows.label)[split.train]
+    label = torch.from_numpy(observations.label)[split.train]
     known = label >= 0
     if not known.any():
         return None
-    return StartingClusters(split.train[known].to(rows.home), label[known].to(rows.home))
-
-
-def maximised(
-    output: Any, minibatch: Minibatch, min_information: float, processes: Processes = ALONE
-) -> tuple[Terms, Tensor]:
-    """The terms in what the model gave for a minibatch, and what training maximises; of a stack, for every member.
-
-    Of a minibatch that is divided between processes it is this one's share: gradients of all shares add up to the
-    gradient of the whole.
-    """
-    weight, guidance = minibatch.weight, minibatch.guidance
-    terms = output if guidance is None else output.terms
-    if not processes.several:
-        bound = lower_bound(terms, min_information, minibatch.warm_up, weight)
-        return terms, bound if guidance is None else bound - guidance.cost(output, weight)
-    share, z_prior = len(terms.z_prior) / minibatch.n, terms.z_prior
-    if min_information:  # below it the z-term, in the mean of the whole minibatch, has no gradient
-        whole = share * weighted_mean(z_prior.detach(), weight)
-        processes.add_up(whole)
-        z_prior = torch.where(whole < min_information, z_prior.detach(), z_prior)
-    bound = lower_bound(terms._replace(z_prior=z_prior), 0.0, minibatch.warm_up, weight)
-    return terms, share * (bound if guidance is None else bound - guidance.cost(output, weight))
+    return StartingClusters(split.train[known].to(observations.home), label[known].to(observations.home))

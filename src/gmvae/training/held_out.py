@@ -11,7 +11,7 @@ from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import information
 from gmvae.observations import Observations
 from gmvae.training.minibatches import Split
-from gmvae.training.processes import ALONE, Processes
+from gmvae.training.processes import ONE_PROCESS, Processes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -25,17 +25,17 @@ class HeldOut:
     """Evaluates a model on the held-out rows of a split, with the same noise at every call."""
 
     def __init__(
-        self, model: GaussianMixtureVAE, rows: Observations, split: Split, config: Config, fabric: Fabric
+        self, model: GaussianMixtureVAE, observations: Observations, split: Split, config: Config, fabric: Fabric
     ) -> None:
         self.model = model
-        self.rows = rows
-        self.indices = split.held_out.to(rows.home)
+        self.observations = observations
+        self.indices = split.held_out.to(observations.home)
         self.seed = split.seed
         self.config = config
         self.fabric = fabric
 
     @torch.no_grad()
-    def bound(self, processes: Processes = ALONE) -> float:
+    def bound(self, processes: Processes = ONE_PROCESS) -> float:
         """Unmodified bound on log p(y), without labels, in nats per row: the mean by the rows' weights.
 
         Several processes, of which each calls, divide the rows between them.
@@ -49,7 +49,7 @@ class HeldOut:
             noise = Noise(noise.x[:, own], noise.w[:, own])
             if own.start == own.stop:
                 continue
-            y, weight, _ = self.rows.take(indices[own])
+            y, weight, _ = self.observations.take(indices[own])
             with self.fabric.autocast():
                 bound = self.model(y, noise).evidence_bound.double()
             totals[0] += bound.sum() if weight is None else weight.double() @ bound
@@ -65,7 +65,7 @@ class HeldOut:
         noise = self.model.noise(_N_DRAWS, 1, self._generator())
         drawn, plugged_in, weights = [], [], []
         for indices in self.indices[:_MAX_ASSIGNED].split(_ASSIGNED_AT_ONCE):
-            y, weight, _ = self.rows.take(indices)
+            y, weight, _ = self.observations.take(indices)
             weights += [] if weight is None else [weight]
             with self.fabric.autocast():
                 drawn.append(self.model.mean_posterior(y, noise))

@@ -21,10 +21,11 @@ from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.compilation import compiler_for
 from gmvae.training.divergence import REDUCTION, NonFiniteError, lower_learning_rate
 from gmvae.training.epoch_sums import EpochSums
-from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelled_rows, maximised
+from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelled_rows
 from gmvae.training.held_out import HeldOut
+from gmvae.training.minibatch_objective import minibatch_objective
 from gmvae.training.minibatches import Minibatch, Part, Split
-from gmvae.training.processes import ALONE, Processes
+from gmvae.training.processes import ONE_PROCESS, Processes
 from gmvae.training.schedule import SCHEDULES, warm_up_weight
 from gmvae.training.state import State, snapshot
 
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class Trainer:
-    """Fits a model to rows by maximising its bound with Adam.
+    """Fits a model to observations by maximising its bound with Adam.
 
     Parameters
     ----------
     model : GaussianMixtureVAE
         Trained in place; it ends with the weights of the best held-out bound.
-    rows : Observations
-        All observations.
+    observations : Observations
+        Those that train and those that are held out.
     split : Split
         Which rows train and which decide when to stop.
     config : Config
@@ -62,7 +63,7 @@ class Trainer:
     def __init__(
         self,
         model: GaussianMixtureVAE,
-        rows: Observations,
+        observations: Observations,
         split: Split,
         config: Config,
         fabric: Fabric,
@@ -70,19 +71,19 @@ class Trainer:
         start: StartingClusters | None = None,
         continues: bool = False,
         on_pretraining: Callable[[str], AbstractContextManager[object]] = nullcontext,
-        processes: Processes = ALONE,
+        processes: Processes = ONE_PROCESS,
     ) -> None:
         self.processes = processes
         self.model = model = _normalised_over(processes, model, fabric.device)
         fabric.setup_module(model)  # moves and converts it; the wrapper that it returns costs time at every step
-        self.compiled: Callable[[Tensor, Noise, Tensor | None, Tensor | None], Terms | GuidedTerms] = model
+        self.forward: Callable[[Tensor, Noise, Tensor | None, Tensor | None], Terms | GuidedTerms] = model
         if config.compile is True and compiler_for(fabric.device):
-            self.compiled = torch.compile(model, dynamic=False)
+            self.forward = torch.compile(model, dynamic=False)
         self.optimizer = adam(model.parameters(), config.learning_rate)
-        self.rows = rows
+        self.observations = observations
         self.split = split
-        self.train = split.train.to(rows.home)
-        self.held_out = HeldOut(model, rows, split, config, fabric)
+        self.train = split.train.to(observations.home)
+        self.held_out = HeldOut(model, observations, split, config, fabric)
         self.config = config
         self.fabric = fabric
         self.continues = continues
@@ -101,7 +102,9 @@ class Trainer:
                 f"{self.batch_size}: start fewer."
             )
         n_steps = self.max_iter * self.steps_per_epoch
-        self.guidance = PosteriorGuidance(model, rows, start, config, n_steps, labelled_rows(rows, split))
+        self.guidance = PosteriorGuidance(
+            model, observations, start, config, n_steps, labelled_rows(observations, split)
+        )
 
     def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
         """Train until the held-out bound stops improving or ``max_iter`` epochs have passed.
@@ -153,7 +156,7 @@ class Trainer:
         for step, indices in enumerate(batches, len(state.history.epochs) * self.steps_per_epoch):
             progress = step / self.guidance.n_steps
             part = Part(len(indices), self.processes.slice(len(indices)))
-            y, weight, label = self.rows.take(indices[part.own])
+            y, weight, label = self.observations.take(indices[part.own])
             noise = self.model.noise(self.config.n_mc_samples, part.n, self.generator)
             noise = Noise(noise.x[:, part.own], noise.w[:, part.own])
             guided, guidance = self.guidance.guided(y, step, self.generator, part)
@@ -245,8 +248,8 @@ class Trainer:
         self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
         with self.fabric.autocast():
-            output = self.compiled(minibatch.y, minibatch.noise, minibatch.guided, minibatch.label)
-        terms, bound = maximised(output, minibatch, self.config.min_information, self.processes)
+            output = self.forward(minibatch.y, minibatch.noise, minibatch.guided, minibatch.label)
+        terms, bound = minibatch_objective(output, minibatch, self.config.min_information, self.processes)
         self.fabric.backward(-bound)
         self.processes.add_gradients(self.model.parameters())
         if self.config.max_grad_norm is not None:

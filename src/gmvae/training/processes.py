@@ -120,7 +120,7 @@ class Processes(NamedTuple):
             )
 
 
-ALONE = Processes()
+ONE_PROCESS = Processes()
 
 
 def processes_here() -> Processes:
@@ -169,7 +169,7 @@ def local_rank() -> int:
 def _launched() -> Processes:
     if {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
         return Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    return _by_slurm() if os.environ.get("SLURM_NTASKS", "1") != "1" else ALONE
+    return _by_slurm() if os.environ.get("SLURM_NTASKS", "1") != "1" else ONE_PROCESS
 
 
 def _by_slurm() -> Processes:
@@ -177,7 +177,7 @@ def _by_slurm() -> Processes:
     from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
     if not SLURMEnvironment.detect():
-        return ALONE
+        return ONE_PROCESS
     environment = SLURMEnvironment()
     os.environ.setdefault("MASTER_ADDR", environment.main_address)
     os.environ.setdefault("MASTER_PORT", str(environment.main_port))

@@ -14,8 +14,8 @@ from gmvae.objective import Terms
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.divergence import DivergedError
 from gmvae.training.epoch_sums import EpochSums
-from gmvae.training.guidance import maximised
 from gmvae.training.loop import Trainer
+from gmvae.training.minibatch_objective import minibatch_objective
 from gmvae.training.minibatches import Minibatch
 from gmvae.training.state import State
 
@@ -70,7 +70,7 @@ class Stack:
         inputs = {name: each for name, each in named.items() if each is not None}
         with self.first.fabric.autocast():
             output = vmap(self._output, randomness="different")(self.parameters, self.buffers, inputs)
-        terms, bounds = maximised(output, minibatch, self.first.config.min_information)
+        terms, bounds = minibatch_objective(output, minibatch, self.first.config.min_information)
         self.first.fabric.backward(-bounds.sum())
         if self.first.config.max_grad_norm is not None:
             self._clip(self.first.config.max_grad_norm)

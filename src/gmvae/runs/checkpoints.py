@@ -15,8 +15,9 @@ from gmvae.config import Config
 from gmvae.data.writers import write_table
 from gmvae.fitted.document import parameters
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.fit import Fit, fit
+from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
+from gmvae.fitting.selection import Fit
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.persistence import broken
@@ -88,8 +89,8 @@ def task_in(
     on_epoch: Callable[[Fitted], object] | None = None,
     on_start: Callable[[np.ndarray], object] | None = None,
 ) -> Task:
-    """A fit in a run folder, which the caller holds (`RunFolder.alone`), new or to go on with; see `fit_into`."""
-    seed = _go_on(folder, config) if resume else _begin(folder, config)
+    """A fit in a run folder, which the caller holds (`RunFolder.locked`), new or to go on with; see `fit_into`."""
+    seed = _resumed_seed(folder, config) if resume else _begin(folder, config)
     for written in (folder.path, folder.checkpoints):
         sweep(written)
     return Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
@@ -105,7 +106,7 @@ def fit_into(
     on_epoch: Callable[[Fitted], object] | None = None,
     on_start: Callable[[np.ndarray], object] | None = None,
 ) -> Fit:
-    """Fit in a run folder, which the caller holds (`RunFolder.alone`), or go on with the fit that is in it.
+    """Fit in a run folder, which the caller holds (`RunFolder.locked`), or go on with the fit that is in it.
 
     `previous` is that of `fitting.fit.fit`, `on_epoch` and `on_start` are those of `Task`.
     ValueError if a new run would replace an earlier one, or a resumed one was started with other parameters or data.
@@ -137,7 +138,7 @@ def require_begun(folder: RunFolder) -> None:
         )
 
 
-def _go_on(folder: RunFolder, config: Config) -> int:
+def _resumed_seed(folder: RunFolder, config: Config) -> int:
     """Return the seed of a run to resume; ValueError if it was started with other parameters, or never."""
     require_begun(folder)
     try:

@@ -1,4 +1,4 @@
-"""From a source to a complete run: a new one, or an interrupted one that goes on."""
+"""Fit a source into a run folder, as `gmvae fit` does: a new run, or an interrupted one that goes on."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
+from gmvae.fitting.selection import Fit
 from gmvae.metrics import Scores, evaluate
+from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
-from gmvae.runs.fit import fit_into
+from gmvae.runs.checkpoints import fit_into
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.names import read_names
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
@@ -30,16 +32,29 @@ from gmvae.runs.record import Record, read_json, versions
 from gmvae.runs.report import provenance
 from gmvae.training.processes import join_processes, local_rank, restarted
 
-_NO_OPTIONS = TableOptions()
 _SEED = 0
 """A seed by default, so that a run can be repeated."""
 
 
 class FitRequest(NamedTuple):
-    """What the user asked for: where the data are, where the run goes, and the hyperparameters chosen.
+    """What the user asked for.
 
-    ``table`` says how to read a table; what is to be known of the data before the training is told to ``tell``.
-    ``report`` is whether a report is written.
+    Attributes
+    ----------
+    source, labels : str, optional
+        As `gmvae.data.load` takes them; a run to resume remembers both.
+    data_home : Path, optional
+        Folder of the built-in sets.
+    out : Path, optional
+        The run folder.
+    chosen : dict
+        Hyperparameters that are not to have their defaults.
+    table : TableOptions
+        How a table is read.
+    tell : callable
+        Gets sentences on the data, before the training.
+    report : bool
+        Whether a report is written.
     """
 
     source: str | None
@@ -47,13 +62,13 @@ class FitRequest(NamedTuple):
     data_home: Path | None
     out: Path | None
     chosen: dict[str, Any]
-    table: TableOptions = _NO_OPTIONS
-    tell: Callable[[str], object] = str
-    report: bool = True
+    table: TableOptions
+    tell: Callable[[str], object]
+    report: bool
 
 
 class Job(NamedTuple):
-    """What the first of several processes tells the others: data and hyperparameters."""
+    """What the first of several processes sends to the others: where the data are, and the hyperparameters."""
 
     source: str
     labels: str | None
@@ -63,7 +78,11 @@ class Job(NamedTuple):
 
 
 class FinishedRun(NamedTuple):
-    """A complete run."""
+    """A complete run.
+
+    ``config`` is what was asked for, as ``n_components="auto"``; ``fitted.config`` has the numbers that were found.
+    ``seconds`` are those of the fit, without figures and report; ``scores`` are None without labels.
+    """
 
     folder: RunFolder
     record: Record
@@ -76,13 +95,13 @@ class FinishedRun(NamedTuple):
     report: Path | None
 
 
-def fit_anew(request: FitRequest) -> FinishedRun:
+def fit_new_run(request: FitRequest) -> FinishedRun:
     """Fit in a new run folder, of which nothing stays if training does not begin.
 
     Processes that torchrun has started anew go on with what they had begun.
     """
     if restarted() and request.out is not None and RunFolder(request.out).has_checkpoint:
-        return go_on(request)
+        return resume_run(request)
     if request.source is None:
         raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
     parameters = {"random_state": _SEED, **request.chosen}
@@ -105,7 +124,7 @@ def fit_anew(request: FitRequest) -> FinishedRun:
         return _train(folder, record, data, job, request, resume=False)
 
 
-def go_on(request: FitRequest) -> FinishedRun:
+def resume_run(request: FitRequest) -> FinishedRun:
     """Go on with an interrupted run: data, labels and hyperparameters are those it remembers, unless given again.
 
     ValueError if there is no such run, or the data or a hyperparameter differ from those it began with.
@@ -115,11 +134,11 @@ def go_on(request: FitRequest) -> FinishedRun:
     folder = RunFolder(request.out)
     if not folder.path.is_dir():
         raise ValueError(f"`-o` must be a run that `gmvae fit` began; {request.out} is no folder: drop `--resume`.")
-    with folder.alone():
-        return _go_on(folder, request)
+    with folder.locked():
+        return _resume(folder, request)
 
 
-def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
+def _resume(folder: RunFolder, request: FitRequest) -> FinishedRun:
     record = folder.read_record()
     if record is None or not folder.config.is_file():
         raise ValueError(
@@ -150,10 +169,10 @@ def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
     return _train(folder, record, data, Job(source, labels, home, options, parameters), request, resume=True)
 
 
-def follow(device: str) -> None:
-    """Take part in a fit as one of several processes, of which the first keeps the run folder and tells what to do."""
+def take_part(device: str) -> None:
+    """Fit as one of several processes but the first, which keeps the run folder and sends the `Job`."""
     processes = join_processes(device_for(device, local_rank()))
-    job: Job = processes.from_first(_never)
+    job: Job = processes.from_first(_not_called)
     with processes.agreed():
         data = load(job.source, labels=job.labels, data_home=job.data_home, table=job.table)
         config = Config(**job.parameters)
@@ -161,8 +180,8 @@ def follow(device: str) -> None:
     fit(observations, config, [Task(seed=0)])  # the first process's seed counts
 
 
-def _never() -> Job:
-    raise AssertionError("the first process does not follow")
+def _not_called() -> Job:
+    raise AssertionError("only the first process makes the job")
 
 
 def _train(
@@ -174,40 +193,59 @@ def _train(
     *,
     resume: bool,
 ) -> FinishedRun:
+    """Fit, and complete the run with what is written of a fit; an interruption says how to go on."""
     started = time.perf_counter()
     try:
         config = Config(**job.parameters)
         device = device_for(config.device, local_rank())
         observations = checked_data(data, config.n_components)
         processes = join_processes(device)
-        processes.from_first(lambda: job)
-        with processes.agreed():
+        processes.from_first(lambda: job)  # sends it: the others wait for it in `take_part`
+        with processes.agreed():  # and until all have read the data
             pass
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
             request.tell(sentence)
-        fitted, proba = fit_into(folder, observations, config, resume=resume)
+        found = fit_into(folder, observations, config, resume=resume)
         seconds = time.perf_counter() - started
-        fitted.save(folder.model)
-        columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
-        ids = row_ids(data, columns)
-        write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
-        figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
-        labels = data.labels
-        scores = None if labels is None else _scores(labels, proba, fitted.log_odds(observations.y), observations.label)
-        written = None
-        if request.report:  # by principal components, which are quicker than UMAP
-            names = read_names(folder, fitted.config.K)  # of a run that was complete, and is resumed
-            page = report(fitted, data, proba=proba, provenance=provenance(folder), names=names, umap=False)
-            written = page.write_html(folder.report)
-        folder.finish()
+        return _completed(folder, record, data, observations, config, found, seconds, with_report=request.report)
     except (KeyboardInterrupt, OSError) as error:
         if folder.has_checkpoint or folder.complete:
             error.add_note(f"go on with: {folder.resume_command}")
         raise
+
+
+def _completed(
+    folder: RunFolder,
+    record: Record,
+    data: Dataset,
+    observations: Observations,
+    config: Config,
+    found: Fit,
+    seconds: float,
+    *,
+    with_report: bool,
+) -> FinishedRun:
+    """Write model, assignments, figures and report of a fit, and remove its checkpoints."""
+    fitted, proba = found
+    fitted.save(folder.model)
+    columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
+    ids = row_ids(data, columns)
+    write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
+    figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
+    scores = None if data.labels is None else _scores(data.labels, fitted, proba, observations)
+    written = None
+    if with_report:  # by principal components, which are quicker than UMAP
+        names = read_names(folder, fitted.config.K)  # of a run that was complete, and is resumed
+        page = report(fitted, data, proba=proba, provenance=provenance(folder), names=names, umap=False)
+        written = page.write_html(folder.report)
+    folder.finish()
     return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
 
 
-def _scores(labels: np.ndarray, proba: np.ndarray, log_odds: np.ndarray, known: np.ndarray | None) -> Scores | None:
+def _scores(labels: np.ndarray, fitted: Fitted, proba: np.ndarray, observations: Observations) -> Scores | None:
     """Scores on the rows whose label the fit did not know; None without such rows."""
+    known = observations.label
     others = np.ones(len(labels), dtype=bool) if known is None else known < 0
-    return evaluate(labels[others], proba[others], log_odds[others]) if others.any() else None
+    if not others.any():
+        return None
+    return evaluate(labels[others], proba[others], fitted.log_odds(observations.y)[others])

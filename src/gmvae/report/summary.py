@@ -9,7 +9,7 @@ from typing import Any
 from gmvae.history import History
 
 
-def facts(document: Mapping[str, Any]) -> dict[str, Any]:
+def summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """What a fit came to, from the document of its model (`Fitted.document`), as JSON; None where nothing is known."""
     best = History.from_rows(document["history"]).best
     return {
