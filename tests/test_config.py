@@ -34,7 +34,7 @@ INTEGERS = [
 POSITIVE = ["learning_rate"]
 NON_NEGATIVE = ["min_information", "tol"]
 CHOICES = {
-    "likelihood": ("auto", "bernoulli", "gaussian", "poisson", "categorical"),
+    "likelihood": ("auto", "bernoulli", "negative-binomial", "gaussian", "poisson", "categorical"),
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
     "init": ("auto", "neighbours", "kmeans", "gmm", "random"),
