@@ -14,7 +14,8 @@ from gmvae.arrays import has_missing, missing
 from gmvae.estimator.frames import decoded, warn_of_empty
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.estimator.reports import FittedReports
-from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
+from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, ambiguous
+from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
 from gmvae.seeds import draw_seed

@@ -134,7 +134,16 @@ _LAWS: Mapping[str, Law] = {
     "weights": _all(is_number),
     "n_components_effective": is_number,
     "held_out_log_likelihoods": _all(is_number),
+    "batches": _all(lambda name: isinstance(name, str)),
     "held_out_sizes": _all(lambda size: is_number(size) and size > 0.0),
 }
-_OPTIONAL = ("feature_names_in", "classes", "columns", "stability", "held_out_log_likelihoods", "held_out_sizes")
+_OPTIONAL = (
+    "feature_names_in",
+    "classes",
+    "columns",
+    "stability",
+    "held_out_log_likelihoods",
+    "held_out_sizes",
+    "batches",
+)
 """Entries that may be null or, in earlier files, missing."""

@@ -21,7 +21,7 @@ from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
-from gmvae.fitted.novelty import surprise
+from gmvae.fitted.novelty import Novelty
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
@@ -36,8 +36,6 @@ N_IMPUTATION_SAMPLES = 100
 """Samples of q(x|y) that stand for the posterior where missing entries are filled in."""
 N_NOVELTY_SAMPLES = 16
 """As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
-AMBIGUOUS_ABOVE = 0.5
-"""Nats of entropy: 80 to 20 between two clusters."""
 NOVEL_BELOW = 1.0
 """Percent of the rows held out of a fit."""
 
@@ -79,6 +77,8 @@ class Fitted:
         while a fit goes on.
     held_out_sizes : ndarray, optional
         Size factors of these rows, where there are such.
+    batches : list of str, optional
+        Names of experimental batches by their number, where they have names.
     """
 
     model: GaussianMixtureVAE
@@ -96,6 +96,7 @@ class Fitted:
     n_components_effective: float = math.nan
     held_out_log_likelihoods: np.ndarray = field(default_factory=lambda: np.empty(0))
     held_out_sizes: np.ndarray | None = None
+    batches: list[str] | None = None
 
     @property
     def likelihood(self) -> str:
@@ -185,19 +186,10 @@ class Fitted:
 
     def novel(self, rows: AnyRows, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
         """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
-        require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
-        if not len(self.held_out_log_likelihoods):
-            raise ValueError(
-                "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
-                "being fitted or in a file of an earlier version: fit it anew."
-            )
-        held_out, own_sizes = self.held_out_log_likelihoods, self.held_out_sizes
-        of_rows = self.novelty_evidence(rows, batch_size)
-        if own_sizes is None:
-            return of_rows < np.percentile(held_out, below)
-        of_held_out = surprise(held_out, own_sizes, held_out, own_sizes)
-        found = surprise(of_rows, self.model.likelihood.sizes(rows), held_out, own_sizes)
-        return found > np.percentile(of_held_out, 100.0 - below)
+        known = Novelty(self.held_out_log_likelihoods, self.held_out_sizes)
+        threshold = known.threshold(below)
+        densities = self.novelty_evidence(rows, batch_size)
+        return known.surprise(densities, self.model.likelihood.sizes(rows)) > threshold
 
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
@@ -228,6 +220,7 @@ class Fitted:
             "weights": self.weights.tolist(),
             "n_components_effective": self.n_components_effective,
             "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
+            "batches": self.batches,
             "held_out_sizes": None if self.held_out_sizes is None else self.held_out_sizes.tolist(),
         }
 
@@ -269,6 +262,7 @@ class Fitted:
             weights=np.array(content["weights"]),
             n_components_effective=content["n_components_effective"],
             held_out_log_likelihoods=np.array(content.get("held_out_log_likelihoods") or []),
+            batches=content.get("batches"),
             held_out_sizes=None if content.get("held_out_sizes") is None else np.array(content["held_out_sizes"]),
         )
 
@@ -305,9 +299,3 @@ class Fitted:
         results = map_rows(lambda y: function(model, y), rows, self._weight.device, batch_size)
         results[without_values(rows)] = of_prior(model)
         return results
-
-
-def ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
-    """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
-    require("above", Domain("a number of nats of at least 0", low=0.0), above)
-    return -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1) > above

@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.polynomial import Polynomial
+
+from gmvae.domains import Domain, require
 
 _ROWS_PER_COEFFICIENT = 10
+_LEAST_SPREAD = 1e-9
+_PERCENTAGE = Domain("a percentage from 0 to 100", low=0.0, high=100.0)
 
 
-def surprise(
-    densities: np.ndarray, sizes: np.ndarray | None, of_held_out: np.ndarray, held_out_sizes: np.ndarray | None
-) -> np.ndarray:
-    """How surprising rows with log-densities (n,) are; larger is more.
+class Novelty:
+    """How surprising densities are, by those of rows that were held out of a fit.
 
-    Of rows that are counts log p(y) falls with the number of counts, in proportion to a power of it: a deep cell has a
-    low density for its depth alone. The curve of log(1 - log p(y)) over the log of the size, a parabola, and the spread
-    around it, a power of the size, are those of held-out rows; the answer is the distance from the curve in spreads.
+    Of rows that are counts log p(y) falls with the number of counts, about as a power of it: a deep cell has a low
+    density for its depth alone. There the surprise is the distance of log(1 - log p(y)) from a parabola over the log of
+    the size, in spreads around it that are a power of the size, all as for held-out rows.
 
     Parameters
     ----------
-    densities, of_held_out : ndarray of shape (n,), (m,)
-        Estimates of log p(y).
-    sizes, held_out_sizes : ndarray of shape (n,), (m,), optional
-        Size factors; None without them.
+    densities : ndarray of shape (m,)
+        Estimates of log p(y) of held-out rows.
+    sizes : ndarray of shape (m,), optional
+        Their size factors, where they have such.
+
+    Raises
+    ------
+    ValueError
+        If there are no densities.
     """
-    if sizes is None or held_out_sizes is None:
-        return -densities
-    degree = min(2, len(of_held_out) // _ROWS_PER_COEFFICIENT)
-    usual = np.polynomial.Polynomial.fit(np.log(held_out_sizes), _flattened(of_held_out), degree)
-    around = np.abs(_flattened(of_held_out) - usual(np.log(held_out_sizes)))
-    around = np.log(np.maximum(around, np.finfo(float).tiny ** 0.01))
-    spread = np.polynomial.Polynomial.fit(np.log(held_out_sizes), around, min(1, degree))
-    low, high = np.log(held_out_sizes).min(), np.log(held_out_sizes).max()
-    place = np.log(sizes).clip(low, high)
-    return (_flattened(densities) - usual(np.log(sizes))) / np.exp(spread(place))
+
+    def __init__(self, densities: np.ndarray, sizes: np.ndarray | None) -> None:
+        if not len(densities):
+            raise ValueError(
+                "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
+                "being fitted or in a file of an earlier version: fit it anew."
+            )
+        self.densities, self.sizes = densities, sizes
+        if sizes is not None:
+            places, degree = np.log(sizes), min(2, len(densities) // _ROWS_PER_COEFFICIENT)
+            self.range = (places.min(), places.max())
+            self.usual = Polynomial.fit(places, _flattened(densities), degree)
+            around = np.abs(_flattened(densities) - self.usual(places))
+            self.log_spread = Polynomial.fit(places, np.log(np.maximum(around, _LEAST_SPREAD)), min(1, degree))
+
+    def surprise(self, densities: np.ndarray, sizes: np.ndarray | None) -> np.ndarray:
+        """How surprising rows with log-densities and sizes (n,) are; larger is more."""
+        if self.sizes is None or sizes is None:
+            return -densities
+        places = np.log(sizes)
+        return (_flattened(densities) - self.usual(places)) / np.exp(self.log_spread(places.clip(*self.range)))
+
+    def threshold(self, below: float) -> float:
+        """Above it are ``below`` percent of the held-out rows."""
+        require("below", _PERCENTAGE, below)
+        if self.sizes is None:
+            return -float(np.percentile(self.densities, below))
+        return float(np.percentile(self.surprise(self.densities, self.sizes), 100.0 - below))
 
 
 def _flattened(densities: np.ndarray) -> np.ndarray:

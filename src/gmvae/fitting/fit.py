@@ -66,7 +66,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
         everything = everything.classes_as(previous.classes)
     observations = everything.counted()
     likelihood = (
-        learned_likelihood(config.likelihood, observations, config.size_factors)
+        learned_likelihood(config.likelihood, observations, config.size_factors, config.covariate)
         if before is None
         else before.likelihood
     )
