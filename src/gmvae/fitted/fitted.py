@@ -187,8 +187,7 @@ class Fitted:
     def novel(self, rows: AnyRows, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
         """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
         known = Novelty(self.held_out_log_likelihoods, self.held_out_sizes)
-        threshold = known.threshold(below)
-        densities = self.novelty_evidence(rows, batch_size)
+        threshold, densities = known.threshold(below), self.novelty_evidence(rows, batch_size)
         return known.surprise(densities, self.model.likelihood.sizes(rows)) > threshold
 
     def draw(
