@@ -191,6 +191,14 @@ def test_compile_is_a_boolean_or_auto() -> None:
         assert refusal(compile=bad) == f"`compile` must be True, False or 'auto'; got {bad!r}."
 
 
+def test_columns_are_named() -> None:
+    for name, free in (("size_factors", "none"), ("covariate", None)):
+        for good in ("depth", free):
+            assert getattr(Config(**{name: good}), name) == good
+        for bad in ("", 0, True, ["a"]):
+            assert refusal(**{name: bad}).endswith(f"the name of a column; got {bad!r}.")
+
+
 def test_every_field_has_been_tried_above() -> None:
     singles = {
         "n_components",
@@ -207,6 +215,7 @@ def test_every_field_has_been_tried_above() -> None:
         "device",
     }
     singles |= {"consistency", "random_state", "hidden_layer_sizes", "network", "restarts_at_once", "compile"}
+    singles |= {"size_factors", "covariate"}
     assert {*INTEGERS, *POSITIVE, *NON_NEGATIVE, *CHOICES, *singles} == set(FIELDS)
 
 

@@ -117,6 +117,16 @@ class Config:
         "'total' counts of the row, a column that holds it, or 'none'; 'auto' takes 'total' for 'negative-binomial' "
         "rows without gaps, else 'none'.",
     )
+    covariate: str | None = _field(
+        None,
+        Domain(
+            "None or the name of a column",
+            predicate=lambda value: value is None or (isinstance(value, str) and bool(value)),
+            type_name="str or None",
+        ),
+        "Column with the number of each row's experimental batch, from 0 on, where rows are counts with size factors: "
+        "encoder and decoder are told it, clusters are not found by it.",
+    )
     network: Any = _field(
         "auto",
         _NETWORK,

@@ -14,8 +14,9 @@ from gmvae.arrays import has_missing, missing
 from gmvae.estimator.frames import decoded, warn_of_empty
 from gmvae.estimator.inputs import latent_rows, query_rows
 from gmvae.estimator.reports import FittedReports
+from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, is_ambiguous
 from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, Fitted
-from gmvae.fitted.novelty import AMBIGUOUS_ABOVE, NOVEL_BELOW, is_ambiguous
+from gmvae.fitted.novelty import NOVEL_BELOW
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.selection import Fit
 from gmvae.seeds import draw_seed
