@@ -189,7 +189,8 @@ def _peer(method: str, train: Table, test: Table | None, python: Path) -> Found:
         return rows
 
     K = 10 if method == "StepMix, K = 10" else train.K
-    given = {"train": scaled(train), "test": scaled(train if test is None else test)}
+    least = [_rounding(column[~np.isnan(column)]) for column in scaled(train)[:, :n].T]
+    given = {"least": least, "train": scaled(train), "test": scaled(train if test is None else test)}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.npz"
         np.savez(file, **given, n_numbers=n, n_levels=n_levels(train), K=K)
@@ -205,6 +206,12 @@ def _peer(method: str, train: Table, test: Table | None, python: Path) -> Found:
         known = ~np.isnan(test.rows[:, :n])
         log_likelihood = found["log_likelihood"] - (known @ np.log(scaler.scale_) if n else 0.0)
     return Found(found["labels"], filled, log_likelihood, float(found["seconds"]))
+
+
+def _rounding(values: np.ndarray) -> float:
+    """Variance that rounding adds to a column: a twelfth of the squared step between its values."""
+    steps = np.diff(np.unique(values))
+    return float(steps.min()) ** 2 / 12.0 if len(steps) else 1.0
 
 
 METHODS: Mapping[str, tuple[str, ...]] = {
@@ -236,7 +243,9 @@ SETTINGS = {
     "mixture": "GaussianMixture(K, n_init=3, reg_covar=1e-3, random_state=0) on the same",
     "k-prototypes": "KPrototypes(K, n_init=3, random_state=0), standardised numbers, gaps filled by mean/mode",
     "StepMix": "StepMix 3.0.0, gaussian_diag_nan and categorical_nan, n_init=3, max_iter=300, abs_tol=1e-4, "
-    "random_state=0, standardised numbers; gaps are filled by means or most probable levels under its posterior",
+    "random_state=0, standardised numbers; gaps are filled by means or most probable levels under its posterior; "
+    "for log-likelihoods the variance of a number is at least that of rounding, without which equal values have a "
+    "density without bound",
     "StepMix, full covariance": "the same with gaussian_full, which takes no gaps in numbers",
     OURS: "GMVAE(K, random_state=0), told which columns are categories",
     KNOWN: "posterior and density of the mixture that a made set was drawn from: what cannot be beaten but by chance",

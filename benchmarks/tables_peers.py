@@ -1,8 +1,9 @@
 """StepMix or k-prototypes on one table, in an interpreter that has it: `tables_peers.py METHOD FILE`.
 
 FILE is an npz with train (n, p) and test (m, p), numbers first and then categories as numbers of their levels, NaN for
-gaps, n_numbers, n_levels and K. What was found takes its place: clusters of the training rows, the log-likelihood of
-every test row, training rows with their gaps filled, seconds.
+gaps, n_numbers, n_levels, K, and the least variance of every number that densities are taken with. What was found takes
+its place: clusters of the training rows, the log-likelihood of every test row, training rows with their gaps filled,
+seconds.
 """
 
 import sys
@@ -11,7 +12,7 @@ import time
 import numpy as np
 
 
-def stepmix(train, test, n_numbers, n_levels, K, full):
+def stepmix(train, test, n_numbers, n_levels, K, least, full):
     """Clusters, held-out log-likelihoods in the units of the rows given, and rows with their gaps filled."""
     from stepmix.stepmix import StepMix
 
@@ -23,10 +24,15 @@ def stepmix(train, test, n_numbers, n_levels, K, full):
     model = StepMix(K, measurement=measurement, **settings)
     model.fit(train)
     emissions = model._mm.models
+    if n_numbers and not full:  # of equal values StepMix learns a variance of 0, whose density has no bound
+        numbers = emissions["numbers"].parameters
+        learned, numbers["covariances"] = numbers["covariances"], np.maximum(numbers["covariances"], least)
     log_weights = np.log(model.weights_)
     joint = emissions_of(emissions, test, n_numbers) + log_weights
     top = joint.max(1, keepdims=True)
     log_likelihood = top[:, 0] + np.log(np.exp(joint - top).sum(1))
+    if n_numbers and not full:
+        numbers["covariances"] = learned
     proba = model.predict_proba(train)
     filled = train.copy()
     gaps = np.isnan(train)
@@ -65,7 +71,7 @@ def main():
     if method == "k-prototypes":
         found = kprototypes(train, test, n_numbers, n_levels, K)
     else:
-        found = stepmix(train, test, n_numbers, n_levels, K, full=method == "StepMix, full covariance")
+        found = stepmix(train, test, n_numbers, n_levels, K, given["least"], full=method == "StepMix, full covariance")
     seconds = time.perf_counter() - started
     np.savez(path, labels=found[0], log_likelihood=found[1], filled=found[2], seconds=seconds)
 

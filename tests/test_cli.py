@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -135,6 +136,18 @@ print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_threads_are_set_before_pytorch_is_loaded():
+    program = (
+        "import sys; sys.argv = ['gmvae', '--threads', '1', 'data']\n"
+        "from gmvae.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "import torch; print(torch.get_num_threads())"
+    )
+    two = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", program], env=two, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1"
 
 
 def test_the_module_runs_and_tells_its_version():

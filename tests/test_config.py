@@ -33,7 +33,7 @@ INTEGERS = [
 POSITIVE = ["learning_rate"]
 NON_NEGATIVE = ["min_information", "tol"]
 CHOICES = {
-    "likelihood": ("auto", "bernoulli", "gaussian", "poisson", "categorical"),
+    "likelihood": ("auto", "bernoulli", "negative-binomial", "gaussian", "hurdle", "poisson", "categorical"),
     "learning_rate_schedule": ("one-cycle", "constant"),
     "bound": ("exact", "paper"),
     "init": ("auto", "neighbours", "kmeans", "gmm", "random"),
@@ -100,6 +100,13 @@ def test_sizes_are_integers_or_auto(name: str) -> None:
     assert [getattr(Config(**{name: good}), name) for good in (1, 7, "auto")] == [1, 7, "auto"]
     for bad in (0, -1, 1.5, "2", None, True):
         assert refusal(**{name: bad}) == f"`{name}` must be an integer of at least 1 or 'auto'; got {bad!r}."
+
+
+def test_size_factors_are_a_word_or_the_name_of_a_column() -> None:
+    assert [Config(size_factors=good).size_factors for good in ("auto", "none", "depth")] == ["auto", "none", "depth"]
+    for bad in ("", 0, None, True):
+        said = f"`size_factors` must be 'auto', 'total', 'none' or the name of a column; got {bad!r}."
+        assert refusal(size_factors=bad) == said
 
 
 def test_max_grad_norm_may_be_none() -> None:
@@ -184,12 +191,21 @@ def test_compile_is_a_boolean_or_auto() -> None:
         assert refusal(compile=bad) == f"`compile` must be True, False or 'auto'; got {bad!r}."
 
 
+def test_columns_are_named() -> None:
+    for name, free in (("size_factors", "none"), ("covariate", None)):
+        for good in ("depth", free):
+            assert getattr(Config(**{name: good}), name) == good
+        for bad in ("", 0, True, ["a"]):
+            assert refusal(**{name: bad}).endswith(f"the name of a column; got {bad!r}.")
+
+
 def test_every_field_has_been_tried_above() -> None:
     singles = {
         "n_components",
         "style_dim",
         "max_iter",
         "n_iter_no_change",
+        "size_factors",
         "max_grad_norm",
         "validation_fraction",
         "warm_up",
@@ -199,6 +215,7 @@ def test_every_field_has_been_tried_above() -> None:
         "device",
     }
     singles |= {"consistency", "random_state", "hidden_layer_sizes", "network", "restarts_at_once", "compile"}
+    singles |= {"size_factors", "covariate"}
     assert {*INTEGERS, *POSITIVE, *NON_NEGATIVE, *CHOICES, *singles} == set(FIELDS)
 
 

@@ -29,7 +29,7 @@ from gmvae.config import Config
 from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator.inputs import query_rows
-from gmvae.fitted.novelty import is_ambiguous
+from gmvae.fitted.certainty import is_ambiguous
 from gmvae.fitting import restarts, selection
 from gmvae.likelihoods import BernoulliLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari

@@ -22,7 +22,7 @@ def test_the_ending_is_taken_off_a_name(name: str, rest: str) -> None:
 
 
 def test_observations_are_told_in_the_order_of_the_help() -> None:
-    assert formats.OBSERVATIONS == ".npy, .npz, .csv, .csv.gz, .tsv, .tsv.gz, .parquet, IDX"
+    assert formats.OBSERVATIONS == ".npy, .npz, .csv, .csv.gz, .tsv, .tsv.gz, .parquet, .h5ad, .h5, IDX"
 
 
 @pytest.mark.parametrize(

@@ -203,11 +203,11 @@ def test_checkpoint_is_no_model(rows: np.ndarray, tmp_path: Path, model_file: Pa
         GMVAE.load(checkpoint)
 
 
-@pytest.mark.parametrize("version", ["0", "4", "99", "one"])
+@pytest.mark.parametrize("version", ["0", "5", "99", "one"])
 def test_another_version(model_file: Path, tmp_path: Path, version: str) -> None:
     path = with_metadata(model_file, tmp_path / "f", format_version=version, gmvae_version="9.9")
     message = refusal(path)
-    assert f"must have one of the format versions 1, 2, {FORMAT_VERSION}" in message
+    assert f"must have one of the format versions 1, 2, 3, {FORMAT_VERSION}" in message
     assert f"has {version!r} (written by gmvae 9.9): install" in message
 
 

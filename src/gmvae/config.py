@@ -32,7 +32,7 @@ from gmvae.domains import (
 )
 
 Bound = Literal["exact", "paper"]
-LikelihoodName = Literal["auto", "bernoulli", "negative-binomial", "gaussian", "poisson", "categorical"]
+LikelihoodName = Literal["auto", "bernoulli", "negative-binomial", "gaussian", "hurdle", "poisson", "categorical"]
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
@@ -101,8 +101,9 @@ class Config:
         "Distribution of the data given x; 'auto' takes 'bernoulli' for booleans, uint8 images, grey levels within "
         "[0, 1] (rows in most of whose columns a tenth or more of the values are exactly 0 or 1) and columns of 0 "
         "and 1, 'negative-binomial' for sparse whole numbers, 'categorical' for categories, else 'gaussian' with "
-        "learned mean and scale. 'poisson' and 'negative-binomial', which varies more, are for counts: whole numbers"
-        " of events. A name is for all columns of numbers; a dict names that of some columns.",
+        "learned mean and scale, or, in tables of several kinds, 'hurdle' for columns that repeat one value, as an "
+        "income of 0, whose probability it has. 'poisson' and 'negative-binomial', which varies more, are for counts: "
+        "whole numbers of events. A name is for all columns of numbers; a dict names that of some columns.",
         "p(y|x)",
     )
     size_factors: str = _field(
@@ -115,6 +116,16 @@ class Config:
         "How much was counted of each row, by which expected counts are multiplied, where all columns are counts: "
         "'total' counts of the row, a column that holds it, or 'none'; 'auto' takes 'total' for 'negative-binomial' "
         "rows without gaps, else 'none'.",
+    )
+    covariate: str | None = _field(
+        None,
+        Domain(
+            "None or the name of a column",
+            predicate=lambda value: value is None or (isinstance(value, str) and bool(value)),
+            type_name="str or None",
+        ),
+        "Column with the number of each row's experimental batch, from 0 on, where rows are counts with size factors: "
+        "encoder and decoder are told it, clusters are not found by it.",
     )
     network: Any = _field(
         "auto",

@@ -261,11 +261,8 @@ def check_finite(rows: AnyRows) -> None:
     """Raise unless all values are numbers that can be reckoned with, or NaN for missing ones."""
     if rows.dtype.kind != "f":
         return
-    if isinstance(rows, SparseRows):
-        if has_missing(rows):
-            raise ValueError("X must have no missing entries where it is sparse; got NaN: drop its row.")
-        if not rows.values.size or float(np.abs(rows.values).max()) <= LARGEST:
-            return
+    if isinstance(rows, SparseRows) and has_missing(rows):
+        raise ValueError("X must have no missing entries where it is sparse; got NaN: drop its row.")
     low, high = np.array(-LARGEST), np.array(LARGEST)
     first = first_unlike(rows, lambda block: ((block >= low) & (block <= high)) | np.isnan(block))
     if first is not None:

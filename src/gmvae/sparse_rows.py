@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from scipy import sparse
 
 _FLOAT32_HOLDS = 2**24
 """Whole numbers up to it."""
@@ -30,6 +29,8 @@ class SparseRows:
     ndim = 2
 
     def __init__(self, matrix: Any, names: Sequence[str] | None = None) -> None:
+        from scipy import sparse  # heavy, and few rows are sparse
+
         self.names = None if names is None else list(names)
         rows = sparse.csr_array(matrix)
         data = rows.data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import Annotated, Any
@@ -66,8 +67,20 @@ def gmvae(
     debug: Annotated[
         bool, typer.Option("--debug", envvar="GMVAE_DEBUG", help="Show the traceback of an error.")
     ] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="CPU threads for matrix products; 1 where others compute on the same machine.",
+            show_default="one for each core",
+        ),
+    ] = None,
 ) -> None:
     """Take the options that stand before a command."""
+    if threads is not None:  # before PyTorch and NumPy are loaded, which read them once
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)
 
 
 def main() -> None:

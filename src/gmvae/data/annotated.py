@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from gmvae.data.variable_genes import N_VARIABLE_GENES, variable_genes
 from gmvae.sparse_rows import SparseRows
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 _CELLS_AT_ONCE = 8192
 _MOST_NAMES = 5
@@ -17,10 +19,11 @@ _HIGHLY_VARIABLE = "highly_variable"
 
 
 class Cells(NamedTuple):
-    """Counts of cells, with the genes that were taken and why."""
+    """Counts of cells, with the genes that were taken and why, and names of experimental batches."""
 
     rows: SparseRows
     reason: str
+    batches: list[str] | None = None
 
 
 def cells_of(
@@ -29,6 +32,8 @@ def cells_of(
     genes: Sequence[str] | None = None,
     n_top_genes: int = N_VARIABLE_GENES,
     size_factor_key: str | None = None,
+    batch_key: str | None = None,
+    batches: Sequence[str] | None = None,
 ) -> Cells:
     """Counts of some genes of AnnData, which may be backed by its file; `SparseRows` with the genes as names.
 
@@ -41,7 +46,9 @@ def cells_of(
         Names of the genes, as of an earlier fit. Without them those that ``var["highly_variable"]`` marks are taken,
         else the ``n_top_genes`` whose Pearson residuals vary most.
     size_factor_key : str, optional
-        A column of ``obs``, which becomes the last column of the rows.
+        A column of ``obs``, which becomes a column of the rows after the genes.
+    batch_key : str, optional
+        A column of ``obs``, whose numbers among ``batches``, or in their order, become the last one.
 
     Raises
     ------
@@ -65,11 +72,14 @@ def cells_of(
         counts, reason = everything[:, chosen], f"the {len(chosen):,} genes whose Pearson residuals vary most"
     _require_counts(counts, names[chosen], layer)
     called = [str(name) for name in names[chosen]]
+    beside: dict[str, np.ndarray] = {}
     if size_factor_key is not None:
-        sizes = _obs(adata, size_factor_key)
-        counts = sparse.hstack([counts, sparse.csr_array(sizes[:, None])], format="csr")
-        called.append(size_factor_key)
-    return Cells(SparseRows(counts, called), reason)
+        beside[size_factor_key] = _sizes(adata, size_factor_key)
+    if batch_key is not None:
+        beside[batch_key], batches = _numbers(adata, batch_key, batches)
+    if beside:
+        counts = _joined(counts, [*beside.values()])
+    return Cells(SparseRows(counts, [*called, *beside]), reason, None if batch_key is None else list(batches or ()))
 
 
 def _matrix(adata: Any, layer: str | None) -> Any:
@@ -101,6 +111,8 @@ def _found(names: np.ndarray, genes: Sequence[str]) -> np.ndarray:
 
 def _some_genes(matrix: Any, genes: np.ndarray | None) -> sparse.csr_array:
     """Columns of a matrix that may be on disk, whose rows are read some at a time."""
+    from scipy import sparse
+
     parts = []
     for first in range(0, matrix.shape[0], _CELLS_AT_ONCE):
         part = sparse.csr_array(matrix[first : first + _CELLS_AT_ONCE])
@@ -120,10 +132,35 @@ def _require_counts(counts: sparse.csr_array, names: np.ndarray, layer: str | No
         )
 
 
-def _obs(adata: Any, key: str) -> np.ndarray:
-    if key not in adata.obs:
-        raise ValueError(f"`size_factor_key` must be a column of obs, {', '.join(adata.obs)}; got {key!r}: name one.")
-    sizes = np.asarray(adata.obs[key])
+def _joined(counts: sparse.csr_array, columns: Sequence[np.ndarray]) -> sparse.csr_array:
+    from scipy import sparse
+
+    return sparse.hstack([counts, *(sparse.csr_array(column[:, None]) for column in columns)], format="csr")
+
+
+def _sizes(adata: Any, key: str) -> np.ndarray:
+    sizes = _of_obs(adata, key, "size_factor_key")
     if sizes.dtype.kind not in "iuf":
         raise ValueError(f"`size_factor_key` must be a column of numbers; got {key!r} of type {sizes.dtype}.")
     return sizes.astype(np.float64)
+
+
+def _numbers(adata: Any, key: str, batches: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+    """Numbers of the batches of cells, and names of all batches."""
+    names = np.array([str(each) for each in _of_obs(adata, key, "batch_key")])
+    known = sorted(set(names.tolist())) if batches is None else list(batches)
+    number = {name: place for place, name in enumerate(known)}
+    unseen = [name for name in names.tolist() if name not in number]
+    if unseen:
+        shown = ", ".join(known[:_MOST_NAMES]) + (", …" if len(known) > _MOST_NAMES else "")
+        raise ValueError(
+            f"`obs[{key!r}]` must hold batches of the fit, {shown}; got {unseen[0]!r}: fit with cells of this batch "
+            "too."
+        )
+    return np.array([number[name] for name in names.tolist()], dtype=np.float64), known
+
+
+def _of_obs(adata: Any, key: str, parameter: str) -> np.ndarray:
+    if key not in adata.obs:
+        raise ValueError(f"`{parameter}` must be a column of obs, {', '.join(adata.obs)}; got {key!r}: name one.")
+    return np.asarray(adata.obs[key])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 N_VARIABLE_GENES = 2000
 _DISPERSION = 100.0
@@ -30,6 +33,8 @@ def variable_genes(counts: sparse.csr_array, n_genes: int = N_VARIABLE_GENES) ->
 
 def residual_variance(counts: sparse.csr_array) -> np.ndarray:
     """Variance over cells of every gene's Pearson residuals, (n_genes,); 0 for genes without counts."""
+    from scipy import sparse
+
     depth = np.asarray(counts.sum(1), dtype=np.float64).ravel()
     counted = depth > 0.0
     depth, columns = depth[counted], sparse.csc_array(counts[counted])

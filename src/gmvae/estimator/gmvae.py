@@ -107,6 +107,7 @@ class GMVAE(FittedQueries):
         style_dim: int | str = "auto",
         likelihood: str = "auto",
         size_factors: str = "auto",
+        covariate: str | None = None,
         network: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (500, 500),
         batch_norm: bool = False,
@@ -139,6 +140,7 @@ class GMVAE(FittedQueries):
         self.style_dim = style_dim
         self.likelihood = likelihood
         self.size_factors = size_factors
+        self.covariate = covariate
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.batch_norm = batch_norm

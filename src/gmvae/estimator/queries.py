@@ -14,8 +14,9 @@ from gmvae.arrays import has_missing
 from gmvae.estimator.frames import warn_of_empty
 from gmvae.estimator.generation import FittedGeneration
 from gmvae.estimator.inputs import query_rows
+from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, is_ambiguous
 from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, Fitted
-from gmvae.fitted.novelty import AMBIGUOUS_ABOVE, NOVEL_BELOW, is_ambiguous
+from gmvae.fitted.novelty import NOVEL_BELOW
 from gmvae.fitting.selection import Fit
 from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights

@@ -99,6 +99,7 @@ def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
         "weights": np.array(document["weights"]),
         "n_components_effective": document["n_components_effective"],
         "held_out_log_likelihoods": np.array(document.get("held_out_log_likelihoods") or []),
+        "batches": document.get("batches"),
         "held_out_sizes": None if sizes is None else np.array(sizes),
     }
 
@@ -153,7 +154,16 @@ _LAWS: Mapping[str, Law] = {
     "weights": _all(is_number),
     "n_components_effective": is_number,
     "held_out_log_likelihoods": _all(is_number),
+    "batches": _all(lambda name: isinstance(name, str)),
     "held_out_sizes": _all(lambda size: is_number(size) and size > 0.0),
 }
-_OPTIONAL = ("feature_names_in", "classes", "columns", "stability", "held_out_log_likelihoods", "held_out_sizes")
+_OPTIONAL = (
+    "feature_names_in",
+    "classes",
+    "columns",
+    "stability",
+    "held_out_log_likelihoods",
+    "held_out_sizes",
+    "batches",
+)
 """Entries that may be null or, in earlier files, missing."""

@@ -22,7 +22,7 @@ from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, fields_of, parameters
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
-from gmvae.fitted.novelty import NOVEL_BELOW, is_novel
+from gmvae.fitted.novelty import NOVEL_BELOW, Novelty
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds
@@ -76,6 +76,8 @@ class Fitted:
         while a fit goes on.
     held_out_sizes : ndarray, optional
         Size factors of these rows, where there are such.
+    batches : list of str, optional
+        Names of experimental batches by their number, where they have names.
     """
 
     model: GaussianMixtureVAE
@@ -93,6 +95,7 @@ class Fitted:
     n_components_effective: float = math.nan
     held_out_log_likelihoods: np.ndarray = field(default_factory=lambda: np.empty(0))
     held_out_sizes: np.ndarray | None = None
+    batches: list[str] | None = None
 
     @property
     def likelihood(self) -> str:
@@ -182,15 +185,9 @@ class Fitted:
 
     def novel(self, rows: AnyRows, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
         """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
-        require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
-        if not len(self.held_out_log_likelihoods):
-            raise ValueError(
-                "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
-                "being fitted or in a file of an earlier version: fit it anew."
-            )
-        own_sizes, held_out_sizes = self.model.likelihood.sizes(rows), self.held_out_sizes
-        densities = self.novelty_log_evidence(rows, batch_size)
-        return is_novel(densities, own_sizes, self.held_out_log_likelihoods, held_out_sizes, below)
+        known = Novelty(self.held_out_log_likelihoods, self.held_out_sizes)
+        threshold, densities = known.threshold(below), self.novelty_log_evidence(rows, batch_size)
+        return known.surprise(densities, self.model.likelihood.sizes(rows)) > threshold
 
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
@@ -221,6 +218,7 @@ class Fitted:
             "weights": self.weights.tolist(),
             "n_components_effective": self.n_components_effective,
             "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
+            "batches": self.batches,
             "held_out_sizes": None if self.held_out_sizes is None else self.held_out_sizes.tolist(),
         }
 

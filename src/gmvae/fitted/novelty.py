@@ -1,65 +1,66 @@
-"""Which rows are ambiguous, and which are novel: by their densities, compared at their size where rows are counts."""
+"""Which rows are novel: by their densities, and where these depend on how much was counted, by what remains."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
 from gmvae.domains import Domain, require
 
-AMBIGUOUS_ABOVE = 0.5
-"""Nats of entropy: 80 to 20 between two clusters."""
 NOVEL_BELOW = 1.0
 """Percent of the rows held out of a fit."""
 _ROWS_PER_COEFFICIENT = 10
+_LEAST_SPREAD = 1e-9
+_PERCENTAGE = Domain("a percentage from 0 to 100", low=0.0, high=100.0)
 
 
-def is_ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
-    """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
-    require("above", Domain("a number of nats of at least 0", low=0.0), above)
-    return -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1) > above
+class Novelty:
+    """How surprising densities are, by those of rows that were held out of a fit.
 
-
-def is_novel(
-    densities: np.ndarray,
-    sizes: np.ndarray | None,
-    of_held_out: np.ndarray,
-    held_out_sizes: np.ndarray | None,
-    below: float,
-) -> np.ndarray:
-    """Whether log-densities (n,) are below a percentile of those of held-out rows (m,), at their size if there is one.
-
-    ``sizes`` and ``held_out_sizes``, (n,) and (m,), are size factors of counts; None without them.
-    """
-    if sizes is None or held_out_sizes is None:
-        return densities < np.percentile(of_held_out, below)
-    usual = surprise(of_held_out, held_out_sizes, of_held_out, held_out_sizes)
-    return surprise(densities, sizes, of_held_out, held_out_sizes) > np.percentile(usual, 100.0 - below)
-
-
-def surprise(
-    densities: np.ndarray, sizes: np.ndarray, of_held_out: np.ndarray, held_out_sizes: np.ndarray
-) -> np.ndarray:
-    """How surprising rows with log-densities (n,) are; larger is more.
-
-    Of rows that are counts log p(y) falls with the number of counts, in proportion to a power of it: a deep cell has a
-    low density for its depth alone. The curve of log(1 - log p(y)) over the log of the size, a parabola, and the spread
-    around it, a power of the size, are those of held-out rows; the answer is the distance from the curve in spreads.
+    Of rows that are counts log p(y) falls with the number of counts, about as a power of it: a deep cell has a low
+    density for its depth alone. There the surprise is the distance of log(1 - log p(y)) from a parabola over the log of
+    the size, in spreads around it that are a power of the size, all as for held-out rows.
 
     Parameters
     ----------
-    densities, of_held_out : ndarray of shape (n,), (m,)
-        Estimates of log p(y).
-    sizes, held_out_sizes : ndarray of shape (n,), (m,)
-        Size factors.
+    densities : ndarray of shape (m,)
+        Estimates of log p(y) of held-out rows.
+    sizes : ndarray of shape (m,), optional
+        Their size factors, where they have such.
+
+    Raises
+    ------
+    ValueError
+        If there are no densities.
     """
-    degree = min(2, len(of_held_out) // _ROWS_PER_COEFFICIENT)
-    usual = np.polynomial.Polynomial.fit(np.log(held_out_sizes), _flattened(of_held_out), degree)
-    around = np.abs(_flattened(of_held_out) - usual(np.log(held_out_sizes)))
-    around = np.log(np.maximum(around, np.finfo(float).tiny ** 0.01))
-    spread = np.polynomial.Polynomial.fit(np.log(held_out_sizes), around, min(1, degree))
-    low, high = np.log(held_out_sizes).min(), np.log(held_out_sizes).max()
-    place = np.log(sizes).clip(low, high)
-    return (_flattened(densities) - usual(np.log(sizes))) / np.exp(spread(place))
+
+    def __init__(self, densities: np.ndarray, sizes: np.ndarray | None) -> None:
+        if not len(densities):
+            raise ValueError(
+                "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
+                "being fitted or in a file of an earlier version: fit it anew."
+            )
+        self.densities, self.sizes = densities, sizes
+        if sizes is not None:
+            places, degree = np.log(sizes), min(2, len(densities) // _ROWS_PER_COEFFICIENT)
+            self.range = (places.min(), places.max())
+            self.usual = Polynomial.fit(places, _flattened(densities), degree)
+            around = np.abs(_flattened(densities) - self.usual(places))
+            self.log_spread = Polynomial.fit(places, np.log(np.maximum(around, _LEAST_SPREAD)), min(1, degree))
+
+    def surprise(self, densities: np.ndarray, sizes: np.ndarray | None) -> np.ndarray:
+        """How surprising rows with log-densities and sizes (n,) are; larger is more."""
+        if self.sizes is None or sizes is None:
+            return -densities
+        places = np.log(sizes)
+        return (_flattened(densities) - self.usual(places)) / np.exp(self.log_spread(places.clip(*self.range)))
+
+    def threshold(self, below: float) -> float:
+        """Above it are ``below`` percent of the held-out rows."""
+        require("below", _PERCENTAGE, below)
+        if self.sizes is None:
+            return -float(np.percentile(self.densities, below))
+        return float(np.percentile(self.surprise(self.densities, self.sizes), 100.0 - below))
 
 
 def _flattened(densities: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     observations = all_rows.counted()
     previous_model = None if previous is None else previous.model
     likelihood = (
-        learned_likelihood(config.likelihood, observations, config.size_factors)
+        learned_likelihood(config.likelihood, observations, config.size_factors, config.covariate)
         if previous_model is None
         else previous_model.likelihood
     )

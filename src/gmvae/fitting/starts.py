@@ -43,11 +43,14 @@ _log = logging.getLogger("gmvae")
 
 
 def learned_likelihood(
-    choice: str | Mapping[str, str], observations: Observations, size_factors: str = "auto"
+    choice: str | Mapping[str, str],
+    observations: Observations,
+    size_factors: str = "auto",
+    covariate: str | None = None,
 ) -> Likelihood:
     """The likelihood that is chosen, learned from the observations."""
     of_rows = (observations.names, observations.kinds, observations.weight)
-    return likelihood_for(choice, observations.y, *of_rows, size_factors)
+    return likelihood_for(choice, observations.y, *of_rows, size_factors, covariate)
 
 
 def split_rows(n_rows: int, fraction: float, seed: int, label: np.ndarray | None = None) -> Split:

@@ -15,6 +15,7 @@ from gmvae.data.annotated import cells_of
 from gmvae.data.variable_genes import N_VARIABLE_GENES
 from gmvae.domains import integer, require
 from gmvae.estimator import GMVAE
+from gmvae.fitted.certainty import entropy
 from gmvae.sparse_rows import SparseRows
 
 _COUNTS = "negative-binomial"
@@ -29,6 +30,7 @@ def fit_anndata(
     n_components: int | str = 10,
     *,
     layer: str | None = None,
+    batch_key: str | None = None,
     size_factor_key: str | None = None,
     n_top_genes: int = N_VARIABLE_GENES,
     key_added: str = "gmvae",
@@ -45,6 +47,8 @@ def fit_anndata(
         Number of clusters.
     layer : str, optional
         The layer with raw counts; by default ``X`` holds them.
+    batch_key : str, optional
+        Column of ``obs`` with experimental batches: encoder and decoder are told them, clusters are not found by them.
     size_factor_key : str, optional
         Column of ``obs`` with the size factors of cells, in any unit; by default their totals over the genes.
     n_top_genes : int
@@ -75,11 +79,13 @@ def fit_anndata(
     >>> markers(model, adata, layer="counts").head()  # doctest: +SKIP
     """
     require("n_top_genes", integer(1), n_top_genes)
-    cells, _ = cells_of(adata, layer, None, n_top_genes, size_factor_key)
-    _require_depth(cells, size_factor_key, adata.obs_names)
+    cells, _, batches = cells_of(adata, layer, None, n_top_genes, size_factor_key, batch_key)
+    n_genes = cells.shape[1] - (size_factor_key is not None) - (batch_key is not None)
+    _require_depth(cells, n_genes, adata.obs_names)
     parameters.setdefault("likelihood", _COUNTS)
     parameters.setdefault("size_factors", "total" if size_factor_key is None else size_factor_key)
-    model = GMVAE(n_components, **parameters).fit(cells)
+    model = GMVAE(n_components, covariate=batch_key, **parameters).fit(cells)
+    model._fitted = dataclasses.replace(model.fitted_, batches=batches)
     _write(adata, model, cells, key_added)
     return model
 
@@ -107,8 +113,8 @@ def predict_anndata(
     ValueError
         If genes of the fit are missing, which are named, or a cell has no counts in them.
     """
-    cells, sizes = _cells_of_fit(model, adata, layer)
-    _require_depth(cells, sizes, adata.obs_names)
+    cells, genes = _cells_of_fit(model, adata, layer)
+    _require_depth(cells, len(genes), adata.obs_names)
     _write(adata, model, cells, key_added)
 
 
@@ -136,8 +142,7 @@ def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int 
     """
     import pandas as pd
 
-    cells, sizes = _cells_of_fit(model, adata, layer)
-    genes = [name for name in model.feature_names_in_ if name != sizes]
+    cells, genes = _cells_of_fit(model, adata, layer)
     labels = model.predict(cells)
     random = np.random.default_rng(0)
     found = []
@@ -145,7 +150,7 @@ def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int 
         inside, outside = (_drawn(np.flatnonzero(which), random) for which in (labels == cluster, labels != cluster))
         if not len(inside) or not len(outside):
             continue
-        own, others = (_log2_shares(model, cells, each, sizes) for each in (inside, outside))
+        own, others = (_log2_shares(model, cells, each, len(genes)) for each in (inside, outside))
         means = [np.exp2(each).mean(0) for each in (own, others)]
         fold = np.log2(means[0]) - np.log2(means[1])
         pairs = own[random.permutation(_MOST_CELLS) % len(own)] - others[random.permutation(_MOST_CELLS) % len(others)]
@@ -163,19 +168,22 @@ def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int 
     return pd.concat(found, ignore_index=True)
 
 
-def _cells_of_fit(model: GMVAE, adata: Any, layer: str | None) -> tuple[SparseRows, str | None]:
-    """Counts of the genes of the fit, and the column of size factors, where it has one."""
+def _cells_of_fit(model: GMVAE, adata: Any, layer: str | None) -> tuple[SparseRows, list[str]]:
+    """Counts of the genes of the fit, with sizes and batches where it has them after the genes; and the genes."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         raise ValueError("`model` must know its genes, as from `fit_anndata`; it has no names of columns: fit it anew.")
-    given = model.fitted_.config.size_factors
-    sizes = given if given in names else None
-    return cells_of(adata, layer, [name for name in names if name != sizes], size_factor_key=sizes).rows, sizes
+    config = model.fitted_.config
+    sizes = config.size_factors if config.size_factors in names else None
+    genes = [name for name in names if name not in (sizes, config.covariate)]
+    batches = model.fitted_.batches
+    cells = cells_of(adata, layer, genes, size_factor_key=sizes, batch_key=config.covariate, batches=batches)
+    return cells.rows, genes
 
 
-def _require_depth(cells: SparseRows, sizes: str | None, names: Any) -> None:
-    """ValueError, with the name of the cell, if one has no counts in the genes."""
-    counts = cells.matrix if sizes is None else cells.matrix[:, :-1]
+def _require_depth(cells: SparseRows, n_genes: int, names: Any) -> None:
+    """ValueError, with the name of the cell, if one has no counts in the genes, the first columns."""
+    counts = cells.matrix[:, :n_genes]
     empty = np.flatnonzero(np.asarray(counts.sum(1)).ravel() == 0.0)
     if len(empty):
         raise ValueError(
@@ -190,7 +198,7 @@ def _write(adata: Any, model: GMVAE, cells: SparseRows, key: str) -> None:
     proba = model.predict_proba(cells)
     names = [str(cluster) for cluster in range(proba.shape[1])]
     adata.obs[key] = pd.Categorical.from_codes(proba.argmax(1), names)
-    adata.obs[f"{key}_entropy"] = -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1)
+    adata.obs[f"{key}_entropy"] = entropy(proba)
     adata.obs[f"{key}_novel"] = model.is_novel(cells)
     adata.obsm[f"X_{key}"] = model.transform(cells)
     adata.obsm[f"{key}_proba"] = proba
@@ -207,9 +215,7 @@ def _drawn(numbers: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.sort(random.permutation(numbers)[:_MOST_CELLS])
 
 
-def _log2_shares(model: GMVAE, cells: SparseRows, which: np.ndarray, sizes: str | None) -> np.ndarray:
-    """log2 ρ of some cells, (n, genes)."""
-    mean = model.inverse_transform(model.transform(cells.select(which))).astype(np.float64)
-    if sizes is not None:
-        mean = mean[:, [name != sizes for name in model.feature_names_in_]]
+def _log2_shares(model: GMVAE, cells: SparseRows, which: np.ndarray, n_genes: int) -> np.ndarray:
+    """log2 ρ of some cells, (n, genes), as of the largest batch."""
+    mean = model.inverse_transform(model.transform(cells.select(which)))[:, :n_genes].astype(np.float64)
     return np.log2(mean / mean.sum(1, keepdims=True))

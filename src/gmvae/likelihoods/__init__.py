@@ -13,6 +13,7 @@ from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.counts import CountLikelihood
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
+from gmvae.likelihoods.hurdle import HurdleLikelihood, mostly_repeated
 from gmvae.likelihoods.joint import JointLikelihood
 from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
 from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
@@ -30,6 +31,7 @@ def likelihood_for(
     kinds: Sequence[str | None] | None = None,
     weights: np.ndarray | None = None,
     size_factors: str = "auto",
+    covariate: str | None = None,
 ) -> Likelihood:
     """Learn a likelihood from the rows of a fit: of one family, or a joint one of several families or with gaps.
 
@@ -48,6 +50,8 @@ def likelihood_for(
     size_factors : str
         "total", "none", the name of a column, or "auto", which takes totals where all columns are of the negative
         binomial family and none has gaps.
+    covariate : str, optional
+        The column with the numbers of experimental batches, where there are size factors.
 
     Raises
     ------
@@ -56,9 +60,15 @@ def likelihood_for(
         are to be size factors of columns that are not counts of one family, or have gaps.
     """
     columns = families_of(choice, rows, names, kinds)
-    sized = None if size_factors == "none" else _sized(columns, rows, names, size_factors)
+    batch = None if covariate is None else _index(covariate, names, rows.shape[1], "covariate")
+    sized = None if size_factors == "none" else _sized(columns, rows, names, size_factors, batch)
     if sized is not None:
-        return sized.family.learn_sized(rows, weights, sized.column)
+        return sized.family.learn_sized(rows, weights, sized.column, batch)
+    if covariate is not None:
+        raise ValueError(
+            f"`covariate` must be None unless X is counts with size factors; got {covariate!r}: set "
+            "`likelihood='negative-binomial'`, or leave the column out."
+        )
     if len(columns) == 1 and not has_missing(rows) and CategoricalLikelihood.name not in columns:
         return FAMILIES[next(iter(columns))].learn(rows, weights)
     return JointLikelihood.learn_columns(columns, rows, weights)
@@ -72,12 +82,16 @@ class _Sized(NamedTuple):
 
 
 def _sized(
-    columns: Mapping[str, Sequence[int]], rows: AnyRows, names: Sequence[str] | None, size_factors: str
+    columns: Mapping[str, Sequence[int]],
+    rows: AnyRows,
+    names: Sequence[str] | None,
+    size_factors: str,
+    batch: int | None,
 ) -> _Sized | None:
     """How rows of these families have size factors; None where "auto" takes none."""
     given = size_factors not in ("auto", "total")
     column = _index(size_factors, names, rows.shape[1], "size_factors") if given else None
-    families = {name for name, own in columns.items() if {*own} - {column}}
+    families = {name for name, own in columns.items() if {*own} - {column, batch}}
     (name, *others) = families
     family = FAMILIES[name]
     counts = not others and issubclass(family, CountLikelihood) and rows.ndim == 2 and not has_missing(rows)
@@ -107,7 +121,14 @@ def families_of(
     numbers = [column for column, family in enumerate(fixed) if family is None]
     if numbers:
         of_numbers = rows if len(numbers) == len(fixed) else rows[:, numbers]
-        for column, family in zip(numbers, _families_of_numbers(choice, of_numbers), strict=True):
+        found = _families_of_numbers(choice, of_numbers)
+        if choice == "auto" and len(numbers) < len(fixed) and GaussianLikelihood.name in found:
+            repeated = mostly_repeated(of_numbers)
+            normal = np.array(found) == GaussianLikelihood.name
+            found = [
+                HurdleLikelihood.name if each else name for name, each in zip(found, normal & repeated, strict=True)
+            ]
+        for column, family in zip(numbers, found, strict=True):
             fixed[column] = family
     return {name: own for name in FAMILIES if (own := [index for index, each in enumerate(fixed) if each == name])}
 
@@ -139,6 +160,7 @@ __all__ = [
     "CountLikelihood",
     "Discrete",
     "GaussianLikelihood",
+    "HurdleLikelihood",
     "JointLikelihood",
     "Likelihood",
     "NegativeBinomialLikelihood",

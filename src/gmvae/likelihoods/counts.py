@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from torch import Tensor
 from gmvae.arrays import batches, first_unlike, missing, named
 from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.columns import moments
+from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.likelihood import Likelihood, Observation
 from gmvae.likelihoods.size_factors import SizeFactors
+from gmvae.likelihoods.sized_counts import SizedCounts
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -23,52 +25,19 @@ LARGEST_COUNT = 2**53
 """Beyond it float64 does not hold every whole number."""
 LOG_RATE_BOUNDS = (-10.0, 10.0)
 """Smooth bounds on the log of a rate over the mean of its column: rates of a 22,000th to 22,000 times the mean."""
+_MOST_BATCHES = 1000
 _RESIDUAL_DISPERSION, _MAX_RESIDUAL = 100.0, 50.0
 """θ of Pearson residuals, and where they are clipped: about the root of the number of rows of a start."""
 
 
-@dataclass(frozen=True)
-class SizedCounts:
-    """Counts whose expectation is the observation's size factor times a share of each column.
+class _Parts(NamedTuple):
+    """What every likelihood of counts has."""
 
-    Densities are given the size factor. Means are those of an observation of median size; samples draw their own from
-    the fit's.
-
-    Parameters
-    ----------
-    family : callable
-        Gives the distribution of counts for the log of their expectation.
-    log_share : Tensor of shape (..., G)
-        Log of the shares, which sum to 1.
-    size_factors : SizeFactors
-    """
-
-    family: Callable[[Tensor], Observation]
-    log_share: Tensor
-    size_factors: SizeFactors
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected counts of an observation of median size."""
-        return self.size_factors.beside(self._at(self.size_factors.median).mean, self.size_factors.median)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log probability of the counts in ``value`` (..., p) given their size, in nats; shape (...)."""
-        return self._at(self.size_factors.sizes(value)).log_prob(self.size_factors.counts(value))
-
-    def entry_log_prob(self, value: Tensor) -> Tensor:
-        """The same for every column, (..., p); 0 for one of size factors, which are given."""
-        sizes = self.size_factors.sizes(value)
-        each = self._at(sizes).entry_log_prob(self.size_factors.counts(value))
-        return self.size_factors.beside(each, torch.zeros_like(sizes))
-
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """Counts for each of the shares, of sizes that are drawn from the fit's."""
-        sizes = self.size_factors.draw(tuple(self.log_share.shape[:-1]), generator)
-        return self.size_factors.beside(self._at(sizes).sample(generator), sizes)
-
-    def _at(self, sizes: Tensor) -> Observation:
-        return self.family(self.log_share + sizes.log().to(self.log_share.dtype))
+    shift: Tensor
+    scale: Tensor
+    log_mean: Tensor
+    size_factors: SizeFactors | None
+    covariate: Covariate | None
 
 
 class CountLikelihood(Likelihood):
@@ -86,6 +55,8 @@ class CountLikelihood(Likelihood):
         Log of every column's mean count; with size factors only differences matter, and its softmax is the shares of
         all rows together.
     size_factors : SizeFactors, optional
+    covariate : Covariate, optional
+        Only with size factors. The encoder sees its indicators, too.
     """
 
     n_outputs = 1
@@ -97,12 +68,20 @@ class CountLikelihood(Likelihood):
     scale: Tensor
     log_mean: Tensor
 
-    def __init__(self, shift: Tensor, scale: Tensor, log_mean: Tensor, size_factors: SizeFactors | None = None) -> None:
+    def __init__(
+        self,
+        shift: Tensor,
+        scale: Tensor,
+        log_mean: Tensor,
+        size_factors: SizeFactors | None = None,
+        covariate: Covariate | None = None,
+    ) -> None:
         super().__init__()
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.register_buffer("log_mean", log_mean)
         self.size_factors = size_factors
+        self.covariate = covariate
 
     @classmethod
     @abstractmethod
@@ -124,88 +103,152 @@ class CountLikelihood(Likelihood):
         return cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, None)
 
     @classmethod
-    def learn_sized(cls, rows: AnyRows, weights: np.ndarray | None = None, column: int | None = None) -> Self:
-        """The same with size factors: totals of the rows (n, p), or a column of them."""
-        cls._check_counts(rows, column)
-        size_factors = SizeFactors.learn(rows, weights, column)
+    def learn_sized(
+        cls, rows: AnyRows, weights: np.ndarray | None = None, sizes: int | None = None, covariate: int | None = None
+    ) -> Self:
+        """The same with size factors: totals of the rows (n, p), or a column of them; and perhaps with a covariate."""
+        cls._check_counts(rows, sizes, covariate)
+        place = sizes if sizes is None or covariate is None else sizes - (covariate < sizes)
+        size_factors = SizeFactors.learn(lambda: _without(rows, covariate), weights, place)
 
         def even() -> Iterator[Tensor]:
             """Counts as they would be at the median size."""
-            return (size_factors.at_median(part) for part in batches(rows))
+            return (size_factors.at_median(part) for part in _without(rows, covariate))
 
         shift, scale = moments((part.log1p() for part in even()), weights)
         mean, deviation = moments(even(), weights)
         likelihood = cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, size_factors)
-        pooled, _ = moments((size_factors.counts(part).double() for part in batches(rows)), weights)
+        pooled, _ = moments((size_factors.counts(part).double() for part in _without(rows, covariate)), weights)
         likelihood.log_mean = pooled.clamp(min=1.0 / len(rows)).log()
+        if covariate is not None:
+            numbers = np.concatenate([part[:, covariate].numpy() for part in batches(rows)]).astype(np.int64)
+            totals = np.zeros((numbers.max() + 1, len(pooled)))
+            begin = 0
+            for part in _without(rows, covariate):
+                np.add.at(totals, numbers[begin : begin + len(part)], size_factors.counts(part).double().numpy())
+                begin += len(part)
+            likelihood.covariate = Covariate.learn(covariate, numbers, totals, weights)
         return likelihood
 
     @classmethod
-    def _blank_parts(
-        cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, SizeFactors | None]:
-        column = weights.get("size_factors.column")
-        size_factors = None if column is None else SizeFactors.blank(int(column))
-        shape = tuple(event_shape) if size_factors is None else size_factors.counted_shape(tuple(event_shape))
+    def _blank_parts(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> _Parts:
+        """What has the shapes in ``weights``; ValueError if columns in it cannot be."""
+        p = event_shape[0]
+        places = [weights.get(f"{name}.column") for name in ("covariate", "size_factors")]
+        covariate_column, size_column = (None if place is None else int(place) for place in places)
+        n_left = p - (covariate_column is not None)
+        if not 0 <= (covariate_column or 0) < p or not -1 <= (-1 if size_column is None else size_column) < n_left:
+            raise ValueError("columns of size factors and batches must be among those of a row")
+        size_factors = None if size_column is None else SizeFactors.blank(size_column)
+        shape = tuple(event_shape) if size_factors is None else size_factors.counted_shape((n_left,))
+        covariate = None
+        if covariate_column is not None:
+            covariate = Covariate.blank(covariate_column, len(weights["covariate.shares"]), shape[0])
         shift, scale, log_mean = torch.ones(3, *shape).double()
-        return shift, scale, log_mean, size_factors
+        return _Parts(shift, scale, log_mean, size_factors, covariate)
 
     @classmethod
-    def _check_counts(cls, rows: AnyRows, column: int | None) -> None:
-        """Raise ``ValueError`` unless rows are counts, each with a size above 0 where there are size factors."""
-        first = first_unlike(rows, lambda block: _are_counts(block, column) | missing(block))
+    def _check_counts(cls, rows: AnyRows, sizes: int | None, covariate: int | None = None) -> None:
+        """Raise ``ValueError`` unless rows are counts, beside columns of sizes above 0 and of whole numbers."""
+        first = first_unlike(rows, lambda block: _are_counts(block, sizes, covariate, _MOST_BATCHES) | missing(block))
         if first is not None:
-            raise cls._refused(rows[first], first, column)
+            raise cls._refused(rows[first], first, sizes, covariate, _MOST_BATCHES)
 
     @classmethod
-    def _refused(cls, value: np.generic, place: Sequence[int], column: int | None) -> ValueError:
-        what = "be above 0 in the column of size factors" if place[1:] == (column,) else cls.requirement
-        return ValueError(f"X must {what}; got {named(value)} at X{[*place]}: {cls.remedy}.")
+    def _refused(
+        cls, value: np.generic, place: Sequence[int], sizes: int | None, covariate: int | None, n_batches: int
+    ) -> ValueError:
+        what, remedy = cls.requirement, cls.remedy
+        if place[1:] == (sizes,):
+            what, remedy = "be above 0 in the column of size factors", "drop its row, or set `size_factors='total'`"
+        if place[1:] == (covariate,):
+            what = f"hold the number of a batch of the fit, 0 to {n_batches - 1}, in the column of the covariate"
+            remedy = "fit with rows of this batch, too"
+        return ValueError(f"X must {what}; got {named(value)} at X{[*place]}: {remedy}.")
 
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
-        return self._refused(value, place, self._size_column)
+        return self._refused(value, place, self._size_column, *self._batches)
 
     def valid(self, rows: np.ndarray) -> np.ndarray:
-        return _are_counts(rows, self._size_column)
+        return _are_counts(rows, self._size_column, *self._batches)
 
     def check(self, rows: AnyRows) -> None:
         super().check(rows)
         if self.size_factors is not None:
-            self.size_factors.check(rows)
+            self.size_factors.check(_without(rows, self._batches[0]))
+
+    @property
+    def _batches(self) -> tuple[int | None, int]:
+        """The column of batches, and how many there are."""
+        return (None, 0) if self.covariate is None else (self.covariate.column_number, self.covariate.n_batches)
 
     @property
     def _size_column(self) -> int | None:
-        return None if self.size_factors is None else self.size_factors.column_number
+        """The column of size factors in whole rows."""
+        if self.size_factors is None or self.size_factors.column_number is None:
+            return None
+        number, (covariate, _) = self.size_factors.column_number, self._batches
+        return number + (covariate is not None and covariate <= number)
 
     def sizes(self, rows: AnyRows) -> np.ndarray | None:
-        return None if self.size_factors is None else self.size_factors.of_rows(rows)
+        return None if self.size_factors is None else self.size_factors.of_parts(_without(rows, self._batches[0]))
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
-        return mean if self.size_factors is None else self.size_factors.resized(mean, rows)
+        """Means of the median size and the largest batch, (n, p), brought to sizes and batches of rows."""
+        if self.size_factors is None:
+            return mean
+        sizes = self.sizes(rows)
+        assert sizes is not None
+        y = torch.from_numpy(mean)
+        numbers = None
+        if self.covariate is not None:
+            covariate = copy.deepcopy(self.covariate).cpu()
+            numbers = torch.cat([covariate.numbers(part) for part in batches(rows)])
+            y = covariate.without(y)
+            log_share = self.size_factors.counts(y).log().detach()
+            log_share = covariate.shifted(log_share - covariate.log_shift[covariate.largest].detach(), numbers).detach()
+            y = self.size_factors.beside(
+                log_share.exp() * self.size_factors.median.cpu(), self.size_factors.median.cpu()
+            )
+            return covariate.beside(
+                y * torch.from_numpy(sizes / float(self.size_factors.median))[:, None], numbers
+            ).numpy()
+        return mean * (sizes / float(self.size_factors.median))[:, None].astype(mean.dtype)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
-        return event_shape if self.size_factors is None else self.size_factors.counted_shape(event_shape)
+        (n,) = self.decoded_shape(event_shape) if len(event_shape) == 1 else (None,)
+        return event_shape if n is None else (n + self._batches[1],)
 
     def decoded_shape(self, event_shape: Shape) -> Shape:
-        return self.seen_shape(event_shape)
+        if self.size_factors is None:
+            return event_shape
+        return self.size_factors.counted_shape((event_shape[0] - (self.covariate is not None),))
 
     def standardised(self, y: Tensor) -> Tensor:
-        counts = y.to(self.shift.dtype) if self.size_factors is None else self.size_factors.at_median(y)
-        return (counts.log1p() - self.shift) / self.scale
+        if self.size_factors is None:
+            return (y.to(self.shift.dtype).log1p() - self.shift) / self.scale
+        seen = (self.size_factors.at_median(self._without(y)).log1p() - self.shift) / self.scale
+        return seen if self.covariate is None else torch.cat([seen, self.covariate.indicators(y)], -1)
 
     def described(self, y: Tensor) -> Tensor:
         """Pearson residuals of the negative binomial in which all observations have the mean shares, with θ = 100.
 
-        Of log(1 + y), rare and shallow counts dominate: on 4,186 neurons of a worm clusters in the graph of nearest
-        neighbours agree with cell types by an adjusted Rand index of 0.66 to 0.70 where those of standardised logs do
-        by 0.54 to 0.55 (Lause, Berens and Kobak 2021, who clip them, too).
+        Mean shares are those of the observation's batch. Of log(1 + y), rare and shallow counts dominate: on 4,186
+        neurons of a worm clusters in the graph of nearest neighbours agree with cell types by an adjusted Rand index of
+        0.64 to 0.68 where those of standardised logs do by 0.54 to 0.55 (Lause, Berens and Kobak 2021, who clip, too).
         """
         if self.size_factors is None:
             return self.standardised(y)
-        share = self.log_mean.softmax(-1)
-        mean = self.size_factors.sizes(y) * share
-        residual = (self.size_factors.counts(y) - mean) / (mean + mean.square() / _RESIDUAL_DISPERSION).sqrt()
+        log_share = self.log_mean.log_softmax(-1)
+        if self.covariate is not None:
+            log_share = self.covariate.shifted(log_share, self.covariate.numbers(y)).detach()
+        own = self._without(y)
+        mean = self.size_factors.sizes(own) * log_share.exp()
+        residual = (self.size_factors.counts(own) - mean) / (mean + mean.square() / _RESIDUAL_DISPERSION).sqrt()
         return residual.clamp(-_MAX_RESIDUAL, _MAX_RESIDUAL)
+
+    def _without(self, y: Tensor) -> Tensor:
+        return y if self.covariate is None else self.covariate.without(y)
 
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Observation:
         (raw,) = outputs
@@ -214,7 +257,9 @@ class CountLikelihood(Likelihood):
         if self.size_factors is None:
             return self.counts(log_rate, event_dims)
         shares = log_rate.log_softmax(-1)
-        return SizedCounts(lambda log_rate: self.counts(log_rate, event_dims), shares, self.size_factors)
+        return SizedCounts(
+            lambda log_rate: self.counts(log_rate, event_dims), shares, self.size_factors, self.covariate
+        )
 
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         return observation.log_prob(y)
@@ -225,8 +270,16 @@ def are_counts(values: np.ndarray) -> np.ndarray:
     return (values >= 0) & (values <= LARGEST_COUNT) & (values == np.floor(values))
 
 
-def _are_counts(rows: np.ndarray, size_column: int | None) -> np.ndarray:
+def _are_counts(rows: np.ndarray, sizes: int | None, covariate: int | None, n_batches: int) -> np.ndarray:
     valid = are_counts(rows)
-    if size_column is not None:
-        valid[:, size_column] = (rows[:, size_column] > 0) & (rows[:, size_column] <= LARGEST_COUNT)
+    if sizes is not None:
+        valid[:, sizes] = (rows[:, sizes] > 0) & (rows[:, sizes] <= LARGEST_COUNT)
+    if covariate is not None:
+        valid[:, covariate] &= rows[:, covariate] < n_batches
     return valid
+
+
+def _without(rows: AnyRows, column: int | None) -> Iterator[Tensor]:
+    """Rows in parts, without a column."""
+    for part in batches(rows):
+        yield part if column is None else torch.cat([part[:, :column], part[:, column + 1 :]], 1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood
 from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.gaussian import GaussianLikelihood
+from gmvae.likelihoods.hurdle import HurdleLikelihood
 from gmvae.likelihoods.likelihood import Likelihood
 from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
 from gmvae.likelihoods.poisson import PoissonLikelihood
@@ -17,6 +18,7 @@ FAMILIES: Mapping[str, type[Likelihood]] = {
         BernoulliLikelihood,
         NegativeBinomialLikelihood,
         GaussianLikelihood,
+        HurdleLikelihood,
         PoissonLikelihood,
         CategoricalLikelihood,
     )

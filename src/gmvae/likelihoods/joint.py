@@ -150,7 +150,7 @@ class JointLikelihood(Likelihood):
         if rows.ndim == 2:
             mean, deviation = moments((joint._side_by_side(part) for part in batches(rows)), weights)
             of_levels = mean.clamp(min=_RARE).sqrt()
-            scales = {"bernoulli": deviation, "categorical": of_levels}
+            scales = {"bernoulli": deviation, "hurdle": deviation, "categorical": of_levels}
             for name, part in zip(joint.families, torch.arange(len(mean)).split(joint.n_seen), strict=True):
                 if name in scales:
                     joint.shift[part], joint.scale[part] = mean[part], scales[name][part]

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.counts import CountLikelihood, are_counts
+from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.size_factors import SizeFactors
 from gmvae.sparse_rows import AnyRows, SparseRows
 
@@ -88,15 +89,16 @@ class NegativeBinomialLikelihood(CountLikelihood):
         scale: Tensor,
         log_mean: Tensor,
         size_factors: SizeFactors | None,
+        covariate: Covariate | None,
         raw_dispersion: Tensor,
     ) -> None:
-        super().__init__(shift, scale, log_mean, size_factors)
+        super().__init__(shift, scale, log_mean, size_factors, covariate)
         self.raw_dispersion = nn.Parameter(raw_dispersion)
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
-        shift, scale, log_mean, size_factors = cls._blank_parts(event_shape, weights)
-        return cls(shift, scale, log_mean, size_factors, torch.ones(log_mean.shape))
+        parts = cls._blank_parts(event_shape, weights)
+        return cls(*parts, torch.ones(parts.log_mean.shape))
 
     @classmethod
     def _of(
@@ -105,7 +107,7 @@ class NegativeBinomialLikelihood(CountLikelihood):
         """θ begins where the moments of the columns have it, between 0.1 and 100: mean² / (variance - mean)."""
         excess = (deviation.square() - mean).clamp(min=mean.square() / 100.0)
         log_theta = (mean.square() / excess).clamp(0.1, 100.0).log()
-        return cls(shift, scale, mean.log(), size_factors, (log_theta / _PACE).float())
+        return cls(shift, scale, mean.log(), size_factors, None, (log_theta / _PACE).float())
 
     @property
     def log_dispersion(self) -> Tensor:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae.arrays import batches
 from gmvae.networks import Shape
-from gmvae.sparse_rows import AnyRows
 
 _N_QUANTILES = 1001
 """Of the fit's size factors, of which `sample` draws."""
@@ -42,22 +41,22 @@ class SizeFactors(nn.Module):
         self.column_number = None if int(column) < 0 else int(column)
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None, column: int | None) -> Self:
-        """Learn unit and quantiles from the counts (n, p) of a fit, which may count by weights (n,).
+    def learn(cls, parts: Callable[[], Iterable[Tensor]], weights: np.ndarray | None, column: int | None) -> Self:
+        """Learn unit and quantiles from the counts of a fit, parts (b, p), which may count by weights (n,).
 
         Raises
         ------
         ValueError
-            If a row has no counts.
+            If a row has a size of 0.
         """
-        totals = np.concatenate([part.double().sum(1).numpy() for part in batches(rows)])
+        totals = np.concatenate([part.double().sum(1).numpy() for part in parts()])
         unit, sizes = 1.0, totals
         if column is not None:
-            own = np.concatenate([part[:, column].double().numpy() for part in batches(rows)])
+            own = np.concatenate([part[:, column].double().numpy() for part in parts()])
             totals = totals - own
             unit = float(np.average(totals, weights=weights) / np.average(own, weights=weights))
             sizes = unit * own
-        _require_counts(totals)
+        _require_counts(sizes)
         order = np.argsort(sizes)
         shares = np.ones(len(sizes)) if weights is None else weights[order]
         reached = (shares.cumsum() - 0.5 * shares) / shares.sum()
@@ -65,19 +64,14 @@ class SizeFactors(nn.Module):
         number = torch.tensor(-1 if column is None else column)
         return cls(number, torch.tensor(unit).double(), torch.from_numpy(quantiles))
 
-    def check(self, rows: AnyRows) -> None:
-        """Raise ``ValueError`` unless every row (n, p) has a size above 0."""
-        _require_counts(self.of_rows(rows))
+    def check(self, parts: Iterable[Tensor]) -> None:
+        """Raise ``ValueError`` unless every row of parts (b, p) has a size above 0."""
+        _require_counts(self.of_parts(parts))
 
-    def of_rows(self, rows: AnyRows) -> np.ndarray:
-        """Size factors (n,) of rows (n, p), in counts."""
-        host = copy.copy(self).cpu()
-        return np.concatenate([host.sizes(part).squeeze(-1).numpy() for part in batches(rows)])
-
-    def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
-        """Expected counts (n, p) of observations of median size, brought to the sizes of rows (n, p)."""
-        sizes = self.of_rows(rows) / float(self.median)
-        return mean * sizes[:, None].astype(mean.dtype)
+    def of_parts(self, parts: Iterable[Tensor]) -> np.ndarray:
+        """Size factors (n,) of rows in parts (b, p), in counts."""
+        host = copy.deepcopy(self).cpu()
+        return np.concatenate([host.sizes(part).squeeze(-1).numpy() for part in parts])
 
     @classmethod
     def blank(cls, column: int) -> Self:

@@ -1,0 +1,89 @@
+"""A covariate, such as an experimental batch: it shifts shares of counts, and is no part of what is clustered."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Covariate(nn.Module):
+    """The batch of an observation, a column of its row, and the shift of every column's log share in every batch.
+
+    Parameters
+    ----------
+    column : Tensor of int, shape ()
+        Which column of a row holds the number of its batch, from 0 on.
+    shares : Tensor of shape (B,), float64
+        Shares of the batches among the rows of the fit.
+    log_shift : Tensor of shape (B, G)
+        Log of every column's share in every batch over its share in all, at first; it is learned.
+    """
+
+    column: Tensor
+    shares: Tensor
+
+    def __init__(self, column: Tensor, shares: Tensor, log_shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("column", column)
+        self.register_buffer("shares", shares)
+        self.log_shift = nn.Parameter(log_shift)
+        self.column_number = int(column)
+
+    @classmethod
+    def learn(cls, column: int, numbers: np.ndarray, totals: np.ndarray, weights: np.ndarray | None) -> Self:
+        """Learn from the batches (n,) of the rows of a fit and the summed counts (B, G) of batches.
+
+        One more count a column, on average, is shared out in every batch as in all, so that no share is 0.
+        """
+        frequency = np.bincount(numbers, weights, len(totals))
+        overall = totals.sum(0) / totals.sum()
+        smoothed = totals + totals.shape[1] * np.maximum(overall, overall[overall > 0.0].min())
+        log_shift = np.log(smoothed / smoothed.sum(1, keepdims=True)) - np.log(smoothed.sum(0) / smoothed.sum())
+        return cls(
+            torch.tensor(column), torch.from_numpy(frequency / frequency.sum()), torch.from_numpy(log_shift).float()
+        )
+
+    @classmethod
+    def blank(cls, column: int, n_batches: int, n_counts: int) -> Self:
+        """A covariate that has yet to be loaded."""
+        with torch.device("cpu"):
+            number = torch.tensor(column)
+        return cls(number, torch.ones(n_batches).double(), torch.ones(n_batches, n_counts))
+
+    @property
+    def n_batches(self) -> int:
+        return len(self.shares)
+
+    @property
+    def largest(self) -> Tensor:
+        """Number of the batch with the most rows, shape ()."""
+        return self.shares.argmax()
+
+    def numbers(self, y: Tensor) -> Tensor:
+        """Numbers of the batches (...) of observations (..., p)."""
+        return y[..., self.column_number].long()
+
+    def indicators(self, y: Tensor) -> Tensor:
+        """Which batch it is, (..., B), in float64."""
+        return functional.one_hot(self.numbers(y), self.n_batches).double()
+
+    def without(self, y: Tensor) -> Tensor:
+        """Observations (..., p - 1) without the column."""
+        return torch.cat([y[..., : self.column_number], y[..., self.column_number + 1 :]], -1)
+
+    def beside(self, y: Tensor, numbers: Tensor) -> Tensor:
+        """Observations (..., p) of ones without the column and their batches (...)."""
+        own = numbers.to(y.dtype).expand(y.shape[:-1]).unsqueeze(-1)
+        return torch.cat([y[..., : self.column_number], own, y[..., self.column_number :]], -1)
+
+    def shifted(self, log_share: Tensor, numbers: Tensor) -> Tensor:
+        """Log shares (..., G) in batches (...), which sum to 1 again."""
+        return (log_share + self.log_shift.to(log_share.dtype)[numbers]).log_softmax(-1)
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Batches (n,) drawn by their shares."""
+        return torch.multinomial(self.shares, n, replacement=True, generator=generator)
