@@ -22,7 +22,7 @@ from gmvae.cli import app
 from gmvae.cli.choose_k import numbers_of
 from gmvae.fitting import choice_of_k
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits
-from gmvae.initialisation import Evidence
+from gmvae.initialisation import Criteria
 
 SMALL: dict[str, Any] = {
     "latent_dim": 2,
@@ -391,7 +391,7 @@ def test_what_is_left_is_the_mean_of_what_was(monkeypatch: pytest.MonkeyPatch) -
 
     said: list[str] = []
     clock = _Clock(said.append)
-    evidence = Evidence(2, 0.5, 0.1, 0.5)
+    evidence = Criteria(2, 0.5, 0.1, 0.5)
     done = [Candidate(k, evidence, Fits([-1.0, -2.0], 0.75, [2.0, 2.0], 2, 100.0 * (k - 1))) for k in (2, 3)]
     clock.tell(Choice([done[0], *(Candidate(k, None, None) for k in (3, 4, 5))]), done[0])
     clock.tell(Choice([*done, *(Candidate(k, None, None) for k in (4, 5))]), done[1])

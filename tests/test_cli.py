@@ -187,6 +187,7 @@ TYPED = {
     "latent_dim": ("3", 3),
     "style_dim": ("2", 2),
     "likelihood": ("gaussian", "gaussian"),
+    "size_factors": ("total", "total"),
     "network": ("mlp", "mlp"),
     "hidden_layer_sizes": ("256,128", (256, 128)),
     "batch_norm": ("true", True),
@@ -570,7 +571,7 @@ def test_columns_are_found_by_name(folder, run, tmp_path):
     ("arguments", "sentence"),
     [
         (["predict", "RUN", "images.npy"], "X must have observations of shape (4,) as in `fit`; got (1, 8, 8)"),
-        (["predict", "RUN", "X.npy", "-o", "x.txt"], "`-o` must end in .csv, .parquet, .npy; got 'x.txt'."),
+        (["predict", "RUN", "X.npy", "-o", "x.txt"], "`-o` must end in .csv, .parquet, .npy, .h5ad; got 'x.txt'."),
         (["predict", "RUN", "X.npy", "-o", "RUN.npy/x.csv"], "`-o` must be in a folder; "),
         (["predict", "RUN", "X.npy", "--proba", "--embedding", "-o", "x.npy"], "A .npy file must hold one array"),
         (

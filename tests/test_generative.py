@@ -14,7 +14,7 @@ from gmvae.distributions import LOG_SCALE_BOUNDS, Normal, bounded_log_scale
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import LIKELIHOODS
 from gmvae.networks import MLPDecoder
-from gmvae.paper.trials import place
+from gmvae.paper.spread_means import place
 
 LOW, HIGH = LOG_SCALE_BOUNDS
 

@@ -24,7 +24,7 @@ from gmvae import GMVAE, fit_together, persistence
 from gmvae.cli import app
 from gmvae.config import Config
 from gmvae.data import arcs
-from gmvae.initialisation import Evidence, choose, evidence
+from gmvae.initialisation import Criteria, choose, criteria
 from gmvae.initialisation.features import descriptions, one_cluster, oriented_gradients, principal_scores
 from gmvae.initialisation.graph import distinct_rows, neighbour_graph
 from gmvae.initialisation.n_clusters import clusterings
@@ -55,7 +55,7 @@ def auto(**changed: Any) -> GMVAE:
     return GMVAE("auto", **{**SMALL, **changed})
 
 
-# ---------------------------------------------------------------- the evidence
+# ---------------------------------------------------------------- the criteria
 
 
 def pairs_agree(one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -122,7 +122,7 @@ def test_evidence_against_a_slow_reference() -> None:
     rows = np.random.default_rng(1).normal(size=(121, 3))
     rows += 2.0 * np.eye(3)[np.arange(121) % 3]
     numbers = [2, 5, 3]
-    for index, each in enumerate(evidence(rows, numbers, seed=7)):
+    for index, each in enumerate(criteria(rows, numbers, seed=7)):
         np.testing.assert_allclose(each[1:], slow_evidence(rows, numbers, index, 7), atol=1e-9)
         assert each.score == each.stability * each.separation * (1 - 1 / each.n_components**2)
         assert each.score_error == each.stability_error * each.separation * (1 - 1 / each.n_components**2)
@@ -130,7 +130,7 @@ def test_evidence_against_a_slow_reference() -> None:
 
 @pytest.mark.parametrize("number", [2, 3, 4, 6])
 def test_separated_clusters_are_counted(number: int) -> None:
-    found = evidence(blobs(number), range(2, 9), 0)
+    found = criteria(blobs(number), range(2, 9), 0)
     assert choose(found) == number
     best = next(each for each in found if each.n_components == number)
     assert (best.stability, best.stability_error) == (1.0, 0.0)
@@ -138,11 +138,11 @@ def test_separated_clusters_are_counted(number: int) -> None:
 
 
 def test_arcs_are_counted() -> None:
-    assert choose(evidence(arcs(1000, 0)[0], range(2, 8), 0)) == 5
+    assert choose(criteria(arcs(1000, 0)[0], range(2, 8), 0)) == 5
 
 
 def test_noise_has_little_to_show() -> None:
-    found = evidence(np.random.default_rng(0).normal(size=(400, 5)), range(2, 10), 0)
+    found = criteria(np.random.default_rng(0).normal(size=(400, 5)), range(2, 10), 0)
     assert max(each.stability for each in found) < 0.35
 
 
@@ -151,17 +151,17 @@ def test_images_are_counted_by_their_strokes() -> None:
     scores = principal_scores(oriented_gradients(images), 0)
     halves = [scores[half] for half in np.array_split(np.random.default_rng(0).permutation(150), 2)]
     found = clusterings(halves[0], [2, 5], 0)
-    assert evidence(images, [2, 5], 0)[0].stability > 0.0
+    assert criteria(images, [2, 5], 0)[0].stability > 0.0
     assert found["kmeans"][0].shape == (75,)
 
 
 def test_one_entry_for_each_number_that_halves_have_rows_for() -> None:
     rows = blobs(3, n=100)
-    assert [each.n_components for each in evidence(rows, [7, 2, 5, 6], 0)] == [2, 5]
-    assert evidence(rows[:39], range(2, 21), 0) == []
+    assert [each.n_components for each in criteria(rows, [7, 2, 5, 6], 0)] == [2, 5]
+    assert criteria(rows[:39], range(2, 21), 0) == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert [each.n_components for each in evidence(rows[:40], range(2, 21), 0)] == [2]
+        assert [each.n_components for each in criteria(rows[:40], range(2, 21), 0)] == [2]
 
 
 @pytest.mark.parametrize(
@@ -175,32 +175,32 @@ def test_one_entry_for_each_number_that_halves_have_rows_for() -> None:
 def test_poor_rows_give_finite_evidence_without_a_warning(rows: NDArray[Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isfinite(np.array(evidence(rows, range(2, 5), 0))).all()
+        assert np.isfinite(np.array(criteria(rows, range(2, 5), 0))).all()
 
 
 def test_the_seed_decides_and_the_global_generator_stays() -> None:
     rows = np.random.default_rng(3).normal(size=(120, 3))
     before = np.random.get_state()[1:]  # noqa: NPY002 -- the global generator is what is watched
-    once = evidence(rows, range(2, 5), 1)
+    once = criteria(rows, range(2, 5), 1)
     after = np.random.get_state()[1:]  # noqa: NPY002
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-    assert evidence(rows, range(2, 5), 1) == once
-    assert evidence(rows, range(2, 5), 2) != once
+    assert criteria(rows, range(2, 5), 1) == once
+    assert criteria(rows, range(2, 5), 2) != once
 
 
 @pytest.mark.parametrize(
     ("found", "number"),
     [
         ([], 2),
-        ([Evidence(4, 0.9, 0.1, 0.5)], 4),
-        ([Evidence(2, 0.5, 0.0, 0.5), Evidence(3, 0.9, 0.0, 0.6), Evidence(4, 0.8, 0.0, 0.7)], 4),
+        ([Criteria(4, 0.9, 0.1, 0.5)], 4),
+        ([Criteria(2, 0.5, 0.0, 0.5), Criteria(3, 0.9, 0.0, 0.6), Criteria(4, 0.8, 0.0, 0.7)], 4),
         # The best, 0.9 x 0.8 x 24/25, is uncertain by 0.1 x 0.8 x 24/25: 0.66 x 15/16 is within, 0.63 x 8/9 is not.
-        ([Evidence(3, 0.9, 0.5, 0.70), Evidence(4, 1.0, 0.5, 0.66), Evidence(5, 0.9, 0.1, 0.8)], 4),
-        ([Evidence(5, 0.9, 0.1, 0.8), Evidence(4, 1.0, 0.5, 0.66), Evidence(3, 0.9, 0.5, 0.70)], 4),
-        ([Evidence(2, 0.0, 0.0, 0.0), Evidence(3, -0.1, 0.0, 0.5)], 2),
+        ([Criteria(3, 0.9, 0.5, 0.70), Criteria(4, 1.0, 0.5, 0.66), Criteria(5, 0.9, 0.1, 0.8)], 4),
+        ([Criteria(5, 0.9, 0.1, 0.8), Criteria(4, 1.0, 0.5, 0.66), Criteria(3, 0.9, 0.5, 0.70)], 4),
+        ([Criteria(2, 0.0, 0.0, 0.0), Criteria(3, -0.1, 0.0, 0.5)], 2),
     ],
 )
-def test_the_smallest_number_within_a_standard_error_of_the_best(found: list[Evidence], number: int) -> None:
+def test_the_smallest_number_within_a_standard_error_of_the_best(found: list[Criteria], number: int) -> None:
     assert choose(found) == number
 
 

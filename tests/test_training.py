@@ -39,7 +39,7 @@ from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import ConvDecoder, ConvEncoder, ConvLayer
 from gmvae.objective import Terms, latent_terms
 from gmvae.observations import Observations
-from gmvae.paper.trials import place
+from gmvae.paper.spread_means import place
 from gmvae.training import Split, State, Trainer
 from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.fabric import make_fabric

@@ -9,7 +9,7 @@ import torch
 
 
 @contextmanager
-def usual_torch() -> Iterator[None]:
+def torch_defaults() -> Iterator[None]:
     """PyTorch as it is by default: with gradients, in float32, without autocast; then as the caller had it.
 
     Inside `torch.no_grad`, `torch.inference_mode`, `torch.autocast` or under another default type the same is computed.

@@ -215,11 +215,6 @@ def log_importance_weights(
     return reconstruction + standard.log_prob(w) + mixture.log_prob(x) - q_x.log_prob(x) - q_w.log_prob(w)
 
 
-def log_mean_exp(log_weights: Tensor) -> Tensor:
-    """log (1/S) Σ_s exp(log_weights_s) over the first axis."""
-    return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))
-
-
 class WeightSum(NamedTuple):
     """A sum of importance weights, apart from its largest term.
 

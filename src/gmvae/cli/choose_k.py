@@ -1,4 +1,4 @@
-"""``gmvae choose-k``: the evidence for each number of clusters."""
+"""``gmvae choose-k``: criteria for each number of clusters, side by side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gmvae.runs.choice_of_k import Comparison
 
 _MISSING = "–"
-_EVIDENCE = {
+_CRITERIA = {
     "n_components": ("K", 0),
     "stability": ("stability", 3),
     "stability_error": ("± error", 3),
@@ -153,7 +153,7 @@ def _duration(seconds: float) -> str:
 
 
 def _show(outcome: Comparison, n_fits: int, table: TableOptions) -> None:
-    columns = {**_EVIDENCE, **(_FITS if n_fits else {})}
+    columns = {**_CRITERIA, **(_FITS if n_fits else {})}
     if n_fits == 1:
         del columns["agreement"], columns["lower_bound_worst"]
     cells = [

@@ -36,7 +36,7 @@ def describe(
     out = None if to_standard_output(out) else out
     if out is not None:
         check_target(out, formats.WRITTEN_TABLES)
-    asked = open_fitted(run, device)
-    data = load_for(asked, source, None, data_home, table)
-    found = distinctions_table(asked.fitted, data, asked.names)
+    opened = open_fitted(run, device)
+    data = load_for(opened, source, None, data_home, table)
+    found = distinctions_table(opened.fitted, data, opened.names)
     write_table(out, found.column_names, [[column.combine_chunks() for column in found.columns]])

@@ -35,18 +35,18 @@ def evaluate(
     """Score clusters against true classes."""
     from gmvae.cli.fitted import load_for, open_fitted
 
-    asked = open_fitted(run, device)
-    data = load_for(asked, source, labels, data_home, table)
+    opened = open_fitted(run, device)
+    data = load_for(opened, source, labels, data_home, table)
     if data.labels is None and not likelihood:
         raise ValueError(f"`--labels` must be given for {data.name}, which brings none: a file or a column.")
-    rows = asked.fitted.rows(data.X)
+    rows = opened.fitted.rows(data.X)
     document: dict[str, Any] = {"n": len(rows)}
     if data.labels is not None:
         from gmvae import metrics
 
-        document |= metrics.evaluate_log_odds(data.labels, asked.fitted.log_odds(rows))._asdict()
+        document |= metrics.evaluate_log_odds(data.labels, opened.fitted.log_odds(rows))._asdict()
     if likelihood:
-        document["log_likelihood"] = float(asked.fitted.log_evidence(rows).mean())
+        document["log_likelihood"] = float(opened.fitted.log_evidence(rows).mean())
     if as_json:
         show_json(document)
     else:

@@ -27,8 +27,8 @@ from gmvae.cli.options import (
     hyperparameter,
     output,
 )
+from gmvae.cli.processes import start_processes, take_part_quietly
 from gmvae.cli.settings import settings
-from gmvae.cli.several import follow_quietly, start
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
 from gmvae.cli.table_options import reads_table
 from gmvae.runs.folder import RunFolder
@@ -95,9 +95,9 @@ def fit(
 
     here = processes_here()
     if devices is not None and devices > 1 and not here.several:
-        start(devices)
+        start_processes(devices)
     if not here.first:
-        follow_quietly(device or "auto")
+        take_part_quietly(device or "auto")
         return
     chosen = {"verbose": 0 if quiet else 1, **settings(preset, options, assignments or ())}
     if resume and out is not None and RunFolder(out).complete:

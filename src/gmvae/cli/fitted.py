@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NO_OPTIONS = TableOptions()
 
 
-class Asked(NamedTuple):
+class OpenedModel(NamedTuple):
     """A fitted model and, if it lies in a run folder of `gmvae fit`, the record of its data and names of clusters."""
 
     fitted: Fitted
@@ -35,30 +35,30 @@ class Asked(NamedTuple):
         return self.fitted.feature_names or (None if self.record is None else self.record.feature_names)
 
 
-def open_fitted(run: Path, device: str) -> Asked:
+def open_fitted(run: Path, device: str) -> OpenedModel:
     """Load the model of a run folder, or a model file."""
     path = model_file(run)
     folder = RunFolder(path.parent)
     fitted, record = Fitted.load(path, device=device), folder.read_record()
     names = None if record is None else read_names(folder, fitted.config.K)
-    return Asked(fitted, record, names)
+    return OpenedModel(fitted, record, names)
 
 
 def load_for(
-    asked: Asked, source: str, labels: str | None, data_home: Path | None, table: TableOptions = _NO_OPTIONS
+    opened: OpenedModel, source: str, labels: str | None, data_home: Path | None, table: TableOptions = _NO_OPTIONS
 ) -> Dataset:
     """Load data for a fitted model; a table is encoded by the columns of the fit, in their order.
 
     The source of the training keeps the labels it had then, and every table the options it was read with, unless others
     are given. What readers should know of it is noted.
     """
-    record = asked.record
+    record = opened.record
     if labels is None and record is not None and source == record.source:
         labels = record.labels
-    options = options_for(asked, table)
-    known = asked.fitted.columns
-    if known is None and asked.columns is not None:  # of an earlier version, which took numbers only
-        known = Columns(tuple(Column(name, "number", "double") for name in asked.columns))
+    options = options_for(opened, table)
+    known = opened.fitted.columns
+    if known is None and opened.columns is not None:  # of an earlier version, which took numbers only
+        known = Columns(tuple(Column(name, "number", "double") for name in opened.columns))
     data = load(source, labels=labels, data_home=data_home, table=options, known=known)
     for sentence in data.notes:
         note(sentence)
@@ -66,19 +66,19 @@ def load_for(
 
 
 def written_columns(
-    asked: Asked, rows: NDArray[Any], observed: NDArray[np.bool_] | None = None
+    opened: OpenedModel, rows: NDArray[Any], observed: NDArray[np.bool_] | None = None
 ) -> dict[str, NDArray[Any] | pa.Array]:
     """Rows (n, D) of a table by column, as they are written: of a fit's table with its types and levels.
 
     Numbers that were ``observed``, (n, D), stay as they are.
     """
-    if asked.fitted.columns is None:
-        names = asked.columns or [f"y_{d}" for d in range(rows.shape[1])]
+    if opened.fitted.columns is None:
+        names = opened.columns or [f"y_{d}" for d in range(rows.shape[1])]
         return dict(zip(names, rows.T, strict=True))
-    decoded = asked.fitted.columns.decode(rows, observed)
+    decoded = opened.fitted.columns.decode(rows, observed)
     return {name: decoded.column(name).combine_chunks() for name in decoded.column_names}
 
 
-def options_for(asked: Asked, table: TableOptions) -> TableOptions:
+def options_for(opened: OpenedModel, table: TableOptions) -> TableOptions:
     """Options of a table, and for what they leave open those of the fit."""
-    return table if asked.record is None else table.or_else(TableOptions.from_document(asked.record.table))
+    return table if opened.record is None else table.or_else(TableOptions.from_document(opened.record.table))

@@ -52,14 +52,14 @@ def impute(
     from gmvae.seeds import draw_seed
 
     out = None if to_standard_output(out) else out
-    asked = open_fitted(run, device)
-    fitted = asked.fitted
+    opened = open_fitted(run, device)
+    fitted = opened.fitted
     images = len(fitted.event_shape) == 3
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy file.")
     allowed = (formats.ARRAY,) if images else (*formats.WRITTEN_TABLES, formats.ARRAY)
     suffix = None if out is None else check_target(out, allowed)
-    data = load_for(asked, source, labels, data_home, table)
+    data = load_for(opened, source, labels, data_home, table)
     given = fitted.rows(data.X)
     rows = fitted.impute(given, n_samples, seed=draw_seed(seed))
     draws = rows if n_samples else rows[None]
@@ -67,11 +67,11 @@ def impute(
         write_array(out, len(rows), [rows])
         return
     observed = ~missing(given)
-    names = list(written_columns(asked, draws[0][:1]))
+    names = list(written_columns(opened, draws[0][:1]))
     ids = row_ids(data, names)
 
     def block(number: int, filled: np.ndarray) -> list[Any]:
-        columns = written_columns(asked, filled, observed).values()
+        columns = written_columns(opened, filled, observed).values()
         return [*([np.full(len(filled), number)] if n_samples else []), ids.values, *columns]
 
     named = [*(["draw"] if n_samples else []), ids.name, *names]

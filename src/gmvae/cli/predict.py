@@ -90,56 +90,57 @@ def predict(
         return
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
-    asked = open_fitted(run, device)
-    fitted = asked.fitted
-    data = load_for(asked, source, labels, data_home, table)
+    opened = open_fitted(run, device)
+    fitted = opened.fitted
+    data = load_for(opened, source, labels, data_home, table)
     rows = fitted.rows(data.X)
-    kept = columns_of(source, options_for(asked, table)) if keep_columns else None
-    parts = [Part(["label"], lambda _, chances: chances.argmax(axis=1))]
-    names_of_clusters = asked.names
-    if names_of_clusters is not None and suffix != formats.ARRAY:
-        called = np.array(names_of_clusters)
-        parts.append(Part(["name"], lambda _, chances: called[chances.argmax(axis=1)]))
+    source_table = columns_of(source, options_for(opened, table)) if keep_columns else None
+    outputs = [Output(["label"], lambda _, chances: chances.argmax(axis=1))]
+    if opened.names is not None and suffix != formats.ARRAY:
+        names_of_clusters = np.array(opened.names)
+        outputs.append(Output(["name"], lambda _, chances: names_of_clusters[chances.argmax(axis=1)]))
     if proba:
-        parts.append(Part([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances))
+        outputs.append(Output([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances))
     if embedding:
         names = [f"x_{d}" for d in range(fitted.config.latent_dim)]
-        parts.append(Part(names, lambda part, _: fitted.embedding(part, batch_size)))
+        outputs.append(Output(names, lambda block, _: fitted.embedding(block, batch_size)))
     if ambiguous is not None:
-        parts.append(Part(["ambiguous"], lambda _, chances: is_ambiguous(chances, ambiguous).astype("u1")))
+        outputs.append(Output(["ambiguous"], lambda _, chances: is_ambiguous(chances, ambiguous).astype("u1")))
     if novel is not None:
-        parts.append(Part(["novel"], lambda part, _: fitted.novel(part, novel, batch_size).astype("u1")))
+        outputs.append(Output(["novel"], lambda block, _: fitted.novel(block, novel, batch_size).astype("u1")))
 
-    def found(wanted: Sequence[Part]) -> Iterator[list[NDArray[Any]]]:
-        """Arrays (n, ...) of each part, block by block."""
+    def blocks_of(wanted: Sequence[Output]) -> Iterator[list[NDArray[Any]]]:
+        """Arrays (n, ...) of each output, for some rows at a time."""
         for first in range(0, len(rows), _ROWS_AT_ONCE):
-            part = rows[first : first + _ROWS_AT_ONCE]
-            chances = fitted.proba(part, batch_size)
-            yield [each.of(part, chances) for each in wanted]
+            block = rows[first : first + _ROWS_AT_ONCE]
+            chances = fitted.proba(block, batch_size)
+            yield [each.of(block, chances) for each in wanted]
 
     if out is not None and suffix == formats.ARRAY:
-        write_array(out, len(rows), (array for (array,) in found(parts[-1:])))
+        write_array(out, len(rows), (array for (array,) in blocks_of(outputs[-1:])))
         return
-    names = [name for part in parts for name in part.names]
+    names = [name for each in outputs for name in each.names]
     ids = row_ids(data, names)
     names.insert(0, ids.name)
-    if kept is not None:
-        names += [f"{name} (source)" if name in names else name for name in kept.column_names if name != ids.name]
-        kept = kept.select([name for name in kept.column_names if name != ids.name])
+    if source_table is not None:
+        kept = [name for name in source_table.column_names if name != ids.name]
+        names += [f"{name} (source)" if name in names else name for name in kept]
+        source_table = source_table.select(kept)
 
-    def blocks() -> Iterator[list[Any]]:
-        for number, block in enumerate(found(parts)):
+    def columns() -> Iterator[list[Any]]:
+        """The columns of the results, for some rows at a time."""
+        for number, block in enumerate(blocks_of(outputs)):
             first = number * _ROWS_AT_ONCE
-            part = slice(first, first + len(block[0]))
-            results = [column for each in block for column in each.reshape(len(each), -1).T]
-            beside = [] if kept is None else kept.slice(first, len(block[0])).columns
-            yield [ids.values[part], *results, *(column.combine_chunks() for column in beside)]
+            place = slice(first, first + len(block[0]))
+            found = [column for each in block for column in each.reshape(len(each), -1).T]
+            beside = [] if source_table is None else source_table.slice(first, len(block[0])).columns
+            yield [ids.values[place], *found, *(column.combine_chunks() for column in beside)]
 
-    write_table(out, names, blocks())
+    write_table(out, names, columns())
 
 
-class Part(NamedTuple):
-    """Columns to write, by name, and what they are of rows (n, *event) and their probabilities (n, K)."""
+class Output(NamedTuple):
+    """Names of columns to write, and what they hold, of rows (n, *event) and their probabilities (n, K)."""
 
     names: list[str]
     of: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]

@@ -14,7 +14,7 @@ from gmvae.cli.speech import note, show
 from gmvae.cli.table_options import reads_table
 
 if TYPE_CHECKING:
-    from gmvae.cli.fitted import Asked
+    from gmvae.cli.fitted import OpenedModel
 
 
 @app.command(
@@ -61,13 +61,13 @@ def report(
     folder = RunFolder(model_file(run).parent)
     out = out or _own_target(folder, run, source)
     check_target(out, (".html", ".htm"))
-    asked = open_fitted(run, device)
-    given = None if names is None else cluster_names(_split(names), [], asked.fitted.config.K)
-    data = load_for(asked, *_source_of(asked, source, labels, data_home), table)
-    found = make(asked.fitted, data, provenance=provenance(folder), names=given or asked.names, with_rows=not no_rows)
+    opened = open_fitted(run, device)
+    given = None if names is None else cluster_names(_split(names), [], opened.fitted.config.K)
+    data = load_for(opened, *_source_of(opened, source, labels, data_home), table)
+    found = make(opened.fitted, data, provenance=provenance(folder), names=given or opened.names, with_rows=not no_rows)
     found.write_html(out)
     if given is not None:
-        if asked.record is not None:
+        if opened.record is not None:
             write_names(folder, given)
         else:
             note("The names are in this report alone: only a run folder keeps them.")
@@ -86,15 +86,15 @@ def _own_target(folder: Any, run: Path, source: str | None) -> Path:
 
 
 def _source_of(
-    asked: Asked, source: str | None, labels: str | None, data_home: Path | None
+    opened: OpenedModel, source: str | None, labels: str | None, data_home: Path | None
 ) -> tuple[str, str | None, Path | None]:
     """The data to report on, by default those of the run, in the data home that it had."""
     if source is not None:
         return source, labels, data_home
-    if asked.record is None:
+    if opened.record is None:
         raise ValueError("`SOURCE` must be given for a model file, which does not know its data; got none: name them.")
-    home = asked.record.data_home
-    return asked.record.source, labels, data_home or (None if home is None else Path(home))
+    home = opened.record.data_home
+    return opened.record.source, labels, data_home or (None if home is None else Path(home))
 
 
 def _split(text: str) -> list[str]:

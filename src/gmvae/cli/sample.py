@@ -64,9 +64,9 @@ def sample(
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.seeds import draw_seed
 
-    asked = open_fitted(run, device)
-    fitted = asked.fitted
-    chosen = None if component is None else _number(component, asked.names or [])
+    opened = open_fitted(run, device)
+    fitted = opened.fitted
+    chosen = None if component is None else _number(component, opened.names or [])
     images = len(fitted.event_shape) == 3
     smooth = mean is None and images and fitted.likelihood == "bernoulli"
     draw = partial(fitted.draw, mean=smooth or bool(mean), seed=draw_seed(seed))
@@ -78,16 +78,16 @@ def sample(
     if smooth:
         note("These are means, for a draw would make every pixel black or white: `--no-mean` draws.")
     if out is not None and suffix == ".png":
-        _draw(draw, n, chosen, asked.names or [str(k) for k in range(fitted.config.K)], out)
+        _draw(draw, n, chosen, opened.names or [str(k) for k in range(fitted.config.K)], out)
         return
     observations, clusters = draw(n, chosen)
     if out is not None and suffix == formats.ARRAY:
         write_array(out, n, [observations])
         return
-    columns = written_columns(asked, observations)
+    columns = written_columns(opened, observations)
     drawn: dict[str, Any] = {"cluster": clusters}
-    if asked.names is not None:
-        drawn["name" if "name" not in columns else "name (cluster)"] = np.array(asked.names)[clusters]
+    if opened.names is not None:
+        drawn["name" if "name" not in columns else "name (cluster)"] = np.array(opened.names)[clusters]
     write_table(out, [*drawn, *columns], [[*drawn.values(), *columns.values()]])
 
 

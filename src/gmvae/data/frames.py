@@ -78,7 +78,7 @@ def as_frame(table: pa.Table, template: Any) -> Any:
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """A table without views of text, half floats or run-length codes, on which Arrow cannot reckon."""
+    """A table without views of text, half floats or run-length codes, with which Arrow cannot compute."""
     import pyarrow as pa
 
     def settled(kind: pa.DataType) -> pa.DataType:

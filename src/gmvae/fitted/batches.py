@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gmvae.arrays import as_tensor
-from gmvae.device import usual_torch
+from gmvae.device import torch_defaults
 from gmvae.domains import Domain, require
 from gmvae.sparse_rows import AnyRows
 
@@ -29,7 +29,7 @@ The first group shows how wide the layers are: enough to be answered on the way,
 _log = logging.getLogger("gmvae")
 
 
-@usual_torch()
+@torch_defaults()
 @torch.inference_mode()
 def map_rows(
     function: Callable[[Tensor], Tensor], rows: AnyRows, device: torch.device, batch_size: int | None = None

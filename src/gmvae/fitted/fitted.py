@@ -17,7 +17,7 @@ from gmvae.arrays import has_missing, without_values
 from gmvae.build import rebuild
 from gmvae.config import Config
 from gmvae.data.columns import Columns
-from gmvae.device import device_for, usual_torch
+from gmvae.device import device_for, torch_defaults
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, fields_of, parameters
@@ -227,7 +227,7 @@ class Fitted:
         persistence.write(path, "model", self.model.state_dict(), self.document)
 
     @classmethod
-    @usual_torch()
+    @torch_defaults()
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
         """Read what `save` wrote; see `GMVAE.load`."""
         place = device_for(Config(device=device).device)

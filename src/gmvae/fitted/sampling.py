@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gmvae.arrays import FARTHEST
-from gmvae.device import usual_torch
+from gmvae.device import torch_defaults
 from gmvae.domains import integer, require
 from gmvae.model import GaussianMixtureVAE
 
@@ -22,7 +22,7 @@ class Components(NamedTuple):
     scales: np.ndarray
 
 
-@usual_torch()
+@torch_defaults()
 @torch.inference_mode()
 def draw(
     model: GaussianMixtureVAE, n_samples: int, component: Any = None, style: Any = None, *, mean: bool, seed: int
@@ -50,7 +50,7 @@ def draw(
     return y.cpu().numpy(), drawn.cpu().numpy()
 
 
-@usual_torch()
+@torch_defaults()
 @torch.inference_mode()
 def components(model: GaussianMixtureVAE, style: Any = None) -> Components:
     """Components of p(x|w) at one style (D_w,), by default 0."""

@@ -17,7 +17,7 @@ from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
 from gmvae.fitting.starts import TrainingData, learned_likelihood
 from gmvae.fitting.warn import CollapseWarning
-from gmvae.initialisation import Evidence, choose
+from gmvae.initialisation import Criteria, choose
 from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
@@ -53,7 +53,7 @@ class Candidate(NamedTuple):
     """One number of clusters, and what halves of the rows and fits of them say of it."""
 
     n_components: int
-    evidence: Evidence | None  # None where halves are too small
+    evidence: Criteria | None  # None where halves are too small
     fits: Fits | None  # None without fits, or while they are still to come
 
 
@@ -90,17 +90,17 @@ def choose_k(
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):
-        evidence = {number: each.evidence for number, each in before.items()}
+        criteria = {number: each.evidence for number, each in before.items()}
     else:
         data = TrainingData(
             observations, learned_likelihood(config.likelihood, observations, config.size_factors, config.covariate)
         )
-        found = data.evidence(numbers, draw_seed(first))
-        evidence = {each.n_components: each for each in found}
+        found = data.criteria(numbers, draw_seed(first))
+        criteria = {each.n_components: each for each in found}
     fits = {number: each.fits for number, each in before.items()}
 
     def so_far() -> Choice:
-        return Choice([Candidate(number, evidence.get(number), fits.get(number)) for number in numbers])
+        return Choice([Candidate(number, criteria.get(number), fits.get(number)) for number in numbers])
 
     if on_step is not None:
         on_step(so_far(), None)
@@ -109,7 +109,7 @@ def choose_k(
             tasks = [Task(draw_seed(seed)) for seed in range(first, first + n_fits)]
             fits[number] = _fits(observations, replace(config, n_components=number), tasks)
             if on_step is not None:
-                on_step(so_far(), Candidate(number, evidence.get(number), fits[number]))
+                on_step(so_far(), Candidate(number, criteria.get(number), fits[number]))
     return so_far()
 
 

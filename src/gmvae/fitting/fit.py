@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gmvae.config import Config, steps_for
-from gmvae.device import device_for, usual_torch
+from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
 from gmvae.fitting.selection import Fit, best_of, so_far
@@ -29,7 +29,7 @@ from gmvae.training.processes import ONE_PROCESS, Processes, join_processes, loc
 _log = logging.getLogger("gmvae")
 
 
-@usual_torch()
+@torch_defaults()
 def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 
@@ -75,24 +75,15 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     one_restart_by, own_attempts = processes, attempts
     if len(attempts) > 1:
         one_restart_by, own_attempts = ONE_PROCESS, attempts[processes.rank :: processes.size]
-    at_once = training.restarts_at_once if isinstance(training.restarts_at_once, int) else 1
     placed = observations.on(device)
-    found: list[Trained] = []
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:
             reporter.note(reason)
-        for begin in range(0, len(own_attempts), at_once):
-            group = own_attempts[begin : begin + at_once]
-            members = [
-                _new_member(placed, data, previous_model, training, config, each, reporter, one_restart_by)
-                for each in group
-            ]
-            try:
-                outcomes = train_together(members)
-            finally:
-                for member in members:
-                    member.trainer.close()
-            found += [Trained(each, m.trainer.model, o) for each, m, o in zip(group, members, outcomes, strict=True)]
+
+        def new_member(attempt: Attempt) -> Member:
+            return _new_member(placed, data, previous_model, training, config, attempt, reporter, one_restart_by)
+
+        found = _train(own_attempts, training, new_member)
     if len(attempts) > 1:
         found = gather_restarts(
             processes, attempts, found, lambda attempt: _as_trained(data.model(training, attempt.seed), training)
@@ -109,6 +100,22 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
         )
         for task in tasks
     ]
+
+
+def _train(attempts: Sequence[Attempt], training: Config, new_member: Callable[[Attempt], Member]) -> list[Trained]:
+    """Train attempts, as many at once as `restarts_at_once` says."""
+    at_once = training.restarts_at_once if isinstance(training.restarts_at_once, int) else 1
+    found = []
+    for begin in range(0, len(attempts), at_once):
+        group = attempts[begin : begin + at_once]
+        members = [new_member(attempt) for attempt in group]
+        try:
+            outcomes = train_together(members)
+        finally:
+            for member in members:
+                member.trainer.close()
+        found += [Trained(each, m.trainer.model, o) for each, m, o in zip(group, members, outcomes, strict=True)]
+    return found
 
 
 def _as_trained(model: GaussianMixtureVAE, training: Config) -> GaussianMixtureVAE:

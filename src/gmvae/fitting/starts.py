@@ -16,11 +16,11 @@ from gmvae.config import Config
 from gmvae.fitting.labels import named_clusters
 from gmvae.initialisation import (
     MAX_ROWS,
-    Evidence,
+    Criteria,
     comparable,
     completed,
     count,
-    evidence,
+    criteria,
     start_on_classes,
     starting_clusters,
 )
@@ -95,9 +95,9 @@ class TrainingData:
             model.generative.mixture.begin_alike()
         return model
 
-    def evidence(self, numbers: Sequence[int], seed: int) -> list[Evidence]:
+    def criteria(self, numbers: Sequence[int], seed: int) -> list[Criteria]:
         """What halves of the rows say for each number of clusters."""
-        return evidence(self._subsample(seed), numbers, seed)
+        return criteria(self._subsample(seed), numbers, seed)
 
     def n_clusters(self, seed: int) -> tuple[int, str]:
         """How many clusters halves of the rows agree on, and a sentence that says so."""

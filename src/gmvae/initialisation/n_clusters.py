@@ -40,7 +40,7 @@ _NUMBERS_COMPARED = (2, 3, 5, 10)
 """Numbers of clusters at which descriptions of images are compared."""
 
 
-class Evidence(NamedTuple):
+class Criteria(NamedTuple):
     """Criteria for a number of clusters.
 
     Attributes
@@ -89,8 +89,8 @@ class Subsample(NamedTuple):
         chosen, _ = choose_description(every, _NUMBERS_COMPARED if enough else [1], seed)
         return cls(drawn, every[chosen], seed)
 
-    def evidence(self, numbers: Sequence[int]) -> list[Evidence]:
-        """Criteria for each number of clusters; see `evidence`."""
+    def criteria(self, numbers: Sequence[int]) -> list[Criteria]:
+        """Criteria for each number of clusters; see `criteria`."""
         numbers = [number for number in numbers if 2 * _MIN_ROWS_PER_CLUSTER * number <= len(self.rows)]
         if not numbers:
             return []
@@ -121,7 +121,7 @@ class Subsample(NamedTuple):
         return np.max([cohesions(one, clusters) for clusters in clusterings(one, numbers, seed).values()], axis=0)
 
 
-def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Evidence]:
+def criteria(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Criteria]:
     """Stability and separation for each number of clusters.
 
     For every number, both the graph of nearest neighbours and k-means give clusters; the higher score counts.
@@ -136,20 +136,20 @@ def evidence(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Eviden
 
     Returns
     -------
-    evidence : list of Evidence
+    criteria : list of Criteria
         Empty with fewer than 40 rows.
     """
-    return Subsample.draw(rows, seed).evidence(numbers)
+    return Subsample.draw(rows, seed).criteria(numbers)
 
 
-def choose(found: Sequence[Evidence]) -> int:
-    """The smallest number of clusters whose score is within a standard error of the highest; 2 without evidence."""
+def choose(found: Sequence[Criteria]) -> int:
+    """The smallest number of clusters whose score is within a standard error of the highest; 2 without any criteria."""
     if not found:
         return 2
     return min(each.n_components for each in found if each.score >= _least_score(found))
 
 
-def _least_score(found: Sequence[Evidence]) -> float:
+def _least_score(found: Sequence[Criteria]) -> float:
     """The highest score less its standard error."""
     best = max(found, key=lambda each: each.score)
     return best.score - best.score_error
@@ -162,11 +162,11 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
     largest scores as high as the best.
     """
     subsample = Subsample.draw(rows, seed)
-    found = subsample.evidence(range(2, MAX_COMPONENTS + 1))
+    found = subsample.criteria(range(2, MAX_COMPONENTS + 1))
     for number in LARGER_NUMBERS:
         if not found or found[-1].score < _least_score(found) or number > n_rows // _MIN_ROWS_PER_NUMBER:
             break
-        found += subsample.evidence([number])
+        found += subsample.criteria([number])
     number = choose(found)
     if not found:
         return number, f"n_components={number}: {len(rows)} rows are too few to tell"
@@ -202,9 +202,9 @@ def cohesions(scores: np.ndarray, found: Sequence[np.ndarray]) -> np.ndarray:
 
 def _summaries(
     numbers: Sequence[int], agreed: np.ndarray, cohesion: np.ndarray, null_cohesion: np.ndarray
-) -> list[Evidence]:
-    """Evidence for each number from agreements (splits, numbers) and mean cohesions of one method, and of the null."""
+) -> list[Criteria]:
+    """Criteria for each number from agreements (splits, numbers) and mean cohesions of one method, and of the null."""
     separation = np.clip(1.0 - (1.0 - cohesion) / np.maximum(1.0 - null_cohesion, _LEAST_CUT), 0.0, 1.0)
     errors = agreed.std(0, ddof=1) / math.sqrt(len(agreed))
     columns = numbers, agreed.mean(0).tolist(), errors.tolist(), separation.tolist()
-    return [Evidence(*each) for each in zip(*columns, strict=True)]
+    return [Criteria(*each) for each in zip(*columns, strict=True)]

@@ -46,7 +46,7 @@ class Likelihood(nn.Module, ABC):
     name : str
         Value of the hyperparameter `likelihood`.
     n_outputs : int
-        Raw outputs per entry of y that the decoder owes.
+        Raw outputs per entry of y that the decoder must give.
     continuous : bool
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     takes_bfloat16, precision_reason : bool, str

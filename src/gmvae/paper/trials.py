@@ -16,26 +16,21 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from torch import Tensor
 
 from gmvae.atomic import write_text
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE, fit_together
 from gmvae.fitting.warn import CollapseWarning
-from gmvae.generative import MixturePrior
 from gmvae.metrics import evaluate_log_odds
 from gmvae.paper.findings import spread
 from gmvae.paper.provenance import provenance
+from gmvae.paper.spread_means import spread_means
 
 _KEY_LENGTH = 16
 _RANDOM_START = 2
 """Version of what `init="random"` means: a kept fit from an earlier one counts for nothing. Since 2 components begin
 nearly alike (`MixturePrior.begin_alike`)."""
-_STYLE_SHARE = 0.1
-"""Share of its usual influence that the style has on components with given means."""
 
 
 def key_of(description: Mapping[str, Any]) -> str:
@@ -218,31 +213,12 @@ def _fit_together(trials: Sequence[Trial], material: Material, folder: Path, dea
     if trials[0].spread is None:
         fit_together(models, material.train.X, run_dirs=run_dirs, resume=True, on_epoch=on_epoch)
     else:
-        _spread_means(models[0], trials[0].spread, material.train.X)
+        spread_means(models[0], trials[0].spread, material.train.X)
         resume = (run_dirs[0] / "config.json").is_file()
         models[0].fit(material.train.X, run_dir=run_dirs[0], resume=resume, on_epoch=on_epoch)
     for trial, model, run_dir in zip(trials, models, run_dirs, strict=True):
         _keep(trial, model, material, folder, float(model.history_["seconds"].sum()) / len(trials))
         shutil.rmtree(run_dir)
-
-
-def _spread_means(model: GMVAE, scale: float, X: NDArray[Any]) -> None:
-    """Let the fit start from components with unit scales around means drawn from N(0, scale²)."""
-    epochs = model.max_iter
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.set_params(max_iter=1, verbose=0).fit(X[: model.batch_size])
-    generator = torch.Generator().manual_seed(model.random_state)
-    means = scale * torch.randn(model.n_components_, model.latent_dim, generator=generator)
-    place(model.fitted_.model.generative.mixture, means, torch.ones_like(means))
-    model.set_params(max_iter=epochs, verbose=1, warm_start=True)
-
-
-@torch.no_grad()
-def place(mixture: MixturePrior, means: Tensor, scales: Tensor) -> None:
-    """Put components at ``means`` with ``scales`` (K, D_x), nearly so at every style."""
-    mixture.output.weight.mul_(_STYLE_SHARE)
-    mixture.output.bias.copy_(torch.stack([means, scales.log()]).flatten())
 
 
 def _keep(trial: Trial, model: GMVAE, material: Material, folder: Path, seconds: float) -> None:

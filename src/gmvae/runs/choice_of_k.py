@@ -18,7 +18,7 @@ from gmvae.data.writers import write_table
 from gmvae.figures import choice_of_k, save
 from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
-from gmvae.initialisation import Evidence
+from gmvae.initialisation import Criteria
 from gmvae.runs.folder import name_of, refuse_file
 from gmvae.runs.observed import checked_data, kinds_of
 from gmvae.runs.record import read_json, versions
@@ -26,7 +26,7 @@ from gmvae.runs.record import read_json, versions
 _NAME = "choose-k"
 _FREE = {"n_components", "random_state", "device", "verbose"}
 """Settings that decide nothing, or that have a place of their own."""
-_EVIDENCE = ("stability", "stability_error", "separation", "score")
+_CRITERIA = ("stability", "stability_error", "separation", "score")
 
 
 class Comparison(NamedTuple):
@@ -109,10 +109,10 @@ def choose(
 
 
 def _row(candidate: Candidate) -> dict[str, Any]:
-    evidence, fits = candidate.evidence, candidate.fits
+    criteria, fits = candidate.evidence, candidate.fits
     return {
         "n_components": candidate.n_components,
-        **{name: evidence and getattr(evidence, name) for name in _EVIDENCE},
+        **{name: criteria and getattr(criteria, name) for name in _CRITERIA},
         "agreement": fits and fits.agreement,
         "lower_bound_mean": fits and fmean(fits.lower_bounds),
         "lower_bound_worst": fits and min(fits.lower_bounds),
@@ -164,6 +164,6 @@ def _known(path: Path, conditions: dict[str, Any]) -> list[Candidate]:
 
 
 def _candidate(entry: dict[str, Any]) -> Candidate:
-    evidence = entry["evidence"]
-    found = evidence and Evidence(**{name: evidence[name] for name in Evidence._fields})
+    known = entry["evidence"]
+    found = known and Criteria(**{name: known[name] for name in Criteria._fields})
     return Candidate(entry["n_components"], found, entry["fits"] and Fits(**entry["fits"]))

@@ -25,7 +25,7 @@ from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelle
 from gmvae.training.held_out import HeldOut
 from gmvae.training.minibatch_objective import minibatch_objective
 from gmvae.training.minibatches import Minibatch, Part, Split
-from gmvae.training.processes import ONE_PROCESS, Processes
+from gmvae.training.processes import ONE_PROCESS, Processes, with_shared_batch_norm
 from gmvae.training.schedule import SCHEDULES, warm_up_weight
 from gmvae.training.state import State, snapshot
 
@@ -74,7 +74,7 @@ class Trainer:
         processes: Processes = ONE_PROCESS,
     ) -> None:
         self.processes = processes
-        self.model = model = _normalised_over(processes, model, fabric.device)
+        self.model = model = with_shared_batch_norm(model, processes, fabric.device)
         fabric.setup_module(model)  # moves and converts it; the wrapper that it returns costs time at every step
         self.forward: Callable[[Tensor, Noise, Tensor | None, Tensor | None], Terms | GuidedTerms] = model
         if config.compile is True and compiler_for(fabric.device):
@@ -260,16 +260,3 @@ class Trainer:
     def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-
-
-def _normalised_over(processes: Processes, model: GaussianMixtureVAE, device: torch.device) -> GaussianMixtureVAE:
-    """The model with batch norm over the rows of all processes; ValueError where PyTorch has none, on CPUs."""
-    normalises = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-    if not processes.several or not normalises:
-        return model
-    if device.type != "cuda":
-        raise ValueError(
-            f"`batch_norm` must be False for a fit by several processes on CPUs; got a network with it and "
-            f"{processes.size} processes: start one, or take GPUs."
-        )
-    return nn.SyncBatchNorm.convert_sync_batchnorm(model)

@@ -18,6 +18,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 T = TypeVar("T")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class LostProcessError(ConnectionError):
@@ -154,6 +155,19 @@ def join_processes(device: torch.device) -> Processes:
 def restarted() -> bool:
     """Whether torchrun has started the processes anew after one of them had failed."""
     return _attempt() > 0
+
+
+def with_shared_batch_norm(network: Network, processes: Processes, device: torch.device) -> Network:
+    """The network with batch norm over the rows of all processes; ValueError where PyTorch has none, on CPUs."""
+    normalises = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+    if not processes.several or not normalises:
+        return network
+    if device.type != "cuda":
+        raise ValueError(
+            f"`batch_norm` must be False for a fit by several processes on CPUs; got a network with it and "
+            f"{processes.size} processes: start one, or take GPUs."
+        )
+    return nn.SyncBatchNorm.convert_sync_batchnorm(network)
 
 
 def _attempt() -> int:

@@ -12,7 +12,7 @@ import typer
 from gmvae.cli.speech import FAILURE, note
 
 
-def start(n: int) -> NoReturn:
+def start_processes(n: int) -> NoReturn:
     """Run this command line in so many processes, as ``torchrun --nproc-per-node`` does, and end as they end."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.multiprocessing.redirects import logger
@@ -41,7 +41,7 @@ def start(n: int) -> NoReturn:
     raise typer.Exit
 
 
-def follow_quietly(device: str) -> None:
+def take_part_quietly(device: str) -> None:
     """Take part in a fit of which the first process speaks."""
     from gmvae.runs.fit_source import take_part
     from gmvae.training.processes import FirstProcessError, LostProcessError

@@ -1,0 +1,118 @@
+"""What a fitted model makes: samples, reconstructions, rows without gaps, in the form of the fit's X."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Any
+
+import numpy as np
+
+from gmvae.arrays import missing
+from gmvae.estimator.frames import decoded
+from gmvae.estimator.inputs import latent_rows
+from gmvae.estimator.reports import FittedReports
+from gmvae.fitted.sampling import Components
+from gmvae.seeds import draw_seed
+
+
+class FittedGeneration(FittedReports, ABC):
+    """The observations that a fitted `GMVAE` makes."""
+
+    def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> Any:
+        """Mean of the data given latents. `batch_size` is that of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, latent_dim)
+            Places in the latent space, as from `transform`.
+
+        Returns
+        -------
+        observations : ndarray of shape (n, n_features) or (n, C, H, W)
+            In the data's units; uint8 images come back as values in [0, 1], counts with size factors as those of a row
+            of median size. A frame where the fit's X was one with more than numbers: whole numbers stay whole, and all
+            within the range of the fit.
+        """
+        return self._in_form_of_fit(self.fitted_.decode(latent_rows(X, self.fitted_.config.latent_dim), batch_size))
+
+    def reconstruct(self, X: Any, *, batch_size: int | None = None) -> Any:
+        """Observations after a passage through the latent space; shape as `inverse_transform`'s.
+
+        Counts have the size factor of their row.
+        """
+        return self._in_form_of_fit(self.fitted_.reconstructions(self._rows(X), batch_size))
+
+    def sample(
+        self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
+    ) -> tuple[Any, np.ndarray]:
+        """Draw new observations from the model.
+
+        Parameters
+        ----------
+        n_samples : int
+            How many.
+        component : int or array-like of int of shape (n_samples,), optional
+            Draw from this cluster, or each sample from its own; by default clusters are drawn from p(z).
+        style : array-like of shape (style_dim,) or (n_samples, style_dim), optional
+            Use this w; by default styles are drawn from p(w) = N(0, I).
+        mean : bool
+            Return the mean of p(y|x) in place of a draw: smooth images.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
+            A frame as `inverse_transform`'s where the fit's X was one with more than numbers.
+        labels : ndarray of shape (n_samples,)
+            The cluster of every observation.
+        """
+        seed = draw_seed(self.random_state)
+        rows, labels = self.fitted_.draw(n_samples, component, style, mean=mean, seed=seed)
+        return self._in_form_of_fit(rows), labels
+
+    def impute(self, X: Any, n_samples: int = 0, *, batch_size: int | None = None) -> Any:
+        """Fill missing entries by what the model says of them given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`; NaN is a missing entry.
+        n_samples : int
+            How many draws of p(y_mis|y_obs) to return. 0 returns its mean in their place, and of a category the most
+            probable level.
+        batch_size : int, optional
+            As in `predict`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
+            Observed entries stay as they are. With ``n_samples`` draws they are stacked along a leading axis. Frames
+            with more than numbers are answered by frames of the columns that were fitted, draws by a list of them.
+        """
+        seed = draw_seed(self.random_state)
+        rows = np.asarray(self._rows(X))
+        filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
+        observed = ~missing(rows)
+        if n_samples == 0 or not self._answers_by_frames:
+            return self._in_form_of_fit(filled, X, observed)
+        return [self._in_form_of_fit(each, X, observed) for each in filled]
+
+    def components(self, style: Any = None) -> Components:
+        """Components of the latent mixture p(x|w) at one style.
+
+        Parameters
+        ----------
+        style : array-like of shape (style_dim,), optional
+            w; by default 0, the centre of p(w).
+        """
+        return self.fitted_.components(style)
+
+    def _in_form_of_fit(self, rows: np.ndarray, template: Any = None, observed: np.ndarray | None = None) -> Any:
+        """Rows (n, *event) in the form of the fit's X: a frame where that was one with more than numbers."""
+        columns = self.fitted_.columns
+        if columns is None or not self._answers_by_frames:
+            return rows
+        return decoded(rows, columns, self._template if template is None else template, observed)
+
+    @property
+    def _answers_by_frames(self) -> bool:
+        return self.fitted_.columns is not None and not self.fitted_.columns.of_numbers
