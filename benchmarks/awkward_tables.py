@@ -1,4 +1,4 @@
-"""Default fits to tables that people bring: `python benchmarks/awkward_tables.py --out DIR`. See README.md beside this file.
+"""Default fits to tables that people bring: `python benchmarks/awkward_tables.py --out DIR`. See README.md.
 
 Every case is run once and kept; an interrupted run goes on. `--page` writes what is known between the marks of a page.
 """
