@@ -1,4 +1,4 @@
-"""The tables of `awkward.py`: made ones with known groups, each awkward in one way, and two real ones."""
+"""The tables of `awkward_tables.py`: made ones with known groups, each awkward in one way, and two real ones."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Labelled(NamedTuple):
 
 
 def sets(home: Path) -> Iterator[tuple[str, Labelled]]:
-    """Every set of `awkward.py` and `quality.py` whose files are there, as its name and its rows."""
+    """Every set of `awkward_tables.py` and `quality.py` whose files are there, as its name and its rows."""
     for source, rows in readable(AWKWARD, home):
         for K in source.numbers:
             if isinstance(K, int):

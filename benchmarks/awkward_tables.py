@@ -1,4 +1,4 @@
-"""Default fits to tables that people bring: `python benchmarks/awkward.py --out DIR`. See README.md beside this file.
+"""Default fits to tables that people bring: `python benchmarks/awkward_tables.py --out DIR`. See README.md.
 
 Every case is run once and kept; an interrupted run goes on. `--page` writes what is known between the marks of a page.
 """
@@ -41,7 +41,7 @@ N_DRAWS = 64
 N_KPROTOTYPES = 5000
 MARGIN = 0.02
 """ARI by which a fit may miss the better of k-means and the mixture."""
-BEGIN, END = "<!-- awkward: written by benchmarks/awkward.py -->", "<!-- awkward: end -->"
+BEGIN, END = "<!-- awkward: written by benchmarks/awkward_tables.py -->", "<!-- awkward: end -->"
 BASELINES = ("k-means", "mixture")
 SETTINGS = {
     "k-means": "KMeans(K, n_init=5, random_state=0), standardised columns",
