@@ -131,8 +131,8 @@ def _document(outcome: FinishedRun) -> dict[str, Any]:
     return {
         "run": str(outcome.folder.path),
         "model": str(outcome.folder.model),
-        "n": len(outcome.data.X),
-        "shape": list(outcome.data.X.shape),
+        "n": outcome.data.shape[0],
+        "shape": list(outcome.data.shape),
         **facts(outcome.fitted.document),
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),

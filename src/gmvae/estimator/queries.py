@@ -18,6 +18,7 @@ from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BEL
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
 from gmvae.seeds import draw_seed
+from gmvae.shards import is_dataset
 from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
 
@@ -273,7 +274,10 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted
         self._like = None if found.fitted.columns is None else X[:0]
-        self.labels_ = found.proba.argmax(1)
+        if is_dataset(X):
+            self.__dict__.pop("labels_", None)
+        else:
+            self.labels_ = found.proba.argmax(1)
 
     def _shown(self, on_epoch: Callable[[Self], object] | None) -> Callable[[Fitted], object] | None:
         """Make of a function of estimators one of fits that go on."""

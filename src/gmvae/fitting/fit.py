@@ -45,7 +45,7 @@ _log = logging.getLogger("gmvae")
 
 
 class Fit(NamedTuple):
-    """A fit and its answer (n, K) for the rows that it learned from."""
+    """A fit and its answer (n, K) for the rows that it learned from; for the sample of a source in shards."""
 
     fitted: Fitted
     proba: np.ndarray
@@ -84,7 +84,8 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     config = processes.from_first(lambda: resolve_sizes(config, data, before, tasks[0].seed))
     attempts = attempts_of(observations, config, tasks, 1 if previous else config.n_init)
     model = data.model(config, 0) if before is None else before
-    steps = steps_for(config, len(attempts[0].split.train))
+    n_training = len(attempts[0].split.train) + observations.n_beyond
+    steps = steps_for(config, n_training, in_parts=observations.shards is not None)
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
     n_steps = steps.epochs * steps.per_epoch
     training, reasons = resolve_auto(config, model, observations.event_shape, device, n_steps, len(attempts))

@@ -22,6 +22,7 @@ from gmvae.fitting.restarts import Task
 from gmvae.metrics import Scores, evaluate
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
+from gmvae.runs.assignments import labels_of, write_parts
 from gmvae.runs.fit import fit_into
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.names import read_names
@@ -94,7 +95,7 @@ def fit_anew(request: FitRequest) -> FinishedRun:
             labels=request.labels,
             data_home=None if request.data_home is None else str(request.data_home),
             seed=parameters["random_state"],
-            shape=list(data.X.shape),
+            shape=list(data.shape),
             feature_names=None if data.feature_names is None else list(data.feature_names),
             versions=versions(),
             table=request.table.document(),
@@ -137,10 +138,10 @@ def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
     options = request.table.or_else(TableOptions.from_document(record.table))
     source, labels = request.source or record.source, request.labels or record.labels
     data = load(source, labels=labels, data_home=home, table=options)
-    if list(data.X.shape) != record.shape:
+    if list(data.shape) != record.shape:
         raise ValueError(
             f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name} has shape "
-            f"{data.X.shape}: name the right source or start a new run."
+            f"{data.shape}: name the right source or start a new run."
         )
     parameters = {**read_json(folder.config), **request.chosen, "random_state": record.seed}
     unknown = parameters.keys() - {field.name for field in fields(Config)}
@@ -188,9 +189,7 @@ def _train(
         fitted, proba = fit_into(folder, observations, config, resume=resume)
         seconds = time.perf_counter() - started
         fitted.save(folder.model)
-        columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
-        ids = row_ids(data, columns)
-        write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
+        _write_assignments(folder, data, fitted, proba)
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         labels = data.labels
         scores = None if labels is None else _scores(labels, proba, fitted.log_odds(observations.y), observations.label)
@@ -205,6 +204,18 @@ def _train(
             error.add_note(f"go on with: {folder.resume_command}")
         raise
     return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
+
+
+def _write_assignments(folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray) -> None:
+    """The cluster and the probabilities of every row; of a source in parts, a file for each of its files."""
+    if data.shards is not None:
+        folder.parts.mkdir(exist_ok=True)
+        sweep(folder.parts)
+        write_parts(fitted, [file.path for file in data.shards.files], labels_of(fitted), folder.parts)
+        return
+    columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
+    ids = row_ids(data, columns)
+    write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
 
 
 def _scores(labels: np.ndarray, proba: np.ndarray, log_odds: np.ndarray, known: np.ndarray | None) -> Scores | None:
