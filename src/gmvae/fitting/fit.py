@@ -189,7 +189,7 @@ def _started(data: TrainingData, config: Config, attempt: Attempt, reporter: Rep
     reporter.note(f"{attempt.label} starts on {found.reason}")
     if attempt.restart == 0:
         warn_if_fewer(found.labels, config.K)
-        if attempt.task.storage is not None:
+        if attempt.task.storage is not None and data.observations.shards is None:
             attempt.task.storage.keep_start(found.labels)
         if attempt.task.on_start is not None:
             attempt.task.on_start(found.labels)
