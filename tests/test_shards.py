@@ -16,6 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from pyarrow import ipc, parquet
+from test_processes import outputs, processes
 from typer.testing import CliRunner
 
 from gmvae import GMVAE, config
@@ -449,3 +450,25 @@ def test_parts_of_tables_with_categories_are_answered(tmp_path: Path) -> None:
     invoke("predict", tmp_path / "model.safetensors", folder, "-o", tmp_path / "out", "--device", "cpu")
     found = pa.concat_tables(map(parquet.read_table, sorted((tmp_path / "out").iterdir())))
     np.testing.assert_array_equal(found.column("label"), model.labels_)
+
+
+def test_two_processes_fit_as_one(tmp_path: Path) -> None:
+    """From one file, whose blocks both read; of the files of assignments each writes its share."""
+    X = blobs()
+    folder = write(tmp_path / "parts", X)
+    options = ["-k", 3, "--epochs", 3, "--precision", "64-true", "--device", "cpu", "--no-report", "--json"]
+    options += [each for name in ("hidden_layer_sizes=8", "latent_dim=2", "init=random") for each in ("--set", name)]
+    one, two = ([*map(str, ["fit", f"{folder}/*.parquet", *options, "-o", tmp_path / name])] for name in ("one", "two"))
+    for code, _, said in outputs(processes(2, ["-m", "gmvae", *two])):
+        assert code == 0, said
+    assert CliRunner().invoke(app, one).exit_code == 0
+    alone, together = (GMVAE.load(tmp_path / name / "model.safetensors", device="cpu") for name in ("one", "two"))
+    for name, value in weights(alone).items():
+        np.testing.assert_allclose(weights(together)[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
+    for number in range(6):
+        tables = [
+            parquet.read_table(tmp_path / name / "assignments" / f"part-0000{number}.parquet")
+            for name in ("one", "two")
+        ]
+        assert tables[0].column("label").equals(tables[1].column("label"))
+    assert sum(json.loads(invoke("info", tmp_path / "two", "--json"))["cluster_sizes"]) == 400

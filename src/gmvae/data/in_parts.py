@@ -5,7 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
@@ -80,7 +83,7 @@ def read_in_parts(
             shards = Shards(files_of(text), columns=known.names, name=name)
         else:
             shards = Shards(files_of(text), options.columns, options.drop, name)
-        found = shards.survey
+        found = shards.look(partial(_with_bar, n=len(shards.sizes), name=name))
     except ValueError as error:
         raise DataError(str(error)) from error
     held = f"{len(found.rows):,} random ones are" if len(found.rows) < len(shards) else "all are"
@@ -93,6 +96,16 @@ def read_in_parts(
     return Dataset(
         shown, found.rows, feature_names=names, ids=Ids("row", found.numbers + 1), notes=(note,), shards=shards
     )
+
+
+def _with_bar(blocks: Iterable[Any], n: int, name: str) -> Iterable[Any]:
+    """The same, with a bar on a terminal until they end."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    about = f"looking at {name}"
+    return track(blocks, about, n, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _is_shard(name: str) -> bool:

@@ -37,6 +37,7 @@ def load(
     data_home: Path | None = None,
     table: TableOptions = _NO_OPTIONS,
     known: Columns | None = None,
+    in_parts: bool | None = None,
 ) -> Dataset:
     """Load observations from a file, a folder of images or a built-in set.
 
@@ -59,6 +60,8 @@ def load(
         How a table is read, and which of its columns.
     known : Columns, optional
         Columns of a fit, by which a table is encoded; without them their kinds are found.
+    in_parts : bool, optional
+        Whether a source is read in parts; by default as its kind, size and the memory of this machine say.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def load(
         if known is None:
             _refuse_options(table, text)
         return load_builtin(*built_in, data_home)
-    if is_read_in_parts(text):
+    if is_read_in_parts(text) if in_parts is None else in_parts:
         return read_in_parts(text, labels, table, known)
     path, part = _place(text)
     try:

@@ -29,7 +29,8 @@ from gmvae.runs.names import read_names
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
 from gmvae.runs.record import Record, read_json, versions
 from gmvae.runs.report import provenance
-from gmvae.training.processes import join_processes, local_rank, restarted
+from gmvae.shards import Shards
+from gmvae.training.processes import Processes, join_processes, local_rank, restarted
 
 _NO_OPTIONS = TableOptions()
 _SEED = 0
@@ -61,6 +62,7 @@ class Job(NamedTuple):
     data_home: Path | None
     table: TableOptions
     parameters: dict[str, Any]
+    parts: Path | None  # where assignments go of a source that is read in parts
 
 
 class FinishedRun(NamedTuple):
@@ -102,7 +104,8 @@ def fit_anew(request: FitRequest) -> FinishedRun:
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        job = Job(request.source, request.labels, request.data_home, request.table, parameters)
+        parts = None if data.shards is None else folder.parts
+        job = Job(request.source, request.labels, request.data_home, request.table, parameters, parts)
         return _train(folder, record, data, job, request, resume=False)
 
 
@@ -148,7 +151,9 @@ def _go_on(folder: RunFolder, request: FitRequest) -> FinishedRun:
     if unknown:
         raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    return _train(folder, record, data, Job(source, labels, home, options, parameters), request, resume=True)
+    parts = None if data.shards is None else folder.parts
+    job = Job(source, labels, home, options, parameters, parts)
+    return _train(folder, record, data, job, request, resume=True)
 
 
 def follow(device: str) -> None:
@@ -156,10 +161,14 @@ def follow(device: str) -> None:
     processes = join_processes(device_for(device, local_rank()))
     job: Job = processes.from_first(_never)
     with processes.agreed():
-        data = load(job.source, labels=job.labels, data_home=job.data_home, table=job.table)
+        data = load(
+            job.source, labels=job.labels, data_home=job.data_home, table=job.table, in_parts=job.parts is not None
+        )
         config = Config(**job.parameters)
         observations = checked_data(data, config.n_components)
-    fit(observations, config, [Task(seed=0)])  # the first process's seed counts
+    (found,) = fit(observations, config, [Task(seed=0)])  # the first process's seed counts
+    if data.shards is not None and job.parts is not None:
+        _write_parts(data.shards, found.fitted, job.parts, processes)
 
 
 def _never() -> Job:
@@ -181,6 +190,9 @@ def _train(
         device = device_for(config.device, local_rank())
         observations = checked_data(data, config.n_components)
         processes = join_processes(device)
+        if data.shards is not None:
+            folder.parts.mkdir(exist_ok=True)
+            sweep(folder.parts)
         processes.from_first(lambda: job)
         with processes.agreed():
             pass
@@ -189,7 +201,7 @@ def _train(
         fitted, proba = fit_into(folder, observations, config, resume=resume)
         seconds = time.perf_counter() - started
         fitted.save(folder.model)
-        _write_assignments(folder, data, fitted, proba)
+        _write_assignments(folder, data, fitted, proba, processes)
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         labels = data.labels
         scores = None if labels is None else _scores(labels, proba, fitted.log_odds(observations.y), observations.label)
@@ -206,16 +218,22 @@ def _train(
     return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
 
 
-def _write_assignments(folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray) -> None:
+def _write_assignments(
+    folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray, processes: Processes
+) -> None:
     """The cluster and the probabilities of every row; of a source in parts, a file for each of its files."""
     if data.shards is not None:
-        folder.parts.mkdir(exist_ok=True)
-        sweep(folder.parts)
-        write_parts(fitted, [file.path for file in data.shards.files], labels_of(fitted), folder.parts)
+        _write_parts(data.shards, fitted, folder.parts, processes)
         return
     columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
     ids = row_ids(data, columns)
     write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
+
+
+def _write_parts(shards: Shards, fitted: Fitted, folder: Path, processes: Processes) -> None:
+    """A file for each of the source's, of which every process writes its share; it returns when all are there."""
+    with processes.agreed():
+        write_parts(fitted, [file.path for file in shards.files], labels_of(fitted), folder, processes=processes)
 
 
 def _scores(labels: np.ndarray, proba: np.ndarray, log_odds: np.ndarray, known: np.ndarray | None) -> Scores | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from gmvae.shards.survey import Survey, survey
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 _FLOAT32_IS_EXACT = ("bool", "int8", "uint8", "int16", "uint16", "halffloat", "float", "float16", "float32", "null")
 
@@ -71,6 +72,7 @@ class Shards:
         if self.names is None and kinds == {"uint8"}:
             self.dtype = np.dtype(np.uint8)
         self._blocks = [(file, block) for file in full for block, n in enumerate(file.blocks) if n]
+        self._survey: Survey | None = None
         self.sizes = np.array([file.blocks[block] for file, block in self._blocks])
         self.starts = np.concatenate([[0], self.sizes.cumsum()])
 
@@ -100,10 +102,16 @@ class Shards:
         file, own = self._blocks[block]
         return f"row {row - int(self.starts[block]) + sum(file.blocks[:own]) + 1:,} of {file.path.name}"
 
-    @cached_property
+    def look(self, shown: Callable[[Iterable[T]], Iterable[T]] = iter) -> Survey:
+        """What one pass over all rows finds, and a random sample of them; ``shown`` shows how many blocks have been."""
+        if self._survey is None:
+            self._survey = survey(self, shown)
+        return self._survey
+
+    @property
     def survey(self) -> Survey:
-        """What one pass over all rows finds, and a random sample of them."""
-        return survey(self)
+        """The same, in silence."""
+        return self.look()
 
     def identity(self) -> list[tuple[str, int, int]]:
         """Names, sizes and times of the files."""

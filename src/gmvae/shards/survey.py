@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -114,7 +114,7 @@ class _Looked(NamedTuple):
     bad: tuple[int, str] | None
 
 
-def survey(source: Source) -> Survey:
+def survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Survey:
     """Look at all rows once, or at what an earlier look at the same files found.
 
     Raises
@@ -128,14 +128,14 @@ def survey(source: Source) -> Survey:
     if kept is not None and kept.exists():
         with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept) as file:
             return Survey(**{name: file[name] for name in Survey._fields})
-    found = _survey(source)
+    found = _survey(source, shown)
     if kept is not None:
         with suppress(OSError), replacing(kept) as temporary:  # without a place for it the next fit looks anew
             np.savez(temporary, **found._asdict())
     return found
 
 
-def _survey(source: Source) -> Survey:
+def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> Survey:
     n, p = source.shape
     m = min(n, MAX_SAMPLE, max(1, _MAX_SAMPLE_BYTES // (p * source.dtype.itemsize)))
     numbers = np.arange(n) if m == n else np.sort(np.random.default_rng(0).choice(n, m, replace=False, shuffle=False))
@@ -147,7 +147,8 @@ def _survey(source: Source) -> Survey:
 
     sample = np.empty((m, p), source.dtype)
     moments, (low, high, fraction) = _Moments.none(p), _no_range(p)
-    for block, looked in enumerate(ahead((partial(look, each) for each in range(len(source.sizes))), _workers())):
+    looking = ahead((partial(look, block) for block in range(len(source.sizes))), _workers())
+    for block, looked in enumerate(shown(looking)):
         if looked.bad is not None:
             row, what = looked.bad
             place = source.place(int(source.starts[block]) + row)
