@@ -1,8 +1,9 @@
-"""Arrays of observations, which may be larger than memory: as tensors, block by block, and values out of bounds."""
+"""Arrays of observations, which may be larger than memory: as tensors and blocks, their values and their shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ LARGEST = 1e150
 FARTHEST = 1e12
 """Standard deviations from the mean of the fit, of which float32 holds the square with room for any weights."""
 _FLOAT32_IS_EXACT = ("bool", "int8", "int16", "uint16", "float16", "float32")
+MAX_CHANNELS = 4
 _BLOCK_BYTES = 2**18
 _ROWS_AT_ONCE = 8192
 
@@ -71,3 +73,48 @@ def first_unlike(rows: AnyRows, holds: Callable[[np.ndarray], np.ndarray]) -> tu
 def named(value: np.generic) -> str:
     """A value as it stands in a message."""
     return "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
+
+
+def check_finite(rows: AnyRows) -> None:
+    """Raise unless all values are numbers that can be reckoned with, or NaN for missing ones."""
+    if rows.dtype.kind != "f":
+        return
+    if isinstance(rows, SparseRows):
+        if has_missing(rows):
+            raise ValueError("X must have no missing entries where it is sparse; got NaN: drop its row.")
+        if not rows.values.size or float(np.abs(rows.values).max()) <= LARGEST:
+            return
+    low, high = np.array(-LARGEST), np.array(LARGEST)
+    first = first_unlike(rows, lambda block: ((block >= low) & (block <= high)) | np.isnan(block))
+    if first is not None:
+        raise ValueError(
+            f"X must hold finite numbers of at most {LARGEST:g}; got {named(rows[first])} at X{[*first]}: replace it "
+            "or drop its row."
+        )
+
+
+def image_shape(X: Any) -> tuple[int, ...] | None:
+    """(C, H, W) of images (n, C, H, W) or (n, H, W); None for rows."""
+    shape = getattr(X, "shape", None)
+    if shape is None or len(shape) <= 2:
+        return None
+    if 0 in shape[1:]:
+        raise ValueError(f"X must hold images of at least one pixel; got shape {tuple(shape)}.")
+    if len(shape) == 3:
+        return (1, int(shape[1]), int(shape[2]))
+    if len(shape) == 4 and shape[1] <= MAX_CHANNELS:
+        return (int(shape[1]), int(shape[2]), int(shape[3]))
+    raise ValueError(
+        f"X must have shape (n, p), (n, H, W) or (n, C, H, W) with at most {MAX_CHANNELS} channels; got "
+        f"{tuple(shape)}: move the channels with `X.transpose(0, 3, 1, 2)` or flatten the rows."
+    )
+
+
+def image_shape_as_fitted(X: Any, event_shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """What `image_shape` says, held to the shape of the fit."""
+    shape = image_shape(X)
+    if shape is not None and shape != event_shape:
+        raise ValueError(
+            f"X must have observations of shape {event_shape} as in `fit`; got {shape}: resize or reshape the images."
+        )
+    return shape

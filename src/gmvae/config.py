@@ -44,6 +44,9 @@ MIN_AUGMENTED_SIZE = 16
 MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 3000, 20, 500
 MIN_STEPS_NO_CHANGE, MIN_EPOCHS_NO_CHANGE = 200, 20
 """With 20 epochs alone 300 rows, of which an epoch takes 3 steps, stopped up to 0.7 nats below what they reach."""
+MAX_STEPS_IN_PARTS = 5000
+"""Steps after which a fit to rows that are read in parts evaluates, keeps a checkpoint and begins another epoch. In 20
+such epochs the model sees 12.8 million rows, by 128."""
 
 _NAMES = choice(NetworkName)
 _NETWORK = dataclasses.replace(
@@ -256,10 +259,15 @@ class Steps(NamedTuple):
     without_gain: int
 
 
-def steps_for(config: Config, n_rows: int) -> Steps:
-    """Resolve `max_iter` and `n_iter_no_change`, and a batch that is too large for ``n_rows`` training rows."""
+def steps_for(config: Config, n_rows: int, *, in_parts: bool = False) -> Steps:
+    """Resolve `max_iter` and `n_iter_no_change`, and a batch that is too large for ``n_rows`` training rows.
+
+    An epoch of rows that are read in parts, which may be very many, has `MAX_STEPS_IN_PARTS` steps at most.
+    """
     batch_size = min(config.batch_size, n_rows)
     per_epoch = n_rows // batch_size
+    if in_parts:
+        per_epoch = min(per_epoch, MAX_STEPS_IN_PARTS)
     epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / per_epoch)))
     without_gain = max(MIN_EPOCHS_NO_CHANGE, math.ceil(MIN_STEPS_NO_CHANGE / per_epoch))
     if not isinstance(config.max_iter, str):

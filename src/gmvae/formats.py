@@ -10,6 +10,8 @@ PARQUET = ".parquet"
 ANNDATA, CELL_RANGER = ".h5ad", ".h5"
 TABLES = (*CSV, PARQUET)
 WRITTEN_TABLES = (".csv", PARQUET)
+IN_PARTS = (PARQUET, ".arrow", ".feather", ARRAY)
+"""Files of which a source that is read in parts may consist."""
 TEXT = ".txt"
 IMAGES = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import LARGEST, as_tensor, blocks, first_unlike, has_missing, named
+from gmvae.arrays import as_tensor, blocks, check_finite, image_shape, image_shape_as_fitted
 from gmvae.networks import Shape
+from gmvae.shards import Shards
 from gmvae.sparse_rows import AnyRows, SparseRows, select
 from gmvae.weights_and_labels import checked_weights, known_labels
 
-MAX_CHANNELS = 4
 _SHARE_OF_FREE_MEMORY = 0.5
 _HOST = torch.device("cpu")
 
@@ -46,6 +46,8 @@ class Rows(NamedTuple):
 class Observations:
     """Rows of an array, in memory or memory-mapped from disk, or of a sparse matrix; only those asked for are read.
 
+    Of a source in shards they are its sample, and gradient steps alone are on all its rows.
+
     Parameters
     ----------
     y : ndarray of shape (n, *event), or SparseRows of shape (n, p)
@@ -65,6 +67,8 @@ class Observations:
         Number of the class of every row that is known, else -1.
     classes : sequence of int, str or None, optional
         Names of the classes; None of a component that has none.
+    shards : Shards, optional
+        The source of which ``y`` is the sample.
 
     Attributes
     ----------
@@ -83,8 +87,10 @@ class Observations:
         weight: np.ndarray | None = None,
         label: np.ndarray | None = None,
         classes: Sequence[int | str | None] = (),
+        shards: Shards | None = None,
     ) -> None:
         self.y = y
+        self.shards = shards
         if weight is not None:
             weight = None if (weight == weight[0]).all() else weight / weight[weight > 0.0].mean()
         self.weight = weight
@@ -111,6 +117,11 @@ class Observations:
     def event_shape(self) -> Shape:
         """Shape of one observation."""
         return self.y.shape[1:]
+
+    @property
+    def n_beyond(self) -> int:
+        """How many rows of the source are not in the sample; 0 where there is none."""
+        return 0 if self.shards is None else len(self.shards) - len(self.y)
 
     def check(self, n_components: int | str) -> None:
         """Raise ValueError unless there are two rows, one for each component, and a value in every row and column."""
@@ -162,6 +173,8 @@ class Observations:
 
     def checksum(self) -> str:
         """CRC-32 of the values in order, and of weights and labels where there are any."""
+        if self.shards is not None:
+            return self.shards.checksum()
         total = zlib.crc32(f"{self.y.dtype.str} {self.y.shape}".encode())
         for block in self.blocks():
             total = zlib.crc32(np.ascontiguousarray(block).data, total)
@@ -195,6 +208,11 @@ class Observations:
 
     def knowing(self, sample_weight: Any, partial_labels: Any) -> Observations:
         """The same with what users give of weights and labels; ValueError if it cannot be of these rows."""
+        if self.shards is not None and not (sample_weight is None and partial_labels is None):
+            raise ValueError(
+                "`sample_weight` and `partial_labels` must be left out for rows that are read in parts; got some: fit "
+                "to rows in memory, or leave them out."
+            )
         weight = None if sample_weight is None else checked_weights(sample_weight, len(self))
         label, classes = known_labels(partial_labels, len(self), weight)
         return self._with(weight=weight, label=label, classes=classes)
@@ -211,8 +229,15 @@ class Observations:
         return self._with(label=None if self.label is None else number[self.label], classes=components)
 
     def _with(self, **changed: Any) -> Observations:
-        names = ("y", "names", "kinds", "columns", "device", "weight", "label", "classes")
+        names = ("y", "names", "kinds", "columns", "device", "weight", "label", "classes", "shards")
         return Observations(**{**{name: getattr(self, name) for name in names}, **changed})
+
+
+def sampled(shards: Shards, n_components: int | str) -> Observations:
+    """The observations of a source in shards, of which one pass is made; ValueError if they cannot be fitted to."""
+    observations = Observations(shards.survey.rows, shards.names, shards=shards)
+    observations.check(n_components)
+    return observations
 
 
 def checked(
@@ -255,45 +280,3 @@ def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
         raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}.")
     check_finite(X)
     return X if isinstance(X, SparseRows) and len(event_shape) == 1 else np.asarray(X).reshape(len(X), *event_shape)
-
-
-def check_finite(rows: AnyRows) -> None:
-    """Raise unless all values are numbers that can be reckoned with, or NaN for missing ones."""
-    if rows.dtype.kind != "f":
-        return
-    if isinstance(rows, SparseRows) and has_missing(rows):
-        raise ValueError("X must have no missing entries where it is sparse; got NaN: drop its row.")
-    low, high = np.array(-LARGEST), np.array(LARGEST)
-    first = first_unlike(rows, lambda block: ((block >= low) & (block <= high)) | np.isnan(block))
-    if first is not None:
-        raise ValueError(
-            f"X must hold finite numbers of at most {LARGEST:g}; got {named(rows[first])} at X{[*first]}: replace it "
-            "or drop its row."
-        )
-
-
-def image_shape(X: Any) -> Shape | None:
-    """(C, H, W) of images (n, C, H, W) or (n, H, W); None for rows."""
-    shape = getattr(X, "shape", None)
-    if shape is None or len(shape) <= 2:
-        return None
-    if 0 in shape[1:]:
-        raise ValueError(f"X must hold images of at least one pixel; got shape {tuple(shape)}.")
-    if len(shape) == 3:
-        return (1, int(shape[1]), int(shape[2]))
-    if len(shape) == 4 and shape[1] <= MAX_CHANNELS:
-        return (int(shape[1]), int(shape[2]), int(shape[3]))
-    raise ValueError(
-        f"X must have shape (n, p), (n, H, W) or (n, C, H, W) with at most {MAX_CHANNELS} channels; got "
-        f"{tuple(shape)}: move the channels with `X.transpose(0, 3, 1, 2)` or flatten the rows."
-    )
-
-
-def image_shape_as_fitted(X: Any, event_shape: Shape) -> Shape | None:
-    """What `image_shape` says, held to the shape of the fit."""
-    shape = image_shape(X)
-    if shape is not None and shape != event_shape:
-        raise ValueError(
-            f"X must have observations of shape {event_shape} as in `fit`; got {shape}: resize or reshape the images."
-        )
-    return shape

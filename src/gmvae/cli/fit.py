@@ -131,8 +131,8 @@ def _document(outcome: FinishedRun) -> dict[str, Any]:
     return {
         "run": str(outcome.folder.path),
         "model": str(outcome.folder.model),
-        "n": len(outcome.data.X),
-        "shape": list(outcome.data.X.shape),
+        "n": outcome.data.shape[0],
+        "shape": list(outcome.data.shape),
         **summary(outcome.fitted.document),
         "seconds": outcome.seconds,
         "scores": None if outcome.scores is None else outcome.scores._asdict(),
@@ -164,10 +164,11 @@ def _show(outcome: FinishedRun) -> None:
     if scores:
         note("The labels are used for evaluation only; they never reach the training.")
     images = len(fitted.event_shape) == 3
+    ending = ".csv" if outcome.data.shards is None else ""
     show_next(
         [
             f"gmvae info {run}",
-            f"gmvae predict {run} {shlex.quote(outcome.record.source)} --proba -o {run}/clusters.csv",
+            f"gmvae predict {run} {shlex.quote(outcome.record.source)} --proba -o {run}/clusters{ending}",
             f"gmvae sample {run} {'--mean ' if images else ''}-o {run}/samples.{'png' if images else 'csv'}",
             f"tensorboard --logdir {run}/tensorboard",
         ]

@@ -60,6 +60,10 @@ def impute(
     allowed = (formats.ARRAY,) if images else (*formats.WRITTEN_TABLES, formats.ARRAY)
     suffix = None if out is None else check_target(out, allowed)
     data = load_for(opened, source, labels, data_home, table)
+    if data.shards is not None:
+        raise ValueError(
+            f"`SOURCE` must be read into memory to be filled; {data.name} is read in parts: name one part."
+        )
     given = fitted.rows(data.X)
     rows = fitted.impute(given, n_samples, seed=draw_seed(seed))
     draws = rows if n_samples else rows[None]

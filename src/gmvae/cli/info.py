@@ -69,12 +69,13 @@ def _finished(model: Path) -> dict[str, Any]:
 
     document = read_document(model)
     folder, known = RunFolder(model.parent), summary(document)
-    sizes = _sizes(folder.assignments, known["n_components"]) if folder.assignments.is_file() else None
+    assigned = [path for path in (folder.assignments, *sorted(folder.parts.glob("part-*.parquet"))) if path.is_file()]
+    sizes = [_sizes(path, known["n_components"]) for path in assigned]
     return {
         "complete": not folder.checkpoints.exists(),
         **known,
         "cluster_names": read_names(folder, known["n_components"]),
-        "cluster_sizes": sizes,
+        "cluster_sizes": [sum(each) for each in zip(*sizes, strict=True)] if sizes else None,
         "cluster_shares": document["weights"],
         "config": document["parameters"],
     }

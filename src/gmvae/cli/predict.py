@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
 from gmvae.cli.options import DataHome, Device, RunArgument, Source, output, to_standard_output
+from gmvae.cli.speech import note
 from gmvae.cli.table_options import reads_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 _ROWS_AT_ONCE = 16384
 """Rows per block of results: large enough for the model's batches, small enough for any memory."""
@@ -32,9 +34,10 @@ def predict(
     out: Annotated[
         Path | None,
         output(
-            "FILE",
+            "FILE|FOLDER",
             "A .csv or .parquet table, a .npy array of the labels or of the one thing to add, or an .h5ad file: the "
-            "source's with what was found in it; or - itself.",
+            "source's with what was found in it; a folder, for a part-*.parquet of each file in a folder of .parquet, "
+            ".arrow or .npy; or - itself.",
             "CSV to standard output",
         ),
     ] = None,
@@ -76,13 +79,20 @@ def predict(
     import numpy as np
 
     from gmvae.cli.fitted import load_for, open_fitted, options_for
+    from gmvae.data.in_parts import files_of
     from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array, write_table
+    from gmvae.device import device_for
     from gmvae.fitted.certainty import is_ambiguous
+    from gmvae.runs.assignments import Output, write_parts
     from gmvae.runs.observed import row_ids
+    from gmvae.training.processes import local_rank, processes_here
 
     out = None if to_standard_output(out) else out
-    suffix = None if out is None else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA))
+    files = files_of(source) if out is not None and (out.is_dir() or not out.suffix) else []
+    suffix = (
+        None if out is None or files else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA))
+    )
     if suffix == formats.ANNDATA and out is not None:
         from gmvae.cli.annotate import annotate
 
@@ -90,11 +100,8 @@ def predict(
         return
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
-    opened = open_fitted(run, device)
+    opened = open_fitted(run, device if not files else str(device_for(device, local_rank())))
     fitted = opened.fitted
-    data = load_for(opened, source, labels, data_home, table)
-    rows = fitted.rows(data.X)
-    source_table = columns_of(source, options_for(opened, table)) if keep_columns else None
     outputs = [Output(["label"], lambda _, chances: chances.argmax(axis=1))]
     if opened.names is not None and suffix != formats.ARRAY:
         names_of_clusters = np.array(opened.names)
@@ -108,6 +115,20 @@ def predict(
         outputs.append(Output(["ambiguous"], lambda _, chances: is_ambiguous(chances, ambiguous).astype("u1")))
     if novel is not None:
         outputs.append(Output(["novel"], lambda block, _: fitted.novel(block, novel, batch_size).astype("u1")))
+
+    if out is not None and files:
+        if keep_columns or labels is not None:
+            raise ValueError(
+                "`--keep-columns` and `--labels` must be left out where -o is a folder: rows are numbered."
+            )
+        done = write_parts(fitted, files, outputs, out, batch_size=batch_size, processes=processes_here(), tell=note)
+        note(f"Wrote {done.written:,} parts, {done.rows:,} rows; {done.there:,} were there.")
+        return
+    data = load_for(opened, source, labels, data_home, table)
+    if data.shards is not None:
+        raise ValueError(f"`-o` must be a folder for {source!r}, which is read in parts; got {out}: name one.")
+    rows = fitted.rows(data.X)
+    source_table = columns_of(source, options_for(opened, table)) if keep_columns else None
 
     def blocks_of(wanted: Sequence[Output]) -> Iterator[list[NDArray[Any]]]:
         """Arrays (n, ...) of each output, for some rows at a time."""
@@ -137,10 +158,3 @@ def predict(
             yield [ids.values[place], *found, *(column.combine_chunks() for column in beside)]
 
     write_table(out, names, columns())
-
-
-class Output(NamedTuple):
-    """Names of columns to write, and what they hold, of rows (n, *event) and their probabilities (n, K)."""
-
-    names: list[str]
-    of: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]

@@ -12,6 +12,7 @@ from gmvae.data.errors import DataError, reason, refusing
 
 if TYPE_CHECKING:
     from gmvae.data.columns import Columns
+    from gmvae.shards import Shards
 
 __all__ = ["DataError", "Dataset", "Ids", "as_labels", "reason", "refusing"]
 
@@ -44,6 +45,8 @@ class Dataset:
         What identifies rows beside their number: a column of a table, or the files of images.
     weights, partial_labels : numpy.ndarray of object, shape (n,), optional
         How much every row counts, and the class of some rows, as a table has them.
+    shards : Shards, optional
+        The source that is read in parts, of which `X` is a sample.
     notes : tuple of str
         What readers should know of how the source was read, a sentence each.
 
@@ -62,6 +65,12 @@ class Dataset:
     weights: np.ndarray | None = None
     partial_labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    shards: Shards | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of all observations."""
+        return self.X.shape if self.shards is None else self.shards.shape
 
     @property
     def row_ids(self) -> Ids:

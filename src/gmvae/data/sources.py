@@ -14,6 +14,7 @@ from gmvae.data.builtin import load_builtin
 from gmvae.data.cell_files import holds_cells, read_cells
 from gmvae.data.idx import read_idx
 from gmvae.data.images import holds_images, read_folder, read_image
+from gmvae.data.in_parts import is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
 from gmvae.data.options import TableOptions
 from gmvae.data.parts import holds_parts
@@ -36,6 +37,7 @@ def load(
     data_home: Path | None = None,
     table: TableOptions = _NO_OPTIONS,
     known: Columns | None = None,
+    in_parts: bool | None = None,
 ) -> Dataset:
     """Load observations from a file, a folder of images or a built-in set.
 
@@ -44,9 +46,10 @@ def load(
     source : str or Path
         A path: ``.npy`` (memory-mapped), ``.npz`` (sparse matrices, too), ``.csv``, ``.tsv``, ``.parquet``, IDX (text
         and IDX ``.gz`` or not), an image, a folder of images, or a folder of parts of a table; counts of cells in
-        ``.h5ad``, or in ``.h5`` or a folder of Cell Ranger. Or the name of a
-        built-in set (see `catalogue`), which wins over a file of that name; write ``./mnist`` for the file. A part may
-        follow: ``mnist:test``, ``file.npz:X_train``.
+        ``.h5ad``, or in ``.h5`` or a folder of Cell Ranger. A pattern such as ``parts/*.parquet``, a folder of
+        ``.npy`` or Arrow IPC files, and Parquet that takes more than a quarter of memory are read in parts. Or the name
+        of a built-in set (see `catalogue`), which wins over a file of that name; write ``./mnist`` for the file. A part
+        may follow: ``mnist:test``, ``file.npz:X_train``.
     labels : str or Path, optional
         Labels for evaluation: a column of the table (then removed from the observations), an array of the ``.npz``,
         the word ``folder`` for images, or a file (``.npy``, one-column ``.csv``, ``.txt``, IDX).
@@ -57,6 +60,8 @@ def load(
         How a table is read, and which of its columns.
     known : Columns, optional
         Columns of a fit, by which a table is encoded; without them their kinds are found.
+    in_parts : bool, optional
+        Whether a source is read in parts; by default as its kind, size and the memory of this machine say.
 
     Returns
     -------
@@ -78,6 +83,8 @@ def load(
         if known is None:
             _refuse_options(table, text)
         return load_builtin(*built_in, data_home)
+    if is_read_in_parts(text) if in_parts is None else in_parts:
+        return read_in_parts(text, labels, table, known)
     path, part = _place(text)
     try:
         cells = _is_of_cells(path)

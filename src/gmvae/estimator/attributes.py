@@ -58,5 +58,12 @@ class FittedAttributes(BaseEstimator, ABC):
     n_components_effective_ = _Fact(lambda fitted: fitted.n_components_effective)
     held_out_log_likelihoods_ = _Fact(lambda fitted: fitted.held_out_log_likelihoods)
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "labels_" and self.__sklearn_is_fitted__():
+            raise AttributeError(
+                "`labels_` are kept by a fit to rows in memory, not in files and not for rows in parts: ask `predict`."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_fitted")
+        return "_fitted" in vars(self)

@@ -38,10 +38,10 @@ class GMVAE(FittedQueries):
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        Cluster of every row of the X that was fitted; not kept in saved models.
+        Cluster of every row of the X that was fitted; not kept in saved models, and not of a Dataset.
     weights_ : ndarray of shape (n_components,)
-        Share of every cluster: the mean of `predict_proba` over the fitted X, weighted by `sample_weight`, where rows
-        of `partial_labels` belong to their cluster wholly.
+        Share of every cluster: the mean of `predict_proba` over the fitted X (of a Dataset its sample), weighted by
+        `sample_weight`, where rows of `partial_labels` belong to their cluster wholly.
     classes_ : ndarray of shape (n_components,), object
         Class of every cluster of which `partial_labels` had rows, else None. The first clusters have them, in order.
     n_components_ : int
@@ -187,7 +187,8 @@ class GMVAE(FittedQueries):
         X : array-like of shape (n_samples, n_features), (n_samples, H, W) or (n_samples, C, H, W)
             Arrays, torch tensors, pandas or polars frames; float, integer or boolean. uint8 images are
             scaled to [0, 1] under the Bernoulli likelihood. Sparse matrices and arrays of SciPy stay sparse but for the
-            rows of a minibatch.
+            rows of a minibatch. A `pyarrow.dataset.Dataset` of Parquet or Arrow files with columns of numbers is read
+            in parts, so that it may be larger than memory: see docs/scale.md.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             How much every row counts, none negative: 2 as if the row occurred twice, 0 as if it were absent. Their

@@ -13,12 +13,13 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from gmvae.arrays import FARTHEST
+from gmvae.arrays import FARTHEST, check_finite, image_shape, image_shape_as_fitted
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_table
 from gmvae.estimator.frames import encoded, learned, table_of
 from gmvae.networks import Shape
-from gmvae.observations import Observations, check_finite, image_shape, image_shape_as_fitted, shaped_as_fitted
+from gmvae.observations import Observations, sampled, shaped_as_fitted
+from gmvae.shards import is_dataset, shards_of
 from gmvae.sparse_rows import AnyRows, SparseRows
 
 
@@ -31,6 +32,11 @@ def fit_observations(
     `Observations.knowing` does.
     """
     X = _host(X)
+    if is_dataset(X):
+        observations = sampled(shards_of(X), n_components)
+        estimator.n_features_in_ = observations.y.shape[1]
+        estimator.feature_names_in_ = np.array(observations.names, dtype=object)
+        return observations.knowing(sample_weight, partial_labels)
     table = table_of(X)
     if table is None:
         observations = _numeric(estimator, X)
@@ -73,6 +79,11 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
     """
     X = _host(X)
+    if is_dataset(X):
+        raise ValueError(
+            "X must be rows in memory to be answered; got a pyarrow Dataset: ask batch by batch, `for batch in "
+            "X.to_batches()`, or let `gmvae predict RUN FOLDER -o OUT/` write files."
+        )
     if columns is not None:
         table = table_of(X) if columns.of_numbers else as_table(X)
         if table is not None:

@@ -18,6 +18,7 @@ from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, is_ambiguous
 from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, Fitted
 from gmvae.fitted.novelty import NOVEL_BELOW
 from gmvae.fitting.selection import Fit
+from gmvae.shards import is_dataset
 from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
 
@@ -174,7 +175,10 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted
         self._template = None if found.fitted.columns is None else X[:0]
-        self.labels_ = found.proba.argmax(1)
+        if is_dataset(X):
+            self.__dict__.pop("labels_", None)
+        else:
+            self.labels_ = found.proba.argmax(1)
 
     def _shown(self, on_epoch: Callable[[Self], object] | None) -> Callable[[Fitted], object] | None:
         """Make of a function of estimators one of fits that go on."""

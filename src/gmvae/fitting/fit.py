@@ -61,7 +61,8 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     config = processes.from_first(lambda: resolve_sizes(config, data, previous_model, tasks[0].seed))
     attempts = attempts_of(observations, config, tasks, 1 if previous else config.n_init)
     model = data.model(config, 0) if previous_model is None else previous_model
-    steps = steps_for(config, len(attempts[0].split.train))
+    n_training = len(attempts[0].split.train) + observations.n_beyond
+    steps = steps_for(config, n_training, in_parts=observations.shards is not None)
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
     n_steps = steps.epochs * steps.per_epoch
     training, reasons = resolve_auto(config, model, observations.event_shape, device, n_steps, len(attempts))
@@ -182,7 +183,7 @@ def _starting_clusters(
     reporter.note(f"{attempt.label} starts on {found.reason}")
     if attempt.restart == 0:
         warn_if_fewer(found.labels, config.K)
-        if attempt.task.storage is not None:
+        if attempt.task.storage is not None and data.observations.shards is None:
             attempt.task.storage.keep_start(found.labels)
         if attempt.task.on_start is not None:
             attempt.task.on_start(found.labels)

@@ -24,7 +24,7 @@ from gmvae.initialisation import (
     start_on_classes,
     starting_clusters,
 )
-from gmvae.likelihoods import Likelihood, likelihood_for
+from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
@@ -49,6 +49,17 @@ def learned_likelihood(
     covariate: str | None = None,
 ) -> Likelihood:
     """The likelihood that is chosen, learned from the observations."""
+    if observations.n_beyond:
+        assert observations.shards is not None
+        found = observations.shards.survey
+        sample = found.rows
+        gaps = found.n < len(observations.shards)
+        if gaps.any() and not np.isnan(sample).any():
+            column = int(gaps.argmax())
+            sample = sample.copy()
+            sample[0, column] = np.nan
+        moments = ColumnMoments(*map(torch.from_numpy, (found.mean, found.deviation, found.low, found.high)))
+        return likelihood_from_sample(choice, sample, moments, found.fraction, observations.names, size_factors)
     of_rows = (observations.names, observations.kinds, observations.weight)
     return likelihood_for(choice, observations.y, *of_rows, size_factors, covariate)
 

@@ -15,7 +15,7 @@ from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.hurdle import HurdleLikelihood, mostly_repeated
 from gmvae.likelihoods.joint import JointLikelihood
-from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
+from gmvae.likelihoods.likelihood import ColumnMoments, Discrete, Likelihood, Observation
 from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
 from gmvae.likelihoods.poisson import PoissonLikelihood
 from gmvae.sparse_rows import AnyRows
@@ -72,6 +72,46 @@ def likelihood_for(
     if len(columns) == 1 and not has_missing(rows) and CategoricalLikelihood.name not in columns:
         return FAMILIES[next(iter(columns))].learn(rows, weights)
     return JointLikelihood.learn_columns(columns, rows, weights)
+
+
+def likelihood_from_sample(
+    choice: str | Mapping[str, str],
+    rows: np.ndarray,
+    of_all: ColumnMoments,
+    fractions: np.ndarray,
+    names: Sequence[str] | None = None,
+    size_factors: str = "auto",
+) -> Likelihood:
+    """The same from a sample (m, p) of very many rows and what is known of the columns of all.
+
+    Families are found on the sample, and hold for the range of all rows; means, scales and ranges of Gaussian columns
+    are those of all rows; what else a family learns is of the sample.
+
+    Parameters
+    ----------
+    choice, names, size_factors
+        Those of `likelihood_for`.
+    rows : ndarray of shape (m, p)
+        A row or more with NaN where columns have gaps.
+    of_all : ColumnMoments
+    fractions : ndarray of shape (p,)
+        A value of every column that is no whole number; NaN where there is none.
+    """
+    low, high = of_all.low.numpy(), of_all.high.numpy()
+    ends = np.stack([low, high, np.where(np.isnan(fractions), low, fractions)])
+    columns = families_of(choice, rows, names)
+    if BernoulliLikelihood.name in columns:  # some row may lie outside [0, 1]
+        columns = families_of(choice, np.concatenate([rows, ends]), names)
+    known = [str(column) for column in range(rows.shape[1])] if names is None else list(names)
+    families = {known[column]: family for family, own in columns.items() for column in own}
+    likelihood = likelihood_for(families, rows, names, size_factors=size_factors)
+    likelihood.refine(of_all)
+    wrong = np.argwhere(~likelihood.valid(ends))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        said = str(likelihood.refusal(ends[row, column], (row, column)))
+        raise ValueError(said.replace(f"at X[{row}, {column}]", f"in column {known[column]!r}"))
+    return likelihood
 
 
 class _Sized(NamedTuple):
@@ -157,6 +197,7 @@ __all__ = [
     "LIKELIHOODS",
     "BernoulliLikelihood",
     "CategoricalLikelihood",
+    "ColumnMoments",
     "CountLikelihood",
     "Discrete",
     "GaussianLikelihood",
@@ -168,4 +209,5 @@ __all__ = [
     "PoissonLikelihood",
     "families_of",
     "likelihood_for",
+    "likelihood_from_sample",
 ]

@@ -41,9 +41,13 @@ def moments(parts: Iterable[Tensor], weights: np.ndarray | None = None) -> tuple
         squares = squares + (v * (part - part_mean).square()).nansum(0) + shift.square() * (count * n / total)
         mean = mean + shift * (n / total)
         count = count + n
-    scale = (squares / count).sqrt()
-    negligible = scale <= 10.0 * torch.finfo(scale.dtype).eps * mean.abs()
-    return mean, torch.where(negligible, torch.ones_like(scale), scale)
+    return mean, scale_of(mean, (squares / count).sqrt())
+
+
+def scale_of(mean: Tensor, deviation: Tensor) -> Tensor:
+    """Standard deviations; 1 for features that are constant but for rounding."""
+    negligible = deviation <= 10.0 * torch.finfo(deviation.dtype).eps * mean.abs()
+    return torch.where(negligible, torch.ones_like(deviation), deviation)
 
 
 def completed(sample: np.ndarray) -> np.ndarray:

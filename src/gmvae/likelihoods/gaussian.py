@@ -12,13 +12,14 @@ from torch import Tensor
 
 from gmvae.arrays import FARTHEST, LARGEST, batches
 from gmvae.distributions import Normal
-from gmvae.likelihoods.columns import completed, moments, rounding_noise
+from gmvae.likelihoods.columns import completed, moments, rounding_noise, scale_of
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
-from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.likelihoods.likelihood import ColumnMoments, Likelihood, Observation
 from gmvae.sparse_rows import AnyRows
 
 _N_LOOKED_AT = 10_000
 """Rows of a table, drawn at random, that tell which of its columns were rounded or have heavy tails."""
+_MOST_ROUNDING = 1.0 / math.sqrt(3.0)
 
 
 class GaussianLikelihood(Likelihood):
@@ -85,8 +86,19 @@ class GaussianLikelihood(Likelihood):
         """
         mean, scale = moments((part.double() if tails is None else tails(part) for part in parts), weights)
         if rounding is not None:
-            rounding = (rounding / scale).clamp(max=1.0 / math.sqrt(3.0))
+            rounding = (rounding / scale).clamp(max=_MOST_ROUNDING)
         return cls(mean, scale, rounding, tails)
+
+    def refine(self, columns: ColumnMoments) -> None:
+        """Take mean and scale of all columns but the bent ones, which have no outliers, and the range of these."""
+        shift, scale = columns.mean.clone(), scale_of(columns.mean, columns.deviation)
+        if self.tails is not None:
+            bent = self.tails.columns
+            shift[bent], scale[bent] = self.shift[bent], self.scale[bent]
+            self.tails.widen(columns.low[bent], columns.high[bent])
+        if self.rounding is not None:
+            self.rounding = (self.rounding * self.scale / scale).clamp(max=_MOST_ROUNDING)
+        self.shift, self.scale = shift, scale
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:

@@ -63,6 +63,11 @@ class HeavyTails(nn.Module):
         straight = torch.sinh(bent.gather(-1, where).clamp(self.low, self.high)) * self.spread + self.centre
         return bent.scatter(-1, where, straight.to(bent.dtype))
 
+    def widen(self, low: Tensor, high: Tensor) -> None:
+        """Take the range of the columns, (m,), from other rows than those that were learned from."""
+        lowest, highest = (torch.asinh((each - self.centre) / self.spread) for each in (low, high))
+        self.low, self.high = lowest - 1.0, highest + 1.0
+
     def log_slope(self, bent: Tensor) -> Tensor:
         """log |dy / d bent y| of the columns, shape (..., m)."""
         within = bent.gather(-1, self.columns.expand(*bent.shape[:-1], -1))

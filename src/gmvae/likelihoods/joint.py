@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gmvae.arrays import batches, has_missing
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.families import FAMILIES
-from gmvae.likelihoods.likelihood import Discrete, Likelihood, Observation
+from gmvae.likelihoods.likelihood import ColumnMoments, Discrete, Likelihood, Observation
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -155,6 +155,10 @@ class JointLikelihood(Likelihood):
                 if name in scales:
                     joint.shift[part], joint.scale[part] = mean[part], scales[name][part]
         return joint
+
+    def refine(self, columns: ColumnMoments) -> None:
+        for family, own in zip(self._families, self.columns.values(), strict=True):
+            family.refine(ColumnMoments(*(each[own] for each in columns)))
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:

@@ -22,6 +22,15 @@ class Discrete(NamedTuple):
     n_indicators: int
 
 
+class ColumnMoments(NamedTuple):
+    """What is known of the columns of all rows, of which a sample was learned from; each of shape (p,), float64."""
+
+    mean: Tensor
+    deviation: Tensor
+    low: Tensor
+    high: Tensor
+
+
 class Observation(Protocol):
     """Distribution of the data given the latent."""
 
@@ -100,6 +109,9 @@ class Likelihood(nn.Module, ABC):
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
         """The error for a value that cannot be in the units of the fit, and its place in X."""
         return ValueError(f"X must {self.requirement}; got {named(value)} at X{[*place]}: {self.remedy}.")
+
+    def refine(self, columns: ColumnMoments) -> None:
+        """Take what is known of all rows in place of what was learned from a sample of them, where it is of use."""
 
     @property
     def discrete(self) -> Discrete:

@@ -80,6 +80,8 @@ def choose(
     """
     path = out or Path("runs") / f"{name_of(source)}-{_NAME}"
     data = load(source, labels=labels, data_home=data_home, table=table)
+    if data.shards is not None:
+        raise ValueError(f"`SOURCE` must be read into memory to choose k; {data.name} is read in parts: name one part.")
     for sentence in (*data.notes, *kinds_of(data)):
         tell(sentence)
     config = Config(**chosen)

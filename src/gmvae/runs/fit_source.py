@@ -24,13 +24,15 @@ from gmvae.metrics import Scores, evaluate
 from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
+from gmvae.runs.assignments import labels_of, write_parts
 from gmvae.runs.checkpoints import fit_into
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.names import read_names
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
 from gmvae.runs.record import Record, read_json, versions
 from gmvae.runs.report import provenance
-from gmvae.training.processes import join_processes, local_rank, restarted
+from gmvae.shards import Shards
+from gmvae.training.processes import Processes, join_processes, local_rank, restarted
 
 _SEED = 0
 """A seed by default, so that a run can be repeated."""
@@ -75,6 +77,7 @@ class Job(NamedTuple):
     data_home: Path | None
     table: TableOptions
     parameters: dict[str, Any]
+    parts: Path | None  # where assignments go of a source that is read in parts
 
 
 class FinishedRun(NamedTuple):
@@ -113,14 +116,15 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
             labels=request.labels,
             data_home=None if request.data_home is None else str(request.data_home),
             seed=parameters["random_state"],
-            shape=list(data.X.shape),
+            shape=list(data.shape),
             feature_names=None if data.feature_names is None else list(data.feature_names),
             versions=versions(),
             table=request.table.document(),
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        job = Job(request.source, request.labels, request.data_home, request.table, parameters)
+        parts = None if data.shards is None else folder.parts
+        job = Job(request.source, request.labels, request.data_home, request.table, parameters, parts)
         return _train(folder, record, data, job, request, resume=False)
 
 
@@ -156,17 +160,19 @@ def _resume(folder: RunFolder, request: FitRequest) -> FinishedRun:
     options = request.table.or_else(TableOptions.from_document(record.table))
     source, labels = request.source or record.source, request.labels or record.labels
     data = load(source, labels=labels, data_home=home, table=options)
-    if list(data.X.shape) != record.shape:
+    if list(data.shape) != record.shape:
         raise ValueError(
             f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name} has shape "
-            f"{data.X.shape}: name the right source or start a new run."
+            f"{data.shape}: name the right source or start a new run."
         )
     parameters = {**read_json(folder.config), **request.chosen, "random_state": record.seed}
     unknown = parameters.keys() - {field.name for field in fields(Config)}
     if unknown:
         raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    return _train(folder, record, data, Job(source, labels, home, options, parameters), request, resume=True)
+    parts = None if data.shards is None else folder.parts
+    job = Job(source, labels, home, options, parameters, parts)
+    return _train(folder, record, data, job, request, resume=True)
 
 
 def take_part(device: str) -> None:
@@ -174,10 +180,14 @@ def take_part(device: str) -> None:
     processes = join_processes(device_for(device, local_rank()))
     job: Job = processes.from_first(_not_called)
     with processes.agreed():
-        data = load(job.source, labels=job.labels, data_home=job.data_home, table=job.table)
+        data = load(
+            job.source, labels=job.labels, data_home=job.data_home, table=job.table, in_parts=job.parts is not None
+        )
         config = Config(**job.parameters)
         observations = checked_data(data, config.n_components)
-    fit(observations, config, [Task(seed=0)])  # the first process's seed counts
+    (found,) = fit(observations, config, [Task(seed=0)])  # the first process's seed counts
+    if data.shards is not None and job.parts is not None:
+        _write_parts(data.shards, found.fitted, job.parts, processes)
 
 
 def _not_called() -> Job:
@@ -200,6 +210,9 @@ def _train(
         device = device_for(config.device, local_rank())
         observations = checked_data(data, config.n_components)
         processes = join_processes(device)
+        if data.shards is not None:
+            folder.parts.mkdir(exist_ok=True)
+            sweep(folder.parts)
         processes.from_first(lambda: job)  # sends it: the others wait for it in `take_part`
         with processes.agreed():  # and until all have read the data
             pass
@@ -207,7 +220,9 @@ def _train(
             request.tell(sentence)
         found = fit_into(folder, observations, config, resume=resume)
         seconds = time.perf_counter() - started
-        return _completed(folder, record, data, observations, config, found, seconds, with_report=request.report)
+        return _completed(
+            folder, record, data, observations, config, found, seconds, processes, with_report=request.report
+        )
     except (KeyboardInterrupt, OSError) as error:
         if folder.has_checkpoint or folder.complete:
             error.add_note(f"go on with: {folder.resume_command}")
@@ -222,15 +237,14 @@ def _completed(
     config: Config,
     found: Fit,
     seconds: float,
+    processes: Processes,
     *,
     with_report: bool,
 ) -> FinishedRun:
     """Write model, assignments, figures and report of a fit, and remove its checkpoints."""
     fitted, proba = found
     fitted.save(folder.model)
-    columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
-    ids = row_ids(data, columns)
-    write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
+    _write_assignments(folder, data, fitted, proba, processes)
     figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
     scores = None if data.labels is None else _scores(data.labels, fitted, proba, observations)
     written = None
@@ -240,6 +254,24 @@ def _completed(
         written = page.write_html(folder.report)
     folder.finish()
     return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
+
+
+def _write_assignments(
+    folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray, processes: Processes
+) -> None:
+    """The cluster and the probabilities of every row; of a source in parts, a file for each of its files."""
+    if data.shards is not None:
+        _write_parts(data.shards, fitted, folder.parts, processes)
+        return
+    columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
+    ids = row_ids(data, columns)
+    write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
+
+
+def _write_parts(shards: Shards, fitted: Fitted, folder: Path, processes: Processes) -> None:
+    """A file for each of the source's, of which every process writes its share; it returns when all are there."""
+    with processes.agreed():
+        write_parts(fitted, [file.path for file in shards.files], labels_of(fitted), folder, processes=processes)
 
 
 def _scores(labels: np.ndarray, fitted: Fitted, proba: np.ndarray, observations: Observations) -> Scores | None:

@@ -29,6 +29,7 @@ class RunFolder:
         self.history = path / "history.csv"  # a row per epoch of the restart at work, at last of the best
         self.start = path / "start.parquet"  # starting cluster of every observation
         self.assignments = path / "assignments.parquet"  # cluster and probabilities of every observation
+        self.parts = path / "assignments"  # the same of a source that is read in parts, a file for each of its files
         self.report = path / "report.html"  # and report.json beside it
         self.names = path / "names.json"  # of the clusters, where they were given some
         self.figures = path / "figures"

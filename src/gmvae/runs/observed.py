@@ -11,7 +11,7 @@ from gmvae.data import DataError, Dataset
 from gmvae.data.cells import listed
 from gmvae.data.kinds import KINDS
 from gmvae.data.record import Ids
-from gmvae.observations import Observations, checked
+from gmvae.observations import Observations, checked, sampled
 
 _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
 _MOST_NAMES = 8
@@ -22,6 +22,8 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
 
     DataError, which names the source, if a row has no value at all, or weights or labels cannot be such.
     """
+    if data.shards is not None:
+        return sampled(data.shards, n_components)
     if data.columns is not None:
         empty = np.flatnonzero(without_values(data.X))
         if len(empty):

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gmvae.arrays import as_tensor
 from gmvae.config import Config, steps_for
 from gmvae.history import Epoch, History
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import GuidedTerms, Terms
-from gmvae.observations import Observations
+from gmvae.observations import Observations, Rows
+from gmvae.shards import Stream
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.compilation import compiler_for
 from gmvae.training.divergence import REDUCTION, NonFiniteError, lower_learning_rate
@@ -90,7 +93,10 @@ class Trainer:
         self.on_pretraining = on_pretraining
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
-        self.batch_size, self.steps_per_epoch, self.max_iter, self.patience = steps_for(config, len(split.train))
+        in_parts = observations.shards is not None
+        steps = steps_for(config, len(split.train) + observations.n_beyond, in_parts=in_parts)
+        self.batch_size, self.steps_per_epoch, self.max_iter, self.patience = steps
+        self.stream = _stream(observations, split, self.batch_size, seed)
         if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
             raise ValueError(
                 "`batch_size` and the training rows must be at least 2 for a network with batch norm; got 1: raise "
@@ -150,18 +156,28 @@ class Trainer:
 
     def minibatches(self, state: State) -> Iterator[Minibatch]:
         """The minibatches of the epoch after ``state``, in random order; of several processes the part of this one."""
-        order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
-        batches = self.train[order.to(self.train.device)].split(self.batch_size)[: self.steps_per_epoch]
         peak = self.config.learning_rate * REDUCTION**state.reductions
-        for step, indices in enumerate(batches, len(state.history.epochs) * self.steps_per_epoch):
+        first = len(state.history.epochs) * self.steps_per_epoch
+        for step, (part, (y, weight, label)) in enumerate(self._rows_of_epoch(first), first):
             progress = step / self.guidance.n_steps
-            part = Part(len(indices), self.processes.slice(len(indices)))
-            y, weight, label = self.observations.take(indices[part.own])
             noise = self.model.noise(self.config.n_mc_samples, part.n, self.generator)
             noise = Noise(noise.x[:, part.own], noise.w[:, part.own])
             guided, guidance = self.guidance.guided(y, step, self.generator, part)
             warm_up = warm_up_weight(progress, self.config.warm_up)
             yield Minibatch(part.n, y, noise, guided, guidance, warm_up, peak * self.schedule(progress), weight, label)
+
+    def _rows_of_epoch(self, first_step: int) -> Iterator[tuple[Part, Rows]]:
+        """The rows of every minibatch of an epoch that begins at a step, and which part of it they are."""
+        if self.stream is not None:
+            for step in range(first_step, first_step + self.steps_per_epoch):
+                part = Part(self.batch_size, self.processes.slice(self.batch_size))
+                y = as_tensor(self.stream.minibatch(step)[part.own])
+                yield part, Rows(y.to(self.fabric.device))
+            return
+        order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
+        for indices in self.train[order.to(self.train.device)].split(self.batch_size)[: self.steps_per_epoch]:
+            part = Part(len(indices), self.processes.slice(len(indices)))
+            yield part, self.observations.take(indices[part.own])
 
     def finish_epoch(self, state: State, sums: EpochSums, started: float, on_epoch: Callable[[State], None]) -> State:
         """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
@@ -181,7 +197,9 @@ class Trainer:
         self.model.eval()
 
     def close(self) -> None:
-        """Close TensorBoard's file and end the thread that writes it."""
+        """End the threads that read in advance and that write for TensorBoard."""
+        if self.stream is not None:
+            self.stream.close()
         for logger in self.fabric.loggers:
             logger.finalize("finished")
 
@@ -260,3 +278,11 @@ class Trainer:
     def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+
+
+def _stream(observations: Observations, split: Split, batch_size: int, seed: int) -> Stream | None:
+    """The minibatches of a source in shards, without its held-out rows; None for other rows."""
+    if observations.shards is None:
+        return None
+    held_out = np.setdiff1d(split.held_out.numpy(), split.train.numpy())
+    return Stream(observations.shards, observations.shards.survey.numbers[held_out], batch_size, seed)

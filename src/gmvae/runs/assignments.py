@@ -1,0 +1,162 @@
+"""Answers about very many rows: a file for every file of the source, whole or not at all, by as many processes as run.
+
+Memory is that of one block of one file.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.atomic import replacing
+from gmvae.fitted.fitted import Fitted
+from gmvae.shards import Shard, Shards, open_shard
+from gmvae.training.processes import ONE_PROCESS, Processes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROWS_AT_ONCE = 65_536
+_KEY = b"gmvae"
+
+
+class Output(NamedTuple):
+    """Columns to write, by name, and what they are of rows (n, *event) and their probabilities (n, K)."""
+
+    names: list[str]
+    of: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+
+
+class Written(NamedTuple):
+    """How many files have been written by this process and how many were there, and the rows of the former."""
+
+    written: int
+    there: int
+    rows: int
+
+
+def labels_of(fitted: Fitted) -> list[Output]:
+    """The cluster, and the probability of every one."""
+    label = Output(["label"], lambda _, chances: chances.argmax(axis=1))
+    return [label, Output([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances)]
+
+
+def write_parts(
+    fitted: Fitted,
+    files: Sequence[Path],
+    outputs: Sequence[Output],
+    folder: Path,
+    *,
+    batch_size: int | None = None,
+    processes: Processes = ONE_PROCESS,
+    tell: Callable[[str], object] = str,
+) -> Written:
+    """Write ``part-00000.parquet`` and so on, one for each file: the number of every row in it, and what is asked.
+
+    Files that are there, of the same model, question and source, stay. Of several processes each takes every n-th file.
+
+    Raises
+    ------
+    ValueError
+        If a file has other columns than the fit, or rows that cannot be in its units.
+    ShardError
+        If a file is gone or has been changed.
+    """
+    from pyarrow import parquet
+
+    model = _checksum(fitted)
+    n_written = n_there = n_rows = 0
+    said, told = set[str](), set[str]()
+    for number in range(processes.rank, len(files), processes.size):
+        shard = open_shard(files[number])
+        target = folder / f"part-{number:05}.parquet"
+        about = {
+            "source": shard.path.name,
+            "bytes": shard.size,
+            "modified": shard.modified,
+            "model": model,
+            "columns": [name for each in outputs for name in each.names],
+        }
+        if _is_there(target, about):
+            n_there += 1
+            continue
+        tables = _tables(fitted, shard, outputs, batch_size, said)
+        first = next(tables)
+        schema = first.schema.with_metadata({_KEY: json.dumps(about)})
+        with replacing(target) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+            writer.write_table(first.cast(schema))
+            for table in tables:
+                writer.write_table(table.cast(schema))
+        for note in sorted(said - told):
+            tell(note)
+        told |= said
+        n_written += 1
+        n_rows += shard.n_rows
+    return Written(n_written, n_there, n_rows)
+
+
+def _tables(
+    fitted: Fitted, shard: Shard, outputs: Sequence[Output], batch_size: int | None, said: set[str]
+) -> Iterator[pa.Table]:
+    """The answers about a file, some rows at a time; the first table has none, and tells the types."""
+    import pyarrow as pa
+
+    names = ["row", *(name for each in outputs for name in each.names)]
+
+    def answers(rows: NDArray[Any], first: int) -> pa.Table:
+        chances = fitted.proba(rows, batch_size)
+        found = [np.asarray(output.of(rows, chances)) for output in outputs]
+        columns = [column for each in found for column in each.reshape(len(rows), -1).T]
+        return pa.table([np.arange(first + 1, first + len(rows) + 1), *columns], names)
+
+    yield answers(np.zeros((1, *fitted.event_shape), np.float32), 0)[:0]
+    done = 0
+    for block in _blocks(fitted, shard, said):
+        for first in range(0, len(block), _ROWS_AT_ONCE):
+            rows = fitted.rows(block[first : first + _ROWS_AT_ONCE])
+            yield answers(rows, done)
+            done += len(rows)
+
+
+def _blocks(fitted: Fitted, shard: Shard, said: set[str]) -> Iterator[NDArray[Any]]:
+    """The rows of a file as the fit has them, block by block."""
+    if not shard.n_rows:
+        return
+    if fitted.columns is not None:
+        for number, n in enumerate(shard.blocks):
+            if n:
+                encoded = fitted.columns.encode(shard.table(number), where=shard.path.name)
+                said.update(encoded.notes)
+                yield encoded.y
+        return
+    source = Shards(
+        [shard.path], () if shard.types.keys() == {None} else fitted.feature_names or (), name=shard.path.name
+    )
+    for number in range(len(source.sizes)):
+        yield source.read(number)
+
+
+def _is_there(target: Path, about: dict[str, Any]) -> bool:
+    from pyarrow import parquet
+
+    if not target.is_file():
+        return False
+    try:
+        found = (parquet.read_schema(target).metadata or {}).get(_KEY, b"null")
+        return bool(json.loads(found) == about)
+    except (OSError, ValueError):
+        return False
+
+
+def _checksum(fitted: Fitted) -> str:
+    """CRC-32 of the weights."""
+    total = 0
+    for name, tensor in fitted.model.state_dict().items():
+        total = zlib.crc32(np.ascontiguousarray(tensor.cpu().numpy()).data, zlib.crc32(name.encode(), total))
+    return f"{total:08x}"

@@ -1,0 +1,220 @@
+"""One pass over all rows of a source: moments and ranges of its columns, whether they can be used, and a sample."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from gmvae.arrays import LARGEST, named
+from gmvae.atomic import replacing
+from gmvae.shards.reading import ahead
+
+MAX_SAMPLE, _MAX_SAMPLE_BYTES = 50_000, 2**28
+"""Rows of the sample: held-out rows, starting clusters and pictures need no more."""
+KEPT_FROM = 2**28
+"""Bytes of the files from which a survey takes long enough to be kept for the next fit."""
+_ROWS_AT_ONCE = 4096
+_FORMAT = 1
+
+
+class Source(Protocol):
+    """Rows (n, p) in blocks; see `Shards`."""
+
+    name: str
+    names: list[str] | None
+    dtype: np.dtype[Any]
+    sizes: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def read(self, block: int) -> np.ndarray: ...
+
+    def place(self, row: int) -> str: ...
+
+    def identity(self) -> list[tuple[str, int, int]]: ...
+
+
+class Survey(NamedTuple):
+    """What a source of n rows (n, p) holds; NaN is a missing entry.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (m, p)
+        A random sample, in order; all rows of a small source.
+    numbers : ndarray of int, shape (m,)
+        Which rows of the source they are.
+    n : ndarray of int, shape (p,)
+        Observed entries of every column.
+    mean, deviation, low, high : ndarray of shape (p,), float64
+        Of every column over all rows; the deviation is the standard deviation.
+    fraction : ndarray of shape (p,), float64
+        A value of every column that is no whole number; NaN where there is none.
+    """
+
+    rows: np.ndarray
+    numbers: np.ndarray
+    n: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    fraction: np.ndarray
+
+
+class _Moments(NamedTuple):
+    """Count, mean and sum of squared deviations of every column, which merge (Chan et al. 1983)."""
+
+    n: np.ndarray
+    mean: np.ndarray
+    squares: np.ndarray
+
+    def merge(self, other: _Moments) -> _Moments:
+        n = self.n + other.n
+        share = other.n / np.maximum(n, 1)
+        shift = other.mean - self.mean
+        return _Moments(n, self.mean + shift * share, self.squares + other.squares + shift**2 * self.n * share)
+
+    @classmethod
+    def none(cls, p: int) -> _Moments:
+        """Those of no rows."""
+        return cls(np.zeros(p, dtype=np.int64), np.zeros(p), np.zeros(p))
+
+    @classmethod
+    def of(cls, part: np.ndarray, gaps: np.ndarray | None) -> _Moments:
+        """Those of rows (b, p), of which gaps (b, p) are missing."""
+        if gaps is None:
+            mean = part.mean(0)
+            centred = part - mean
+            return cls(np.full(part.shape[1], len(part)), mean, np.einsum("ij,ij->j", centred, centred))
+        n = len(part) - gaps.sum(0)
+        mean = np.where(gaps, 0.0, part).sum(0) / np.maximum(n, 1)
+        return cls(n, mean, (np.where(gaps, 0.0, part - mean) ** 2).sum(0))
+
+
+class _Looked(NamedTuple):
+    """What one block tells: its rows of the sample, its moments, its ranges, and the first row that cannot be used."""
+
+    sampled: np.ndarray
+    moments: _Moments
+    low: np.ndarray
+    high: np.ndarray
+    fraction: np.ndarray
+    bad: tuple[int, str] | None
+
+
+def survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Survey:
+    """Look at all rows once, or at what an earlier look at the same files found.
+
+    Raises
+    ------
+    ValueError
+        If a value is infinite or too large, or a row or a column has no value at all.
+    ShardError
+        If a file cannot be read.
+    """
+    kept = _kept(source)
+    if kept is not None and kept.exists():
+        with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept) as file:
+            return Survey(**{name: file[name] for name in Survey._fields})
+    found = _survey(source, shown)
+    if kept is not None:
+        with suppress(OSError), replacing(kept) as temporary:  # without a place for it the next fit looks anew
+            np.savez(temporary, **found._asdict())
+    return found
+
+
+def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> Survey:
+    n, p = source.shape
+    m = min(n, MAX_SAMPLE, max(1, _MAX_SAMPLE_BYTES // (p * source.dtype.itemsize)))
+    numbers = np.arange(n) if m == n else np.sort(np.random.default_rng(0).choice(n, m, replace=False, shuffle=False))
+    bounds = np.searchsorted(numbers, source.starts)
+
+    def look(block: int) -> _Looked:
+        own = numbers[bounds[block] : bounds[block + 1]] - source.starts[block]
+        return _look(source.read(block), own)
+
+    sample = np.empty((m, p), source.dtype)
+    moments, (low, high, fraction) = _Moments.none(p), _no_range(p)
+    looking = ahead((partial(look, block) for block in range(len(source.sizes))), _workers())
+    for block, looked in enumerate(shown(looking)):
+        if looked.bad is not None:
+            row, what = looked.bad
+            place = source.place(int(source.starts[block]) + row)
+            raise ValueError(f"{source.name} must hold {what}, in {place}: replace it or drop its row.")
+        sample[bounds[block] : bounds[block + 1]] = looked.sampled
+        moments = moments.merge(looked.moments)
+        low, high = np.minimum(low, looked.low), np.maximum(high, looked.high)
+        fraction = np.where(np.isnan(fraction), looked.fraction, fraction)
+    if not moments.n.all():
+        column = int(moments.n.argmin())
+        name = column if source.names is None else repr(source.names[column])
+        raise ValueError(f"{source.name} must hold a value in every column to fit; got none in column {name}: drop it.")
+    deviation = np.sqrt(moments.squares / moments.n)
+    return Survey(sample, numbers, moments.n, moments.mean, deviation, low, high, fraction)
+
+
+def _look(block: np.ndarray, sampled: np.ndarray) -> _Looked:
+    p = block.shape[1]
+    moments, (low, high, fraction), bad = _Moments.none(p), _no_range(p), None
+    for first, part in _parts(block):
+        gaps = np.isnan(part)
+        some = bool(gaps.any())
+        least = (np.where(gaps, np.inf, part) if some else part).min(0)
+        most = (np.where(gaps, -np.inf, part) if some else part).max(0)
+        if (least < -LARGEST).any() or (most > LARGEST).any():
+            row, column = np.argwhere(np.abs(part) > LARGEST)[0].tolist()
+            bad = first + row, f"finite numbers of at most {LARGEST:g}; got {named(part[row, column])}"
+            break
+        if some and gaps.all(1).any():
+            bad = first + int(gaps.all(1).argmax()), "a value in every row to fit; got none"
+            break
+        moments = moments.merge(_Moments.of(part, gaps if some else None))
+        low, high = np.minimum(low, least), np.maximum(high, most)
+        sought = np.flatnonzero(np.isnan(fraction))
+        if len(sought):
+            values = part[:, sought]
+            holds = values != np.floor(values)
+            holds &= ~gaps[:, sought]
+            found = values[holds.argmax(0), np.arange(len(sought))]
+            fraction[sought] = np.where(holds.any(0), found, np.nan)
+    return _Looked(block[sampled], moments, low, high, fraction, bad)
+
+
+def _no_range(p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lowest and highest value and a fractional one, of no rows."""
+    return np.full(p, np.inf), np.full(p, -np.inf), np.full(p, np.nan)
+
+
+def _parts(block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Consecutive rows in float64, as many as caches hold."""
+    for first in range(0, len(block), _ROWS_AT_ONCE):
+        yield first, block[first : first + _ROWS_AT_ONCE].astype(np.float64)
+
+
+def _workers() -> int:
+    return min(4, os.cpu_count() or 1)
+
+
+def _kept(source: Source) -> Path | None:
+    """Where the survey of large files is kept: by names, sizes, times and columns, in the user's cache folder."""
+    if sum(size for _, size, _ in source.identity()) < KEPT_FROM:
+        return None
+    key = json.dumps([_FORMAT, MAX_SAMPLE, source.names, source.dtype.str, source.identity()])
+    variable, usual = {
+        "win32": ("LOCALAPPDATA", "~/AppData/Local"),
+        "darwin": ("XDG_CACHE_HOME", "~/Library/Caches"),
+    }.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get(variable) or usual).expanduser() / "gmvae" / "surveys"
+    return home / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
