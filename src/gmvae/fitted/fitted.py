@@ -20,8 +20,10 @@ from gmvae.device import device_for, usual_torch
 from gmvae.domains import Domain, require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.document import check, config_of, parameters
-from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
-from gmvae.fitted.novelty import surprise
+from gmvae.fitted.gaps import impute, prior_of_components, prior_of_latents, with_gaps
+from gmvae.fitted.graphs import Answers, Decoder
+from gmvae.fitted.novelty import Novelty
+from gmvae.fitted.onnx import Graph, write
 from gmvae.fitted.sampling import COUNT, Components, components, draw
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
@@ -38,6 +40,7 @@ N_NOVELTY_SAMPLES = 16
 """As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
 AMBIGUOUS_ABOVE = 0.5
 """Nats of entropy: 80 to 20 between two clusters."""
+N_CHECKED = 1000
 NOVEL_BELOW = 1.0
 """Percent of the rows held out of a fit."""
 
@@ -168,16 +171,8 @@ class Fitted:
 
     def impute(self, rows: np.ndarray, n_samples: int = 0, *, seed: int = 0, batch_size: int | None = None) -> Any:
         """Rows with their missing entries filled in; see `GMVAE.impute`."""
-        require("n_samples", Domain("an integer of at least 0", low=0, integral=True), n_samples)
-        rows = rows.astype(np.float64)
         model = with_gaps(self.model, self.event_shape, self.config.bound)
-        noise = self._shared_noise(N_IMPUTATION_SAMPLES)
-        if n_samples == 0:
-            return map_rows(lambda y: model.impute(y, noise), rows, self._weight.device, batch_size)
-        generator = torch.Generator(self._weight.device).manual_seed(seed)
-        device = self._weight.device
-        drawn = map_rows(lambda y: model.draw_missing(y, noise, n_samples, generator), rows, device, batch_size)
-        return np.ascontiguousarray(np.moveaxis(drawn, 1, 0))
+        return impute(model, rows, self._shared_noise(N_IMPUTATION_SAMPLES), n_samples, seed, batch_size)
 
     def novelty_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """The estimate of log p(y) by which rows are novel or not, (n,)."""
@@ -185,19 +180,8 @@ class Fitted:
 
     def novel(self, rows: AnyRows, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
         """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
-        require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
-        if not len(self.held_out_log_likelihoods):
-            raise ValueError(
-                "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
-                "being fitted or in a file of an earlier version: fit it anew."
-            )
-        held_out, own_sizes = self.held_out_log_likelihoods, self.held_out_sizes
-        of_rows = self.novelty_evidence(rows, batch_size)
-        if own_sizes is None:
-            return of_rows < np.percentile(held_out, below)
-        of_held_out = surprise(held_out, own_sizes, held_out, own_sizes)
-        found = surprise(of_rows, self.model.likelihood.sizes(rows), held_out, own_sizes)
-        return found > np.percentile(of_held_out, 100.0 - below)
+        novelty = Novelty.of(self.held_out_log_likelihoods, self.held_out_sizes, below)
+        return novelty.holds(self.novelty_evidence(rows, batch_size), self.model.likelihood.sizes(rows))
 
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
@@ -234,6 +218,22 @@ class Fitted:
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file; no pickle is involved."""
         persistence.write(path, "model", self.model.state_dict(), self.document)
+
+    def to_onnx(self, path: str | Path, ambiguous: float = AMBIGUOUS_ABOVE, novel: float | None = None) -> float:
+        """Write what it answers to files of ONNX; see `GMVAE.to_onnx`."""
+        path = Path(path)
+        novelty = None if novel is None else Novelty.of(self.held_out_log_likelihoods, self.held_out_sizes, novel)
+        noise = self._shared_noise(N_NOVELTY_SAMPLES)
+        answers = Answers(self.model, self.event_shape, self.config.bound, ambiguous, noise, novelty)
+        rows = answers.as_rows(self.draw(N_CHECKED, seed=0)[0])
+        expected = {"proba": self.proba(rows), "embedding": self.embedding(rows)}
+        if novel is not None:
+            expected["log_likelihood"] = self.novelty_evidence(rows)
+        latents = expected["embedding"]
+        apart = write(path, Graph(answers, "X", answers.outputs, rows, expected), self.document)
+        decoder = Graph(Decoder(self.model), "embedding", Decoder.outputs, latents, {"mean": self.observations(latents)})
+        write(path.with_suffix(".decoder.onnx"), decoder, self.document)
+        return apart
 
     @classmethod
     @usual_torch()
