@@ -29,7 +29,7 @@ from gmvae.config import Config
 from gmvae.data.synthetic import arcs
 from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.estimator.inputs import query_rows
-from gmvae.fitted.fitted import ambiguous
+from gmvae.fitted.ambiguity import ambiguous
 from gmvae.fitting import fit as fitting
 from gmvae.fitting import restarts
 from gmvae.likelihoods import BernoulliLikelihood, likelihood_for

@@ -23,6 +23,7 @@ _COMMANDS = (
     "info",
     "report",
     "describe",
+    "export",
     "reproduce",
     "data",
 )

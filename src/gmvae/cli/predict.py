@@ -78,7 +78,7 @@ def predict(
     from gmvae.cli.fitted import load_for, open_fitted, options_for
     from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array, write_table
-    from gmvae.fitted.fitted import ambiguous as is_ambiguous
+    from gmvae.fitted.ambiguity import ambiguous as is_ambiguous
     from gmvae.runs.observed import row_ids
 
     out = None if to_standard_output(out) else out

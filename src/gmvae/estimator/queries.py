@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
 from gmvae.arrays import has_missing, missing
+from gmvae.estimator.files import FittedFiles
 from gmvae.estimator.frames import decoded, warn_of_empty
 from gmvae.estimator.inputs import latent_rows, query_rows
-from gmvae.estimator.reports import FittedReports
-from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted, ambiguous
+from gmvae.fitted.ambiguity import AMBIGUOUS_ABOVE, ambiguous
+from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, NOVEL_BELOW, Fitted
 from gmvae.fitted.sampling import Components
 from gmvae.fitting.fit import Fit
 from gmvae.seeds import draw_seed
@@ -22,12 +22,8 @@ from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
 
 
-class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedReports, ABC):
+class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedFiles, ABC):
     """The queries of a fitted `GMVAE`, and how it takes over a fit."""
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model to one safetensors file; no pickle is involved."""
-        self.fitted_.save(path)
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Most probable cluster of every row.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,31 +17,26 @@ from gmvae import persistence
 from gmvae.arrays import has_missing, without_values
 from gmvae.config import Config
 from gmvae.data.columns import Columns
-from gmvae.device import device_for, usual_torch
-from gmvae.domains import Domain, require
+from gmvae.device import device_or_cpu, usual_torch
+from gmvae.domains import require
+from gmvae.fitted.ambiguity import AMBIGUOUS_ABOVE, require_entropy
 from gmvae.fitted.batches import map_rows
-from gmvae.fitted.document import check, config_of, parameters
+from gmvae.fitted.document import parameters
 from gmvae.fitted.gaps import impute, prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.graphs import Answers, Decoder
-from gmvae.fitted.novelty import Novelty
-from gmvae.fitted.onnx import Graph, write
+from gmvae.fitted.novelty import N_NOVELTY_SAMPLES, Novelty
+from gmvae.fitted.onnx import N_CHECKED, Exported, Graph, export
 from gmvae.fitted.sampling import COUNT, Components, components, draw
+from gmvae.fitted.stored import read
 from gmvae.history import History
-from gmvae.model import GaussianMixtureVAE, Noise, log_odds, rebuild
+from gmvae.model import GaussianMixtureVAE, Noise, log_odds
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
-from gmvae.persistence import ModelFileError, broken
-from gmvae.seeds import seeded
 from gmvae.sparse_rows import AnyRows
 
 N_IMPORTANCE_SAMPLES = 64
 N_IMPUTATION_SAMPLES = 100
 """Samples of q(x|y) that stand for the posterior where missing entries are filled in."""
-N_NOVELTY_SAMPLES = 16
-"""As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
-AMBIGUOUS_ABOVE = 0.5
-"""Nats of entropy: 80 to 20 between two clusters."""
-N_CHECKED = 1000
 NOVEL_BELOW = 1.0
 """Percent of the rows held out of a fit."""
 
@@ -219,9 +215,9 @@ class Fitted:
         """Write everything to one safetensors file; no pickle is involved."""
         persistence.write(path, "model", self.model.state_dict(), self.document)
 
-    def to_onnx(self, path: str | Path, ambiguous: float = AMBIGUOUS_ABOVE, novel: float | None = None) -> float:
+    def to_onnx(self, path: str | Path, ambiguous: float = AMBIGUOUS_ABOVE, novel: float | None = None) -> Exported:
         """Write what it answers to files of ONNX; see `GMVAE.to_onnx`."""
-        path = Path(path)
+        require_entropy(ambiguous)
         novelty = None if novel is None else Novelty.of(self.held_out_log_likelihoods, self.held_out_sizes, novel)
         noise = self._shared_noise(N_NOVELTY_SAMPLES)
         answers = Answers(self.model, self.event_shape, self.config.bound, ambiguous, noise, novelty)
@@ -230,34 +226,22 @@ class Fitted:
         if novel is not None:
             expected["log_likelihood"] = self.novelty_evidence(rows)
         latents = expected["embedding"]
-        apart = write(path, Graph(answers, "X", answers.outputs, rows, expected), self.document)
-        decoder = Graph(Decoder(self.model), "embedding", Decoder.outputs, latents, {"mean": self.observations(latents)})
-        write(path.with_suffix(".decoder.onnx"), decoder, self.document)
-        return apart
+        graph = Graph(answers, "X", answers.outputs, rows, expected)
+        decoder = Graph(
+            Decoder(self.model), "embedding", Decoder.outputs, latents, {"mean": self.observations(latents)}
+        )
+        return export(Path(path), graph, decoder, self.document, ambiguous=ambiguous, novel=novel)
 
     @classmethod
     @usual_torch()
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
         """Read what `save` wrote; see `GMVAE.load`."""
-        place = device_for(Config(device=device).device)
-        tensors, content = persistence.read(path, "model")
-        check(path, content)
-        config = config_of(path, content["parameters"], network)
-        event_shape = tuple(content["event_shape"])
-        try:
-            with seeded(0):
-                model = rebuild(config, event_shape, content["likelihood"], tensors)
-        except ValueError as error:
-            raise ModelFileError(
-                f"`path` must hold the weights of its own network; {str(path)!r} does not: {str(error).rstrip('.')}."
-            ) from error
-        if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise broken(path, "model", "its weights are not all finite")
+        model, config, content = read(path, network=network, device=device)
         stability = content.get("stability")
         return cls(
-            model=model.eval().to(place),
-            config=replace(config, device=device),
-            event_shape=event_shape,
+            model=model,
+            config=config,
+            event_shape=tuple(content["event_shape"]),
             history=History.from_rows(content["history"]),
             feature_names=content.get("feature_names_in"),
             classes=content.get("classes") or [None] * config.K,
@@ -271,6 +255,15 @@ class Fitted:
             held_out_log_likelihoods=np.array(content.get("held_out_log_likelihoods") or []),
             held_out_sizes=None if content.get("held_out_sizes") is None else np.array(content["held_out_sizes"]),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the model on the CPU, so that a pickle from a GPU opens on a machine without one."""
+        model = self.model if self._weight.device.type == "cpu" else copy.deepcopy(self.model).cpu()
+        return {**vars(self), "model": model}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.model.to(device_or_cpu(self.config.device))
 
     @property
     def _weight(self) -> Tensor:
@@ -305,9 +298,3 @@ class Fitted:
         results = map_rows(lambda y: function(model, y), rows, self._weight.device, batch_size)
         results[without_values(rows)] = of_prior(model)
         return results
-
-
-def ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
-    """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
-    require("above", Domain("a number of nats of at least 0", low=0.0), above)
-    return -(proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny))).sum(1) > above

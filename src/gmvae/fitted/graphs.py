@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from gmvae import objective
-from gmvae.arrays import without_values
 from gmvae.distributions import reparameterise
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.novelty import Novelty
@@ -146,11 +145,11 @@ class Answers(nn.Module):
         if self.row_type == torch.uint8:
             return np.rint(drawn * float(self.model.likelihood.top_level)).astype(np.uint8)  # type: ignore[arg-type]
         rows = drawn.astype(np.float32 if self.row_type == torch.float32 else np.float64)
+        rows = rows[self.model.likelihood.within(torch.from_numpy(rows)).flatten(1).all(1).numpy()]
         if self.takes_gaps:
             gaps = np.random.default_rng(0).random(rows.shape) < 0.1
             gaps[::2] = False
             rows[gaps] = np.nan
-            rows[without_values(rows)] = drawn[without_values(rows)]
         return rows
 
 

@@ -9,6 +9,8 @@ from numpy.polynomial import Polynomial
 
 from gmvae.domains import Domain, require
 
+N_NOVELTY_SAMPLES = 16
+"""As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
 _ROWS_PER_COEFFICIENT = 10
 
 

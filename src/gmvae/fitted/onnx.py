@@ -15,17 +15,43 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae.atomic import replacing
+from gmvae import __version__
+from gmvae.atomic import replacing, write_text
 from gmvae.device import usual_torch
+from gmvae.fitted.card import model_card
+from gmvae.fitted.novelty import N_NOVELTY_SAMPLES
 from gmvae.fitted.operations import DECOMPOSITIONS
 
-SUFFIX = ".onnx"
 OPSET = 18
+_FACTS = ("likelihood", "event_shape", "feature_names_in", "columns", "classes", "n_components_effective")
+"""Of the document of a model, what stands in the metadata of its graph."""
+N_CHECKED = 1000
 LARGEST_FILE = 2**31 - 2**20
 """Bytes that protobuf holds, less room for the graph."""
 TOLERANCE = 1e-3
 """Largest difference of probabilities. Runtimes add up in other orders: where components are narrow, log-densities of
 thousands of nats in float32 leave some 1e-4 of a probability open."""
+
+
+class Exported(NamedTuple):
+    """The files of an export.
+
+    Attributes
+    ----------
+    model, decoder, card : Path
+        The graph that answers about observations, the one that gives observations for embeddings, and the model card.
+    difference : float
+        Largest difference between PyTorch and ONNX Runtime on `n_rows`: of probabilities, and of other outputs over
+        their spread.
+    n_rows : int
+        Observations drawn from the model, on which the files were held to PyTorch.
+    """
+
+    model: Path
+    decoder: Path
+    card: Path
+    difference: float
+    n_rows: int
 
 
 class Graph(NamedTuple):
@@ -50,6 +76,74 @@ class Graph(NamedTuple):
     outputs: tuple[str, ...]
     example: np.ndarray
     expected: Mapping[str, np.ndarray]
+
+
+def export(path: Path, answers: Graph, decoder: Graph, document: Mapping[str, Any], **thresholds: Any) -> Exported:
+    """Write both graphs and the card: ``model.onnx``, ``model.decoder.onnx`` and ``model.md``.
+
+    Parameters
+    ----------
+    document : mapping
+        What the file of the model says of it.
+    thresholds : float or None
+        What decides which rows are ambiguous and novel.
+
+    Raises
+    ------
+    ValueError
+        If the name does not end in .onnx, or as `write` does.
+    """
+    if path.suffix.lower() != ".onnx":
+        raise ValueError(f"The name of an export must end in .onnx; got {path.name!r}: add the ending.")
+    facts = {"gmvae_version": __version__, **{name: document[name] for name in _FACTS}, **thresholds}
+    found = Exported(path, path.with_suffix(".decoder.onnx"), path.with_suffix(".md"), 0.0, len(answers.example))
+    apart = [write(file, graph, facts) for file, graph in ((found.model, answers), (found.decoder, decoder))]
+    found = found._replace(difference=max(apart))
+    write_text(found.card, model_card(document, _usage(found, answers, decoder, thresholds)))
+    return found
+
+
+def _usage(found: Exported, answers: Graph, decoder: Graph, thresholds: Mapping[str, Any]) -> str:
+    """The section of the card on how to ask the graphs."""
+    about = {
+        "label": "int64: the most probable cluster, from 0; -1 for a row that `predict` refuses, as of infinite values",
+        "proba": "float32, one a cluster: p(z\\|y) at the means of q(x\\|y) and q(w\\|y)",
+        "embedding": "float32: the mean of q(x\\|y)",
+        "ambiguous": f"bool: the entropy of `proba` is above {thresholds['ambiguous']:g} nats",
+        "novel": f"bool: `log_likelihood` is among the lowest {thresholds['novel'] or 0:g}% of rows like those of the "
+        "fit, for the row's size where rows are counts of different sizes",
+        "log_likelihood": f"float32: importance-weighted estimate of log p(y) in nats, {N_NOVELTY_SAMPLES} samples, "
+        "the same noise for all rows",
+    }
+    shape = ", ".join(map(str, answers.example.shape[1:]))
+    outputs = "\n".join(f"| `{name}` | {about[name]} |" for name in answers.outputs)
+    return f"""\
+## How to ask it
+
+`{found.model.name}` is one graph (ONNX, opset {OPSET}) that takes rows in the data's own units: nothing has to be
+scaled, and encoded only what the section on data says. The input `{answers.input}` is {answers.example.dtype} of shape
+(n, {shape}), for any n; outputs:
+
+| output | |
+|---|---|
+{outputs}
+
+```python
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{found.model.name}")
+rows = np.zeros((1, {shape}), np.{answers.example.dtype})  # your own
+label, proba = session.run(["label", "proba"], {{"{answers.input}": rows}})
+```
+
+`{found.decoder.name}` maps `{decoder.input}`, float32 of shape (n, {decoder.example.shape[1]}), to `mean`, the mean of
+p(y|x) in the data's units{"" if answers.example.dtype != np.uint8 else ", as values in [0, 1]"}. The metadata of both,
+`session.get_modelmeta().custom_metadata_map["gmvae"]`, have the data's columns as JSON.
+
+Both were held to PyTorch on {found.n_rows:,} rows drawn from the model when they were written: the largest difference
+was {found.difference:.1g}.
+"""
 
 
 def write(path: Path, graph: Graph, facts: Mapping[str, Any]) -> float:
@@ -119,6 +213,7 @@ def _program(graph: Graph) -> Any:
                 exported,
                 dynamo=True,
                 opset_version=OPSET,
+                dynamic_shapes=({0: "n"},),
                 input_names=[graph.input],
                 output_names=graph.outputs,
                 verbose=False,
@@ -133,12 +228,14 @@ def _program(graph: Graph) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what the exporter says of itself and of libraries that are not installed."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [log.level for log in logs]
     try:
+        for log in logs:
+            log.setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from gmvae.fitted.fitted import AMBIGUOUS_ABOVE
+from gmvae.fitted.ambiguity import AMBIGUOUS_ABOVE
 from gmvae.report.records import Cluster, Neighbour, ShownRow
 
 N_ROWS = 5

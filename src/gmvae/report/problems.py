@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from gmvae.fitted.fitted import AMBIGUOUS_ABOVE, NOVEL_BELOW
+from gmvae.fitted.ambiguity import AMBIGUOUS_ABOVE
+from gmvae.fitted.fitted import NOVEL_BELOW
 from gmvae.fitting.warn import collapse
 from gmvae.report.records import Problem
 from gmvae.report.survey import Survey
