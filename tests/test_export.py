@@ -47,7 +47,9 @@ def case(model: GMVAE, X: Any, asked: Any, folder: Path, novel: float | None = N
         warnings.simplefilter("ignore")  # few epochs
         model.fit(X)
     exported = model.to_onnx(folder / "model.onnx", novel=novel)
-    return Case(model, exported, runtime.InferenceSession(exported.model), np.asarray(model._rows(asked)))
+    session = runtime.InferenceSession(exported.model)
+    kind = {"tensor(double)": np.float64, "tensor(uint8)": np.uint8}[session.get_inputs()[0].type]
+    return Case(model, exported, session, np.asarray(model._rows(asked)).astype(kind))
 
 
 def table(n: int, seed: int) -> pd.DataFrame:
@@ -113,7 +115,7 @@ def test_a_graph_answers_as_pytorch_does(name: str, request: pytest.FixtureReque
     entropy = special.entr(model.fitted_.proba(rows)).sum(1)
     clear = np.abs(entropy - 0.5) > 1e-4
     np.testing.assert_array_equal(answers["ambiguous"][clear], entropy[clear] > 0.5)
-    assert 0 < clear.sum()
+    assert clear.sum() > 0
     for n in (1, 7):
         np.testing.assert_allclose(found.ask(rows[:n])["proba"], answers["proba"][:n], atol=1e-6)
 
@@ -212,7 +214,7 @@ def test_what_cannot_be_exported_is_refused(own_network: Case, tmp_path: Path, m
     encoder = fitted.model.recognition.encoder
     with monkeypatch.context() as patch:
         patch.setattr(fitted.model.recognition, "encoder", nn.Sequential(Depends(), encoder))
-        with pytest.raises(ValueError, match="`network` must hold modules that `torch.export` takes"):
+        with pytest.raises(ValueError, match="`network` must hold modules that"):
             own_network.model.to_onnx(tmp_path / "model.onnx")
     with monkeypatch.context() as patch:
         patch.setattr("gmvae.fitted.onnx.LARGEST_FILE", 100)
