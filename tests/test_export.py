@@ -24,6 +24,7 @@ from gmvae.cli import app
 from gmvae.fitted import onnx, operations
 from gmvae.likelihoods import likelihood_for
 
+pytestmark = pytest.mark.xdist_group("export")  # one worker makes the files, which takes longer than all else
 SMALL: dict[str, Any] = {"latent_dim": 4, "hidden_layer_sizes": (32,), "batch_size": 50, "random_state": 0}
 
 
@@ -40,13 +41,22 @@ class Case(NamedTuple):
         return dict(zip(names, self.session.run(names, {"X": rows}), strict=True))
 
 
-def case(model: GMVAE, X: Any, asked: Any, folder: Path, novel: float | None = None) -> Case:
+def case(model: GMVAE, X: Any, asked: Any, folder: Path, novel: float | None = None, command: bool = False) -> Case:
+    """Fit, and export by the method or by the command."""
     runtime = pytest.importorskip("onnxruntime", reason="the extra gmvae[onnx] is not installed")
     pytest.importorskip("onnxscript", reason="the extra gmvae[onnx] is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few epochs
         model.fit(X)
-    exported = model.to_onnx(folder / "model.onnx", novel=novel)
+    if command:
+        model.save(folder / "model.safetensors")
+        run = CliRunner().invoke(app, ["export", str(folder / "model.safetensors"), "-o", str(folder / "model.onnx")])
+        assert run.exit_code == 0, run.output
+        assert "1,000 rows drawn from the model, largest difference" in run.stdout
+        paths = [folder / f"model.{ending}" for ending in ("onnx", "decoder.onnx", "md")]
+        exported = onnx.Exported(*paths, difference=0.0, n_rows=1000)
+    else:
+        exported = model.to_onnx(folder / "model.onnx", novel=novel)
     session = runtime.InferenceSession(exported.model)
     kind = {"tensor(double)": np.float64, "tensor(uint8)": np.uint8}[session.get_inputs()[0].type]
     return Case(model, exported, session, np.asarray(model._rows(asked)).astype(kind))
@@ -80,7 +90,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def images(tmp_path_factory: pytest.TempPathFactory) -> Case:
     X = np.round(load_digits().images * 15).astype(np.uint8)
     model = GMVAE(5, batch_norm=True, max_iter=2, **SMALL)
-    return case(model, X[:700], X[-1000:], tmp_path_factory.mktemp("images"))
+    return case(model, X[:700], X[-1000:], tmp_path_factory.mktemp("images"), command=True)
 
 
 @pytest.fixture(scope="module")
@@ -193,12 +203,21 @@ def test_the_card_shows_how_to_ask(mixed: Case, monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(names["label"], mixed.model.fitted_.labels(np.zeros((1, 5))))
 
 
-def test_the_command_writes_the_files(mixed: Case, tmp_path: Path) -> None:
-    mixed.model.save(tmp_path / "model.safetensors")
-    run = CliRunner().invoke(app, ["export", str(tmp_path / "model.safetensors"), "-o", str(tmp_path / "table.onnx")])
-    assert run.exit_code == 0, run.output
-    assert {path.name for path in tmp_path.glob("table.*")} == {"table.onnx", "table.decoder.onnx", "table.md"}
-    assert "1,000 rows drawn from the model" in run.stdout
+def test_the_program_of_the_docs_reads_a_table(mixed: Case, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    asked = table(200, 2)
+    asked.loc[0, "colour"] = "violet"
+    (tmp_path / "model.onnx").symlink_to(mixed.exported.model)
+    asked.to_csv(tmp_path / "table.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    with pytest.warns(UserWarning, match="violet"):
+        np.testing.assert_array_equal(names["label"], mixed.model.predict(asked))
+
+
+def test_the_command_refuses_other_endings(tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["export", str(tmp_path / "model.safetensors"), "-o", str(tmp_path / "table.pt")])
     assert run.exit_code == 2
     assert "must end in .onnx" in run.stderr

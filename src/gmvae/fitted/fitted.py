@@ -225,7 +225,7 @@ class Fitted:
         expected = {"proba": self.proba(rows), "embedding": self.embedding(rows)}
         if novel is not None:
             expected["log_likelihood"] = self.novelty_evidence(rows)
-        latents = expected["embedding"]
+        latents = expected["embedding"].astype(np.float32)
         graph = Graph(answers, "X", answers.outputs, rows, expected)
         decoder = Graph(
             Decoder(self.model), "embedding", Decoder.outputs, latents, {"mean": self.observations(latents)}
