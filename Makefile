@@ -8,8 +8,8 @@ READY := $(VENV)/.ready
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-browser test-oldest attack check lint format types contracts dist \
-	release constraints clean
+.PHONY: help install demo test test-slow test-browser test-oldest attack docs check lint format types contracts \
+	dist release constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -42,6 +42,12 @@ test-oldest:  ## the tests with the oldest versions that pyproject.toml allows, 
 
 attack: $(READY)  ## every attack of docs/reliability.md in full, with counts: an hour or more
 	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/attacks --tally docs/reliability.json
+
+# Warnings are errors, links within the site are held, and every script of the gallery is run.
+docs: $(READY)  ## the site, into build/docs: a few minutes
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 check: lint types contracts  ## style, types and import contracts
 
@@ -82,14 +88,14 @@ release: dist  ## the same, and the words of the tag: what the changelog says of
 constraints:  ## pin the newest versions in constraints.txt
 	$(PYTHON) -m venv --clear build/constraints
 	build/constraints/bin/python -m pip install torch==$(TORCH)
-	build/constraints/bin/python -m pip install '.[dev,browser,release]'
+	build/constraints/bin/python -m pip install '.[dev,browser,docs,release]'
 	head -n 1 constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip freeze --exclude gmvae --exclude setuptools \
 		| sed 's/^\(torch==[^+]*\)+.*/\1/' >> build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:  ## remove what make made, .venv too
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist demo docs/generated docs/sg_execution_times.rst .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
