@@ -72,12 +72,8 @@ def command_line() -> None:
     """Write the page of the command line, by Typer itself."""
     GENERATED.mkdir(exist_ok=True)
     page = GENERATED / "command-line.md"
-    subprocess.run(
-        [sys.executable, "-m", "typer", "gmvae.cli", "utils", "docs"]
-        + ["--name", "gmvae", "--title", "Command line", "--output", str(page)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    words = ["utils", "docs", "--name", "gmvae", "--title", "Command line", "--output", str(page)]
+    subprocess.run([sys.executable, "-m", "typer", "gmvae.cli", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def links(app: Any, page: str, source: list[str]) -> None:

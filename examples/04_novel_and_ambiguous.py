@@ -16,8 +16,8 @@ X, _ = make_blobs(1200, centers=[[-4, 0], [0, 0], [3, 5]], cluster_std=[1.2, 1.2
 model = GMVAE(3, latent_dim=2, max_iter=60, tol=0.05, n_iter_no_change=10, random_state=0).fit(X)
 
 # %%
-# Over the plane: lines where the entropy of p(z|y) is 0.5 nats, and where the density is that of the lowest hundredth of
-# held-out rows.
+# Over the plane: where the entropy of p(z|y) is above 0.5 nats, and where the density is below that of all but a
+# hundredth of held-out rows.
 across, up = np.meshgrid(np.linspace(-10, 9, 120), np.linspace(-7, 11, 120))
 places = np.column_stack([across.ravel(), up.ravel()])
 ambiguous = model.is_ambiguous(places).reshape(across.shape)
