@@ -45,9 +45,10 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = "gmvae"
 html_show_sourcelink = False
+html_sidebars = {"index": [], "**": ["globaltoc.html"]}  # all pages, by part of the site
+smartquotes = False
 html_theme_options = {
-    "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "navbar_center": [],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sklearn.base import BaseEstimator
 
 import gmvae
 
@@ -57,3 +58,18 @@ def test_shell_of_the_readme_names_commands_that_exist() -> None:
     used = set(re.findall(r"^\$ gmvae ([\w-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert used >= {"fit", "choose-k", "info", "predict", "sample", "evaluate", "data"}
     assert used <= set(commands)
+
+
+def test_every_public_name_has_its_place_in_the_reference() -> None:
+    import gmvae.metrics
+
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    methods = {name for name in dir(gmvae.GMVAE) if not name.startswith("_")} - {
+        *dir(BaseEstimator),
+        "get_feature_names_out",
+        "set_output",
+    }
+    attributes = {name for name in methods if name.endswith("_")}
+    requests = {name for name in methods if name.startswith("set_") and name.endswith("_request")}
+    named = set(re.findall(r"(?:^|\s|`)(\w+)(?=$|`)", page, re.MULTILINE))
+    assert {*gmvae.__all__, *gmvae.metrics.__all__, *(methods - attributes - requests)} <= named

@@ -20,7 +20,7 @@ from gmvae.atomic import replacing, write_text
 from gmvae.device import usual_torch
 from gmvae.fitted.card import model_card
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES
-from gmvae.fitted.operations import DECOMPOSITIONS
+from gmvae.fitted.operations import Replaced
 
 OPSET = 18
 _FACTS = ("likelihood", "event_shape", "feature_names_in", "columns", "classes", "n_components_effective")
@@ -205,10 +205,10 @@ def _program(graph: Graph) -> Any:
     example: Tensor = torch.from_numpy(graph.example[:3])
     with _quiet(), torch.no_grad():
         try:
-            exported = torch.export.export(
-                graph.module.eval(), (example,), dynamic_shapes=({0: torch.export.Dim("n")},), strict=False
-            )
-            exported = exported.run_decompositions({**torch.export.default_decompositions(), **DECOMPOSITIONS})
+            with Replaced():
+                exported = torch.export.export(
+                    graph.module.eval(), (example,), dynamic_shapes=({0: torch.export.Dim("n")},), strict=False
+                )
             return torch.onnx.export(
                 exported,
                 dynamo=True,
