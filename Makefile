@@ -8,8 +8,8 @@ READY := $(VENV)/.ready
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-browser test-oldest attack check lint format types contracts wheel \
-	constraints clean
+.PHONY: help install demo test test-slow test-browser test-oldest attack docs check lint format types contracts \
+	dist release constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -22,10 +22,10 @@ demo: $(READY)  ## a first look: fit and draw, into demo/
 	$(BIN)/gmvae demo --out demo
 
 test: $(READY)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 test-slow: $(READY)  ## the slow tests alone: minutes
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m slow
 
 # Playwright drives the system's Chromium (in CHROMIUM, or the package chromium); its own cannot be had everywhere.
 test-browser: $(READY)  ## the page of a report in Chromium; skipped where none is installed
@@ -38,10 +38,16 @@ test-oldest:  ## the tests with the oldest versions that pyproject.toml allows, 
 	sed -n 's/^    "\([a-z0-9-]*\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml > build/oldest.txt
 	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt torch
 	build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt -e '.[test]'
-	build/oldest/bin/python -m pytest -n auto -W ignore::DeprecationWarning -W 'ignore:Using fork:RuntimeWarning'
+	build/oldest/bin/python -m pytest -n auto --dist loadgroup -W ignore::DeprecationWarning -W 'ignore:Using fork:RuntimeWarning'
 
 attack: $(READY)  ## every attack of docs/reliability.md in full, with counts: an hour or more
 	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/attacks --tally docs/reliability.json
+
+# Warnings are errors, links within the site are held, and every script of the gallery is run.
+docs: $(READY)  ## the site, into build/docs: a few minutes
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 check: lint types contracts  ## style, types and import contracts
 
@@ -59,21 +65,37 @@ types: $(READY)  ## types
 contracts: $(READY)  ## who may import whom
 	$(BIN)/lint-imports --no-logo
 
-wheel: $(READY)  ## the wheel, into dist/
-	$(BIN)/python -m pip wheel . --no-deps --wheel-dir dist
+# As users get it: both are looked at, and the wheel is installed into an empty environment and tried out there.
+dist: $(READY)  ## source distribution and wheel, into dist/, checked
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv --clear build/release
+	build/release/bin/python -m pip install --disable-pip-version-check -c constraints.txt dist/*.whl
+	cd build/release && bin/gmvae --version && bin/gmvae demo --out demo
+	ls -l dist
+
+release: dist  ## the same, and the words of the tag: what the changelog says of the version
+	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
+	awk -v name="[$$version]" '/^## /{found = index($$0, name)} found' CHANGELOG.md > build/notes.md; \
+	test -s build/notes.md && grep -qx "version: $$version" CITATION.cff || { \
+		echo "CHANGELOG.md must have a section [$$version], and CITATION.cff the version." >&2; exit 1; }; \
+	cat build/notes.md; \
+	printf '\nNext:\n  git tag -a v%s -F build/notes.md\n  %s/python -m twine upload dist/*\n' "$$version" "$(BIN)"
 
 # From a venv of its own, so that nothing installed by hand gets in; a new PyTorch by `make constraints TORCH=…`.
 constraints:  ## pin the newest versions in constraints.txt
 	$(PYTHON) -m venv --clear build/constraints
 	build/constraints/bin/python -m pip install torch==$(TORCH)
-	build/constraints/bin/python -m pip install '.[dev,browser]'
+	build/constraints/bin/python -m pip install '.[dev,browser,docs,release]'
 	head -n 1 constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip freeze --exclude gmvae --exclude setuptools \
 		| sed 's/^\(torch==[^+]*\)+.*/\1/' >> build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:  ## remove what make made, .venv too
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist demo docs/generated docs/sg_execution_times.rst .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -246,13 +246,13 @@ def test_what_is_novel_does_not_follow_the_depth() -> None:
     sizes = np.exp(rng.uniform(3.0, 8.0, 4000))
     densities = -2.0 * sizes**0.6 * np.exp(0.1 * rng.normal(size=4000))
     known, asked = slice(0, 1000), slice(1000, None)
-    novelty = Novelty(densities[known], sizes[known])
-    found, threshold = novelty.surprise(densities[asked], sizes[asked]), novelty.threshold(10.0)
+    novel = Novelty.of(densities[known], sizes[known], 10.0)
+    found = novel.holds(densities[asked], sizes[asked])
     deep = sizes[asked] > np.median(sizes)
     for part in (deep, ~deep):
-        assert (found[part] > threshold).mean() == pytest.approx(0.1, abs=0.03)
-    strange = novelty.surprise(np.array([-2.0 * 500.0**0.6 * 1.6]), np.array([500.0]))
-    assert strange[0] > np.percentile(found, 99.9)
+        assert found[part].mean() == pytest.approx(0.1, abs=0.03)
+    rarely = Novelty.of(densities[known], sizes[known], 0.1)
+    assert rarely.holds(np.array([-2.0 * 500.0**0.6 * 1.6]), np.array([500.0]))[0]
 
 
 def test_seeds_restarts_stacks_and_warm_starts() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import struct
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +244,23 @@ def test_damaged_checkpoint_is_named_on_resume(rows: np.ndarray, tmp_path: Path)
     (tmp_path / "checkpoints" / "restart-0.safetensors").write_bytes(b"half")
     with pytest.raises(ModelFileError, match="must be a checkpoint file in safetensors format"):
         small().fit(rows, run_dir=tmp_path, resume=True)
+
+
+def test_a_pickle_from_a_gpu_opens_on_a_machine_without_one(rows: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small().fit(rows)
+    object.__setattr__(model.fitted_, "config", replace(model.fitted_.config, device="cuda:0"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(rows), model.predict_proba(rows))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_pickle_from_a_gpu_holds_nothing_of_it(rows: np.ndarray, tmp_path: Path) -> None:
+    model = small(device="cuda").fit(rows)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    np.save(tmp_path / "rows.npy", rows)
+    code = "import pickle, numpy as np; print(*pickle.load(open('model.pkl', 'rb')).predict(np.load('rows.npy')))"
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [str(label) for label in model.predict(rows)], done.stderr
+    assert pickle.loads(pickle.dumps(model)).fitted_._weight.device.type == "cuda"

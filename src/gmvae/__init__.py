@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gmvae.estimator.frames import TableWarning
     from gmvae.fitting.warn import CollapseWarning
     from gmvae.integrations.anndata import fit_anndata, markers, predict_anndata
+    from gmvae.integrations.hub import from_pretrained, push_to_hub, save_pretrained
     from gmvae.persistence import ModelFileError
     from gmvae.presets import PRESETS, preset
     from gmvae.training import DivergedError, TrainingWarning
@@ -28,10 +29,13 @@ _HOMES = {
     "choose_k": "gmvae.estimator",
     "fit_anndata": "gmvae.integrations.anndata",
     "fit_together": "gmvae.estimator",
+    "from_pretrained": "gmvae.integrations.hub",
     "load": "gmvae.data",
     "markers": "gmvae.integrations.anndata",
     "predict_anndata": "gmvae.integrations.anndata",
     "preset": "gmvae.presets",
+    "push_to_hub": "gmvae.integrations.hub",
+    "save_pretrained": "gmvae.integrations.hub",
 }
 
 __all__ = [
@@ -45,10 +49,13 @@ __all__ = [
     "choose_k",
     "fit_anndata",
     "fit_together",
+    "from_pretrained",
     "load",
     "markers",
     "predict_anndata",
     "preset",
+    "push_to_hub",
+    "save_pretrained",
 ]
 
 

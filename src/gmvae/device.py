@@ -46,3 +46,11 @@ def device_for(name: str, index: int = 0) -> torch.device:
             f"`device` must be a device of this machine, which has {n_gpus} GPU(s); got {name!r}: use 'auto' or 'cpu'."
         )
     return torch.device("cuda", int(number))
+
+
+def device_or_cpu(name: str) -> torch.device:
+    """The same, but the CPU where the GPU asked for is not there."""
+    try:
+        return device_for(name)
+    except ValueError:
+        return torch.device("cpu")

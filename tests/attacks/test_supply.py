@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "pillow": "PIL", "scikit-learn": "sklearn"}
+IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "pillow": "PIL", "scikit-learn": "sklearn", "umap-learn": "umap"}
+PEERS_ON_REQUEST = {"clustpy", "h5py"}  # AnnData brings h5py
 NOT_IMPORTED = {"tensorboard": "torch.utils.tensorboard needs it"}
 
 
@@ -31,8 +32,10 @@ def _imported() -> set[str]:
 def test_what_is_declared_is_what_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {requirement.partition(">=")[0] for requirement in project["dependencies"]}
-    peers_on_request = {"clustpy"}
-    assert _imported() - peers_on_request == {IMPORTED_AS.get(name, name) for name in declared - set(NOT_IMPORTED)}
+    extras = [project["optional-dependencies"][extra] for extra in ("anndata", "onnx", "hub", "umap")]
+    on_request = {requirement.partition(">=")[0] for extra in extras for requirement in extra} | PEERS_ON_REQUEST
+    on_request = {IMPORTED_AS.get(name, name) for name in on_request}
+    assert _imported() - on_request == {IMPORTED_AS.get(name, name) for name in declared - set(NOT_IMPORTED)}
 
 
 @pytest.mark.slow  # an environment with PyTorch, and the demo in it

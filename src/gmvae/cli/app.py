@@ -24,6 +24,7 @@ _COMMANDS = (
     "info",
     "report",
     "describe",
+    "export",
     "reproduce",
     "data",
 )

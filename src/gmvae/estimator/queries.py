@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -25,10 +24,6 @@ from gmvae.weights_and_labels import checked_weights
 
 class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedGeneration, ABC):
     """The queries of a fitted `GMVAE`, and how it takes over a fit."""
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model to one safetensors file; no pickle is involved."""
-        self.fitted_.save(path)
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Most probable cluster of every row.

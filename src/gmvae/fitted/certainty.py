@@ -17,5 +17,10 @@ def entropy(proba: np.ndarray) -> np.ndarray:
 
 def is_ambiguous(proba: np.ndarray, above: float = AMBIGUOUS_ABOVE) -> np.ndarray:
     """Whether the entropy of probabilities (n, K) is above so many nats, (n,)."""
-    require("above", Domain("a number of nats of at least 0", low=0.0), above)
+    require_entropy(above)
     return entropy(proba) > above
+
+
+def require_entropy(above: float) -> None:
+    """ValueError unless ``above`` is an entropy."""
+    require("above", Domain("a number of nats of at least 0", low=0.0), above)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,29 +15,28 @@ from torch import Tensor
 
 from gmvae import persistence
 from gmvae.arrays import has_missing, without_values
-from gmvae.build import rebuild
 from gmvae.config import Config
 from gmvae.data.columns import Columns
-from gmvae.device import device_for, torch_defaults
-from gmvae.domains import Domain, require
+from gmvae.device import device_or_cpu, torch_defaults
+from gmvae.domains import require
 from gmvae.fitted.batches import map_rows
-from gmvae.fitted.document import check, config_of, fields_of, parameters
-from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
-from gmvae.fitted.novelty import NOVEL_BELOW, Novelty
+from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, require_entropy
+from gmvae.fitted.document import fields_of, parameters
+from gmvae.fitted.gaps import impute, prior_of_components, prior_of_latents, with_gaps
+from gmvae.fitted.graphs import Answers, Decoder
+from gmvae.fitted.novelty import N_NOVELTY_SAMPLES, NOVEL_BELOW, Novelty
+from gmvae.fitted.onnx import N_CHECKED, Exported, Graph, export
 from gmvae.fitted.sampling import COUNT, Components, components, draw
+from gmvae.fitted.stored import read
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
-from gmvae.persistence import ModelFileError, broken
-from gmvae.seeds import seeded
 from gmvae.sparse_rows import AnyRows
 
 N_IMPORTANCE_SAMPLES = 64
 N_IMPUTATION_SAMPLES = 100
 """Samples of q(x|y) that stand for the posterior where missing entries are filled in."""
-N_NOVELTY_SAMPLES = 16
-"""As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -168,16 +168,8 @@ class Fitted:
 
     def impute(self, rows: np.ndarray, n_samples: int = 0, *, seed: int = 0, batch_size: int | None = None) -> Any:
         """Rows with their missing entries filled in; see `GMVAE.impute`."""
-        require("n_samples", Domain("an integer of at least 0", low=0, integral=True), n_samples)
-        rows = rows.astype(np.float64)
         model = with_gaps(self.model, self.event_shape, self.config.bound)
-        noise = self._shared_noise(N_IMPUTATION_SAMPLES)
-        if n_samples == 0:
-            return map_rows(lambda y: model.impute(y, noise), rows, self._weight.device, batch_size)
-        generator = torch.Generator(self._weight.device).manual_seed(seed)
-        device = self._weight.device
-        drawn = map_rows(lambda y: model.draw_missing(y, noise, n_samples, generator), rows, device, batch_size)
-        return np.ascontiguousarray(np.moveaxis(drawn, 1, 0))
+        return impute(model, rows, self._shared_noise(N_IMPUTATION_SAMPLES), n_samples, seed, batch_size)
 
     def novelty_log_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """The estimate of log p(y) by which rows are novel or not, (n,)."""
@@ -185,9 +177,8 @@ class Fitted:
 
     def novel(self, rows: AnyRows, below: float = NOVEL_BELOW, batch_size: int | None = None) -> np.ndarray:
         """Whether the density of every row is below a percentile of those of held-out rows, for its size; (n,)."""
-        known = Novelty(self.held_out_log_likelihoods, self.held_out_sizes)
-        threshold, densities = known.threshold(below), self.novelty_log_evidence(rows, batch_size)
-        return known.surprise(densities, self.model.likelihood.sizes(rows)) > threshold
+        novelty = Novelty.of(self.held_out_log_likelihoods, self.held_out_sizes, below)
+        return novelty.holds(self.novelty_log_evidence(rows, batch_size), self.model.likelihood.sizes(rows))
 
     def draw(
         self, n_samples: int, component: Any = None, style: Any = None, *, mean: bool = False, seed: int
@@ -226,30 +217,41 @@ class Fitted:
         """Write everything to one safetensors file; no pickle is involved."""
         persistence.write(path, "model", self.model.state_dict(), self.document)
 
+    def to_onnx(self, path: str | Path, ambiguous: float = AMBIGUOUS_ABOVE, novel: float | None = None) -> Exported:
+        """Write what it answers to files of ONNX; see `GMVAE.to_onnx`."""
+        require_entropy(ambiguous)
+        novelty = None if novel is None else Novelty.of(self.held_out_log_likelihoods, self.held_out_sizes, novel)
+        noise = self._shared_noise(N_NOVELTY_SAMPLES)
+        answers = Answers(self.model, self.event_shape, self.config.bound, ambiguous, noise, novelty)
+        rows = answers.as_rows(self.draw(N_CHECKED, seed=0)[0])
+        expected = {"proba": self.proba(rows), "embedding": self.embedding(rows)}
+        if novel is not None:
+            expected["log_likelihood"] = self.novelty_log_evidence(rows)
+        latents = expected["embedding"].astype(np.float32)
+        graph = Graph(answers, "X", answers.outputs, rows, expected)
+        decoder = Graph(Decoder(self.model), "embedding", Decoder.outputs, latents, {"mean": self.decode(latents)})
+        return export(Path(path), graph, decoder, self.document, ambiguous=ambiguous, novel=novel)
+
     @classmethod
     @torch_defaults()
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
         """Read what `save` wrote; see `GMVAE.load`."""
-        place = device_for(Config(device=device).device)
-        tensors, content = persistence.read(path, "model")
-        check(path, content)
-        config = config_of(path, content["parameters"], network)
-        event_shape = tuple(content["event_shape"])
-        try:
-            with seeded(0):
-                model = rebuild(config, event_shape, content["likelihood"], tensors)
-        except ValueError as error:
-            raise ModelFileError(
-                f"`path` must hold the weights of its own network; {str(path)!r} does not: {str(error).rstrip('.')}."
-            ) from error
-        if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise broken(path, "model", "its weights are not all finite")
+        model, config, content = read(path, network=network, device=device)
         return cls(
-            model=model.eval().to(place),
-            config=replace(config, device=device),
-            event_shape=event_shape,
+            model=model,
+            config=config,
+            event_shape=tuple(content["event_shape"]),
             **fields_of(content),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the model on the CPU, so that a pickle from a GPU opens on a machine without one."""
+        model = self.model if self._weight.device.type == "cpu" else copy.deepcopy(self.model).cpu()
+        return {**vars(self), "model": model}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.model.to(device_or_cpu(self.config.device))
 
     @property
     def _weight(self) -> Tensor:

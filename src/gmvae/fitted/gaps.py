@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from gmvae.domains import Domain, require
+from gmvae.fitted.batches import map_rows
 from gmvae.likelihoods import JointLikelihood
-from gmvae.model import GaussianMixtureVAE
+from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import Shape
 
 _N_STYLES = 1000
@@ -36,3 +39,17 @@ def prior_of_latents(model: GaussianMixtureVAE) -> Any:
     w = torch.randn(_N_STYLES, model.generative.style_dim, generator=generator).to(weight)
     mixture = model.generative.mixture(w)
     return (mixture.log_weights.exp()[:, None] * mixture.components.mean).sum(-2).mean(0).cpu().numpy()
+
+
+def impute(
+    model: GaussianMixtureVAE, rows: np.ndarray, noise: Noise, n_samples: int, seed: int, batch_size: int | None
+) -> np.ndarray:
+    """Rows (n, *event) with their missing entries filled in, by a model `with_gaps`; see `GMVAE.impute`."""
+    require("n_samples", Domain("an integer of at least 0", low=0, integral=True), n_samples)
+    rows = rows.astype(np.float64)
+    device = noise.x.device
+    if n_samples == 0:
+        return map_rows(lambda y: model.impute(y, noise), rows, device, batch_size)
+    generator = torch.Generator(device).manual_seed(seed)
+    drawn = map_rows(lambda y: model.draw_missing(y, noise, n_samples, generator), rows, device, batch_size)
+    return np.ascontiguousarray(np.moveaxis(drawn, 1, 0))

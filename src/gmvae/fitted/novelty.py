@@ -2,65 +2,92 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import numpy as np
 from numpy.polynomial import Polynomial
 
 from gmvae.domains import Domain, require
 
+N_NOVELTY_SAMPLES = 16
+"""As many for the rows held out of a fit as for those asked about, or their densities would not compare."""
 NOVEL_BELOW = 1.0
 """Percent of the rows held out of a fit."""
 _ROWS_PER_COEFFICIENT = 10
 _LEAST_SPREAD = 1e-9
-_PERCENTAGE = Domain("a percentage from 0 to 100", low=0.0, high=100.0)
 
 
-class Novelty:
-    """How surprising densities are, by those of rows that were held out of a fit.
+class Usual(NamedTuple):
+    """How log p(y) of rows that are counts depends on their sizes: log(1 - log p(y)) over the log of the size.
 
-    Of rows that are counts log p(y) falls with the number of counts, about as a power of it: a deep cell has a low
-    density for its depth alone. There the surprise is the distance of log(1 - log p(y)) from a parabola over the log of
-    the size, in spreads around it that are a power of the size, all as for held-out rows.
+    It falls with the number of counts, in proportion to a power of it: a deep cell has a low density for its depth
+    alone. The curve, a parabola, and the spread around it, a power of the size, are those of held-out rows.
 
-    Parameters
+    Attributes
     ----------
-    densities : ndarray of shape (m,)
-        Estimates of log p(y) of held-out rows.
-    sizes : ndarray of shape (m,), optional
-        Their size factors, where they have such.
-
-    Raises
-    ------
-    ValueError
-        If there are no densities.
+    centre, log_spread : Polynomial
+        Of the log of the size: the curve, and the log of the spread around it.
+    low, high : float
+        Logs of the sizes between which the spread is known.
     """
 
-    def __init__(self, densities: np.ndarray, sizes: np.ndarray | None) -> None:
-        if not len(densities):
+    centre: Polynomial
+    log_spread: Polynomial
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, of_held_out: np.ndarray, held_out_sizes: np.ndarray) -> Self:
+        """The curve through log-densities (m,) of rows of sizes (m,)."""
+        degree = min(2, len(of_held_out) // _ROWS_PER_COEFFICIENT)
+        log_sizes = np.log(held_out_sizes)
+        centre = Polynomial.fit(log_sizes, _flattened(of_held_out), degree)
+        around = np.abs(_flattened(of_held_out) - centre(log_sizes))
+        around = np.log(np.maximum(around, _LEAST_SPREAD))
+        log_spread = Polynomial.fit(log_sizes, around, min(1, degree))
+        return cls(centre, log_spread, float(log_sizes.min()), float(log_sizes.max()))
+
+    def surprise(self, densities: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Distance of log-densities (n,) from the curve, in spreads; larger is more surprising."""
+        place = np.log(sizes).clip(self.low, self.high)
+        return (_flattened(densities) - self.centre(np.log(sizes))) / np.exp(self.log_spread(place))
+
+
+class Novelty(NamedTuple):
+    """The rule by which rows are novel: their surprise is above a threshold.
+
+    Attributes
+    ----------
+    above : float
+    usual : Usual, optional
+        None without size factors: the surprise is then -log p(y).
+    """
+
+    above: float
+    usual: Usual | None = None
+
+    @classmethod
+    def of(cls, of_held_out: np.ndarray, held_out_sizes: np.ndarray | None, below: float) -> Self:
+        """The rule that so many percent of held-out rows fulfil, by their log-densities (m,) and sizes (m,).
+
+        ValueError if there are none, or ``below`` is no percentage.
+        """
+        require("below", Domain("a percentage from 0 to 100", low=0.0, high=100.0), below)
+        if not len(of_held_out):
             raise ValueError(
                 "The model must know the densities of rows that were held out of its fit; it has none, as while it is "
                 "being fitted or in a file of an earlier version: fit it anew."
             )
-        self.densities, self.sizes = densities, sizes
-        if sizes is not None:
-            places, degree = np.log(sizes), min(2, len(densities) // _ROWS_PER_COEFFICIENT)
-            self.range = (places.min(), places.max())
-            self.usual = Polynomial.fit(places, _flattened(densities), degree)
-            around = np.abs(_flattened(densities) - self.usual(places))
-            self.log_spread = Polynomial.fit(places, np.log(np.maximum(around, _LEAST_SPREAD)), min(1, degree))
+        if held_out_sizes is None:
+            return cls(-float(np.percentile(of_held_out, below)))
+        usual = Usual.of(of_held_out, held_out_sizes)
+        return cls(float(np.percentile(usual.surprise(of_held_out, held_out_sizes), 100.0 - below)), usual)
 
-    def surprise(self, densities: np.ndarray, sizes: np.ndarray | None) -> np.ndarray:
-        """How surprising rows with log-densities and sizes (n,) are; larger is more."""
-        if self.sizes is None or sizes is None:
-            return -densities
-        places = np.log(sizes)
-        return (_flattened(densities) - self.usual(places)) / np.exp(self.log_spread(places.clip(*self.range)))
-
-    def threshold(self, below: float) -> float:
-        """Above it are ``below`` percent of the held-out rows."""
-        require("below", _PERCENTAGE, below)
-        if self.sizes is None:
-            return -float(np.percentile(self.densities, below))
-        return float(np.percentile(self.surprise(self.densities, self.sizes), 100.0 - below))
+    def holds(self, densities: np.ndarray, sizes: np.ndarray | None) -> np.ndarray:
+        """Whether rows with log-densities (n,) and sizes (n,) are novel, (n,)."""
+        if self.usual is None or sizes is None:
+            return -densities.astype(np.float64) > self.above
+        return self.usual.surprise(densities, sizes) > self.above
 
 
 def _flattened(densities: np.ndarray) -> np.ndarray:

@@ -105,6 +105,19 @@ class BernoulliLikelihood(Likelihood):
     def valid(self, rows: np.ndarray) -> np.ndarray:
         return (rows >= -_OUTSIDE) & (rows <= self._highest(rows) + _OUTSIDE)
 
+    def within(self, y: Tensor) -> Tensor:
+        if y.dtype == torch.uint8:
+            return y <= self.top_level
+        return (y >= -_OUTSIDE) & (y <= 1.0 + _OUTSIDE)
+
+    @property
+    def row_type(self) -> torch.dtype:
+        return torch.uint8 if self.top_level > 1.0 else torch.float32
+
+    @property
+    def takes_gaps(self) -> bool:
+        return self.row_type.is_floating_point
+
     def standardised(self, y: Tensor) -> Tensor:
         return y / self.top_level if y.dtype == torch.uint8 else y.clamp(0.0, 1.0)
 

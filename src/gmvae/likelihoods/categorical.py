@@ -113,6 +113,9 @@ class CategoricalLikelihood(Likelihood):
     def valid(self, rows: np.ndarray) -> np.ndarray:
         return (rows >= 0) & (rows < self.n_levels.cpu().numpy()) & (rows == np.floor(rows))
 
+    def within(self, y: Tensor) -> Tensor:
+        return (y >= 0) & (y < self.n_levels) & (y == y.floor())
+
     def seen_shape(self, event_shape: Shape) -> Shape:
         return (self.n_seen,)
 

@@ -172,6 +172,17 @@ class CountLikelihood(Likelihood):
     def valid(self, rows: np.ndarray) -> np.ndarray:
         return _are_counts(rows, self._size_column, *self._batches)
 
+    def within(self, y: Tensor) -> Tensor:
+        valid = (y >= 0) & (y <= LARGEST_COUNT) & (y == y.floor())
+        if self.size_factors is None:
+            return valid
+        sized = (self.size_factors.sizes(y) > 0) & (self.size_factors.sizes(y) < torch.inf)
+        return self.size_factors.beside(self.size_factors.counts(valid), sized) & sized
+
+    @property
+    def takes_gaps(self) -> bool:
+        return self.size_factors is None
+
     def check(self, rows: AnyRows) -> None:
         super().check(rows)
         if self.size_factors is not None:
@@ -192,6 +203,9 @@ class CountLikelihood(Likelihood):
 
     def sizes(self, rows: AnyRows) -> np.ndarray | None:
         return None if self.size_factors is None else self.size_factors.of_parts(_without(rows, self._batches[0]))
+
+    def sizes_of(self, y: Tensor) -> Tensor | None:
+        return None if self.size_factors is None else self.size_factors.sizes(y)
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
         """Means of the median size and the largest batch, (n, p), brought to sizes and batches of rows."""

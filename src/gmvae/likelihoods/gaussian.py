@@ -113,6 +113,10 @@ class GaussianLikelihood(Likelihood):
         low, high = (bound.cpu().numpy() for bound in self.limits())
         return (rows >= low) & (rows <= high)
 
+    def within(self, y: Tensor) -> Tensor:
+        low, high = self.limits()
+        return (y >= low) & (y <= high)
+
     def limits(self) -> tuple[Tensor, Tensor]:
         """Smallest and largest value of every feature: `FARTHEST` scales from the mean; `LARGEST` of a bent column."""
         reach = FARTHEST * self.scale

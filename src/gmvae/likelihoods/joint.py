@@ -181,6 +181,11 @@ class JointLikelihood(Likelihood):
             valid[:, columns] = family.valid(rows[:, columns])
         return valid
 
+    def within(self, y: Tensor) -> Tensor:
+        parts = y.index_select(self.axis, self.side_by_side).split(self.n_columns, self.axis)
+        each = [family.within(part) for family, part in zip(self._families, parts, strict=True)]
+        return torch.cat(each, self.axis).index_select(self.axis, self.back)
+
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
         return next(
             family.refusal(value, place)

@@ -100,6 +100,10 @@ class Likelihood(nn.Module, ABC):
     def valid(self, rows: np.ndarray) -> np.ndarray:
         """Which of the values (n, *event) can be in the units of the fit; those of gaps do not matter."""
 
+    @abstractmethod
+    def within(self, y: Tensor) -> Tensor:
+        """The same of observations y (..., *event), where no array can be: in an exported graph."""
+
     def check(self, rows: AnyRows) -> None:
         """Raise ``ValueError`` unless rows (n, *event) can be in the units of the fit; NaN is a gap."""
         first = first_unlike(rows, lambda block: self.valid(block) | missing(block))
@@ -117,6 +121,16 @@ class Likelihood(nn.Module, ABC):
     def discrete(self) -> Discrete:
         """Which columns of `described` are answers or indicators of levels, where they stand among numbers."""
         return Discrete(0, 0)
+
+    @property
+    def row_type(self) -> torch.dtype:
+        """Type in which an exported graph takes observations."""
+        return torch.float64
+
+    @property
+    def takes_gaps(self) -> bool:
+        """Whether entries of an observation may be missing."""
+        return True
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         """Shape of what the encoder sees of one observation."""
@@ -152,6 +166,10 @@ class Likelihood(nn.Module, ABC):
 
     def sizes(self, rows: AnyRows) -> np.ndarray | None:
         """How much was counted of each of the rows (n, *event), (n,); None without size factors."""
+        return None
+
+    def sizes_of(self, y: Tensor) -> Tensor | None:
+        """The same of observations y (..., *event), (..., 1)."""
         return None
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:

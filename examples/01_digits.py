@@ -1,0 +1,39 @@
+"""
+Clusters of handwritten digits
+==============================
+
+Images without labels become clusters, with probabilities, and new images of every cluster.
+"""
+
+# %%
+# Ten clusters of scikit-learn's 1,797 digits, 8 by 8 pixels. The first rows are the images, the last the means of what
+# the model draws from each cluster at the centre of the style.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+
+from gmvae import GMVAE
+from gmvae.metrics import accuracy_hungarian, nmi
+
+digits = load_digits()
+X = digits.images / 16
+model = GMVAE(n_components=10, max_iter=40, tol=1.0, n_iter_no_change=5, random_state=0).fit(X)
+print(f"accuracy {accuracy_hungarian(digits.target, model.labels_):.3f}, NMI {nmi(digits.target, model.labels_):.3f}")
+
+# %%
+# A row for each cluster: eight random samples of it.
+images, _ = model.sample(80, component=np.repeat(np.arange(10), 8), mean=True)
+figure, axes = plt.subplots(10, 8, figsize=(4, 5))
+for image, axis in zip(images, axes.flat, strict=True):
+    axis.imshow(image[0], cmap="gray_r")
+    axis.axis("off")
+
+# %%
+# One style across clusters: the same w for all of them.
+style = np.zeros(model.style_dim_)
+figure, axes = plt.subplots(5, 10, figsize=(5, 2.6))
+for row, value in zip(axes, np.linspace(-2, 2, 5), strict=True):
+    style[0] = value
+    for axis, image in zip(row, model.sample(10, component=np.arange(10), style=style, mean=True)[0], strict=True):
+        axis.imshow(image[0], cmap="gray_r")
+        axis.axis("off")
