@@ -135,7 +135,9 @@ def test_a_graph_answers_as_pytorch_does(name: str, request: pytest.FixtureReque
 def test_a_graph_says_what_is_novel(name: str, request: pytest.FixtureRequest) -> None:
     found: Case = request.getfixturevalue(name)
     answers = found.ask(found.rows)
-    np.testing.assert_allclose(answers["log_likelihood"], found.model.fitted_.novelty_evidence(found.rows), rtol=1e-4)
+    np.testing.assert_allclose(
+        answers["log_likelihood"], found.model.fitted_.novelty_log_evidence(found.rows), rtol=1e-4
+    )
     novel = found.model.fitted_.novel(found.rows, 5.0)
     assert (answers["novel"] != novel).mean() <= 0.001
     assert 0.0 < novel.mean() < 0.2
@@ -147,7 +149,7 @@ def test_the_decoder_gives_observations(name: str, request: pytest.FixtureReques
     found: Case = request.getfixturevalue(name)
     latents = 3.0 * np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     (mean,) = runtime.InferenceSession(found.exported.decoder).run(["mean"], {"embedding": latents})
-    expected = found.model.fitted_.observations(latents)
+    expected = found.model.fitted_.decode(latents)
     np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-4 * expected.std())
 
 
@@ -273,7 +275,7 @@ def test_operations_are_those_of_scipy() -> None:
     np.testing.assert_allclose(operations.lgamma(torch.from_numpy(z)), special.gammaln(z), rtol=1e-12, atol=1e-11)
 
 
-@pytest.mark.parametrize("choice", ["bernoulli", "gaussian", "poisson", "mixed"])
+@pytest.mark.parametrize("choice", ["bernoulli", "gaussian", "poisson", "hurdle", "mixed"])
 def test_values_are_refused_alike_by_arrays_and_tensors(choice: str) -> None:
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 2, (200, 3)).astype(float)

@@ -100,11 +100,14 @@ class Answers(nn.Module):
             y = torch.where(self.is_category & ~valid, torch.nan, y)
             missing = y.isnan()
             valid, empty = valid | missing, missing.flatten(1).all(-1)
+        whole = valid.flatten(1).all(-1)
+        if not self.takes_gaps:  # zeros in place of what may not be an index
+            y = torch.where(whole.view(-1, *[1] * (y.dim() - 1)), y, 0).to(y.dtype)
         seen = self.model.standardised(y)
         q = self.model.recognition(seen)
         log_posterior = torch.where(empty[:, None], self.log_prior, self.model.plug_in(q))
         proba = log_posterior.double().softmax(-1)
-        refused = ~valid.flatten(1).all(-1) | proba.isnan().any(-1)
+        refused = ~whole | proba.isnan().any(-1)
         entropy = -(proba * proba.clamp(min=np.finfo(np.float64).tiny).log()).sum(-1)
         answer = Answer(
             torch.where(refused, REFUSED, log_posterior.argmax(-1)),

@@ -173,11 +173,11 @@ class CountLikelihood(Likelihood):
         return _are_counts(rows, self._size_column, *self._batches)
 
     def within(self, y: Tensor) -> Tensor:
-        valid = (y >= 0) & (y <= LARGEST_COUNT) & (y == y.floor())
-        if self.size_factors is None:
-            return valid
-        sized = (self.size_factors.sizes(y) > 0) & (self.size_factors.sizes(y) < torch.inf)
-        return self.size_factors.beside(self.size_factors.counts(valid), sized) & sized
+        sizes, place, (covariate, n_batches) = self.sizes_of(y), torch.arange(y.shape[-1]), self._batches
+        valid = (y >= 0) & (y <= LARGEST_COUNT) & ((y == y.floor()) | (place == self._size_column))
+        if covariate is not None:
+            valid = valid & ((place != covariate) | (y < n_batches))
+        return valid if sizes is None else valid & (sizes > 0.0)
 
     @property
     def takes_gaps(self) -> bool:
@@ -205,7 +205,7 @@ class CountLikelihood(Likelihood):
         return None if self.size_factors is None else self.size_factors.of_parts(_without(rows, self._batches[0]))
 
     def sizes_of(self, y: Tensor) -> Tensor | None:
-        return None if self.size_factors is None else self.size_factors.sizes(y)
+        return None if self.size_factors is None else self.size_factors.sizes(self._without(y))
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
         """Means of the median size and the largest batch, (n, p), brought to sizes and batches of rows."""

@@ -119,6 +119,9 @@ class HurdleLikelihood(Likelihood):
     def valid(self, rows: np.ndarray) -> np.ndarray:
         return self.others.valid(rows) | (rows == self.value.cpu().numpy())
 
+    def within(self, y: Tensor) -> Tensor:
+        return self.others.within(y) | (y == self.value)
+
     def seen_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
         return (2 * event_shape[0],)
 
