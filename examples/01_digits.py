@@ -6,8 +6,7 @@ Images without labels become clusters, with probabilities, and new images of eve
 """
 
 # %%
-# Ten clusters of scikit-learn's 1,797 digits, 8 by 8 pixels. The first rows are the images, the last the means of what
-# the model draws from each cluster at the centre of the style.
+# Ten clusters of scikit-learn's 1,797 digits, 8 by 8 pixels. Labels are used to count, never to fit.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -27,13 +26,3 @@ figure, axes = plt.subplots(10, 8, figsize=(4, 5))
 for image, axis in zip(images, axes.flat, strict=True):
     axis.imshow(image[0], cmap="gray_r")
     axis.axis("off")
-
-# %%
-# One style across clusters: the same w for all of them.
-style = np.zeros(model.style_dim_)
-figure, axes = plt.subplots(5, 10, figsize=(5, 2.6))
-for row, value in zip(axes, np.linspace(-2, 2, 5), strict=True):
-    style[0] = value
-    for axis, image in zip(row, model.sample(10, component=np.arange(10), style=style, mean=True)[0], strict=True):
-        axis.imshow(image[0], cmap="gray_r")
-        axis.axis("off")

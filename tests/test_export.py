@@ -64,7 +64,7 @@ def case(model: GMVAE, X: Any, asked: Any, folder: Path, novel: float | None = N
 
 
 def table(n: int, seed: int) -> pd.DataFrame:
-    """Three clusters: numbers, amounts with heavy tails, categories, answers and counts, a tenth of them missing."""
+    """Three clusters: numbers, heavy tails, categories, answers, counts, mostly zeros; a tenth of them missing."""
     rng = np.random.default_rng(seed)
     cluster = rng.integers(0, 3, n)
     frame = pd.DataFrame(
@@ -74,6 +74,7 @@ def table(n: int, seed: int) -> pd.DataFrame:
             "colour": pd.Series(np.array(["red", "green", "blue", "grey"])[(cluster + rng.integers(0, 2, n)) % 4]),
             "member": pd.Series(np.where(rng.random(n) < 0.2 + 0.3 * cluster, "yes", "no")),
             "visits": rng.poisson(1.0 + 5.0 * cluster).astype(float),
+            "gain": np.where(rng.random(n) < 0.7, 0.0, rng.lognormal(cluster)),
         }
     )
     return frame.mask(rng.random(frame.shape) < 0.1)
@@ -81,7 +82,7 @@ def table(n: int, seed: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    model = GMVAE(3, likelihood={"visits": "poisson"}, max_iter=5, **SMALL)
+    model = GMVAE(3, likelihood={"visits": "poisson", "gain": "hurdle"}, max_iter=5, **SMALL)
     X = table(600, 0)
     X = X[X.notna().any(axis=1)]
     return case(model, X, table(1000, 1), tmp_path_factory.mktemp("mixed"), novel=5.0)
@@ -100,7 +101,8 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> Case:
     shares = rng.dirichlet(np.full(12, 0.5), 3)[rng.integers(0, 3, 1600)]
     X = rng.poisson(shares * rng.lognormal(5.0, 1.0, (1600, 1)))
     X[:, 0] += 1
-    model = GMVAE(3, likelihood="negative-binomial", max_iter=5, **SMALL)
+    X = pd.DataFrame(np.column_stack([X, rng.integers(0, 2, 1600)]).astype(float)).rename(columns=str)
+    model = GMVAE(3, likelihood="negative-binomial", covariate="12", max_iter=5, **SMALL)
     return case(model, X[:600], X[600:], tmp_path_factory.mktemp("counts"), novel=5.0)
 
 
@@ -169,10 +171,11 @@ def test_rows_without_values_unknown_levels_and_refused_values(mixed: Case) -> N
 
 
 def test_counts_of_nothing_are_refused(counts: Case) -> None:
-    rows = counts.rows[:3].astype(np.float64)
-    rows[0], rows[1, 0] = 0.0, np.nan
-    assert counts.ask(rows)["label"].tolist()[:2] == [-1, -1]
-    assert counts.ask(rows)["label"][2] == counts.model.fitted_.labels(counts.rows[:3])[2]
+    rows = counts.rows[:5].copy()
+    rows[0, :12], rows[1, 0], rows[2, 12], rows[3, 12] = 0.0, np.nan, 2.0, np.nan  # batches are 0 and 1
+    labels = counts.ask(rows)["label"]
+    assert labels[:4].tolist() == [-1, -1, -1, -1]
+    assert labels[4] == counts.model.fitted_.labels(counts.rows[:5])[4]
 
 
 def test_one_file_of_a_known_opset_tells_of_its_columns(mixed: Case) -> None:
@@ -203,7 +206,7 @@ def test_the_card_shows_how_to_ask(mixed: Case, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(mixed.exported.model.parent)
     names: dict[str, Any] = {}
     exec(code, names)
-    np.testing.assert_array_equal(names["label"], mixed.model.fitted_.labels(np.zeros((1, 5))))
+    np.testing.assert_array_equal(names["label"], mixed.model.fitted_.labels(np.zeros((1, 6))))
 
 
 def test_the_program_of_the_docs_reads_a_table(mixed: Case, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
