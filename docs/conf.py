@@ -59,7 +59,7 @@ sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples"),
     "gallery_dirs": "generated/gallery",
     "filename_pattern": r"/\d\d_",
-    "ignore_pattern": r"/(?!\d\d_)[^/]*\.py$",
+    "ignore_pattern": r"(^|/)(?!\d\d_)[^/]*\.py$",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
