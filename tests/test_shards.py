@@ -487,4 +487,5 @@ def test_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(code.replace("GMVAE(", short, 1), "docs/scale.md", "exec"), names)
-    np.testing.assert_array_equal(names["found"]["label"], names["model"].predict(X))
+        expected = names["model"].predict(X)
+    np.testing.assert_array_equal(names["found"]["label"], expected)
