@@ -2,9 +2,9 @@
 
     python benchmarks/streaming.py --out DIR --rows 1e6 1e7 1e8
 
-writes Parquet files of 50 columns of float32 (200 bytes a row) to DIR, measures each size in a process of its own, takes
-the files away again and writes DIR/streaming.json. Beside wall time stands that of the processor, of all threads, which
-other work on the machine changes less.
+writes Parquet files of 50 columns of float32 (200 bytes a row) to DIR, measures each size in a process of its own, and
+takes the files away again; DIR/streaming.json has the numbers. Beside wall time stands that of the processor, of all
+threads, which other work on the machine changes less.
 """
 
 from __future__ import annotations

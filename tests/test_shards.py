@@ -376,6 +376,8 @@ def test_tables_are_read_in_parts_for_their_size(tmp_path: Path, monkeypatch: py
     folder = write(tmp_path / "parts", blobs())
     assert load(folder).shards is None
     assert load(f"{folder}/*.parquet").shards is not None
+    (folder / "README.txt").write_text("not a table")
+    (folder / "_SUCCESS").touch()
     monkeypatch.setattr(in_parts, "SHARE_OF_MEMORY", 0.0)
     for source in (folder, folder / "part-2.parquet"):
         data = load(source)
