@@ -2,9 +2,9 @@
 
     python benchmarks/streaming.py --out DIR --rows 1e6 1e7 1e8
 
-writes Parquet files of 50 columns of float32 (200 bytes a row) to DIR, measures each size in a process of its own,
-takes the files away again and writes DIR/streaming.json. Beside wall time stands that of the processor, all threads
-together, which other work on the machine changes less.
+writes Parquet files of 50 columns of float32 (200 bytes a row) to DIR, measures each size in a process of its own, and
+takes the files away again; DIR/streaming.json has the numbers. Beside wall time stands that of the processor, of all
+threads, which other work on the machine changes less.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ N_STEPS, BATCH_SIZE = 2000, 128
 STEPS_IN_TURN = 300
 
 
-def write(folder: Path, n_rows: int, rows_per_file: int) -> None:
-    """Normal clusters, a file at a time."""
+def write(folder: Path, n_rows: int, rows_per_file: int, most_files: int) -> None:
+    """Normal clusters, a file at a time; from ``most_files`` on the same files by further names."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import parquet
@@ -36,6 +36,9 @@ def write(folder: Path, n_rows: int, rows_per_file: int) -> None:
     folder.mkdir(parents=True)
     centres = 4.0 * np.random.default_rng(0).standard_normal((N_CLUSTERS, N_COLUMNS), dtype="f4")
     for number, first in enumerate(range(0, n_rows, rows_per_file)):
+        if number >= most_files:
+            os.link(folder / f"part-{number % most_files:05}.parquet", folder / f"part-{number:05}.parquet")
+            continue
         rng, n = np.random.default_rng([1, number]), min(rows_per_file, n_rows - first)
         rows = rng.standard_normal((n, N_COLUMNS), dtype="f4") + centres[rng.integers(0, N_CLUSTERS, n)]
         table = pa.table({f"c{d}": column for d, column in enumerate(rows.T)})
@@ -79,7 +82,8 @@ def whole(folder: Path) -> dict[str, Any]:
     config.MAX_STEPS_IN_PARTS = N_STEPS
     from pyarrow import dataset
 
-    model = GMVAE(N_CLUSTERS, batch_size=BATCH_SIZE, max_iter=1, random_state=0, device="cpu")
+    settings = {"batch_size": BATCH_SIZE, "hidden_layer_sizes": (64, 64), "max_iter": 1, "random_state": 0}
+    model = GMVAE(N_CLUSTERS, device="cpu", **settings)
     model.fit(dataset.dataset(files))
     return {
         "rows": len(shards),
@@ -177,6 +181,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=float, nargs="+", default=[1e6, 1e7])
     parser.add_argument("--rows-per-file", type=float, default=ROWS_PER_FILE)
+    parser.add_argument("--most-files", type=int, default=10**9, help="files that differ; more are links to them")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--skip-steps", action="store_true", help="measure memory alone")
     parser.add_argument("--case", choices=["whole", "steps"], help="for processes that this script starts")
@@ -191,7 +196,7 @@ def main() -> None:
     result: dict[str, Any] = {"sizes": [], "steps": []}
     for n in map(int, wanted.rows):
         folder = wanted.out / f"rows-{n}"
-        write(folder, n, int(wanted.rows_per_file))
+        write(folder, n, int(wanted.rows_per_file), wanted.most_files)
         load = os.getloadavg()[0]
         result["sizes"].append({**measured("--out", folder, "--case", "whole"), "load_before": load})
         if n == int(min(wanted.rows)) and not wanted.skip_steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -375,6 +376,8 @@ def test_tables_are_read_in_parts_for_their_size(tmp_path: Path, monkeypatch: py
     folder = write(tmp_path / "parts", blobs())
     assert load(folder).shards is None
     assert load(f"{folder}/*.parquet").shards is not None
+    (folder / "README.txt").write_text("not a table")
+    (folder / "_SUCCESS").touch()
     monkeypatch.setattr(in_parts, "SHARE_OF_MEMORY", 0.0)
     for source in (folder, folder / "part-2.parquet"):
         data = load(source)
@@ -472,3 +475,19 @@ def test_two_processes_fit_as_one(tmp_path: Path) -> None:
         ]
         assert tables[0].column("label").equals(tables[1].column("label"))
     assert sum(json.loads(invoke("info", tmp_path / "two", "--json"))["cluster_sizes"]) == 400
+
+
+def test_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On files of this test, with one epoch; what the function for other engines gives are the clusters."""
+    monkeypatch.chdir(tmp_path)
+    X = blobs()
+    write(tmp_path / "parts", X)
+    page = (Path(__file__).resolve().parents[1] / "docs" / "scale.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+    short = "GMVAE(max_iter=1, hidden_layer_sizes=(8,), init='random', "
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(code.replace("GMVAE(", short, 1), "docs/scale.md", "exec"), names)
+        expected = names["model"].predict(X)
+    np.testing.assert_array_equal(names["found"]["label"], expected)

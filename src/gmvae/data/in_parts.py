@@ -15,18 +15,19 @@ from gmvae.data.errors import DataError
 from gmvae.data.options import TableOptions
 from gmvae.data.order import natural_path
 from gmvae.data.record import Dataset, Ids
-from gmvae.formats import ARRAY, IN_PARTS, PARQUET
+from gmvae.formats import ARRAY, CSV, IMAGES, IN_PARTS, PARQUET
 
 SHARE_OF_MEMORY = 0.25
 """Share of the memory of the machine above which the numbers of a table, of 8 bytes each, are read in parts: reading it
 whole takes up to three times as much."""
 _CELL_BYTES, _USUAL_MEMORY = 8, 2**33
 _CHOSEN = ("id", "header", "separator", "decimal", "missing", "weights", "partial_labels", "layer")
+_OTHERS = (*CSV, *IMAGES)
 _PATTERN = re.compile(r"[*?\\[]")
 
 
 def files_of(text: str) -> list[Path]:
-    """The files of a folder or a pattern, in the natural order of their names; none if it holds others than such."""
+    """The files of a folder or a pattern, in the natural order of their names; none if it holds images or CSV."""
     path = Path(text).expanduser()
     if path.is_file():
         return [path] if _is_shard(path.name) else []
@@ -37,9 +38,9 @@ def files_of(text: str) -> list[Path]:
         visible, path = glob.glob(os.path.expanduser(text), recursive=True), Path()
     else:
         return []
-    if not all(map(_is_shard, visible)):
+    if any(name.lower().endswith(_OTHERS) for name in visible):
         return []
-    return [path / name for name in sorted(visible, key=natural_path)]
+    return [path / name for name in sorted(visible, key=natural_path) if _is_shard(name)]
 
 
 def is_read_in_parts(text: str) -> bool:
