@@ -188,6 +188,7 @@ TYPED = {
     "style_dim": ("2", 2),
     "likelihood": ("gaussian", "gaussian"),
     "size_factors": ("total", "total"),
+    "covariate": ("batch", "batch"),
     "network": ("mlp", "mlp"),
     "hidden_layer_sizes": ("256,128", (256, 128)),
     "batch_norm": ("true", True),

@@ -372,7 +372,7 @@ def test_a_run_that_starts_anew_leaves_nothing_of_the_earlier(tmp_path: Path) ->
 def scripted(trainer: Trainer, bounds: list[float], monkeypatch: pytest.MonkeyPatch) -> list[State]:
     """Run with held-out bounds from a script; return the states."""
     script, states = iter(bounds), []
-    monkeypatch.setattr(trainer.held_out, "bound", lambda: next(script))
+    monkeypatch.setattr(trainer.held_out, "bound", lambda _: next(script))
     trainer.run(on_epoch=states.append)
     return states
 
