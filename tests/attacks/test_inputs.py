@@ -759,7 +759,7 @@ def test_a_model_that_does_not_fit_on_the_disk(fitted: GMVAE, tiny_disk: Path) -
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_full_standard_output(run: Path) -> None:
-    command = [sys.executable, "-m", "gmvae.cli", "predict", str(run), str(run.parent / "X.npy")]
+    command = [sys.executable, "-m", "gmvae", "predict", str(run), str(run.parent / "X.npy")]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode != 0

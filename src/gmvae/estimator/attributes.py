@@ -63,6 +63,8 @@ class FittedAttributes(BaseEstimator, ABC):
             raise AttributeError(
                 "`labels_` are kept by a fit to rows in memory, not in files and not for rows in parts: ask `predict`."
             )
+        if hasattr(type(self), name) and not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # a property of a fit has raised its error, which is an AttributeError, too
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __sklearn_is_fitted__(self) -> bool:

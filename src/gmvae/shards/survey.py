@@ -126,7 +126,7 @@ def survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]] = ite
     """
     kept = _kept(source)
     if kept is not None and kept.exists():
-        with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept) as file:
+        with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept, allow_pickle=False) as file:
             return Survey(**{name: file[name] for name in Survey._fields})
     found = _survey(source, shown)
     if kept is not None:
