@@ -350,9 +350,7 @@ def test_events_that_find_no_room_say_so(small_disk: Path) -> None:
 
     def fill_once(*_: object) -> None:
         if not (small_disk / "ballast").exists():
-            with suppress(
-                OSError
-            ):  # TensorBoard, which writes at the same time, may take the last bytes: it is full then
+            with suppress(OSError):  # TensorBoard may take the last bytes: it is full then
                 fill(small_disk, 0)
 
     with pytest.MonkeyPatch.context() as patch:
