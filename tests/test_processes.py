@@ -169,7 +169,8 @@ def test_a_mistake_is_said_once(tmp_path: Path) -> None:
     asked = command(tmp_path, "-k", 1000, "-o", tmp_path / "run", "--devices", 2)
     done = subprocess.run([sys.executable, *asked], text=True, capture_output=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Warning: ")]  # of old libraries
+    assert said == [
         "Error: `n_components` must be at most the number of rows; got 1000 for 200 rows: take fewer components."
     ]
 
