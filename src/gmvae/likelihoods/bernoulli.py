@@ -102,9 +102,6 @@ class BernoulliLikelihood(Likelihood):
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
         return cls()
 
-    def valid(self, rows: np.ndarray) -> np.ndarray:
-        return (rows >= -_OUTSIDE) & (rows <= self._highest(rows) + _OUTSIDE)
-
     def within(self, y: Tensor) -> Tensor:
         if y.dtype == torch.uint8:
             return y <= self.top_level

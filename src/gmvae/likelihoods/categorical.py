@@ -110,9 +110,6 @@ class CategoricalLikelihood(Likelihood):
             raise ValueError(f"n_levels must be from 1 to {MAX_LEVELS:,}")
         return cls(n_levels)
 
-    def valid(self, rows: np.ndarray) -> np.ndarray:
-        return (rows >= 0) & (rows < self.n_levels.cpu().numpy()) & (rows == np.floor(rows))
-
     def within(self, y: Tensor) -> Tensor:
         return (y >= 0) & (y < self.n_levels) & (y == y.floor())
 

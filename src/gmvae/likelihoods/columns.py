@@ -13,9 +13,20 @@ import torch
 from torch import Tensor
 
 from gmvae.distributions import LOG_SCALE_BOUNDS
+from gmvae.sparse_rows import AnyRows
 
 _OFF_GRID = 1e-3
 """Share of a step by which values may miss a grid: decimals are not exact."""
+
+
+N_LOOKED_AT = 10_000
+"""Rows of a table, drawn at random, that tell which of its columns were rounded, have heavy tails or repeat a value."""
+
+
+def looked_at(rows: AnyRows) -> np.ndarray:
+    """Random rows of a table in their order, in float64: at most 10,000, the same each time."""
+    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:N_LOOKED_AT])
+    return np.asarray(rows[drawn], dtype=np.float64)
 
 
 def moments(parts: Iterable[Tensor], weights: np.ndarray | None = None) -> tuple[Tensor, Tensor]:

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from gmvae.arrays import FARTHEST, LARGEST, batches
 from gmvae.distributions import Normal
-from gmvae.likelihoods.columns import completed, moments, rounding_noise, scale_of
+from gmvae.likelihoods.columns import completed, looked_at, moments, rounding_noise, scale_of
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
 from gmvae.likelihoods.likelihood import ColumnMoments, Likelihood, Observation
 from gmvae.sparse_rows import AnyRows
 
-_N_LOOKED_AT = 10_000
-"""Rows of a table, drawn at random, that tell which of its columns were rounded or have heavy tails."""
 _MOST_ROUNDING = 1.0 / math.sqrt(3.0)
 
 
@@ -64,8 +62,7 @@ class GaussianLikelihood(Likelihood):
         """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails."""
         if rows.ndim > 2:
             return cls.from_batches(batches(rows), weights=weights)
-        drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_N_LOOKED_AT])
-        sample = completed(np.asarray(rows[drawn], dtype=np.float64))
+        sample = completed(looked_at(rows))
         tails = heavy_tails(sample, batches(rows))
         if tails is not None:
             sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid
@@ -108,10 +105,6 @@ class GaussianLikelihood(Likelihood):
             n_bent = len(weights["tails.columns"])
             tails = HeavyTails(torch.arange(n_bent), *torch.ones(4, n_bent).double())
         return cls(shift, scale, rounding if "rounding" in weights else None, tails)
-
-    def valid(self, rows: np.ndarray) -> np.ndarray:
-        low, high = (bound.cpu().numpy() for bound in self.limits())
-        return (rows >= low) & (rows <= high)
 
     def within(self, y: Tensor) -> Tensor:
         low, high = self.limits()

@@ -12,15 +12,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from gmvae.distributions import Normal, at_least_float32
+from gmvae.likelihoods.columns import looked_at
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
 MIN_REPEATED = 0.5
 """Share of one value in a column from which it has a probability of its own, in a table of several kinds."""
 MIN_OTHERS = 10
 """Different values that such a column has besides: with fewer they are levels rather than numbers."""
-_N_LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,10 @@ class HurdleLikelihood(Likelihood):
         of_others = {key.removeprefix(prefix): each for key, each in weights.items() if key.startswith(prefix)}
         return cls(torch.ones(*event_shape).double(), GaussianLikelihood.blank(event_shape, of_others))
 
-    def valid(self, rows: np.ndarray) -> np.ndarray:
-        return self.others.valid(rows) | (rows == self.value.cpu().numpy())
-
     def within(self, y: Tensor) -> Tensor:
         return self.others.within(y) | (y == self.value)
 
-    def seen_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def seen_shape(self, event_shape: Shape) -> Shape:
         return (2 * event_shape[0],)
 
     def standardised(self, y: Tensor) -> Tensor:
@@ -144,17 +142,14 @@ class HurdleLikelihood(Likelihood):
 
 def mostly_repeated(rows: AnyRows) -> np.ndarray:
     """Which columns of rows (n, p) hold one value in half of the known entries or more, and many others; (p,)."""
-    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_N_LOOKED_AT])
-    found = []
-    for column in np.asarray(rows[drawn], dtype=np.float64).T:
-        known = column[~np.isnan(column)]
-        share, n_values = _most_frequent(known)[1:] if len(known) else (0.0, 0)
-        found.append(share >= MIN_REPEATED and n_values > MIN_OTHERS)
-    return np.array(found, dtype=bool)
+    found = [_most_frequent(column) for column in looked_at(rows).T]
+    return np.array([share >= MIN_REPEATED and n_values > MIN_OTHERS for _, share, n_values in found], dtype=bool)
 
 
 def _most_frequent(column: np.ndarray) -> tuple[float, float, int]:
     """The most frequent value of a column, the share of the known entries that have it, and how many values it has."""
     values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    if not len(values):
+        return float("nan"), 0.0, 0
     best = int(counts.argmax())
     return float(values[best]), float(counts[best] / counts.sum()), len(values)

@@ -175,12 +175,6 @@ class JointLikelihood(Likelihood):
             families[name] = FAMILIES[name].blank((len(columns[name]), *event_shape[1:]), own)
         return cls(families, columns, tuple(event_shape), shows_gaps=bool(weights["gaps"]))
 
-    def valid(self, rows: np.ndarray) -> np.ndarray:
-        valid = np.empty(rows.shape, dtype=bool)
-        for family, columns in zip(self._families, self.columns.values(), strict=True):
-            valid[:, columns] = family.valid(rows[:, columns])
-        return valid
-
     def within(self, y: Tensor) -> Tensor:
         parts = y.index_select(self.axis, self.side_by_side).split(self.n_columns, self.axis)
         each = [family.within(part) for family, part in zip(self._families, parts, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae.arrays import first_unlike, missing, named
+from gmvae.arrays import as_tensor, first_unlike, missing, named
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -97,12 +97,13 @@ class Likelihood(nn.Module, ABC):
         """A likelihood with buffers of the shapes in ``weights``, a state dict that has yet to be loaded."""
 
     @abstractmethod
-    def valid(self, rows: np.ndarray) -> np.ndarray:
-        """Which of the values (n, *event) can be in the units of the fit; those of gaps do not matter."""
-
-    @abstractmethod
     def within(self, y: Tensor) -> Tensor:
-        """The same of observations y (..., *event), where no array can be: in an exported graph."""
+        """Which values of observations y (..., *event) can be in the units of the fit; those of gaps do not matter."""
+
+    def valid(self, rows: np.ndarray) -> np.ndarray:
+        """The same of an array (n, *event)."""
+        y = as_tensor(np.array(rows))  # copied: PyTorch warns of arrays that are read only
+        return self.within(y.to(next(self.buffers()).device)).cpu().numpy()
 
     def check(self, rows: AnyRows) -> None:
         """Raise ``ValueError`` unless rows (n, *event) can be in the units of the fit; NaN is a gap."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gmvae.distributions import at_least_float32, smoothly_bounded
+from gmvae.likelihoods.count_variables import CountVariables
 from gmvae.likelihoods.counts import CountLikelihood, are_counts
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.size_factors import SizeFactors
@@ -25,7 +26,7 @@ clusters too, it is farther to θ within them than a weight moves in a fit."""
 
 
 @dataclass(frozen=True)
-class NegativeBinomial:
+class NegativeBinomial(CountVariables):
     """Independent negative binomial variables over the last ``event_dims`` axes: variance μ + μ²/θ.
 
     Parameters
@@ -42,17 +43,8 @@ class NegativeBinomial:
     log_dispersion: Tensor
     event_dims: int = 1
 
-    @property
-    def mean(self) -> Tensor:
-        """Expected counts."""
-        return self.log_rate.exp()
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log probability of counts ``value`` (..., *event) in nats; shape (...)."""
-        return self.entry_log_prob(value).flatten(-self.event_dims).sum(-1).to(self.log_rate.dtype)
-
     def entry_log_prob(self, value: Tensor) -> Tensor:
-        """The same for every entry, (..., *event): in float64, and with the odds μ/θ in log space, as `Poisson`'s."""
+        # With the odds μ/θ in log space.
         count, log_theta = value.double(), self.log_dispersion.double()
         theta, log_odds = log_theta.exp(), self.log_rate.double() - log_theta
         ways = torch.lgamma(count + theta) - torch.lgamma(theta) - torch.lgamma(count + 1.0)

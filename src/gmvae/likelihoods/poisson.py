@@ -9,12 +9,13 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from gmvae.likelihoods.count_variables import CountVariables
 from gmvae.likelihoods.counts import CountLikelihood
 from gmvae.likelihoods.size_factors import SizeFactors
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(CountVariables):
     """Independent Poisson variables over the last ``event_dims`` axes.
 
     Parameters
@@ -28,20 +29,7 @@ class Poisson:
     log_rate: Tensor
     event_dims: int = 1
 
-    @property
-    def mean(self) -> Tensor:
-        """Expected counts."""
-        return self.log_rate.exp()
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log probability of counts ``value`` (..., *event) in nats; shape (...)."""
-        return self.entry_log_prob(value).flatten(-self.event_dims).sum(-1).to(self.log_rate.dtype)
-
     def entry_log_prob(self, value: Tensor) -> Tensor:
-        """The same for every entry, (..., *event).
-
-        Computed in float64: of a large count the terms are millions of times their sum.
-        """
         count, log_rate = value.double(), self.log_rate.double()
         return count * log_rate - log_rate.exp() - torch.lgamma(count + 1.0)
 
