@@ -29,6 +29,10 @@ class Noise(NamedTuple):
     x: Tensor
     w: Tensor
 
+    def of(self, rows: slice) -> Noise:
+        """That of some of the rows."""
+        return Noise(self.x[:, rows], self.w[:, rows])
+
 
 class GaussianMixtureVAE(nn.Module):
     """The Gaussian Mixture Variational Autoencoder of Dilokthanakul et al. (2016).

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gmvae.config import Config, steps_for
+from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
@@ -22,6 +22,7 @@ from gmvae.training import (
     State,
     Trainer,
     resolve_auto,
+    steps_of,
     train_together,
 )
 from gmvae.training.processes import ONE_PROCESS, Processes, join_processes, local_rank
@@ -61,8 +62,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     config = processes.from_first(lambda: resolve_sizes(config, data, previous_model, tasks[0].seed))
     attempts = attempts_of(observations, config, tasks, 1 if previous else config.n_init)
     model = data.model(config, 0) if previous_model is None else previous_model
-    n_training = len(attempts[0].split.train) + observations.n_beyond
-    steps = steps_for(config, n_training, in_parts=observations.shards is not None)
+    steps = steps_of(config, observations, attempts[0].split)
     # What "auto" stands for in training is decided here and not kept: another machine may decide otherwise.
     n_steps = steps.epochs * steps.per_epoch
     training, reasons = resolve_auto(config, model, observations.event_shape, device, n_steps, len(attempts))

@@ -6,7 +6,7 @@
 from gmvae.training.auto import resolve_auto
 from gmvae.training.divergence import DivergedError, TrainingWarning
 from gmvae.training.guidance import StartingClusters
-from gmvae.training.loop import Trainer
+from gmvae.training.loop import Trainer, steps_of
 from gmvae.training.minibatches import Split
 from gmvae.training.stack import Member, train_together
 from gmvae.training.state import State
@@ -20,5 +20,6 @@ __all__ = [
     "Trainer",
     "TrainingWarning",
     "resolve_auto",
+    "steps_of",
     "train_together",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gmvae.config import Config
-from gmvae.model import GaussianMixtureVAE, Noise
+from gmvae.model import GaussianMixtureVAE
 from gmvae.objective import information
 from gmvae.observations import Observations
 from gmvae.training.minibatches import Split
@@ -45,8 +45,7 @@ class HeldOut:
         totals = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
         for indices in self.indices.split(self.config.batch_size):
             own = processes.slice(len(indices))
-            noise = self.model.noise(self.config.n_mc_samples, len(indices), generator)
-            noise = Noise(noise.x[:, own], noise.w[:, own])
+            noise = self.model.noise(self.config.n_mc_samples, len(indices), generator).of(own)
             if own.start == own.stop:
                 continue
             y, weight, _ = self.observations.take(indices[own])

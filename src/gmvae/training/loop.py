@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gmvae.arrays import as_tensor
-from gmvae.config import Config, steps_for
+from gmvae.config import Config, Steps, steps_for
 from gmvae.history import Epoch, History
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import GuidedTerms, Terms
@@ -93,8 +93,7 @@ class Trainer:
         self.on_pretraining = on_pretraining
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
-        in_parts = observations.shards is not None
-        steps = steps_for(config, len(split.train) + observations.n_beyond, in_parts=in_parts)
+        steps = steps_of(config, observations, split)
         self.batch_size, self.steps_per_epoch, self.max_iter, self.patience = steps
         self.stream = _stream(observations, split, self.batch_size, seed)
         if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
@@ -160,8 +159,7 @@ class Trainer:
         first = len(state.history.epochs) * self.steps_per_epoch
         for step, (part, (y, weight, label)) in enumerate(self._rows_of_epoch(first), first):
             progress = step / self.guidance.n_steps
-            noise = self.model.noise(self.config.n_mc_samples, part.n, self.generator)
-            noise = Noise(noise.x[:, part.own], noise.w[:, part.own])
+            noise = self.model.noise(self.config.n_mc_samples, part.n, self.generator).of(part.own)
             guided, guidance = self.guidance.guided(y, step, self.generator, part)
             warm_up = warm_up_weight(progress, self.config.warm_up)
             yield Minibatch(part.n, y, noise, guided, guidance, warm_up, peak * self.schedule(progress), weight, label)
@@ -278,6 +276,12 @@ class Trainer:
     def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+
+
+def steps_of(config: Config, observations: Observations, split: Split) -> Steps:
+    """The steps of a training on all rows of which the split holds none out, in memory or not."""
+    n_training = len(split.train) + observations.n_beyond
+    return steps_for(config, n_training, in_parts=observations.shards is not None)
 
 
 def _stream(observations: Observations, split: Split, batch_size: int, seed: int) -> Stream | None:
