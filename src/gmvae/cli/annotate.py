@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gmvae import formats
 from gmvae.atomic import replacing
-from gmvae.cli.fitted import open_fitted, options_for
+from gmvae.cli.fitted import options_for
 from gmvae.data.options import TableOptions
-from gmvae.runs.folder import model_file
+from gmvae.runs.folder import RunFolder, model_file
 
 
 def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str) -> None:
@@ -28,8 +28,9 @@ def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str
     from gmvae.estimator import GMVAE
     from gmvae.integrations.anndata import predict_anndata
 
-    options = options_for(open_fitted(run, device), table)
+    path = model_file(run)
+    options = options_for(RunFolder(path.parent).read_record(), table)
     adata = read_h5ad(source)
-    predict_anndata(GMVAE.load(model_file(run), device=device), adata, layer=options.layer)
+    predict_anndata(GMVAE.load(path, device=device), adata, layer=options.layer)
     with replacing(out) as temporary:
         adata.write_h5ad(temporary)

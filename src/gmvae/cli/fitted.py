@@ -55,7 +55,7 @@ def load_for(
     record = opened.record
     if labels is None and record is not None and source == record.source:
         labels = record.labels
-    options = options_for(opened, table)
+    options = options_for(record, table)
     known = opened.fitted.columns
     if known is None and opened.columns is not None:  # of an earlier version, which took numbers only
         known = Columns(tuple(Column(name, "number", "double") for name in opened.columns))
@@ -79,6 +79,6 @@ def written_columns(
     return {name: decoded.column(name).combine_chunks() for name in decoded.column_names}
 
 
-def options_for(opened: OpenedModel, table: TableOptions) -> TableOptions:
+def options_for(record: Record | None, table: TableOptions) -> TableOptions:
     """Options of a table, and for what they leave open those of the fit."""
-    return table if opened.record is None else table.or_else(TableOptions.from_document(opened.record.table))
+    return table if record is None else table.or_else(TableOptions.from_document(record.table))

@@ -84,7 +84,7 @@ def predict(
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.device import device_for
     from gmvae.fitted.certainty import is_ambiguous
-    from gmvae.runs.assignments import Output, write_parts
+    from gmvae.runs.assignments import Output, answered, as_columns, labels_of, write_parts
     from gmvae.runs.observed import row_ids
     from gmvae.training.processes import local_rank, processes_here
 
@@ -102,12 +102,13 @@ def predict(
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     opened = open_fitted(run, device if not files else str(device_for(device, local_rank())))
     fitted = opened.fitted
-    outputs = [Output(["label"], lambda _, chances: chances.argmax(axis=1))]
+    label, probabilities = labels_of(fitted)
+    outputs = [label]
     if opened.names is not None and suffix != formats.ARRAY:
         names_of_clusters = np.array(opened.names)
         outputs.append(Output(["name"], lambda _, chances: names_of_clusters[chances.argmax(axis=1)]))
     if proba:
-        outputs.append(Output([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances))
+        outputs.append(probabilities)
     if embedding:
         names = [f"x_{d}" for d in range(fitted.config.latent_dim)]
         outputs.append(Output(names, lambda block, _: fitted.embedding(block, batch_size)))
@@ -128,14 +129,12 @@ def predict(
     if data.shards is not None:
         raise ValueError(f"`-o` must be a folder for {source!r}, which is read in parts; got {out}: name one.")
     rows = fitted.rows(data.X)
-    source_table = columns_of(source, options_for(opened, table)) if keep_columns else None
+    source_table = columns_of(source, options_for(opened.record, table)) if keep_columns else None
 
     def blocks_of(wanted: Sequence[Output]) -> Iterator[list[NDArray[Any]]]:
         """Arrays (n, ...) of each output, for some rows at a time."""
         for first in range(0, len(rows), _ROWS_AT_ONCE):
-            block = rows[first : first + _ROWS_AT_ONCE]
-            chances = fitted.proba(block, batch_size)
-            yield [each.of(block, chances) for each in wanted]
+            yield answered(fitted, wanted, rows[first : first + _ROWS_AT_ONCE], batch_size)
 
     if out is not None and suffix == formats.ARRAY:
         write_array(out, len(rows), (array for (array,) in blocks_of(outputs[-1:])))
@@ -153,8 +152,7 @@ def predict(
         for number, block in enumerate(blocks_of(outputs)):
             first = number * _ROWS_AT_ONCE
             place = slice(first, first + len(block[0]))
-            found = [column for each in block for column in each.reshape(len(each), -1).T]
             beside = [] if source_table is None else source_table.slice(first, len(block[0])).columns
-            yield [ids.values[place], *found, *(column.combine_chunks() for column in beside)]
+            yield [ids.values[place], *as_columns(block), *(column.combine_chunks() for column in beside)]
 
     write_table(out, names, columns())

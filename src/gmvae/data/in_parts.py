@@ -14,6 +14,7 @@ from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
 from gmvae.data.options import TableOptions
 from gmvae.data.order import natural_path
+from gmvae.data.parts import visible_files
 from gmvae.data.record import Dataset, Ids
 from gmvae.formats import ARRAY, CSV, IMAGES, IN_PARTS, PARQUET
 
@@ -32,8 +33,7 @@ def files_of(text: str) -> list[Path]:
     if path.is_file():
         return [path] if _is_shard(path.name) else []
     if path.is_dir():
-        names = [found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()]
-        visible = [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
+        visible = visible_files(path)
     elif _PATTERN.search(text):
         visible, path = glob.glob(os.path.expanduser(text), recursive=True), Path()
     else:

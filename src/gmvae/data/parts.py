@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """The tables below a folder; hidden files and those that begin with ``_``, as Spark writes them, are none."""
-    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    visible = (name for name in names if not any(part.startswith((".", "_")) for part in name.split("/")))
-    found = [name for name in visible if name.lower().endswith(formats.TABLES) and (folder / name).is_file()]
+    """The tables below a folder, in the natural order of their names."""
+    found = [name for name in visible_files(folder) if name.lower().endswith(formats.TABLES)]
     return [folder / name for name in sorted(found, key=natural_path)]
+
+
+def visible_files(folder: Path) -> list[str]:
+    """The files below a folder but for hidden ones and those that begin with ``_``, as Spark writes them."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
 
 
 def holds_parts(folder: Path) -> bool:

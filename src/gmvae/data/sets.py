@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gmvae.cache import cache_folder
 from gmvae.data.record import DataError
 
 
@@ -60,16 +60,10 @@ class BuiltIn:
 
 
 def resolve_home(data_home: Path | None = None) -> Path:
-    """The data home: the argument, else ``GMVAE_DATA``, else ``gmvae`` in the user's cache folder.
-
-    The cache folder is ``XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS); on Windows
-    ``%LOCALAPPDATA%``.
-    """
+    """The data home: the argument, else ``GMVAE_DATA``, else the user's cache folder."""
     if chosen := data_home or os.environ.get("GMVAE_DATA"):
         return Path(chosen).expanduser()
-    caches = {"win32": ("LOCALAPPDATA", "~/AppData/Local"), "darwin": ("XDG_CACHE_HOME", "~/Library/Caches")}
-    variable, usual = caches.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
-    return Path(os.environ.get(variable) or usual).expanduser() / "gmvae"
+    return cache_folder()
 
 
 def catalogue(data_home: Path | None = None) -> tuple[BuiltIn, ...]:

@@ -47,6 +47,19 @@ def labels_of(fitted: Fitted) -> list[Output]:
     return [label, Output([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances)]
 
 
+def answered(
+    fitted: Fitted, outputs: Sequence[Output], rows: NDArray[Any], batch_size: int | None
+) -> list[NDArray[Any]]:
+    """What the outputs are of rows (n, *event), each (n, ...)."""
+    chances = fitted.proba(rows, batch_size)
+    return [np.asarray(output.of(rows, chances)) for output in outputs]
+
+
+def as_columns(answers: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Answers (n, ...) as columns (n,)."""
+    return [column for each in answers for column in each.reshape(len(each), -1).T]
+
+
 def write_parts(
     fitted: Fitted,
     files: Sequence[Path],
@@ -110,9 +123,7 @@ def _tables(
     names = ["row", *(name for each in outputs for name in each.names)]
 
     def answers(rows: NDArray[Any], first: int) -> pa.Table:
-        chances = fitted.proba(rows, batch_size)
-        found = [np.asarray(output.of(rows, chances)) for output in outputs]
-        columns = [column for each in found for column in each.reshape(len(rows), -1).T]
+        columns = as_columns(answered(fitted, outputs, rows, batch_size))
         return pa.table([np.arange(first + 1, first + len(rows) + 1), *columns], names)
 
     yield answers(np.zeros((1, *fitted.event_shape), np.float32), 0)[:0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ import numpy as np
 
 from gmvae.arrays import LARGEST, named
 from gmvae.atomic import replacing
+from gmvae.cache import cache_folder
 from gmvae.shards.reading import ahead
 
 MAX_SAMPLE, _MAX_SAMPLE_BYTES = 50_000, 2**28
@@ -212,9 +212,4 @@ def _kept(source: Source) -> Path | None:
     if sum(size for _, size, _ in source.identity()) < KEPT_FROM:
         return None
     key = json.dumps([_FORMAT, MAX_SAMPLE, source.names, source.dtype.str, source.identity()])
-    variable, usual = {
-        "win32": ("LOCALAPPDATA", "~/AppData/Local"),
-        "darwin": ("XDG_CACHE_HOME", "~/Library/Caches"),
-    }.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
-    home = Path(os.environ.get(variable) or usual).expanduser() / "gmvae" / "surveys"
-    return home / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    return cache_folder() / "surveys" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
