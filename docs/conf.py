@@ -63,6 +63,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),  # frames are shown; what else a script says it prints
     "min_reported_time": 0,
     "abort_on_example_error": True,
     "reset_modules": ("matplotlib", lambda *_: warnings.simplefilter("ignore")),

@@ -22,7 +22,7 @@ print(f"accuracy {accuracy_hungarian(digits.target, model.labels_):.3f}, NMI {nm
 # %%
 # A row for each cluster: eight random samples of it.
 images, _ = model.sample(80, component=np.repeat(np.arange(10), 8), mean=True)
-figure, axes = plt.subplots(10, 8, figsize=(4, 5))
+figure, axes = plt.subplots(10, 8, figsize=(4, 5), layout="constrained")
 for image, axis in zip(images, axes.flat, strict=True):
     axis.imshow(image[0], cmap="gray_r")
     axis.axis("off")

@@ -21,7 +21,7 @@ mixture = GaussianMixture(5, random_state=0).fit(X)
 
 # %%
 # New points, coloured by the component that they were drawn from; above, the mean log density of held-out points.
-figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharex=True, sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained", sharex=True, sharey=True)
 drawn = {
     "GMVAE": (model.sample(2000), model.score(held_out)),
     "mixture": (mixture.sample(2000), mixture.score(held_out)),

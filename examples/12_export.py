@@ -28,6 +28,6 @@ print(f"largest difference from PyTorch on {exported.n_rows:,} rows: {exported.d
 session = onnxruntime.InferenceSession(exported.model)
 label, proba, embedding = session.run(["label", "proba", "embedding"], {"X": X})
 print("labels are those of predict:", np.array_equal(label, model.predict(X)))
-plt.figure(figsize=(4, 4))
+plt.figure(figsize=(4, 4), layout="constrained")
 plt.scatter(*embedding.T, c=label, s=10, cmap="tab10")
 plt.title("embedding, coloured by cluster")

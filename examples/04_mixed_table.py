@@ -38,7 +38,7 @@ model.describe(frame)[["cluster", "column", "level", "inside", "outside", "diffe
 
 # %%
 filled = model.impute(frame)
-plt.figure(figsize=(5, 4))
+plt.figure(figsize=(5, 4), layout="constrained")
 plt.scatter(filled["age"], filled["income"], c=model.labels_, s=6, cmap="tab10")
 plt.yscale("log")
 plt.xlabel("age")
