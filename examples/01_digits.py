@@ -16,7 +16,7 @@ from gmvae.metrics import accuracy_hungarian, nmi
 
 digits = load_digits()
 X = digits.images / 16
-model = GMVAE(n_components=10, max_iter=40, tol=1.0, n_iter_no_change=5, random_state=0).fit(X)
+model = GMVAE(n_components=10, max_iter=25, tol=1.0, n_iter_no_change=5, random_state=0).fit(X)
 print(f"accuracy {accuracy_hungarian(digits.target, model.labels_):.3f}, NMI {nmi(digits.target, model.labels_):.3f}")
 
 # %%
