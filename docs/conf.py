@@ -81,6 +81,7 @@ def command_line() -> None:
 def links(app: Any, page: str, source: list[str]) -> None:
     """Lead to pages of the site; what lies outside of it, as folders of tests, is named without a link."""
     text = source[0].replace("](../CONTRIBUTING.md)", "](contributing.md)").replace("](#tableA)", "](#tablea)")
+    text = re.sub(r"\]\(\.\./examples/(\d\d_\w+)\.py\)", r"](generated/gallery/\1.rst)", text)
     source[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./|random-start)[^)]*\)", r"\1", text)
 
 
