@@ -9,7 +9,8 @@ _WARM_UP = 0.03
 _FIRST_FACTOR = 0.04
 _SETTLED, _SETTLED_PER_VALUE = 0.005, 0.01
 """A share of all that the held-out bound has gained, and nats for each value of an observation. On digits a share of
-0.003 ends the training after 179 epochs and 0.001 after 250, with the same clusters as 0.005, and 0.8 nats more. In tables of few columns the bound begins so low that the nats decide."""
+0.003 ends the training after 179 epochs and 0.001 after 250, with the same clusters as 0.005, and 0.8 nats more. In
+tables of few columns the bound begins so low that the nats decide."""
 
 
 def settled(bounds: Sequence[float], first_bound: float, n_values: int, tol: float) -> bool:
