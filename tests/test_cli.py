@@ -192,6 +192,7 @@ TYPED = {
     "network": ("mlp", "mlp"),
     "hidden_layer_sizes": ("256,128", (256, 128)),
     "batch_norm": ("true", True),
+    "effort": ("density", "density"),
     "max_iter": ("12", 12),
     "batch_size": ("64", 64),
     "learning_rate": ("1e-4", 1e-4),

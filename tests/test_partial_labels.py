@@ -180,11 +180,11 @@ def test_labelled_rows_guide_every_fourth_step_with_a_weight_that_stays() -> Non
     with torch.random.fork_rng():
         model = build(config, (4,), GaussianLikelihood.learn(X))
     start = StartingClusters(torch.arange(40), torch.zeros(40, dtype=torch.int64))
-    guidance = PosteriorGuidance(model, observations, start, config, 100, labelled_rows(observations, split))
+    guidance = PosteriorGuidance(model, observations, start, config, labelled_rows(observations, split))
     generator = torch.Generator().manual_seed(0)
     weights = []
     for step in range(100):
-        rows, guided = guidance.guided(torch.zeros(16, 4), step, generator)
+        rows, guided = guidance.guided(torch.zeros(16, 4), step, step / 100, generator)
         assert rows is not None
         assert guided is not None
         assert guided.target is not None

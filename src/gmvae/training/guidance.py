@@ -23,7 +23,10 @@ from gmvae.training.augmentation import random_maps, transform
 from gmvae.training.minibatches import Part, Split
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
-"""Gradient steps on the starting clusters before the first epoch, and Adam's step size in them."""
+"""Gradient steps on the starting clusters before the first epoch, at most, and Adam's step size in them."""
+_TAUGHT, _STEPS_OF_MEAN = 0.05, 50
+"""Mean cross-entropy to the starting clusters, in nats, below which such steps end, and the steps of a mean. On tables
+100 to 250 steps reach it."""
 START_WEIGHT = 5.0
 """Initial weight of the cross-entropy to the starting clusters, in nats. It falls linearly to 0 at the last step, not
 earlier: no term of the bound keeps clusters that only the graph of nearest neighbours shows."""
@@ -43,8 +46,8 @@ class StartingClusters(NamedTuple):
 class PosteriorGuidance:
     """Chooses at every step the observations whose posteriors p(z|y) are guided, and what they are guided to.
 
-    Around step t of T, ``n_steps``, these are rows of the start in a share 1 - t/T of the steps, spread evenly, and
-    augmented copies of the minibatch in the others. Without `consistency` all are the former, without a start the
+    When a share t of the training is done, these are rows of the start in a share 1 - t of the steps, spread evenly,
+    and augmented copies of the minibatch in the others. Without `consistency` all are the former, without a start the
     latter. Where there are labels, every fourth step is guided by labelled rows of the training instead, to the end.
     """
 
@@ -54,7 +57,6 @@ class PosteriorGuidance:
         observations: Observations,
         start: StartingClusters | None,
         config: Config,
-        n_steps: int,
         labelled: StartingClusters | None = None,
     ) -> None:
         self.model = model
@@ -62,21 +64,20 @@ class PosteriorGuidance:
         self.start = start and StartingClusters(*(indices.to(observations.home) for indices in start))
         self.labelled = labelled
         self.n_components = config.K
-        self.n_steps = n_steps
         self.consistency = float(config.consistency)
 
     def guided(
-        self, y: Tensor, step: int, generator: torch.Generator, part: Part | None = None
+        self, y: Tensor, step: int, progress: float, generator: torch.Generator, part: Part | None = None
     ) -> tuple[Tensor | None, Guidance | None]:
-        """Guided observations and their guidance at a step on observations y (B, *event); steps are counted from 0.
+        """Guided observations and their guidance at a step, counted from 0, on observations y (B, *event).
 
-        Of those of the whole minibatch they are the part that y is.
+        ``progress`` is the share of the training that is done. Of those of the whole minibatch they are the part that
+        y is.
         """
         part = part or Part(len(y), slice(None))
         if self.labelled is not None and (step + 1) % _STEPS_PER_LABEL_STEP == 0:
             rows, target = self._draw(self.labelled, part, generator)
             return rows, Guidance(target, _LABEL_WEIGHT)
-        progress = step / self.n_steps
         of_minibatch = bool(self.consistency) and step * _GOLDEN % 1.0 < progress
         if self.start is not None and not of_minibatch:
             rows, target = self._draw(self.start, part, generator)
@@ -97,14 +98,21 @@ class PosteriorGuidance:
         optimizer = adam(self.model.parameters(), LEARNING_RATE)
         whole = Part(batch_size, slice(None))
         self.model.train()
+        total = torch.zeros((), device=generator.device)
         for step in range(N_STEPS):
             known = self.labelled if (step + 1) % _STEPS_PER_LABEL_STEP == 0 else None
             rows, target = self._draw(known or self.start, whole, generator)
             with autocast():
                 log_posterior = self.model.mean_log_posterior(rows, self.model.noise(1, batch_size, generator))
+            cross_entropy = -(target * log_posterior).sum(-1).mean()
             optimizer.zero_grad()
-            (-(target * log_posterior).sum(-1).mean()).backward()
+            cross_entropy.backward()
             optimizer.step()
+            total += cross_entropy.detach()
+            if (step + 1) % _STEPS_OF_MEAN == 0:
+                if total < _TAUGHT * _STEPS_OF_MEAN:
+                    break
+                total.zero_()
 
     def _draw(self, start: StartingClusters, part: Part, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random rows of the start (n, *event), under `consistency` augmented, and clusters as probabilities (n, K).

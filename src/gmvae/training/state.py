@@ -16,6 +16,8 @@ _SCALARS = {
     "plateau_bound": float,
     "epochs_without_gain": int,
     "reductions": int,
+    "first_bound": float,
+    "settled": int,
     "finished": bool,
 }
 
@@ -38,6 +40,10 @@ class State:
         The bound from which a gain is measured, and the number of epochs since the last gain.
     reductions : int
         How often the learning rate was lowered after a non-finite value.
+    first_bound : float
+        Held-out bound before the first epoch.
+    settled : int
+        The number of epochs after which the clusters had settled, so that training soon ends; 0 until then.
     finished : bool
         Whether training has ended.
     """
@@ -51,7 +57,13 @@ class State:
     plateau_bound: float = -float("inf")
     epochs_without_gain: int = 0
     reductions: int = 0
+    first_bound: float = -float("inf")
+    settled: int = 0
     finished: bool = False
+
+    def has_converged(self, patience: int) -> bool:
+        """Whether the clusters have settled, or the bound has not gained for ``patience`` epochs."""
+        return bool(self.settled) or self.epochs_without_gain >= patience
 
     def to_tensors(self) -> tuple[Tensors, dict[str, str]]:
         """The state as tensors and text, for a file."""
