@@ -14,7 +14,9 @@ from gmvae import GMVAE, load
 
 arcs = load("synthetic").X
 X, held_out = arcs[::5], arcs[1::5]
-model = GMVAE(n_components=5, latent_dim=2, hidden_layer_sizes=(120, 120), max_iter=80, tol=0.01, random_state=0).fit(X)
+model = GMVAE(
+    n_components=5, latent_dim=2, hidden_layer_sizes=(120, 120), max_iter=80, effort="density", random_state=0
+).fit(X)
 mixture = GaussianMixture(5, random_state=0).fit(X)
 
 # %%

@@ -25,7 +25,15 @@ X = np.where(is_ring[:, None, None], rings, bars)
 # %%
 # One coordinate of style is enough here. `warm_up` lets the fit use it before it costs anything.
 model = GMVAE(
-    2, latent_dim=4, style_dim=1, network="mlp", hidden_layer_sizes=(128,), max_iter=70, warm_up=0.8, random_state=0
+    2,
+    latent_dim=4,
+    style_dim=1,
+    network="mlp",
+    hidden_layer_sizes=(128,),
+    max_iter=70,
+    effort="density",
+    warm_up=0.8,
+    random_state=0,
 ).fit(X)
 for k in range(2):
     print(f"cluster {k}: {is_ring[model.labels_ == k].mean():.0%} rings")

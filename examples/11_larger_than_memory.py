@@ -32,7 +32,7 @@ for part in range(8):
 # %%
 # The fit takes the dataset. A first pass finds scales and a sample; gradient steps are on all rows.
 data = ds.dataset(folder, format="parquet")
-model = GMVAE(3, latent_dim=2, hidden_layer_sizes=(64, 64), max_iter=6, tol=0.05, random_state=0).fit(data)
+model = GMVAE(3, latent_dim=2, hidden_layer_sizes=(64, 64), max_iter=6, effort="density", random_state=0).fit(data)
 print(f"{data.count_rows():,} rows")
 
 # %%
