@@ -24,7 +24,6 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -33,9 +32,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["reproduction/**", "random-start/**"]
 default_role = "code"
 suppress_warnings = ["config.cache"]  # the gallery is set up with a function
-myst_enable_extensions = ["colon_fence", "dollarmath"]
-myst_dmath_double_inline = True
-myst_dmath_allow_digits = myst_dmath_allow_space = False
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 numpydoc_show_class_members = False
 autodoc_typehints = "none"
@@ -45,7 +42,7 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = "gmvae"
 html_show_sourcelink = False
-html_sidebars = {"index": [], "**": ["globaltoc.html"]}  # all pages, by part of the site
+html_sidebars = {"**": ["globaltoc.html"]}  # all pages, by part of the site
 smartquotes = False
 html_theme_options = {
     "navbar_center": [],
