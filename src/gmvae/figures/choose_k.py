@@ -81,7 +81,7 @@ def _stability(ax: Axes, columns: Columns) -> None:
 def _score(ax: Axes, columns: Columns) -> None:
     number, separation, score = (columns[name] for name in ("n_components", "separation", "score"))
     _line(ax, number, separation, "separation", color=_HALVES, marker="o")
-    words = "score: stability × separation × (1 − 1/K²)"
+    words = "score: stability × separation × (1 − 1/K)"
     _line(ax, number, score, words, color=_SCORE, marker="^", linestyle="--")
     if np.isfinite(score).any():
         best = int(np.nanargmax(score))

@@ -64,13 +64,13 @@ class Criteria(NamedTuple):
 
     @property
     def score(self) -> float:
-        """Stability times separation times 1 - 1/K², which prefers clusters to the same ones merged, as stable."""
-        return self.stability * self.separation * (1.0 - 1.0 / self.n_components**2)
+        """Stability times separation times 1 - 1/K, which prefers clusters to the same ones merged, as stable."""
+        return self.stability * self.separation * (1.0 - 1.0 / self.n_components)
 
     @property
     def score_error(self) -> float:
         """Standard error of the score, from that of the stability."""
-        return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components**2)
+        return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components)
 
 
 class Subsample(NamedTuple):
