@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -28,12 +28,8 @@ _TRANSIENT = 4.0
 
 
 def learning_curves(
-    history: Mapping[str, ArrayLike],
-    fig: Figure | SubFigure | None = None,
-    *,
-    min_information: float = 0.0,
-    n_components: int | None = None,
-) -> Figure | SubFigure:
+    history: Mapping[str, ArrayLike], *, min_information: float = 0.0, n_components: int | None = None
+) -> Figure:
     """Draw the bound, its four terms and the effective number of clusters against the epoch.
 
     Parameters
@@ -42,8 +38,6 @@ def learning_curves(
         Columns ``epoch``, ``lower_bound``, ``reconstruction``, ``conditional_prior``, ``w_prior``,
         ``z_prior``, ``effective_components`` and, if anything was held out, ``lower_bound_held_out``.
         The three priors are costs: the bound is the reconstruction less their sum.
-    fig : Figure or SubFigure, optional
-        Where to draw.
     min_information : float
         Threshold λ of the z-prior in nats, drawn dotted unless 0.
     n_components : int, optional
@@ -56,8 +50,8 @@ def learning_curves(
     """
     columns = columns_of(history, ("epoch", *_TITLES, "z_prior"), "`history` must have a column for every term")
     epoch = columns["epoch"]
-    canvas = new_figure(10.5, 5.6) if fig is None else fig
-    (bound, reconstruction, conditional), (style, information, usage) = canvas.subplots(2, 3)
+    figure = new_figure(10.5, 5.6)
+    (bound, reconstruction, conditional), (style, information, usage) = figure.subplots(2, 3)
     for panel, (name, title) in zip((bound, reconstruction, conditional, style, usage), _TITLES.items(), strict=True):
         _curve(panel, epoch, columns[name], title)
     z_prior_curve(epoch, columns["z_prior"], information, min_information=min_information, n_components=n_components)
@@ -70,7 +64,7 @@ def learning_curves(
     _from_zero(usage, columns["effective_components"], n_components)
     if n_components is not None:
         reference(usage, n_components, f"K = {n_components}")
-    return canvas
+    return figure
 
 
 def z_prior_curve(

@@ -48,7 +48,6 @@ def latent_space(
     *,
     means: ArrayLike | None = None,
     scales: ArrayLike | None = None,
-    max_points: int = MOST_POINTS,
 ) -> Axes:
     """Draw embedded observations by cluster, with the components (figure 2d-f of the paper).
 
@@ -58,7 +57,7 @@ def latent_space(
     Parameters
     ----------
     x : array-like of shape (N, D)
-        Embedded observations.
+        Embedded observations; of many always the same ones are drawn.
     clusters : array-like of shape (N,)
         Their components, numbered from 0; any names if no means are given.
     ax : Axes, optional
@@ -66,8 +65,6 @@ def latent_space(
     means, scales : array-like of shape (K, D), optional
         Means and standard deviations of the components, for example at w = 0. Means are drawn as stars with 2σ
         ellipses; those of components without observations are dashed and do not extend the axes.
-    max_points : int
-        Draw no more than this many points, always the same ones.
 
     Raises
     ------
@@ -79,7 +76,7 @@ def latent_space(
         raise ValueError(f"`clusters` must be numbered from 0 when `means` are given; got {', '.join(names.values())}.")
     centres, spreads = _components(points.shape[1], numbers, means, scales)
     panel = axes_or_new(ax, 5.6, 5.0)
-    kept = subsample(len(points), max_points)
+    kept = subsample(len(points), MOST_POINTS)
     if points.shape[1] == 1:
         _rows(panel, points[kept, 0], numbers[kept], centres, spreads)
         return panel
@@ -114,10 +111,10 @@ def project(x: NDArray[np.float64]) -> Projection:
     return Projection(centre, directions[:2], (first, second))
 
 
-def ellipse(mean: NDArray[np.float64], covariance: NDArray[np.float64], *, n_sigma: float = 2.0) -> Ellipse:
-    """Return the contour of a normal density at `n_sigma` standard deviations, from mean (2,) and covariance (2, 2)."""
+def ellipse(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> Ellipse:
+    """Return the contour of a normal density at two standard deviations, from mean (2,) and covariance (2, 2)."""
     variances, axes = np.linalg.eigh(covariance)
-    minor, major = 2 * n_sigma * np.sqrt(np.maximum(variances, 0))
+    minor, major = 4.0 * np.sqrt(np.maximum(variances, 0))
     angle = float(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])))
     return Ellipse((mean[0], mean[1]), major, minor, angle=angle)
 

@@ -13,21 +13,17 @@ from gmvae.figures.palette import COLOURS
 from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_clusters, subsample
 
 
-def scatter_clusters(
-    points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None, *, max_points: int = MOST_POINTS
-) -> Axes:
+def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw two-dimensional data, each point in the colour of its cluster.
 
     Parameters
     ----------
     points : array-like of shape (N, 2)
-        The data.
+        The data; of many points always the same ones are drawn.
     clusters : array-like of shape (N,)
         Component numbers, or any names, such as true classes.
     ax : Axes, optional
         Where to draw.
-    max_points : int
-        Draw no more than this many, always the same ones.
 
     Raises
     ------
@@ -38,7 +34,7 @@ def scatter_clusters(
     if plane.shape[1] != 2:
         raise ValueError(f"`points` must have shape (n_samples, 2); got {plane.shape}; use `latent_space` to project.")
     panel = axes_or_new(ax, 5.6, 5.0)
-    kept = subsample(len(plane), max_points)
+    kept = subsample(len(plane), MOST_POINTS)
     dots(panel, plane[kept], numbers[kept])
     panel.set_aspect("equal", adjustable="datalim")
     name_clusters(panel, plane, numbers, names)
