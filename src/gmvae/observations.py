@@ -249,11 +249,8 @@ def checked(
 ) -> Observations:
     """Check an array for a fit: rows (n, p), or images (n, H, W) or (n, C, H, W).
 
-    Raises
-    ------
-    ValueError
-        If X is not numeric, infinite, of another shape, of too few rows for the components, or has a row or a column
-        without any value.
+    ValueError if X is not numeric, infinite, of another shape, of too few rows for the components, or has a row or a
+    column without any value.
     """
     shape = image_shape(X) or X.shape[1:]
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
@@ -268,10 +265,7 @@ def checked(
 def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
     """Check an array against the shape of a fit and return rows (n, *event_shape); flat rows of images pass too.
 
-    Raises
-    ------
-    ValueError
-        If the shape is another than in the fit, or the values are not numeric or infinite.
+    ValueError if the shape is another than in the fit, or the values are not numeric or infinite.
     """
     n_features = math.prod(event_shape)
     if image_shape_as_fitted(X, event_shape) is None and X.shape[1:] != (n_features,):

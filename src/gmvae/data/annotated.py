@@ -37,9 +37,10 @@ def cells_of(
 ) -> Cells:
     """Counts of some genes of AnnData, which may be backed by its file; `SparseRows` with the genes as names.
 
+    ValueError if there is no such layer, gene or column, or values are no counts.
+
     Parameters
     ----------
-    adata : AnnData
     layer : str, optional
         Where the counts are; by default in ``X``.
     genes : sequence of str, optional
@@ -49,11 +50,6 @@ def cells_of(
         A column of ``obs``, which becomes a column of the rows after the genes.
     batch_key : str, optional
         A column of ``obs``, whose numbers among ``batches``, or in their order, become the last one.
-
-    Raises
-    ------
-    ValueError
-        If there is no such layer, gene or column, or values are no counts.
     """
     matrix = _matrix(adata, layer)
     names = np.asarray(adata.var_names, dtype=object)

@@ -14,9 +14,9 @@ import numpy as np
 
 from gmvae import formats
 from gmvae.data.annotated import cells_of
+from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.options import TableOptions
-from gmvae.data.record import Dataset, Ids, as_labels
 
 if TYPE_CHECKING:
     from gmvae.data.columns import Columns
@@ -45,12 +45,8 @@ def holds_cells(folder: Path) -> bool:
 def read_cells(path: Path, labels: str | Path | None, options: TableOptions, known: Columns | None) -> Dataset:
     """Counts of the genes of a fit, ``known``, of those that are named, or of the most variable ones; see `cells_of`.
 
-    ``labels``, weights and partial labels are columns of ``obs``.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or holds no counts where they are looked for.
+    ``labels``, weights and partial labels are columns of ``obs``. DataError if the file cannot be read, or holds no
+    counts where they are looked for.
     """
     for name in options.document():
         if name not in _TAKEN:

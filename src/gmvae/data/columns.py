@@ -105,6 +105,9 @@ class Columns:
     ) -> Learned:
         """Find the kind of each column.
 
+        DataError if a column has no value, holds numbers beside a few other cells, or values that are none of the
+        kinds; or if none is kept.
+
         Parameters
         ----------
         table : pyarrow.Table
@@ -117,12 +120,6 @@ class Columns:
             Columns named to be kept: text is then kept even if nearly every row has its own.
         left_out : sequence of str
             Columns that have been taken out of the table before.
-
-        Raises
-        ------
-        DataError
-            If a column has no value, holds numbers beside a few other cells, or values that are none of the kinds; or
-            if none is kept.
         """
         form = form or Form()
         remarks = Remarks()
@@ -145,12 +142,7 @@ class Columns:
         """Encode rows of a table that has these columns, in any order and among others.
 
         Columns that the fit's file did not name are found by their place where the table has other names. Columns to
-        ignore are not noted as left out.
-
-        Raises
-        ------
-        DataError
-            If a column is missing, or one of numbers holds something else.
+        ignore are not noted as left out. DataError if a column is missing, or one of numbers holds something else.
         """
         form = form or Form(self.missing)
         names = self._found(table, where)
@@ -195,10 +187,7 @@ class Columns:
     def from_document(cls, document: Any) -> Self:
         """Columns from what `document` gave.
 
-        Raises
-        ------
-        ValueError
-            If it is something else.
+        ValueError if it is something else.
         """
         try:
             columns = tuple(column_of(entry) for entry in document["columns"])

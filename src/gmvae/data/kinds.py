@@ -101,22 +101,16 @@ def learn_column(
 ) -> Column | None:
     """The kind of a column; None where it is left out, with a remark.
 
+    DataError if it has no value, infinite numbers, numbers beside a few other cells, or values of another type.
+
     Parameters
     ----------
-    name : str
-    column : ChunkedArray
     where : str
         The file and the column, for messages.
-    form : Form
     remarks : Remarks
         What is to be said of it is added.
     wanted : bool
         Whether it was named as one to keep.
-
-    Raises
-    ------
-    DataError
-        If it has no value, infinite numbers, numbers beside a few other cells, or values of another type.
     """
     from pyarrow import types
 

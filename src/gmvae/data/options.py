@@ -48,10 +48,7 @@ class TableOptions(NamedTuple):
     def checked(self) -> TableOptions:
         """The same with the separator as one character.
 
-        Raises
-        ------
-        DataError
-            If separator or decimal mark cannot be one.
+        DataError if separator or decimal mark cannot be one.
         """
         separator = None if self.separator is None else _NAMED.get(self.separator, self.separator)
         if separator is not None and (len(separator) != 1 or ord(separator) > 127 or separator in '"\r\n.'):
@@ -85,10 +82,7 @@ class TableOptions(NamedTuple):
     def from_document(cls, document: Any) -> TableOptions:
         """Options from what `document` gave.
 
-        Raises
-        ------
-        ValueError
-            If it is something else.
+        ValueError if it is something else.
         """
         try:
             said: Any = {name: tuple(each) if isinstance(each, list) else each for name, each in document.items()}

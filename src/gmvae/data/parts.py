@@ -34,10 +34,7 @@ def holds_parts(folder: Path) -> bool:
 def join(tables: list[pa.Table], folder: Path) -> pa.Table:
     """Tables with the same columns, in any order, one below the other; two types of a column become the wider, or text.
 
-    Raises
-    ------
-    DataError
-        If one has other columns than the first.
+    DataError if one has other columns than the first.
     """
     import pyarrow as pa
 

@@ -12,13 +12,14 @@ from gmvae import formats
 from gmvae.data.arrays import channels_first, read_npy, read_npz
 from gmvae.data.builtin import load_builtin
 from gmvae.data.cell_files import holds_cells, read_cells
+from gmvae.data.dataset import Dataset
+from gmvae.data.errors import DataError
 from gmvae.data.idx import read_idx
 from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.in_parts import is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
 from gmvae.data.options import TableOptions
 from gmvae.data.parts import holds_parts
-from gmvae.data.record import DataError, Dataset
 from gmvae.data.sets import BUILT_IN, find
 from gmvae.data.tables import open_table, read_table
 

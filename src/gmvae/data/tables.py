@@ -12,11 +12,11 @@ import numpy as np
 from gmvae import formats
 from gmvae.data.cells import Form, cleaned, is_text, listed
 from gmvae.data.columns import UNNAMED, Columns
+from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import plain
 from gmvae.data.options import TableOptions
 from gmvae.data.parts import join, parts_of
-from gmvae.data.record import Dataset, Ids, as_labels
 from gmvae.data.separated import read_separated
 from gmvae.data.zipped import check_growth
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmvae.data.record import Dataset, Ids, as_labels
+from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.estimator.attributes import FittedAttributes
 from gmvae.runs.record import versions
 from gmvae.sparse_rows import AnyRows

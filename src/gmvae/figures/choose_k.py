@@ -30,6 +30,8 @@ def choice_of_k(
 ) -> Figure:
     """Draw stability, separation and, where there are fits, their bound against the number of clusters.
 
+    ValueError if a column is missing.
+
     Parameters
     ----------
     table : mapping of str to array-like of shape (n_numbers,)
@@ -40,11 +42,6 @@ def choice_of_k(
         The chosen number, drawn dotted.
     held_out : bool
         Whether the bound is that of rows held out of the fits.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     columns = columns_of(table, _NEEDED, "`table` must have a column for all evidence")
     draw: list[Callable[[Axes, Columns], None]] = [_stability, _score]

@@ -19,17 +19,14 @@ _MOST_LABELLED_CELLS = 40
 def cluster_sizes(counts: ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw a bar per component, labelled with its share.
 
+    ValueError if `counts` is not one-dimensional, or has a negative or missing entry.
+
     Parameters
     ----------
     counts : array-like of shape (K,)
         Observations per component.
     ax : Axes, optional
         Where to draw.
-
-    Raises
-    ------
-    ValueError
-        If `counts` is not one-dimensional, or has a negative or missing entry.
     """
     heights = np.asarray(counts, dtype=np.float64)
     if heights.ndim != 1 or not heights.size or not (heights >= 0).all():

@@ -32,6 +32,8 @@ def learning_curves(
 ) -> Figure:
     """Draw the bound, its four terms and the effective number of clusters against the epoch.
 
+    ValueError if a column is missing.
+
     Parameters
     ----------
     history : mapping of str to array-like of shape (n_epochs,)
@@ -42,11 +44,6 @@ def learning_curves(
         Threshold λ of the z-prior in nats, drawn dotted unless 0.
     n_components : int, optional
         K; draws log K, the most that the z-prior can cost, and K, the most clusters in use.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     columns = columns_of(history, ("epoch", *_TITLES, "z_prior"), "`history` must have a column for every term")
     epoch = columns["epoch"]

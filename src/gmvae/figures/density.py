@@ -26,6 +26,8 @@ def density_2d(
 ) -> Axes:
     """Draw a density on a grid, with the data on top (figures 2b and 2c of the paper).
 
+    ValueError if the shapes do not fit or a density is missing.
+
     Parameters
     ----------
     xx, yy : array-like of shape (W,) and (H,), or both of shape (H, W)
@@ -39,11 +41,6 @@ def density_2d(
     peak : float, optional
         Log-density at the top of the scale, to compare panels or to ignore peaks away from the data; by default the
         highest on the grid.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit or a density is missing.
     """
     heights = np.asarray(log_density, dtype=np.float64)
     across, up = np.asarray(xx), np.asarray(yy)

@@ -51,20 +51,16 @@ def graphical_model(
 ) -> Axes:
     """Draw a directed graphical model.
 
+    ValueError if an edge names an unknown node.
+
     Parameters
     ----------
-    nodes : mapping of str to Node
     edges : sequence of Edge
         Between names of nodes.
     ax : Axes, optional
         Where to draw.
     plate : str, optional
         Number of repetitions of all nodes but the parameters, written in the corner of a frame around them.
-
-    Raises
-    ------
-    ValueError
-        If an edge names an unknown node.
     """
     unknown = sorted({name for edge in edges for name in edge[:2]} - nodes.keys())
     if unknown:

@@ -21,6 +21,8 @@ def component_samples(
 ) -> Axes:
     """Draw a row of images per component (figures 5a and 6 of the paper).
 
+    ValueError if the shape is wrong or a pixel is missing.
+
     Parameters
     ----------
     images : array-like of shape (K, n, H, W) or (K, n, C, H, W)
@@ -32,11 +34,6 @@ def component_samples(
         Share of the data in each component, written beside its row.
     names : sequence of K str, optional
         Names of the rows; by default their numbers.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong or a pixel is missing.
     """
     tiles = _pixels(images)
     names = [str(component) for component in range(len(tiles))] if names is None else list(names)
@@ -58,6 +55,8 @@ def style_grid(
 ) -> Axes:
     """Draw one component's images over a grid of two style coordinates (figure 5b of the paper).
 
+    ValueError if the shape is wrong or a pixel is missing.
+
     Parameters
     ----------
     images : array-like of shape (R, C, H, W) or (R, C, channels, H, W)
@@ -68,11 +67,6 @@ def style_grid(
         Its number, for the title.
     values : pair of sequences of lengths R and C, optional
         The coordinate of each row (w₂) and column (w₁), written along the edges.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong or a pixel is missing.
     """
     tiles = _pixels(images)
     names = [] if values is None else [map("{:.2g}".format, _one_each("values", values[i], tiles, i)) for i in (0, 1)]

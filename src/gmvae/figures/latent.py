@@ -51,8 +51,8 @@ def latent_space(
 ) -> Axes:
     """Draw embedded observations by cluster, with the components (figure 2d-f of the paper).
 
-    Two dimensions are drawn as they are, more are projected on the first two principal components
-    of the points, one is drawn as a row per cluster.
+    Two dimensions are drawn as they are, more are projected on the first two principal components of the points, one is
+    drawn as a row per cluster. ValueError if the shapes do not fit.
 
     Parameters
     ----------
@@ -65,11 +65,6 @@ def latent_space(
     means, scales : array-like of shape (K, D), optional
         Means and standard deviations of the components, for example at w = 0. Means are drawn as stars with 2σ
         ellipses; those of components without observations are dashed and do not extend the axes.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
     """
     points, numbers, names = check(x, clusters)
     if means is not None and any(name != str(number) for number, name in names.items()):

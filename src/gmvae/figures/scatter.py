@@ -16,6 +16,8 @@ from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_cluste
 def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw two-dimensional data, each point in the colour of its cluster.
 
+    ValueError if the shapes do not fit.
+
     Parameters
     ----------
     points : array-like of shape (N, 2)
@@ -24,11 +26,6 @@ def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = N
         Component numbers, or any names, such as true classes.
     ax : Axes, optional
         Where to draw.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
     """
     plane, numbers, names = check(points, clusters)
     if plane.shape[1] != 2:

@@ -81,17 +81,14 @@ class Graph(NamedTuple):
 def export(path: Path, answers: Graph, decoder: Graph, document: Mapping[str, Any], **thresholds: Any) -> Exported:
     """Write both graphs and the card: ``model.onnx``, ``model.decoder.onnx`` and ``model.md``.
 
+    ValueError if the name does not end in .onnx, or as `write` does.
+
     Parameters
     ----------
     document : mapping
         What the file of the model says of it.
     thresholds : float or None
         What decides which rows are ambiguous and novel.
-
-    Raises
-    ------
-    ValueError
-        If the name does not end in .onnx, or as `write` does.
     """
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"The name of an export must end in .onnx; got {path.name!r}: add the ending.")
@@ -149,11 +146,8 @@ was {found.difference:.1g}.
 def write(path: Path, graph: Graph, facts: Mapping[str, Any]) -> float:
     """Write a graph to one file, atomically, with ``facts`` as JSON in its metadata; return `difference`.
 
-    Raises
-    ------
-    ValueError
-        If a library is missing, a module of the user's own cannot be exported, the file would be too large, or it
-        does not answer as PyTorch does.
+    ValueError if a library is missing, a module of the user's own cannot be exported, the file would be too large, or
+    it does not answer as PyTorch does.
     """
     n_bytes = sum(each.nbytes for each in graph.module.state_dict().values())
     if n_bytes > LARGEST_FILE:

@@ -60,7 +60,6 @@ def latent_classes(
         The same without gaps.
     discrete : Discrete
         How many are answers, and how many indicators.
-    n_classes : int
     first : ndarray of int, shape (n,)
         Clusters of one start. In the others equal rows get equal probabilities.
     seed : int

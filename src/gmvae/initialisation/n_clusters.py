@@ -132,7 +132,6 @@ def criteria(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Criter
         Standardised observations; at most 6,000 of them, drawn at random, are used.
     numbers : sequence of int
         From 2 on; those for which halves of the rows are too small are left out.
-    seed : int
 
     Returns
     -------

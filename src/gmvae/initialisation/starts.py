@@ -95,7 +95,6 @@ def starting_clusters(
 
     Parameters
     ----------
-    init : {"auto", "neighbours", "kmeans", "gmm"}
     rows : ndarray of shape (n, p) or (n, C, H, W)
         Standardised observations, or a random part of them.
     n_components : int

@@ -140,10 +140,7 @@ class JointLikelihood(Likelihood):
     ) -> JointLikelihood:
         """Learn every family from its own columns of the rows (n, *event) of a fit, which may count by weights.
 
-        Raises
-        ------
-        ValueError
-            If they hold values that a family does not have.
+        ValueError if they hold values that a family does not have.
         """
         families = {name: FAMILIES[name].learn(rows[:, list(own)], weights) for name, own in columns.items()}
         joint = cls(families, columns, rows.shape[1:], shows_gaps=has_missing(rows))

@@ -62,12 +62,8 @@ class Scope(NamedTuple):
     def outcomes(self, trials: Sequence[Trial], material: Material) -> list[Outcome]:
         """Outcomes of trials, run unless they are finished.
 
-        Raises
-        ------
-        BudgetSpentError
-            If the deadline has passed before all were finished.
-        UnfinishedError
-            If none may be run and not all are finished.
+        BudgetSpentError if the deadline has passed before all were finished. UnfinishedError if none may be run and not
+        all are finished.
         """
         if not self.kept_only:
             return run_trials(trials, material, self.runs, self.note, self.deadline)

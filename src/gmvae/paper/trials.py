@@ -154,11 +154,8 @@ def run_trials(
 ) -> list[Outcome]:
     """Fit and measure the trials that ``folder`` does not hold yet, and return all in their order.
 
-    Raises
-    ------
-    BudgetSpentError
-        At the end of the first epoch after the ``deadline``, on the clock of `time.monotonic`, or before a fit that
-        would begin after it. The same call goes on from there.
+    BudgetSpentError at the end of the first epoch after the ``deadline``, on the clock of `time.monotonic`, or before
+    a fit that would begin after it. The same call goes on from there.
     """
     groups: dict[str, list[Trial]] = {}
     for trial in trials:

@@ -86,10 +86,7 @@ def contents(
 def cluster_names(names: Sequence[str] | None, classes: Sequence[int | str | None], K: int) -> list[str]:
     """Names of all clusters, by default those of the classes that the fit knew, else cluster 0, cluster 1 and so on.
 
-    Raises
-    ------
-    ValueError
-        If they are not K different names.
+    ValueError if they are not K different names.
     """
     if names is None:
         known = [*classes, *[None] * (K - len(classes))]

@@ -41,8 +41,6 @@ def differences(
     rows : ndarray of shape (n, D)
         NaN is a missing cell and does not count.
     clusters : ndarray of shape (n,)
-    K : int
-    columns : sequence of D ShownColumn
     separation : sequence of K
         Shares (D,) of the separation, as `separation_shares` gives them.
     weight : ndarray of shape (n,), optional

@@ -94,7 +94,6 @@ def survey(
 
     Parameters
     ----------
-    fitted : Fitted
     data : Dataset
         Encoded by the columns of the fit.
     proba : ndarray of shape (n, K), optional

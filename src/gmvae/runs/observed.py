@@ -9,8 +9,8 @@ import numpy as np
 from gmvae.arrays import without_values
 from gmvae.data import DataError, Dataset
 from gmvae.data.cells import listed
+from gmvae.data.dataset import Ids
 from gmvae.data.kinds import KINDS
-from gmvae.data.record import Ids
 from gmvae.observations import Observations, checked, sampled
 
 _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}

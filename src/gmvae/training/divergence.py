@@ -26,10 +26,7 @@ class NonFiniteError(Exception):
 def lower_learning_rate(state: State, failure: NonFiniteError, learning_rate: float) -> State:
     """The last finite state with a lower learning rate than ``learning_rate``, the schedule's peak; a warning says so.
 
-    Raises
-    ------
-    DivergedError
-        If the rate has been lowered `MAX_REDUCTIONS` times.
+    DivergedError if the rate has been lowered `MAX_REDUCTIONS` times.
     """
     epoch = len(state.history.epochs) + 1
     if state.reductions == MAX_REDUCTIONS:

@@ -67,10 +67,7 @@ class State:
     def from_tensors(cls, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> State:
         """Inverse of `to_tensors`.
 
-        Raises
-        ------
-        KeyError, ValueError
-            If they are not what `to_tensors` returns.
+        KeyError or ValueError if they are not what `to_tensors` returns.
         """
 
         def members(group: str) -> Tensors:
