@@ -13,7 +13,7 @@ from typing import Any
 from gmvae.data.columns import Columns
 from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError
-from gmvae.data.options import TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.data.order import natural_path
 from gmvae.data.parts import visible_files
 from gmvae.formats import ARRAY, CSV, IMAGES, IN_PARTS, PARQUET
@@ -59,7 +59,7 @@ def is_read_in_parts(text: str) -> bool:
 def read_in_parts(
     text: str,
     labels: str | Path | None = None,
-    options: TableOptions = TableOptions(),  # noqa: B008 - it is immutable
+    options: TableOptions = NO_OPTIONS,
     known: Columns | None = None,
 ) -> Dataset:
     """Look at all rows of a source once, and hold a sample of them.

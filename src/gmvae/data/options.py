@@ -98,3 +98,6 @@ class TableOptions(NamedTuple):
 
     def _said(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
+
+
+NO_OPTIONS = TableOptions()

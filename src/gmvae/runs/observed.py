@@ -33,9 +33,7 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 "the row."
             )
     families = None if data.columns is None else data.columns.families
-    observations = checked(data.X, n_components, data.feature_names, families, data.columns)
-    if data.weights is None and data.partial_labels is None:
-        return observations
+    observations = checked(data.X, data.feature_names, families, data.columns)
     try:
         observations = observations.knowing(data.weights, data.partial_labels)
     except ValueError as error:
