@@ -10,7 +10,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, output, to_standard_output
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, named_file, output
 from gmvae.cli.speech import note
 from gmvae.cli.table_options import reads_table
 
@@ -88,7 +88,7 @@ def predict(
     from gmvae.runs.observed import row_ids
     from gmvae.training.processes import local_rank, processes_here
 
-    out = None if to_standard_output(out) else out
+    out = named_file(out)
     files = files_of(source) if out is not None and (out.is_dir() or not out.suffix) else []
     suffix = (
         None if out is None or files else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA))

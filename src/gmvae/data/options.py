@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from gmvae.data.errors import DataError
 
+_TEXTS = ("id", "separator", "decimal", "weights", "partial_labels", "layer")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
 
@@ -72,7 +73,7 @@ class TableOptions(NamedTuple):
         for name in ("columns", "drop"):
             names = getattr(self, name)
             typed += [f"--{name}", ",".join(f'"{each}"' if "," in each else each for each in names)] if names else []
-        for name in ("id", "separator", "decimal", "weights", "partial_labels", "layer"):
+        for name in _TEXTS:
             value = getattr(self, name)
             option = f"--{name.replace('_', '-')}"
             typed += [option, "tab" if value == "\t" else value] if value is not None else []
@@ -88,8 +89,7 @@ class TableOptions(NamedTuple):
             said: Any = {name: tuple(each) if isinstance(each, list) else each for name, each in document.items()}
             options = cls()._replace(**said)
             texts = (*options.columns, *options.drop, *options.missing)
-            single = [options.id, options.separator, options.decimal, options.weights, options.partial_labels]
-            single.append(options.layer)
+            single = (getattr(options, name) for name in _TEXTS)
             if not all(isinstance(text, str) for text in texts) or not all(isinstance(t, str | None) for t in single):
                 raise TypeError("no text")
         except (AttributeError, TypeError, ValueError) as error:

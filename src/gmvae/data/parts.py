@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +23,6 @@ def visible_files(folder: Path) -> list[str]:
     """The files below a folder but for hidden ones and those that begin with ``_``, as Spark writes them."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
-
-
-def holds_parts(folder: Path) -> bool:
-    """Whether a folder holds tables."""
-    return any(name.lower().endswith(formats.TABLES) for _, _, names in os.walk(folder) for name in names)
 
 
 def join(tables: list[pa.Table], folder: Path) -> pa.Table:

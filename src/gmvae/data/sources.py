@@ -19,7 +19,7 @@ from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.in_parts import is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
 from gmvae.data.options import NO_OPTIONS, TableOptions
-from gmvae.data.parts import holds_parts
+from gmvae.data.parts import parts_of
 from gmvae.data.sets import BUILT_IN, find
 from gmvae.data.tables import open_table, read_table
 
@@ -122,7 +122,7 @@ def _is_of_cells(path: Path) -> bool:
 
 
 def _is_of_images(path: Path) -> bool:
-    return path.is_dir() and (holds_images(path) or not holds_parts(path))
+    return path.is_dir() and (holds_images(path) or not parts_of(path))
 
 
 def _place(text: str) -> tuple[Path, str | None]:

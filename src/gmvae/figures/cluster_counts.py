@@ -25,8 +25,6 @@ def cluster_sizes(counts: ArrayLike, ax: Axes | None = None) -> Axes:
     ----------
     counts : array-like of shape (K,)
         Observations per component.
-    ax : Axes, optional
-        Where to draw.
     """
     heights = np.asarray(counts, dtype=np.float64)
     if heights.ndim != 1 or not heights.size or not (heights >= 0).all():
@@ -61,8 +59,6 @@ def confusion(table: Confusion, ax: Axes | None = None) -> Axes:
     ----------
     table : Confusion
         From `gmvae.metrics.match`.
-    ax : Axes, optional
-        Where to draw.
     """
     n_classes, n_clusters = table.matrix.shape
     shares = table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)

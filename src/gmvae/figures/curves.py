@@ -79,8 +79,6 @@ def z_prior_curve(
     ----------
     step, z_prior : array-like of shape (n,)
         Epochs or gradient steps, and the unmodified cost there in nats per observation.
-    ax : Axes, optional
-        Where to draw.
     min_information : float
         Threshold λ in nats, drawn dotted unless 0.
     n_components : int, optional
@@ -110,8 +108,6 @@ def accuracy_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], ax: Axes 
     ----------
     curves : mapping of str to (epochs, accuracies), each array-like of shape (n,)
         One entry per run, by its name in the legend; accuracies as shares in [0, 1].
-    ax : Axes, optional
-        Where to draw.
     """
     panel = axes_or_new(ax, 5.6, 4.0)
     dashes = ("-", "--", "-.", ":")

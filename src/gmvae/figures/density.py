@@ -34,8 +34,6 @@ def density_2d(
         Coordinates of the grid, evenly spaced.
     log_density : array-like of shape (H, W)
         Natural logarithm of the density there.
-    ax : Axes, optional
-        Where to draw.
     points : array-like of shape (N, 2), optional
         Data to draw on top; of many always the same ones.
     peak : float, optional

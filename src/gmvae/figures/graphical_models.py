@@ -57,8 +57,6 @@ def graphical_model(
     ----------
     edges : sequence of Edge
         Between names of nodes.
-    ax : Axes, optional
-        Where to draw.
     plate : str, optional
         Number of repetitions of all nodes but the parameters, written in the corner of a frame around them.
     """

@@ -28,8 +28,6 @@ def component_samples(
     images : array-like of shape (K, n, H, W) or (K, n, C, H, W)
         Integers in [0, 255], or numbers that are clipped to [0, 1]. One channel is drawn grey, three as RGB, four as
         RGBA; of two only the first is drawn.
-    ax : Axes, optional
-        Where to draw.
     shares : array-like of shape (K,), optional
         Share of the data in each component, written beside its row.
     names : sequence of K str, optional
@@ -61,8 +59,6 @@ def style_grid(
     ----------
     images : array-like of shape (R, C, H, W) or (R, C, channels, H, W)
         Rows from top to bottom, columns from left to right; values as in `component_samples`.
-    ax : Axes, optional
-        Where to draw.
     component : int, optional
         Its number, for the title.
     values : pair of sequences of lengths R and C, optional

@@ -60,8 +60,6 @@ def latent_space(
         Embedded observations; of many always the same ones are drawn.
     clusters : array-like of shape (N,)
         Their components, numbered from 0; any names if no means are given.
-    ax : Axes, optional
-        Where to draw.
     means, scales : array-like of shape (K, D), optional
         Means and standard deviations of the components, for example at w = 0. Means are drawn as stars with 2σ
         ellipses; those of components without observations are dashed and do not extend the axes.

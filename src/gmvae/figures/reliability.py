@@ -19,8 +19,6 @@ def reliability_diagram(found: Reliability, ax: Axes | None = None) -> Axes:
     ----------
     found : Reliability
         From `gmvae.metrics.reliability`.
-    ax : Axes, optional
-        Where to draw.
     """
     panel = axes_or_new(ax, 4.8, 4.4)
     filled = found.counts > 0

@@ -24,8 +24,6 @@ def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = N
         The data; of many points always the same ones are drawn.
     clusters : array-like of shape (N,)
         Component numbers, or any names, such as true classes.
-    ax : Axes, optional
-        Where to draw.
     """
     plane, numbers, names = check(points, clusters)
     if plane.shape[1] != 2:
@@ -47,8 +45,6 @@ def labelled_points(points: Mapping[str, tuple[float, float]], ax: Axes | None =
     ----------
     points : mapping of str to (float, float)
         Horizontal and vertical coordinate by name.
-    ax : Axes, optional
-        Where to draw.
     """
     panel = axes_or_new(ax, 8.6, 4.6)
     for number, (name, (across, up)) in enumerate(points.items(), 1):

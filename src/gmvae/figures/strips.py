@@ -21,8 +21,6 @@ def strip_plot(groups: Mapping[str, ArrayLike], ax: Axes | None = None) -> Axes:
     ----------
     groups : mapping of str to array-like of shape (n,)
         From top to bottom.
-    ax : Axes, optional
-        Where to draw.
     """
     panel = axes_or_new(ax, 5.0, 1.2 + 0.5 * len(groups))
     for row, values in enumerate(groups.values()):

@@ -12,6 +12,7 @@ from gmvae import figures
 from gmvae.figures import shades
 from gmvae.fitted.fitted import Fitted
 from gmvae.metrics import match, reliability
+from gmvae.report.style import USED, style_deviations, style_directions, style_places
 from gmvae.seeds import draw_seed
 
 _EMBEDDED_ROWS = 5000
@@ -19,8 +20,6 @@ _EMBEDDED_ROWS = 5000
 
 _SAMPLES_PER_COMPONENT = 10
 _STYLES = np.linspace(-2.0, 2.0, 9)
-_USED_STYLE = 0.1
-"""Nats of the w-prior below which the style carries next to no information about an observation."""
 
 _GRID = 100
 _MARGIN = 0.1
@@ -73,11 +72,6 @@ def component_images(fitted: Fitted, X: NDArray[Any], n: int = _SAMPLES_PER_COMP
     return shades(images, X).reshape(K, n, *images.shape[1:])
 
 
-def style_directions(fitted: Fitted, X: NDArray[Any]) -> NDArray[np.int64]:
-    """The two style coordinates that vary most over rows of X, or the only one there is."""
-    return np.argsort(-fitted.style(fitted.rows(X[_some_rows(X)])).var(axis=0), kind="stable")[:2]
-
-
 def style_images(
     fitted: Fitted, X: NDArray[Any], component: int, directions: NDArray[np.int64], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -86,13 +80,7 @@ def style_images(
     The result has shape (n, n, C, H, W), or (1, n, C, H, W) for one coordinate: of the ``directions`` the first runs
     from left to right, the second from bottom to top, each over the ``values`` (n,). For X see `shades`.
     """
-    latents = []
-    for second in values[::-1] if len(directions) > 1 else np.zeros(1):
-        for first in values:
-            style = np.zeros(fitted.config.D_w)
-            style[directions] = (first, second)[: len(directions)]
-            latents.append(fitted.components(style).means[component])
-    images = shades(fitted.decode(np.stack(latents)), X)
+    images = shades(fitted.decode(style_places(fitted, directions, values, values[::-1])[component]), X)
     return images.reshape(-1, len(values), *images.shape[1:])
 
 
@@ -107,7 +95,7 @@ def _some_rows(X: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _style_grid(fitted: Fitted, X: NDArray[Any], component: int) -> Any:
-    directions = style_directions(fitted, X)
+    directions = style_directions(style_deviations(fitted, X))
     sheet = style_images(fitted, X, component, directions, _STYLES)
     upwards = _STYLES[::-1].tolist() if len(sheet) > 1 else [0.0]
     panel = figures.style_grid(sheet, component=component, values=(upwards, _STYLES.tolist()))
@@ -115,7 +103,7 @@ def _style_grid(fitted: Fitted, X: NDArray[Any], component: int) -> Any:
     if len(sheet) == 1:
         panel.set(ylabel="", yticks=[])
     w_prior = fitted.history["w_prior"][-1]
-    if w_prior < _USED_STYLE:
+    if w_prior < USED:
         panel.set_title(f"Style of component {component}: not used (w-prior {w_prior:.3f} nats)")
     return panel
 
