@@ -26,21 +26,11 @@ _HOST = torch.device("cpu")
 
 
 class Rows(NamedTuple):
-    """Some observations on the device where they are computed with.
+    """Some observations on the device where they are computed with."""
 
-    Attributes
-    ----------
-    y : Tensor of shape (n, *event), uint8, float32 or float64
-        NaN is a missing entry.
-    weight : Tensor of shape (n,), float32, or None
-        How much every row counts, of mean 1 over the fit; None where all count alike.
-    label : Tensor of shape (n,), int64, or None
-        The component of every row where it is known, else -1.
-    """
-
-    y: Tensor
-    weight: Tensor | None = None
-    label: Tensor | None = None
+    y: Tensor  # (n, *event), uint8, float32 or float64; NaN is a missing entry
+    weight: Tensor | None = None  # (n,), float32, of mean 1 over the fit; None where all rows count alike
+    label: Tensor | None = None  # (n,), int64, the component of every row where it is known, else -1
 
 
 class Observations:

@@ -74,7 +74,10 @@ def cells_of(
     if batch_key is not None:
         beside[batch_key], batches = _numbers(adata, batch_key, batches)
     if beside:
-        counts = _joined(counts, [*beside.values()])
+        from scipy import sparse
+
+        columns = (sparse.csr_array(column[:, None]) for column in beside.values())
+        counts = sparse.hstack([counts, *columns], format="csr")
     return Cells(SparseRows(counts, [*called, *beside]), reason, None if batch_key is None else list(batches or ()))
 
 
@@ -126,12 +129,6 @@ def _require_counts(counts: sparse.csr_array, names: np.ndarray, layer: str | No
             f"`layer` must name counts, whole numbers from 0 on; {where} has {values[wrong[0]]:g} for gene {name}: "
             "name the layer with raw counts, such as layer='counts'."
         )
-
-
-def _joined(counts: sparse.csr_array, columns: Sequence[np.ndarray]) -> sparse.csr_array:
-    from scipy import sparse
-
-    return sparse.hstack([counts, *(sparse.csr_array(column[:, None]) for column in columns)], format="csr")
 
 
 def _sizes(adata: Any, key: str) -> np.ndarray:

@@ -26,19 +26,13 @@ UNNAMED = "column_"
 
 
 class Encoded(NamedTuple):
-    """A table as numbers.
+    """A table as numbers (n, D), in the smallest common type of the columns, and what was left out or is missing.
 
-    Attributes
-    ----------
-    y : ndarray of shape (n, D)
-        Numbers, codes of levels from 0, and 0 or 1 for yes/no; NaN where a cell is missing or its level unknown.
-        In the smallest common type of the columns: of floats where a cell is missing.
-    notes : list of str
-        What was left out or counts as missing, a sentence each.
+    These are numbers, codes of levels from 0, and 0 or 1 for yes/no; NaN where a cell is missing or its level unknown.
     """
 
     y: NDArray[Any]
-    notes: list[str]
+    notes: list[str]  # a sentence each
 
 
 class Learned(NamedTuple):
@@ -129,9 +123,8 @@ class Columns:
         ]
         kept = tuple(column for column in found if column is not None)
         if not kept:
-            raise DataError(
-                f"{where} must have a column of numbers, truth values or categories; got none: {_first_of(remarks)}"
-            )
+            why = next(iter(remarks.sentences()), "name other columns.")
+            raise DataError(f"{where} must have a column of numbers, truth values or categories; got none: {why}")
         names = {column.name for column in kept}
         others = (*left_out, *(name for name in table.column_names if name not in names))
         return Learned(cls(kept, others, form.missing), remarks.sentences())
@@ -216,10 +209,6 @@ class Columns:
 
 def _place(where: str, name: str) -> str:
     return f"{where}, column {name!r}"
-
-
-def _first_of(remarks: Remarks) -> str:
-    return next(iter(remarks.sentences()), "name other columns.")
 
 
 def _is_truth(column: Column) -> bool:

@@ -11,40 +11,18 @@ _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "
 
 
 class TableOptions(NamedTuple):
-    """What is known of a table beside its content.
+    """What is known of a table beside its content."""
 
-    Attributes
-    ----------
-    columns : tuple of str
-        Columns to keep; all where it is empty.
-    drop : tuple of str
-        Columns to leave out.
-    id : str, optional
-        The column that identifies rows; it is no feature.
-    header : bool, optional
-        Whether the first row of a text file holds names; found by its content where it is not said.
-    separator : str, optional
-        Between columns of a text file; found by its content where it is not said.
-    decimal : {".", ","}, optional
-        The decimal mark in cells of text.
-    missing : tuple of str
-        Marks of missing cells beside the usual ones.
-    weights, partial_labels : str, optional
-        The columns that say how much every row counts, and the class of some rows; they are no features.
-    layer : str, optional
-        The layer of AnnData that holds counts; its X by default.
-    """
-
-    columns: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    id: str | None = None
-    header: bool | None = None
-    separator: str | None = None
-    decimal: str | None = None
-    missing: tuple[str, ...] = ()
-    weights: str | None = None
-    partial_labels: str | None = None
-    layer: str | None = None
+    columns: tuple[str, ...] = ()  # to keep; all where it is empty
+    drop: tuple[str, ...] = ()  # columns to leave out
+    id: str | None = None  # the column that identifies rows; it is no feature
+    header: bool | None = None  # whether the first row of a text file holds names; None: found by its content
+    separator: str | None = None  # between columns of a text file; None: found by its content
+    decimal: str | None = None  # the decimal mark in cells of text, "." or ","
+    missing: tuple[str, ...] = ()  # marks of missing cells beside the usual ones
+    weights: str | None = None  # the column that says how much every row counts; it is no feature
+    partial_labels: str | None = None  # that with the class of some rows; it is none either
+    layer: str | None = None  # of AnnData, the one that holds counts; its X by default
 
     def checked(self) -> TableOptions:
         """The same with the separator as one character.

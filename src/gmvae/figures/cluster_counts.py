@@ -54,11 +54,6 @@ def confusion(table: Confusion, ax: Axes | None = None) -> Axes:
     """Draw how many of each class are in each matched cluster; the shade is the share of the class.
 
     Clusters beyond the number of classes stand to the right of a dashed line.
-
-    Parameters
-    ----------
-    table : Confusion
-        From `gmvae.metrics.match`.
     """
     n_classes, n_clusters = table.matrix.shape
     shares = table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)

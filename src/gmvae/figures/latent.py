@@ -16,21 +16,11 @@ from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_cluste
 
 
 class Projection(NamedTuple):
-    """An orthogonal projection of latent space onto a plane.
+    """An orthogonal projection of latent space onto a plane."""
 
-    Attributes
-    ----------
-    centre : ndarray of shape (D,)
-        The point that is mapped to the origin.
-    directions : ndarray of shape (2, D)
-        Orthonormal rows.
-    names : pair of str
-        Labels of the axes.
-    """
-
-    centre: NDArray[np.float64]
-    directions: NDArray[np.float64]
-    names: tuple[str, str]
+    centre: NDArray[np.float64]  # (D,), the point that is mapped to the origin
+    directions: NDArray[np.float64]  # (2, D), orthonormal rows
+    names: tuple[str, str]  # labels of the axes
 
     def points(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Project points (N, D) to (N, 2)."""

@@ -39,13 +39,7 @@ def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = N
 
 
 def labelled_points(points: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> Axes:
-    """Draw points and number them; the legend gives their names.
-
-    Parameters
-    ----------
-    points : mapping of str to (float, float)
-        Horizontal and vertical coordinate by name.
-    """
+    """Draw points, coordinates by name, and number them; the legend gives their names."""
     panel = axes_or_new(ax, 8.6, 4.6)
     for number, (name, (across, up)) in enumerate(points.items(), 1):
         panel.scatter(across, up, s=36, color=COLOURS[(number - 1) % len(COLOURS)], label=f"{number}  {name}", zorder=3)

@@ -55,27 +55,13 @@ class Exported(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """What is written to one file.
+    """What is written to one file."""
 
-    Attributes
-    ----------
-    module : nn.Module
-        Of one input (n, ...).
-    input : str
-        Name of the input.
-    outputs : tuple of str
-        Names of the outputs.
-    example : ndarray of shape (n, ...)
-        Rows on which the file is held to PyTorch.
-    expected : mapping of str to ndarray
-        What PyTorch gives for them, by the name of the output.
-    """
-
-    module: nn.Module
-    input: str
-    outputs: tuple[str, ...]
-    example: np.ndarray
-    expected: Mapping[str, np.ndarray]
+    module: nn.Module  # of one input (n, ...)
+    input: str  # its name
+    outputs: tuple[str, ...]  # their names
+    example: np.ndarray  # rows (n, ...) on which the file is held to PyTorch
+    expected: Mapping[str, np.ndarray]  # what PyTorch gives for them, by the name of the output
 
 
 def export(path: Path, answers: Graph, decoder: Graph, document: Mapping[str, Any], **thresholds: Any) -> Exported:

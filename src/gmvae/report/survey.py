@@ -23,43 +23,20 @@ MOST_SCORED = 5_000
 
 
 class Survey(NamedTuple):
-    """The rows that were looked at.
-
-    Attributes
-    ----------
-    fitted : Fitted
-    data : Dataset
-        All rows of the source.
-    kept : ndarray of shape (n,)
-        The rows of the source that were looked at, in order.
-    rows : ndarray of shape (n, *event)
-    columns : list of ShownColumn
-        Of tables; empty for images.
-    found : Assignment
-    embedding : ndarray of shape (n, D_x)
-    mapped : ndarray of shape (m,)
-        Places within ``kept`` of the points of the map.
-    plane : Plane
-        Of the points of the map.
-    novel : ndarray of shape (n,)
-        1 or 0; NaN where the density was not estimated.
-    labels : ndarray of shape (n,), optional
-    known : ndarray of shape (n,), bool
-        Rows whose class the fit knew.
-    """
+    """The rows that were looked at."""
 
     fitted: Fitted
-    data: Dataset
-    kept: NDArray[np.int64]
-    rows: NDArray[Any]
-    columns: list[ShownColumn]
+    data: Dataset  # all rows of the source
+    kept: NDArray[np.int64]  # (n,), the rows of the source that were looked at, in order
+    rows: NDArray[Any]  # (n, *event)
+    columns: list[ShownColumn]  # of tables; empty for images
     found: Assignment
-    embedding: NDArray[np.float64]
-    mapped: NDArray[np.int64]
-    plane: Plane
-    novel: NDArray[np.float64]
-    labels: NDArray[Any] | None
-    known: NDArray[np.bool_]
+    embedding: NDArray[np.float64]  # (n, D_x)
+    mapped: NDArray[np.int64]  # (m,), places within `kept` of the points of the map
+    plane: Plane  # of these points
+    novel: NDArray[np.float64]  # (n,), 1 or 0; NaN where the density was not estimated
+    labels: NDArray[Any] | None  # (n,)
+    known: NDArray[np.bool_]  # (n,), whether the fit knew the class
 
     @property
     def of_images(self) -> bool:

@@ -25,7 +25,7 @@ from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
 from gmvae.runs.assignments import labels_of, write_parts
-from gmvae.runs.checkpoints import fit_into
+from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.names import read_names
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
@@ -39,34 +39,16 @@ _SEED = 0
 
 
 class FitRequest(NamedTuple):
-    """What the user asked for.
+    """What the user asked for."""
 
-    Attributes
-    ----------
-    source, labels : str, optional
-        As `gmvae.data.load` takes them; a run to resume remembers both.
-    data_home : Path, optional
-        Folder of the built-in sets.
-    out : Path, optional
-        The run folder.
-    chosen : dict
-        Hyperparameters that are not to have their defaults.
-    table : TableOptions
-        How a table is read.
-    tell : callable
-        Gets sentences on the data, before the training.
-    report : bool
-        Whether a report is written.
-    """
-
-    source: str | None
+    source: str | None  # as `gmvae.data.load` takes it, and labels; a run to resume remembers both
     labels: str | None
-    data_home: Path | None
-    out: Path | None
-    chosen: dict[str, Any]
-    table: TableOptions
-    tell: Callable[[str], object]
-    report: bool
+    data_home: Path | None  # folder of the built-in sets
+    out: Path | None  # the run folder
+    chosen: dict[str, Any]  # hyperparameters that are not to have their defaults
+    table: TableOptions  # how a table is read
+    tell: Callable[[str], object]  # gets sentences on the data, before the training
+    report: bool  # whether one is written
 
 
 class Job(NamedTuple):
@@ -218,7 +200,7 @@ def _train(
             pass
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
             request.tell(sentence)
-        found = fit_into(folder, observations, config, resume=resume)
+        (found,) = fit(observations, config, [task_in(folder, observations, config, resume=resume)])
         seconds = time.perf_counter() - started
         return _completed(
             folder, record, data, observations, config, found, seconds, processes, with_report=request.report
