@@ -192,7 +192,7 @@ class Observations:
         everywhere[self._counted] = values
         return everywhere
 
-    def knowing(self, sample_weight: Any, partial_labels: Any) -> Observations:
+    def with_weights_and_labels(self, sample_weight: Any, partial_labels: Any) -> Observations:
         """The same with what users give of weights and labels; ValueError if it cannot be of these rows."""
         if self.shards is not None and not (sample_weight is None and partial_labels is None):
             raise ValueError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from gmvae.config import Config
 from gmvae.estimator.docstring import with_parameters
-from gmvae.estimator.inputs import fit_observations
+from gmvae.estimator.inputs import fit_observations, take_note
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
@@ -256,7 +256,5 @@ class GMVAE(FittedQueries):
         fitted = Fitted.load(path, network=network, device=device)
         estimator = cls(**{field.name: getattr(fitted.config, field.name) for field in fields(fitted.config)})
         estimator._fitted = fitted
-        estimator.n_features_in_ = math.prod(fitted.event_shape)
-        if fitted.feature_names is not None:
-            estimator.feature_names_in_ = np.array(fitted.feature_names, dtype=object)
+        take_note(estimator, math.prod(fitted.event_shape), fitted.feature_names)
         return estimator

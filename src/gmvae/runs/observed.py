@@ -35,7 +35,7 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
     families = None if data.columns is None else data.columns.families
     observations = checked(data.X, data.feature_names, families, data.columns)
     try:
-        observations = observations.knowing(data.weights, data.partial_labels)
+        observations = observations.with_weights_and_labels(data.weights, data.partial_labels)
     except ValueError as error:
         said = str(error).replace("`sample_weight`", "`--weights`").replace("`partial_labels`", "`--partial-labels`")
         raise DataError(f"{data.name}: {said}") from error
