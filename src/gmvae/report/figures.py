@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae import figures
+from gmvae.arrays import random_rows
 from gmvae.figures import shades
 from gmvae.fitted.fitted import Fitted
 from gmvae.metrics import match, reliability
@@ -40,7 +41,7 @@ def draw_run(
     """
     K, clusters = fitted.config.K, proba.argmax(axis=1)
     sizes = np.bincount(clusters, minlength=K)
-    rows, components = _some_rows(X), fitted.components()
+    rows, components = random_rows(len(X), _EMBEDDED_ROWS), fitted.components()
     drawn: dict[str, Any] = {
         "learning-curves": figures.learning_curves(
             fitted.history, min_information=fitted.config.min_information, n_components=K
@@ -89,11 +90,6 @@ def name_directions(panel: Any, directions: NDArray[np.int64]) -> None:
     panel.set(**{f"{axis}label": f"$w_{{{k + 1}}}$" for axis, k in zip("xy", directions, strict=False)})
 
 
-def _some_rows(X: NDArray[Any]) -> NDArray[np.int64]:
-    """The same random rows each time, in their order."""
-    return np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
-
-
 def _style_grid(fitted: Fitted, X: NDArray[Any], component: int) -> Any:
     directions = style_directions(style_deviations(fitted, X))
     sheet = style_images(fitted, X, component, directions, _STYLES)
@@ -114,5 +110,7 @@ def _density(fitted: Fitted, X: NDArray[Any]) -> Any:
     across, up = np.linspace(low - margin, high + margin, _GRID).T
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     heights = fitted.log_evidence(grid, n_importance_samples=IMPORTANCE_SAMPLES)
-    peak = float(fitted.log_evidence(X[_some_rows(X)], n_importance_samples=IMPORTANCE_SAMPLES).max())
+    peak = float(
+        fitted.log_evidence(X[random_rows(len(X), _EMBEDDED_ROWS)], n_importance_samples=IMPORTANCE_SAMPLES).max()
+    )
     return figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X, peak=peak)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.arrays import random_rows
 from gmvae.fitted.fitted import Fitted
 from gmvae.report.records import Style
 from gmvae.report.rows import drawn_cells
@@ -34,8 +35,7 @@ class StyleGrid(NamedTuple):
 
 def style_deviations(fitted: Fitted, rows: NDArray[Any]) -> NDArray[np.float64]:
     """Standard deviations over rows (n, *event), of many some, of the means of q(w|y); (D_w,)."""
-    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MOST_ROWS])
-    return fitted.style(rows[drawn]).std(axis=0)
+    return fitted.style(rows[random_rows(len(rows), _MOST_ROWS)]).std(axis=0)
 
 
 def style_directions(deviations: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.arrays import random_rows
 from gmvae.data import Dataset
 from gmvae.fitted.fitted import Fitted
 from gmvae.likelihoods import BernoulliLikelihood
@@ -82,17 +83,17 @@ def survey(
     most_rows, most_points : int
         Rows that are looked at, and points of the map.
     """
-    kept = _some(len(data.X), most_rows)
+    kept = random_rows(len(data.X), most_rows)
     rows = fitted.rows(data.X if len(kept) == len(data.X) else select(data.X, kept))
     weight = None if data.weights is None else checked_weights(data.weights, len(data.X))[kept]
     weight = None if weight is None or not weight.any() else weight
     chances = fitted.proba(rows) if proba is None else proba[kept]
     found = assignment(np.asarray(chances, dtype=np.float64), weight)
     embedding = fitted.embedding(rows).astype(np.float64) if mapped else np.zeros((len(rows), 2))
-    points = _some(len(rows), most_points)
+    points = random_rows(len(rows), most_points)
     novel = np.full(len(rows), np.nan)
     if mapped and len(fitted.held_out_log_likelihoods):
-        scored = points[_some(len(points), MOST_SCORED)]
+        scored = points[random_rows(len(points), MOST_SCORED)]
         novel[scored] = fitted.novel(rows[scored])
     return Survey(
         fitted=fitted,
@@ -113,8 +114,3 @@ def survey(
 def _known(data: Dataset) -> NDArray[np.bool_]:
     label = known_labels(data.partial_labels, len(data.X)).label
     return np.zeros(len(data.X), dtype=bool) if label is None else label != UNKNOWN
-
-
-def _some(n: int, at_most: int) -> NDArray[np.int64]:
-    """All of n, or the same random ones each time, in order."""
-    return np.arange(n) if n <= at_most else np.sort(np.random.default_rng(0).permutation(n)[:at_most])
