@@ -33,7 +33,7 @@ def posterior_guidance(
     config = Config(n_components=3, style_dim=4, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
         return PosteriorGuidance(
-            build(config, (1, 8, 8), BernoulliLikelihood()), Observations(rows.numpy()), start, config, N_STEPS
+            build(config, (1, 8, 8), BernoulliLikelihood()), Observations(rows.numpy()), start, config
         )
 
 
@@ -43,7 +43,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def test_rows_of_the_start_come_with_their_clusters() -> None:
     """Without augmented copies in between the rows are as they are, so that each can be found again."""
-    guided, guidance = posterior_guidance(consistency=0.0).guided(IMAGES[:7], 100, generator())
+    guided, guidance = posterior_guidance(consistency=0.0).guided(IMAGES[:7], 100, 100 / N_STEPS, generator())
     assert guided is not None
     assert guidance is not None
     assert guidance.target is not None
@@ -55,7 +55,7 @@ def test_rows_of_the_start_come_with_their_clusters() -> None:
 
 
 def test_steps_go_over_from_the_start_to_the_copies() -> None:
-    shown = [posterior_guidance().guided(IMAGES[:2], step, generator())[1] for step in range(N_STEPS)]
+    shown = [posterior_guidance().guided(IMAGES[:2], step, step / N_STEPS, generator())[1] for step in range(N_STEPS)]
     of_start = np.array([guidance is not None and guidance.target is not None for guidance in shown])
     assert of_start[0]
     for first in range(0, N_STEPS, 100):
@@ -68,14 +68,14 @@ def test_steps_go_over_from_the_start_to_the_copies() -> None:
 
 
 def test_without_copies_the_start_fades_to_the_end() -> None:
-    guidance = posterior_guidance(START, 0.0).guided(IMAGES, N_STEPS - 1, generator())[1]
+    guidance = posterior_guidance(START, 0.0).guided(IMAGES, N_STEPS - 1, 1 - 1 / N_STEPS, generator())[1]
     assert guidance is not None
     assert guidance.weight == pytest.approx(START_WEIGHT / N_STEPS)
 
 
 def test_without_either_nothing_is_shown() -> None:
-    assert posterior_guidance(None, 0.0).guided(IMAGES, 0, generator()) == (None, None)
-    assert posterior_guidance(None).guided(IMAGES, 0, generator())[1] == Guidance(None, 2.0)
+    assert posterior_guidance(None, 0.0).guided(IMAGES, 0, 0.0, generator()) == (None, None)
+    assert posterior_guidance(None).guided(IMAGES, 0, 0.0, generator())[1] == Guidance(None, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,10 @@ def test_copies_are_in_the_units_that_the_networks_see() -> None:
     levels = (255 * IMAGES).to(torch.uint8)
     shares = levels / 255
     for step in (0, N_STEPS - 1):
-        one, other = (posterior_guidance(rows=rows).guided(rows, step, generator())[0] for rows in (levels, shares))
+        one, other = (
+            posterior_guidance(rows=rows).guided(rows, step, step / N_STEPS, generator())[0]
+            for rows in (levels, shares)
+        )
         assert one is not None
         assert other is not None
         assert torch.equal(one, other)

@@ -44,7 +44,7 @@ from gmvae.training import Split, State, Trainer
 from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.fabric import make_fabric
 from gmvae.training.minibatches import Minibatch
-from gmvae.training.schedule import SCHEDULES, warm_up_weight
+from gmvae.training.schedule import SCHEDULES, last_epoch, progress, settled, warm_up_weight
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -57,6 +57,7 @@ SMALL: dict[str, Any] = {
     "latent_dim": 2,
     "style_dim": 1,
     "hidden_layer_sizes": (8,),
+    "effort": "density",
     "max_iter": 6,
     "batch_size": 16,
     "init": "random",
@@ -204,9 +205,9 @@ def test_gradient_is_clipped_to_its_norm(max_grad_norm: float | None, monkeypatc
 
 def test_schedules_against_closed_form() -> None:
     one_cycle = SCHEDULES["one-cycle"]
-    for progress, factor in [(0.0, 0.04), (0.05, 0.52), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)]:
-        assert one_cycle(progress) == pytest.approx(factor, abs=1e-12)
-    assert one_cycle(0.325) == pytest.approx(0.5 * (1 + math.sqrt(0.5)), abs=1e-12)
+    for share, factor in [(0.0, 0.04), (0.015, 0.52), (0.03, 1.0), (0.515, 0.5), (1.0, 0.0)]:
+        assert one_cycle(share) == pytest.approx(factor, abs=1e-12)
+    assert one_cycle(0.2725) == pytest.approx(0.5 * (1 + math.sqrt(0.5)), abs=1e-12)
     assert [SCHEDULES["constant"](progress) for progress in (0.0, 0.3, 1.0)] == [1.0, 1.0, 1.0]
 
 
@@ -242,10 +243,10 @@ def test_learning_rate_in_the_history_is_that_of_the_last_step(schedule: str) ->
         progress = (epoch + 3 / 4) / 10  # four steps an epoch
         if schedule == "constant":
             factor = 1.0
-        elif progress < 0.1:
-            factor = 0.04 + 0.96 * progress / 0.1
+        elif progress < 0.03:
+            factor = 0.04 + 0.96 * progress / 0.03
         else:
-            factor = math.cos(0.5 * math.pi * (progress - 0.1) / 0.9) ** 2
+            factor = math.cos(0.5 * math.pi * (progress - 0.03) / 0.97) ** 2
         assert rate == pytest.approx(0.02 * factor, rel=1e-12)
 
 
@@ -372,7 +373,7 @@ def test_a_run_that_starts_anew_leaves_nothing_of_the_earlier(tmp_path: Path) ->
 def scripted(trainer: Trainer, bounds: list[float], monkeypatch: pytest.MonkeyPatch) -> list[State]:
     """Run with held-out bounds from a script; return the states."""
     script, states = iter(bounds), []
-    monkeypatch.setattr(trainer.held_out, "bound", lambda _: next(script))
+    monkeypatch.setattr(trainer.held_out, "bound", lambda *_: next(script))
     trainer.run(on_epoch=states.append)
     return states
 
@@ -401,6 +402,45 @@ def test_gains_below_tol_count_together(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_gain_is_more_than_tol(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = trainer_of(binary(), max_iter=10, tol=0.0, n_iter_no_change=2)
     assert len(scripted(trainer, [-1.0, -1.0, -1.0, 0.0], monkeypatch)) == 3
+
+
+def test_training_has_settled_when_the_last_third_gains_little() -> None:
+    """Of 900 nats in all, 0.5 % are 4.5; of 3 columns, 0.03 nats; and `tol` counts as nothing whatever came before."""
+    bounds = [-200.0, -150.0, -120.0, -110.0, -104.4, -100.0]  # the best of four is -110
+    assert not settled(bounds, -1000.0, 10**6, tol=0.01)
+    bounds[-2:] = [-105.5, -106.0]
+    assert settled(bounds, -1006.0, 10**6, tol=0.01)
+    assert not settled(bounds, -1006.0, 3, tol=0.01)
+    assert not settled(bounds, -120.0, 10**6, tol=0.01)
+    assert settled(bounds, -120.0, 10**6, tol=5.0)
+    assert settled([*bounds[:4], -109.98, -109.99], -1006.0, 3, tol=0.0)
+    assert not settled(bounds[:2], -1006.0, 10**6, tol=1e9), "of two epochs there is no third"
+
+
+def test_half_as_many_epochs_follow_until_the_schedules_end() -> None:
+    assert [last_epoch(settled_after, 20) for settled_after in (0, 3, 4, 13, 14, 20)] == [20, 5, 6, 20, 20, 20]
+    assert [progress(epochs, 0, 20) for epochs in (0, 5, 20)] == [0.0, 0.25, 1.0]
+    done = [progress(epochs, 8, 20) for epochs in (0, 4, 8, 10, 11.5, 12)]
+    np.testing.assert_allclose(done, [0.0, 0.2, 0.4, 0.7, 0.925, 1.0])
+
+
+def test_labels_end_the_training_when_they_have_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of(binary(), max_iter=20, effort="labels")
+    bounds = [-100.0, -20.0, -10.0, -9.0, -8.999, -8.998, -8.9, 0.0]  # the first is before the training
+    states = scripted(trainer, bounds, monkeypatch)
+    assert [state.settled for state in states] == [0, 0, 0, 4, 4, 4]
+    assert [state.finished for state in states] == [False] * 5 + [True]
+    assert states[-1].has_converged(99)
+    assert states[0].first_bound == -100.0
+    of_each = trainer.steps_per_epoch
+    factor = SCHEDULES["one-cycle"](0.2 + 0.8 * (2 - 1 / of_each) / 2)
+    assert states[-1].history["learning_rate"][-1] == pytest.approx(factor * trainer.config.learning_rate)
+
+
+def test_density_does_not_end_when_labels_have_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = scripted(trainer_of(binary(), max_iter=9, effort="density"), [-9.0] * 9, monkeypatch)
+    assert len(states) == 9
+    assert not any(state.settled for state in states)
 
 
 def held_out_bound_by_hand(trainer: Trainer, rows: NDArray[Any], batch_size: int) -> float:

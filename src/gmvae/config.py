@@ -38,12 +38,13 @@ Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 Schedule = Literal["one-cycle", "constant"]
+Effort = Literal["labels", "density"]
 
 MIN_AUGMENTED_SIZE = 16
 """Pixels on the shorter side from which on images are transformed at random and described by their strokes."""
-MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 3000, 20, 500
-MIN_STEPS_NO_CHANGE, MIN_EPOCHS_NO_CHANGE = 200, 20
-"""With 20 epochs alone 300 rows, of which an epoch takes 3 steps, stopped up to 0.7 nats below what they reach."""
+MIN_STEPS, MIN_EPOCHS = 3000, 20
+MIN_STEPS_OF_EPOCH = 10
+"""Fewer took longer to evaluate than to train, and 20 epochs without a gain were too few steps to stop after."""
 MAX_STEPS_IN_PARTS = 5000
 """Steps after which a fit to rows that are read in parts evaluates, keeps a checkpoint and begins another epoch. In 20
 such epochs the model sees 12.8 million rows, by 128."""
@@ -142,17 +143,24 @@ class Config:
         (500, 500), WIDTHS, "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last."
     )
     batch_norm: bool = _field(False, TRUTH, "Batch normalisation after every hidden layer of 'mlp' and 'conv'.")
+    effort: Effort = _field(
+        "labels",
+        choice(Effort),
+        "What training is for: 'labels' ends it soon after the bound gains little beside what it has gained, when "
+        "clusters change no more; 'density' goes on for several times as long, for a higher likelihood.",
+    )
     max_iter: int | Literal["auto"] = _field(
         "auto",
         integer(1).or_auto(),
-        "Epochs at most; 'auto' takes enough for 3,000 gradient steps, between 20 and 500 epochs.",
+        "Epochs at most, each a pass over the training rows; 'auto' takes enough for 3,000 gradient steps and at least "
+        "20, and counts as one epoch as many passes over few rows as 10 steps take.",
     )
     batch_size: int = _field(128, integer(1), "Observations per gradient step.")
     learning_rate: float = _field(1e-3, POSITIVE, "Adam's step size (its peak under 'one-cycle').")
     learning_rate_schedule: Schedule = _field(
         "one-cycle",
         choice(Schedule),
-        "Learning rate over the epochs: 'one-cycle' rises over a tenth of them and falls to 0 along a cosine.",
+        "Learning rate over the epochs: 'one-cycle' rises over 3 % of them and falls to 0 along a cosine.",
     )
     max_grad_norm: float | None = _field(
         None, POSITIVE.or_none(), "Clip the gradient's norm to this; None does not clip."
@@ -191,12 +199,7 @@ class Config:
         "'auto' takes 5 for images of at least 16x16 pixels, else 0.",
     )
     tol: float = _field(0.01, NON_NEGATIVE, "Least gain in the held-out bound that counts, in nats per observation.")
-    n_iter_no_change: int | Literal["auto"] = _field(
-        "auto",
-        integer(1).or_auto(),
-        "Epochs without a gain of `tol` after which training stops; 'auto' takes 20, of fewer than 10 gradient steps "
-        "each as many as 200 steps take.",
-    )
+    n_iter_no_change: int = _field(20, integer(1), "Epochs without a gain of `tol` after which training stops.")
     validation_fraction: float = _field(
         0.1,
         SHARE_BELOW_ONE,
@@ -251,27 +254,24 @@ class Config:
 
 
 class Steps(NamedTuple):
-    """Rows of a gradient step, steps of an epoch, epochs at most, and those without a gain that end training."""
+    """Rows of a gradient step, steps of an epoch, and epochs at most."""
 
     batch_size: int
     per_epoch: int
     epochs: int
-    without_gain: int
 
 
 def steps_for(config: Config, n_rows: int, *, in_parts: bool = False) -> Steps:
-    """Resolve `max_iter` and `n_iter_no_change`, and a batch that is too large for ``n_rows`` training rows.
+    """Resolve `max_iter`, and a batch that is too large for ``n_rows`` training rows.
 
-    An epoch of rows that are read in parts, which may be very many, has `MAX_STEPS_IN_PARTS` steps at most.
+    An epoch is a pass over the rows; under "auto" it is several where one has fewer than `MIN_STEPS_OF_EPOCH` steps. Of
+    rows that are read in parts, which may be very many, it has `MAX_STEPS_IN_PARTS` steps at most.
     """
     batch_size = min(config.batch_size, n_rows)
     per_epoch = n_rows // batch_size
     if in_parts:
         per_epoch = min(per_epoch, MAX_STEPS_IN_PARTS)
-    epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / per_epoch)))
-    without_gain = max(MIN_EPOCHS_NO_CHANGE, math.ceil(MIN_STEPS_NO_CHANGE / per_epoch))
     if not isinstance(config.max_iter, str):
-        epochs = config.max_iter
-    if not isinstance(config.n_iter_no_change, str):
-        without_gain = config.n_iter_no_change
-    return Steps(batch_size, per_epoch, epochs, without_gain)
+        return Steps(batch_size, per_epoch, config.max_iter)
+    per_epoch *= math.ceil(MIN_STEPS_OF_EPOCH / per_epoch)
+    return Steps(batch_size, per_epoch, max(MIN_EPOCHS, math.ceil(MIN_STEPS / per_epoch)))

@@ -10,9 +10,11 @@ import torch
 
 @contextmanager
 def torch_defaults() -> Iterator[None]:
-    """PyTorch as it is by default: with gradients, in float32, without autocast; then as the caller had it.
+    """PyTorch as it is by default, but that denormal numbers count as 0; then as the caller had it.
 
-    Inside `torch.no_grad`, `torch.inference_mode`, `torch.autocast` or under another default type the same is computed.
+    A CPU takes up to 200 times as long to multiply matrices of numbers below 1e-38, as are the probabilities of
+    distant clusters. By default PyTorch computes with gradients, in float32 and without autocast: inside
+    `torch.no_grad`, `torch.inference_mode`, `torch.autocast` or under another default type the same is computed.
     """
     kind = torch.get_default_dtype()
     with ExitStack() as stack:
@@ -24,7 +26,14 @@ def torch_defaults() -> Iterator[None]:
         if kind != torch.float32:
             torch.set_default_dtype(torch.float32)
             stack.callback(torch.set_default_dtype, kind)
+        if not _flushes_denormal():
+            torch.set_flush_denormal(True)
+            stack.callback(torch.set_flush_denormal, False)
         yield
+
+
+def _flushes_denormal() -> bool:
+    return not bool(torch.tensor(1e-38) * 0.1)
 
 
 def device_for(name: str, index: int = 0) -> torch.device:

@@ -11,6 +11,7 @@ _PAPER_TRAINING: dict[str, Any] = {
     "bound": "paper",
     "learning_rate": 1e-4,
     "learning_rate_schedule": "constant",
+    "effort": "density",
     "min_information": 0.5,
     "init": "random",
     "component_weights": "uniform",

@@ -108,6 +108,7 @@ class GMVAE(FittedQueries):
         network: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (500, 500),
         batch_norm: bool = False,
+        effort: str = "labels",
         max_iter: int | str = "auto",
         batch_size: int = 128,
         learning_rate: float = 1e-3,
@@ -122,7 +123,7 @@ class GMVAE(FittedQueries):
         component_weights: str = "learned",
         consistency: float | str = "auto",
         tol: float = 0.01,
-        n_iter_no_change: int | str = "auto",
+        n_iter_no_change: int = 20,
         validation_fraction: float = 0.1,
         restarts_at_once: int | str = "auto",
         precision: str = "auto",
@@ -141,6 +142,7 @@ class GMVAE(FittedQueries):
         self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.batch_norm = batch_norm
+        self.effort = effort
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -96,7 +96,6 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
             all_rows,
             observations,
             config,
-            steps.without_gain,
             processes,
         )
         for task in tasks

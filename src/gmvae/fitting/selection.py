@@ -42,13 +42,11 @@ def best_of(
     all_rows: Observations,
     observations: Observations,
     config: Config,
-    patience: int,
     processes: Processes,
 ) -> Fit:
     """The restart with the highest held-out bound, and what is known of it.
 
-    ``observations`` are the rows of ``all_rows`` whose weight is above 0; ``patience`` is the number of epochs without
-    a gain after which training has converged. DivergedError if all restarts have diverged.
+    ``observations`` are the rows of ``all_rows`` whose weight is above 0. DivergedError if all restarts have diverged.
     """
     outcomes = [restart.outcome for restart in restarts]
     states = [outcome for outcome in outcomes if isinstance(outcome, State)]
@@ -72,7 +70,7 @@ def best_of(
     order = densities.argsort(kind="stable")
     fitted = replace(
         fitted,
-        converged=state.epochs_without_gain >= patience,
+        converged=state.has_converged(config.n_iter_no_change),
         lower_bound=state.best_bound,
         restart_bounds=[outcome.best_bound if isinstance(outcome, State) else math.nan for outcome in outcomes],
         stability=_stability(restarts, observations, config),
@@ -83,7 +81,7 @@ def best_of(
     )
     if processes.first:
         warn_if_collapsed(state.history.best, config)
-        warn_unless_converged(state, patience)
+        warn_unless_converged(state, config.n_iter_no_change)
     return Fit(fitted, proba)
 
 

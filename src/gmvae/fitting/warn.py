@@ -81,7 +81,7 @@ def warn_if_fewer(labels: np.ndarray, n_components: int) -> None:
 
 def warn_unless_converged(state: State, patience: int) -> None:
     """Warn, with the remedy, when training ended before the held-out bound had stopped gaining."""
-    if state.epochs_without_gain < patience:
+    if not state.has_converged(patience):
         warn_user(
             f"The held-out bound must gain less than `tol` for {patience} epochs to have converged; it "
             f"had for {state.epochs_without_gain} when {len(state.history.epochs)} epochs were over: raise `max_iter`, "

@@ -43,8 +43,8 @@ class StartingClusters(NamedTuple):
 class PosteriorGuidance:
     """Chooses at every step the observations whose posteriors p(z|y) are guided, and what they are guided to.
 
-    Around step t of T, ``n_steps``, these are rows of the start in a share 1 - t/T of the steps, spread evenly, and
-    augmented copies of the minibatch in the others. Without `consistency` all are the former, without a start the
+    When a share t of the training is done, these are rows of the start in a share 1 - t of the steps, spread evenly,
+    and augmented copies of the minibatch in the others. Without `consistency` all are the former, without a start the
     latter. Where there are labels, every fourth step is guided by labelled rows of the training instead, to the end.
     """
 
@@ -54,7 +54,6 @@ class PosteriorGuidance:
         observations: Observations,
         start: StartingClusters | None,
         config: Config,
-        n_steps: int,
         labelled: StartingClusters | None = None,
     ) -> None:
         self.model = model
@@ -62,21 +61,20 @@ class PosteriorGuidance:
         self.start = start and StartingClusters(*(indices.to(observations.home) for indices in start))
         self.labelled = labelled
         self.n_components = config.K
-        self.n_steps = n_steps
         self.consistency = float(config.consistency)
 
     def guided(
-        self, y: Tensor, step: int, generator: torch.Generator, part: Part | None = None
+        self, y: Tensor, step: int, progress: float, generator: torch.Generator, part: Part | None = None
     ) -> tuple[Tensor | None, Guidance | None]:
-        """Guided observations and their guidance at a step on observations y (B, *event); steps are counted from 0.
+        """Guided observations and their guidance at a step, counted from 0, on observations y (B, *event).
 
-        Of those of the whole minibatch they are the part that y is.
+        ``progress`` is the share of the training that is done. Of those of the whole minibatch they are the part that
+        y is.
         """
         part = part or Part(len(y), slice(None))
         if self.labelled is not None and (step + 1) % _STEPS_PER_LABEL_STEP == 0:
             rows, target = self._draw(self.labelled, part, generator)
             return rows, Guidance(target, _LABEL_WEIGHT)
-        progress = step / self.n_steps
         of_minibatch = bool(self.consistency) and step * _GOLDEN % 1.0 < progress
         if self.start is not None and not of_minibatch:
             rows, target = self._draw(self.start, part, generator)

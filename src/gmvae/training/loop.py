@@ -29,7 +29,7 @@ from gmvae.training.held_out import HeldOut
 from gmvae.training.minibatch_objective import minibatch_objective
 from gmvae.training.minibatches import Minibatch, Part, Split
 from gmvae.training.processes import ONE_PROCESS, Processes, with_shared_batch_norm
-from gmvae.training.schedule import SCHEDULES, warm_up_weight
+from gmvae.training.schedule import SCHEDULES, last_epoch, progress, settled, warm_up_weight
 from gmvae.training.state import State, snapshot
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ class Trainer:
         self.on_pretraining = on_pretraining
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
-        steps = steps_of(config, observations, split)
-        self.batch_size, self.steps_per_epoch, self.max_iter, self.patience = steps
+        self.batch_size, self.steps_per_epoch, self.max_iter = steps_of(config, observations, split)
         self.stream = _stream(observations, split, self.batch_size, seed)
         if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
             raise ValueError(
@@ -106,10 +105,7 @@ class Trainer:
                 f"`batch_size` and the training rows must be at least the number of processes, {processes.size}; got "
                 f"{self.batch_size}: start fewer."
             )
-        n_steps = self.max_iter * self.steps_per_epoch
-        self.guidance = PosteriorGuidance(
-            model, observations, start, config, n_steps, labelled_rows(observations, split)
-        )
+        self.guidance = PosteriorGuidance(model, observations, start, config, labelled_rows(observations, split))
 
     def run(self, resume: State | None = None, on_epoch: Callable[[State], None] = lambda state: None) -> State:
         """Train until the held-out bound stops improving or ``max_iter`` epochs have passed.
@@ -158,11 +154,11 @@ class Trainer:
         peak = self.config.learning_rate * REDUCTION**state.reductions
         first = len(state.history.epochs) * self.steps_per_epoch
         for step, (part, (y, weight, label)) in enumerate(self._rows_of_epoch(first), first):
-            progress = step / self.guidance.n_steps
+            done = progress(step / self.steps_per_epoch, state.settled, self.max_iter)
             noise = self.model.noise(self.config.n_mc_samples, part.n, self.generator).of(part.own)
-            guided, guidance = self.guidance.guided(y, step, self.generator, part)
-            warm_up = warm_up_weight(progress, self.config.warm_up)
-            yield Minibatch(part.n, y, noise, guided, guidance, warm_up, peak * self.schedule(progress), weight, label)
+            guided, guidance = self.guidance.guided(y, step, done, self.generator, part)
+            warm_up = warm_up_weight(done, self.config.warm_up)
+            yield Minibatch(part.n, y, noise, guided, guidance, warm_up, peak * self.schedule(done), weight, label)
 
     def _rows_of_epoch(self, first_step: int) -> Iterator[tuple[Part, Rows]]:
         """The rows of every minibatch of an epoch that begins at a step, and which part of it they are."""
@@ -172,10 +168,12 @@ class Trainer:
                 y = as_tensor(self.stream.minibatch(step)[part.own])
                 yield part, Rows(y.to(self.fabric.device))
             return
-        order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
-        for indices in self.train[order.to(self.train.device)].split(self.batch_size)[: self.steps_per_epoch]:
-            part = Part(len(indices), self.processes.slice(len(indices)))
-            yield part, self.observations.take(indices[part.own])
+        steps_per_pass = len(self.train) // self.batch_size
+        for _ in range(self.steps_per_epoch // steps_per_pass):
+            order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
+            for indices in self.train[order.to(self.train.device)].split(self.batch_size)[:steps_per_pass]:
+                part = Part(len(indices), self.processes.slice(len(indices)))
+                yield part, self.observations.take(indices[part.own])
 
     def finish_epoch(self, state: State, sums: EpochSums, started: float, on_epoch: Callable[[State], None]) -> State:
         """Return the state after an epoch, or the one before it with a lower rate if a value was not finite."""
@@ -202,8 +200,8 @@ class Trainer:
             logger.finalize("finished")
 
     def _initial_state(self) -> State:
-        bound = self.held_out.bound() if self.continues else -math.inf
-        bound = bound if math.isfinite(bound) else -math.inf
+        first = self.held_out.bound() if self.continues or self.config.effort == "labels" else -math.inf
+        bound = first if self.continues and math.isfinite(first) else -math.inf
         weights = snapshot(self.model)
         return State(
             network=weights,
@@ -212,6 +210,7 @@ class Trainer:
             generator=self.generator.get_state(),
             best_bound=bound,
             plateau_bound=bound,
+            first_bound=first,
         )
 
     def _load(self, state: State) -> None:
@@ -235,7 +234,8 @@ class Trainer:
             information=information,
             agreement=agreement,
         )
-        warming_up = len(state.history.epochs) / self.max_iter < self.config.warm_up  # the objective still changes
+        n_before = len(state.history.epochs)
+        warming_up = progress(n_before, state.settled, self.max_iter) < self.config.warm_up  # the objective changes
         new = dataclasses.replace(
             state,
             network=snapshot(self.model),
@@ -248,8 +248,17 @@ class Trainer:
             new.best, new.best_bound = new.network, held_out
         if held_out > state.plateau_bound + self.config.tol or warming_up:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
-        new.finished = new.epochs_without_gain >= self.patience or len(new.history.epochs) >= self.max_iter
+        n_epochs, without_gain = n_before + 1, new.epochs_without_gain >= self.config.n_iter_no_change
+        if not new.settled and not warming_up and self._settled(new):
+            new.settled = n_epochs
+        new.finished = n_epochs >= last_epoch(new.settled, self.max_iter) or (without_gain and not new.settled)
         return new
+
+    def _settled(self, state: State) -> bool:
+        bounds = [epoch.lower_bound_held_out for epoch in state.history.epochs]
+        first = state.first_bound if math.isfinite(state.first_bound) else bounds[0]
+        n_values = math.prod(self.observations.event_shape)
+        return self.config.effort == "labels" and settled(bounds, first, n_values, self.config.tol)
 
     def _train_epoch(self, state: State) -> EpochSums:
         """Train one epoch; nothing is read from the device before its end."""

@@ -1,29 +1,67 @@
-"""Schedules over the share of training done: the learning rate as a factor of its peak, and the weight of terms."""
+"""How much of the training is done, and what follows from that: the learning rate, the weight of terms, its end."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-_WARM_UP = 0.1
+_WARM_UP = 0.03
 _FIRST_FACTOR = 0.04
+_SETTLED, _SETTLED_PER_VALUE = 0.005, 0.01
+"""A share of all that the held-out bound has gained, and nats for each value of an observation. On digits a share of
+0.003 ends the training after 179 epochs and 0.001 after 250, with the same clusters as 0.005, and 0.8 nats more. In
+tables of few columns the bound begins so low that the nats decide."""
 
 
-def constant(progress: float) -> float:
+def settled(bounds: Sequence[float], first_bound: float, n_values: int, tol: float) -> bool:
+    """Whether the last third of the epochs added next to nothing to the best held-out bound.
+
+    Parameters
+    ----------
+    bounds : sequence of float
+        Held-out bound after every epoch, in nats per observation.
+    first_bound : float
+        The one before the first epoch.
+    n_values : int
+        Values of an observation.
+    tol : float
+        A gain that is next to nothing even if there was no greater one before.
+    """
+    earlier = bounds[: len(bounds) - len(bounds) // 3]
+    if len(earlier) == len(bounds):
+        return False
+    best = max(bounds)
+    return best - max(earlier) <= max(tol, min(_SETTLED * (best - first_bound), _SETTLED_PER_VALUE * n_values))
+
+
+def last_epoch(settled: int, n_epochs: int) -> int:
+    """The epoch that ends a training of at most ``n_epochs``: half as many after it has ``settled`` as until then."""
+    return min(n_epochs, settled + math.ceil(settled / 2)) if settled else n_epochs
+
+
+def progress(epochs: float, settled: int, n_epochs: int) -> float:
+    """Share of a training of up to ``n_epochs`` that is done after ``epochs``; from ``settled`` on it grows faster."""
+    if not settled or epochs <= settled:
+        return epochs / n_epochs
+    done = settled / n_epochs
+    return done + (1.0 - done) * (epochs - settled) / (last_epoch(settled, n_epochs) - settled)
+
+
+def constant(share: float) -> float:
     """Always the peak rate."""
     return 1.0
 
 
-def one_cycle(progress: float) -> float:
-    """Linear rise over the first tenth, then half a cosine down to zero (after Smith and Topin 2019)."""
-    if progress < _WARM_UP:
-        return _FIRST_FACTOR + (1.0 - _FIRST_FACTOR) * progress / _WARM_UP
-    return 0.5 * (1.0 + math.cos(math.pi * (progress - _WARM_UP) / (1.0 - _WARM_UP)))
+def one_cycle(share: float) -> float:
+    """Linear rise over the first 3 %, then half a cosine down to zero (after Smith and Topin 2019)."""
+    if share < _WARM_UP:
+        return _FIRST_FACTOR + (1.0 - _FIRST_FACTOR) * share / _WARM_UP
+    return 0.5 * (1.0 + math.cos(math.pi * (share - _WARM_UP) / (1.0 - _WARM_UP)))
 
 
 SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "one-cycle": one_cycle}
 
 
-def warm_up_weight(progress: float, share: float) -> float:
-    """Weight that rises from 0 to 1 over the first ``share`` of training (Sønderby et al. 2016)."""
-    return 1.0 if progress >= share else progress / share
+def warm_up_weight(share: float, warm_up: float) -> float:
+    """Weight that rises from 0 to 1 over the first share ``warm_up`` of training (Sønderby et al. 2016)."""
+    return 1.0 if share >= warm_up else share / warm_up

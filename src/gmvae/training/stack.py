@@ -150,6 +150,6 @@ def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
     return outcomes
 
 
-def _pace(state: State) -> tuple[int, int]:
-    """Epochs and reductions of the learning rate: members that agree in both have equal learning rates."""
-    return len(state.history.epochs), state.reductions
+def _pace(state: State) -> tuple[int, int, int]:
+    """Epochs, reductions of the learning rate, and whether it falls: members that agree have equal learning rates."""
+    return len(state.history.epochs), state.reductions, state.settled

@@ -16,6 +16,8 @@ _SCALARS = {
     "plateau_bound": float,
     "epochs_without_gain": int,
     "reductions": int,
+    "first_bound": float,
+    "settled": int,
     "finished": bool,
 }
 
@@ -33,7 +35,13 @@ class State:
     plateau_bound: float = -float("inf")  # the bound from which a gain is measured
     epochs_without_gain: int = 0  # since the last gain
     reductions: int = 0  # how often the learning rate was lowered after a non-finite value
+    first_bound: float = -float("inf")  # held-out bound before the first epoch
+    settled: int = 0  # epochs after which the clusters had settled, so that training soon ends; 0 until then
     finished: bool = False  # whether training has ended
+
+    def has_converged(self, patience: int) -> bool:
+        """Whether the clusters have settled, or the bound has not gained for ``patience`` epochs."""
+        return bool(self.settled) or self.epochs_without_gain >= patience
 
     def to_tensors(self) -> tuple[Tensors, dict[str, str]]:
         """The state as tensors and text, for a file."""
