@@ -24,10 +24,9 @@ from gmvae import GMVAE, fit_together, persistence
 from gmvae.cli import app
 from gmvae.config import Config
 from gmvae.data import arcs
-from gmvae.initialisation import Criteria, choose, criteria
 from gmvae.initialisation.features import descriptions, one_cluster, oriented_gradients, principal_scores
 from gmvae.initialisation.graph import distinct_rows, neighbour_graph
-from gmvae.initialisation.n_clusters import clusterings
+from gmvae.initialisation.n_clusters import Criteria, choose, clusterings, criteria
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
