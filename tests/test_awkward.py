@@ -21,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from gmvae import GMVAE, CollapseWarning
 from gmvae.fitting.starts import TrainingData
-from gmvae.initialisation import count, starting_clusters
+from gmvae.initialisation.n_clusters import count
+from gmvae.initialisation.starts import starting_clusters
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import ari
 from gmvae.observations import Observations

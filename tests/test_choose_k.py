@@ -22,7 +22,7 @@ from gmvae.cli import app
 from gmvae.cli.choose_k import numbers_of
 from gmvae.fitting import choice_of_k
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits
-from gmvae.initialisation import Criteria
+from gmvae.initialisation.n_clusters import Criteria
 
 SMALL: dict[str, Any] = {
     "latent_dim": 2,

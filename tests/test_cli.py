@@ -385,7 +385,7 @@ def test_divergence_fails_with_its_sentence(folder, tmp_path, monkeypatch):
     def diverge(*_, **__):
         raise FloatingPointError("Training met non-finite values again; lower `learning_rate`.")
 
-    monkeypatch.setattr(fit_source, "fit_into", diverge)
+    monkeypatch.setattr(fit_source, "fit", diverge)
     result = gmvae("fit", folder / "X.npy", "-o", tmp_path / "run", code=1)
     assert result.stderr == "Error: Training met non-finite values again; lower `learning_rate`.\n"
 
@@ -396,7 +396,7 @@ def test_our_own_errors_keep_their_traceback_and_debug_keeps_all(folder, tmp_pat
     def broken(*_, **__):
         raise AssertionError("an invariant")
 
-    monkeypatch.setattr(fit_source, "fit_into", broken)
+    monkeypatch.setattr(fit_source, "fit", broken)
     result = CliRunner().invoke(app, ["fit", str(folder / "X.npy"), "-o", str(tmp_path / "run")])
     assert isinstance(result.exception, AssertionError)
     assert not (tmp_path / "run").exists()
@@ -467,7 +467,7 @@ def test_an_interrupt_before_the_first_epoch_leaves_nothing(folder, tmp_path, mo
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_source, "fit_into", interrupt)
+    monkeypatch.setattr(fit_source, "fit", interrupt)
     monkeypatch.chdir(tmp_path)
     assert "nothing to go on from" in gmvae("fit", folder / "X.npy", code=130).stderr
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ from gmvae.build import build
 from gmvae.config import Config
 from gmvae.estimator.frames import TableWarning
 from gmvae.fitting.starts import TrainingData, split_rows
-from gmvae.initialisation import completed
+from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.starts import CLUSTERINGS
 from gmvae.likelihoods import (
     CategoricalLikelihood,

@@ -17,9 +17,9 @@ from gmvae.build import build
 from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.fitting.starts import TrainingData
-from gmvae.initialisation import starting_clusters
 from gmvae.initialisation.features import oriented_gradients
 from gmvae.initialisation.graph import N_NEIGHBOURS, distinct_rows, modularity, neighbour_clusters, neighbour_graph
+from gmvae.initialisation.starts import starting_clusters
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.observations import Observations

@@ -19,7 +19,7 @@ from sklearn.decomposition import PCA
 
 from gmvae.data import Dataset
 from gmvae.data.columns import Columns
-from gmvae.data.record import Ids
+from gmvae.data.dataset import Ids
 from gmvae.estimator import GMVAE
 from gmvae.report.clusters import ambiguous_rows, assignment, nearest_clusters, neighbours, typical_rows
 from gmvae.report.contents import Provenance, cluster_names

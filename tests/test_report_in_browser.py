@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gmvae.data import Dataset
-from gmvae.data.record import Ids
+from gmvae.data.dataset import Ids
 from gmvae.estimator import GMVAE
 from gmvae.report.page import report
 

@@ -18,9 +18,10 @@ from sklearn.mixture import GaussianMixture
 from gmvae import GMVAE
 from gmvae.config import Config
 from gmvae.fitting.starts import TrainingData, learned_likelihood, split_rows
-from gmvae.initialisation import completed, starting_clusters
 from gmvae.initialisation.centres import gaussian_gain
 from gmvae.initialisation.features import principal_scores
+from gmvae.initialisation.gaps import completed
+from gmvae.initialisation.starts import starting_clusters
 from gmvae.initialisation.weighted import mixture_clusters
 from gmvae.likelihoods.columns import moments
 from gmvae.objective import Guidance, GuidedTerms, Terms, information, lower_bound

@@ -29,6 +29,11 @@ def as_tensor(batch: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(batch))
 
 
+def random_rows(n: int, most: int, seed: int = 0) -> np.ndarray:
+    """Numbers of at most so many of n rows, the same random ones each time, in order."""
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most])
+
+
 def batches(rows: AnyRows) -> Iterator[Tensor]:
     """Consecutive rows as tensors, 8,192 at once."""
     for first in range(0, len(rows), _ROWS_AT_ONCE):

@@ -21,15 +21,12 @@ TEMPORARY = ".tmp-"
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place once the block has ended well.
 
+    OSError if it cannot be written, as on a full disk; the error names ``path``, and what was there before stays.
+
     Parameters
     ----------
     path : str or Path
         The file to write; its folder is made if it is missing. The temporary file keeps its suffixes.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, as on a full disk; the error names ``path``, and what was there before stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,12 +71,7 @@ def sweep(folder: Path) -> None:
 def locked(lock: Path) -> Iterator[None]:
     """Hold the file ``lock`` for the block; a process that dies holds it no longer.
 
-    A file system that knows no locks keeps nobody out.
-
-    Raises
-    ------
-    ValueError
-        If another process, or another thread, holds it.
+    A file system that knows no locks keeps nobody out. ValueError if another process, or another thread, holds it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     while not _is_at(file := _open_locked(lock), lock):  # its last holder has just taken the name away

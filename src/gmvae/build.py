@@ -59,10 +59,7 @@ def rebuild(
 ) -> GaussianMixtureVAE:
     """Make the model that has these weights, those of its likelihood among them.
 
-    Raises
-    ------
-    MisfitError
-        If a tensor is missing, left over or of another shape or kind; no memory is taken for such a model.
+    MisfitError if a tensor is missing, left over or of another shape or kind; no memory is taken for such a model.
     """
     if len(config.hidden_layer_sizes) > len(weights):
         raise MisfitError(f"{len(config.hidden_layer_sizes)} hidden layers cannot come from {len(weights)} tensors")

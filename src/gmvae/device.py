@@ -39,10 +39,7 @@ def _flushes_denormal() -> bool:
 def device_for(name: str, index: int = 0) -> torch.device:
     """Resolve 'auto', 'cpu', 'cuda' or 'cuda:N'; ``index`` is the GPU where none is named.
 
-    Raises
-    ------
-    ValueError
-        If the GPU asked for is not there.
+    ValueError if the GPU asked for is not there.
     """
     n_gpus = torch.cuda.device_count()
     if name == "auto":

@@ -197,10 +197,7 @@ MIN_CONV_SIZE = 8
 def architecture(network: str, hidden: Sequence[int], batch_norm: bool, event_shape: Shape) -> Architecture:
     """Resolve a network's name for observations of ``event_shape``.
 
-    Raises
-    ------
-    ValueError
-        If the network needs images and the observations are none.
+    ValueError if the network needs images and the observations are none.
     """
     is_image = len(event_shape) == 3
     if network == "auto":
@@ -224,10 +221,7 @@ def output_width(encoder: nn.Module, event_shape: Shape) -> int:
 def check(trunks: Trunks, seen_shape: Shape, latent_dim: int, n_outputs: int, decoded_shape: Shape) -> None:
     """Hold trunks of the user's own to their shapes.
 
-    Raises
-    ------
-    ValueError
-        If the encoder does not give features (B, width), or the decoder not (B, n_outputs, *decoded).
+    ValueError if the encoder does not give features (B, width), or the decoder not (B, n_outputs, *decoded).
     """
     wanted = (1, n_outputs, *decoded_shape)
     try:

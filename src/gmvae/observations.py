@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import as_tensor, blocks, check_finite, image_shape, image_shape_as_fitted
+from gmvae.arrays import as_tensor, blocks, check_finite, image_shape, image_shape_as_fitted, missing, without_values
 from gmvae.networks import Shape
 from gmvae.shards import Shards
 from gmvae.sparse_rows import AnyRows, SparseRows, select
@@ -26,21 +26,11 @@ _HOST = torch.device("cpu")
 
 
 class Rows(NamedTuple):
-    """Some observations on the device where they are computed with.
+    """Some observations on the device where they are computed with."""
 
-    Attributes
-    ----------
-    y : Tensor of shape (n, *event), uint8, float32 or float64
-        NaN is a missing entry.
-    weight : Tensor of shape (n,), float32, or None
-        How much every row counts, of mean 1 over the fit; None where all count alike.
-    label : Tensor of shape (n,), int64, or None
-        The component of every row where it is known, else -1.
-    """
-
-    y: Tensor
-    weight: Tensor | None = None
-    label: Tensor | None = None
+    y: Tensor  # (n, *event), uint8, float32 or float64; NaN is a missing entry
+    weight: Tensor | None = None  # (n,), float32, of mean 1 over the fit; None where all rows count alike
+    label: Tensor | None = None  # (n,), int64, the component of every row where it is known, else -1
 
 
 class Observations:
@@ -125,7 +115,8 @@ class Observations:
 
     def check(self, n_components: int | str) -> None:
         """Raise ValueError unless there are two rows, one for each component, and a value in every row and column."""
-        n = len(self) if self.weight is None else int(np.count_nonzero(self.weight))
+        counted = self.counted()
+        n = len(counted)
         rows = "rows" if n == len(self) else "rows of weight above 0"
         if n < 2:
             raise ValueError(f"X must have at least 2 {rows} to fit; got {n}: add some.")
@@ -140,21 +131,16 @@ class Observations:
                 f"{len(self.classes)} classes: take more components, or mark classes as unknown."
             )
         if self.y.dtype.kind == "f" and not isinstance(self.y, SparseRows):
-            self._check_gaps()
+            counted._check_gaps()
 
     def _check_gaps(self) -> None:
+        empty = without_values(self.y)
+        if empty.any():
+            row = int(self.among_all(empty, False).argmax())
+            raise ValueError(f"X must hold a value in every row to fit; got none in row {row}: drop it.")
         known = np.zeros(self.event_shape, dtype=bool)
-        start = 0
         for block in self.blocks():
-            observed = ~np.isnan(block)
-            known |= observed.any(0)
-            empty = ~observed.reshape(len(block), -1).any(1)
-            if self.weight is not None:
-                empty &= self.weight[start : start + len(block)] > 0.0
-            if empty.any():
-                row = start + int(empty.argmax())
-                raise ValueError(f"X must hold a value in every row to fit; got none in row {row}: drop it.")
-            start += len(block)
+            known |= ~missing(block).all(0)
         if not known.all() and len(self.event_shape) == 1:
             column = int(known.argmin())
             name = column if self.names is None else repr(self.names[column])
@@ -206,7 +192,7 @@ class Observations:
         everywhere[self._counted] = values
         return everywhere
 
-    def knowing(self, sample_weight: Any, partial_labels: Any) -> Observations:
+    def with_weights_and_labels(self, sample_weight: Any, partial_labels: Any) -> Observations:
         """The same with what users give of weights and labels; ValueError if it cannot be of these rows."""
         if self.shards is not None and not (sample_weight is None and partial_labels is None):
             raise ValueError(
@@ -242,36 +228,23 @@ def sampled(shards: Shards, n_components: int | str) -> Observations:
 
 def checked(
     X: AnyRows,
-    n_components: int | str,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
     columns: Any = None,
 ) -> Observations:
-    """Check an array for a fit: rows (n, p), or images (n, H, W) or (n, C, H, W).
-
-    Raises
-    ------
-    ValueError
-        If X is not numeric, infinite, of another shape, of too few rows for the components, or has a row or a column
-        without any value.
-    """
+    """An array, rows (n, p) or images (n, H, W) or (n, C, H, W); ValueError unless it holds finite numbers."""
     shape = image_shape(X) or X.shape[1:]
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
     check_finite(X)
     rows = X if isinstance(X, SparseRows) else X.reshape(len(X), *shape)
-    observations = Observations(rows, names, kinds, columns)
-    observations.check(n_components)
-    return observations
+    return Observations(rows, names, kinds, columns)
 
 
 def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
     """Check an array against the shape of a fit and return rows (n, *event_shape); flat rows of images pass too.
 
-    Raises
-    ------
-    ValueError
-        If the shape is another than in the fit, or the values are not numeric or infinite.
+    ValueError if the shape is another than in the fit, or the values are not numeric or infinite.
     """
     n_features = math.prod(event_shape)
     if image_shape_as_fitted(X, event_shape) is None and X.shape[1:] != (n_features,):

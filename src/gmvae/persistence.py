@@ -62,10 +62,7 @@ def write(path: str | Path, kind: Kind, tensors: Mapping[str, Tensor], document:
 def read(path: str | Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write` wrote.
 
-    Raises
-    ------
-    ModelFileError
-        If the file is missing, foreign, damaged, of another kind or from another version.
+    ModelFileError if the file is missing, foreign, damaged, of another kind or from another version.
     """
     from safetensors.torch import load
 

@@ -14,10 +14,7 @@ from gmvae.runs.folder import RunFolder, model_file
 def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str) -> None:
     """Write `source`, an .h5ad file, with clusters, embedding and certainty to ``out``; see `predict_anndata`.
 
-    Raises
-    ------
-    ValueError
-        If the source is no such file, or AnnData is not installed.
+    ValueError if the source is no such file, or AnnData is not installed.
     """
     if not source.lower().endswith(formats.ANNDATA):
         raise ValueError(f"SOURCE must be .h5ad where `-o` is; got {source!r}: write a .csv or .parquet table.")

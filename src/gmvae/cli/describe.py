@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, output, to_standard_output
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, named_file, output
 from gmvae.cli.table_options import reads_table
 
 
@@ -33,7 +33,7 @@ def describe(
     from gmvae.data.writers import check_target, write_table
     from gmvae.report.table import distinctions_table
 
-    out = None if to_standard_output(out) else out
+    out = named_file(out)
     if out is not None:
         check_target(out, formats.WRITTEN_TABLES)
     opened = open_fitted(run, device)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gmvae.cli.speech import note
 from gmvae.data import Dataset, load
 from gmvae.data.columns import Column, Columns
-from gmvae.data.options import TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.names import read_names
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
-
-_NO_OPTIONS = TableOptions()
 
 
 class OpenedModel(NamedTuple):
@@ -45,7 +43,7 @@ def open_fitted(run: Path, device: str) -> OpenedModel:
 
 
 def load_for(
-    opened: OpenedModel, source: str, labels: str | None, data_home: Path | None, table: TableOptions = _NO_OPTIONS
+    opened: OpenedModel, source: str, labels: str | None, data_home: Path | None, table: TableOptions = NO_OPTIONS
 ) -> Dataset:
     """Load data for a fitted model; a table is encoded by the columns of the fit, in their order.
 

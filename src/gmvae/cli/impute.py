@@ -9,7 +9,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, output, to_standard_output
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, named_file, output
 from gmvae.cli.table_options import reads_table
 
 
@@ -51,7 +51,7 @@ def impute(
     from gmvae.runs.observed import row_ids
     from gmvae.seeds import draw_seed
 
-    out = None if to_standard_output(out) else out
+    out = named_file(out)
     opened = open_fitted(run, device)
     fitted = opened.fitted
     images = len(fitted.event_shape) == 3

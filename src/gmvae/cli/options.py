@@ -29,9 +29,9 @@ def hyperparameter(name: str, metavar: str, *options: str, more: str = "") -> An
     )
 
 
-def to_standard_output(out: Path | None) -> bool:
-    """Whether results go to standard output: where no file is named, or ``-``."""
-    return out is None or str(out) == "-"
+def named_file(out: Path | None) -> Path | None:
+    """The file for results; None for standard output, which ``-`` names, too."""
+    return None if str(out) == "-" else out
 
 
 def output(metavar: str, about: str, default: str | None = None) -> Any:

@@ -10,12 +10,17 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, output, to_standard_output
+from gmvae.cli.options import DataHome, Device, RunArgument, Source, named_file, output
 from gmvae.cli.speech import note
 from gmvae.cli.table_options import reads_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
+
+    from gmvae.cli.fitted import OpenedModel
+    from gmvae.data import Dataset
+    from gmvae.runs.assignments import Output
 
 
 _ROWS_AT_ONCE = 16384
@@ -76,19 +81,15 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
-    import numpy as np
-
     from gmvae.cli.fitted import load_for, open_fitted, options_for
     from gmvae.data.in_parts import files_of
     from gmvae.data.sources import columns_of
-    from gmvae.data.writers import check_target, write_array, write_table
+    from gmvae.data.writers import check_target, write_array
     from gmvae.device import device_for
-    from gmvae.fitted.certainty import is_ambiguous
-    from gmvae.runs.assignments import Output, answered, as_columns, labels_of, write_parts
-    from gmvae.runs.observed import row_ids
+    from gmvae.runs.assignments import answered, write_parts
     from gmvae.training.processes import local_rank, processes_here
 
-    out = None if to_standard_output(out) else out
+    out = named_file(out)
     files = files_of(source) if out is not None and (out.is_dir() or not out.suffix) else []
     suffix = (
         None if out is None or files else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA))
@@ -102,20 +103,7 @@ def predict(
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     opened = open_fitted(run, device if not files else str(device_for(device, local_rank())))
     fitted = opened.fitted
-    label, probabilities = labels_of(fitted)
-    outputs = [label]
-    if opened.names is not None and suffix != formats.ARRAY:
-        names_of_clusters = np.array(opened.names)
-        outputs.append(Output(["name"], lambda _, chances: names_of_clusters[chances.argmax(axis=1)]))
-    if proba:
-        outputs.append(probabilities)
-    if embedding:
-        names = [f"x_{d}" for d in range(fitted.config.latent_dim)]
-        outputs.append(Output(names, lambda block, _: fitted.embedding(block, batch_size)))
-    if ambiguous is not None:
-        outputs.append(Output(["ambiguous"], lambda _, chances: is_ambiguous(chances, ambiguous).astype("u1")))
-    if novel is not None:
-        outputs.append(Output(["novel"], lambda block, _: fitted.novel(block, novel, batch_size).astype("u1")))
+    outputs = _outputs(opened, suffix != formats.ARRAY, proba, embedding, ambiguous, novel, batch_size)
 
     if out is not None and files:
         if keep_columns or labels is not None:
@@ -139,6 +127,54 @@ def predict(
     if out is not None and suffix == formats.ARRAY:
         write_array(out, len(rows), (array for (array,) in blocks_of(outputs[-1:])))
         return
+    _write_table(out, data, outputs, blocks_of(outputs), source_table)
+
+
+def _outputs(
+    opened: OpenedModel,
+    with_names: bool,
+    proba: bool,
+    embedding: bool,
+    ambiguous: float | None,
+    novel: float | None,
+    batch_size: int | None,
+) -> list[Output]:
+    """The cluster, its name where it has one, and what is added."""
+    import numpy as np
+
+    from gmvae.fitted.certainty import is_ambiguous
+    from gmvae.runs.assignments import Output, labels_of
+
+    fitted = opened.fitted
+    label, probabilities = labels_of(fitted)
+    outputs = [label]
+    if opened.names is not None and with_names:
+        names_of_clusters = np.array(opened.names)
+        outputs.append(Output(["name"], lambda _, chances: names_of_clusters[chances.argmax(axis=1)]))
+    if proba:
+        outputs.append(probabilities)
+    if embedding:
+        names = [f"x_{d}" for d in range(fitted.config.latent_dim)]
+        outputs.append(Output(names, lambda block, _: fitted.embedding(block, batch_size)))
+    if ambiguous is not None:
+        outputs.append(Output(["ambiguous"], lambda _, chances: is_ambiguous(chances, ambiguous).astype("u1")))
+    if novel is not None:
+        outputs.append(Output(["novel"], lambda block, _: fitted.novel(block, novel, batch_size).astype("u1")))
+    return outputs
+
+
+def _write_table(
+    out: Path | None,
+    data: Dataset,
+    outputs: Sequence[Output],
+    blocks: Iterator[list[NDArray[Any]]],
+    source_table: pa.Table | None,
+) -> None:
+    """Write ids, answers and, beside them, the columns of the source."""
+    from gmvae.data.writers import write_table
+    from gmvae.runs.assignments import as_columns
+    from gmvae.runs.observed import row_ids
+
     names = [name for each in outputs for name in each.names]
     ids = row_ids(data, names)
     names.insert(0, ids.name)
@@ -148,8 +184,7 @@ def predict(
         source_table = source_table.select(kept)
 
     def columns() -> Iterator[list[Any]]:
-        """The columns of the results, for some rows at a time."""
-        for number, block in enumerate(blocks_of(outputs)):
+        for number, block in enumerate(blocks):
             first = number * _ROWS_AT_ONCE
             place = slice(first, first + len(block[0]))
             beside = [] if source_table is None else source_table.slice(first, len(block[0])).columns

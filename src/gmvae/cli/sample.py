@@ -12,7 +12,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import Device, RunArgument, output, to_standard_output
+from gmvae.cli.options import Device, RunArgument, named_file, output
 from gmvae.cli.speech import note
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def sample(
     images = len(fitted.event_shape) == 3
     smooth = mean is None and images and fitted.likelihood == "bernoulli"
     draw = partial(fitted.draw, mean=smooth or bool(mean), seed=draw_seed(seed))
-    out = None if to_standard_output(out) else out
+    out = named_file(out)
     if out is None and images:
         raise ValueError("`-o` must be given for images, a .npy or .png file.")
     allowed = (formats.ARRAY, ".png") if images else (formats.ARRAY, *formats.WRITTEN_TABLES)

@@ -37,9 +37,10 @@ def cells_of(
 ) -> Cells:
     """Counts of some genes of AnnData, which may be backed by its file; `SparseRows` with the genes as names.
 
+    ValueError if there is no such layer, gene or column, or values are no counts.
+
     Parameters
     ----------
-    adata : AnnData
     layer : str, optional
         Where the counts are; by default in ``X``.
     genes : sequence of str, optional
@@ -49,11 +50,6 @@ def cells_of(
         A column of ``obs``, which becomes a column of the rows after the genes.
     batch_key : str, optional
         A column of ``obs``, whose numbers among ``batches``, or in their order, become the last one.
-
-    Raises
-    ------
-    ValueError
-        If there is no such layer, gene or column, or values are no counts.
     """
     matrix = _matrix(adata, layer)
     names = np.asarray(adata.var_names, dtype=object)
@@ -78,7 +74,10 @@ def cells_of(
     if batch_key is not None:
         beside[batch_key], batches = _numbers(adata, batch_key, batches)
     if beside:
-        counts = _joined(counts, [*beside.values()])
+        from scipy import sparse
+
+        columns = (sparse.csr_array(column[:, None]) for column in beside.values())
+        counts = sparse.hstack([counts, *columns], format="csr")
     return Cells(SparseRows(counts, [*called, *beside]), reason, None if batch_key is None else list(batches or ()))
 
 
@@ -130,12 +129,6 @@ def _require_counts(counts: sparse.csr_array, names: np.ndarray, layer: str | No
             f"`layer` must name counts, whole numbers from 0 on; {where} has {values[wrong[0]]:g} for gene {name}: "
             "name the layer with raw counts, such as layer='counts'."
         )
-
-
-def _joined(counts: sparse.csr_array, columns: Sequence[np.ndarray]) -> sparse.csr_array:
-    from scipy import sparse
-
-    return sparse.hstack([counts, *(sparse.csr_array(column[:, None]) for column in columns)], format="csr")
 
 
 def _sizes(adata: Any, key: str) -> np.ndarray:

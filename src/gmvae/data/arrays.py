@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gmvae.data.dataset import Dataset, as_labels
 from gmvae.data.errors import DataError, refusing
-from gmvae.data.record import Dataset, as_labels
 from gmvae.data.sparse import is_sparse, read_sparse
 from gmvae.data.zipped import check_growth
 from gmvae.sparse_rows import SparseRows

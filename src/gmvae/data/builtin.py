@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from gmvae.data.dataset import Dataset, as_labels
 from gmvae.data.download import fetch
+from gmvae.data.errors import DataError
 from gmvae.data.idx import read_idx
-from gmvae.data.record import DataError, Dataset, as_labels
 from gmvae.data.sets import BuiltIn
 from gmvae.data.synthetic import arcs
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,9 @@ import numpy as np
 
 from gmvae import formats
 from gmvae.data.annotated import cells_of
+from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.options import TableOptions
-from gmvae.data.record import Dataset, Ids, as_labels
 
 if TYPE_CHECKING:
     from gmvae.data.columns import Columns
@@ -45,12 +44,8 @@ def holds_cells(folder: Path) -> bool:
 def read_cells(path: Path, labels: str | Path | None, options: TableOptions, known: Columns | None) -> Dataset:
     """Counts of the genes of a fit, ``known``, of those that are named, or of the most variable ones; see `cells_of`.
 
-    ``labels``, weights and partial labels are columns of ``obs``.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or holds no counts where they are looked for.
+    ``labels``, weights and partial labels are columns of ``obs``. DataError if the file cannot be read, or holds no
+    counts where they are looked for.
     """
     for name in options.document():
         if name not in _TAKEN:
@@ -58,8 +53,11 @@ def read_cells(path: Path, labels: str | Path | None, options: TableOptions, kno
     with refusing(f"{path.name} must hold counts by cells and genes"):
         cells = _read(path)
         genes = [column.name for column in known] if known is not None else list(options.columns) or None
-        with _in_words_of_options():
+        try:
             found = cells_of(cells, options.layer, genes)
+        except ValueError as error:
+            said = str(error).replace("`layer`", "`--layer`").replace("layer='counts'", "--layer counts")
+            raise DataError(said) from error
     names = np.array([str(name) for name in cells.obs_names], dtype=object)
     asked = (options.weights, options.partial_labels)
     weights, partial_labels = (None if key is None else _column(cells, key, path) for key in asked)
@@ -74,16 +72,6 @@ def read_cells(path: Path, labels: str | Path | None, options: TableOptions, kno
         partial_labels=partial_labels,
         notes=() if genes else (f"{path.name}: {len(names):,} cells; {found.reason}.",),
     )
-
-
-@contextmanager
-def _in_words_of_options() -> Iterator[None]:
-    """Raise what `cells_of` says of parameters as `DataError`, in the words of the command line."""
-    try:
-        yield
-    except ValueError as error:
-        said = str(error).replace("`layer`", "`--layer`").replace("layer='counts'", "--layer counts")
-        raise DataError(said) from error
 
 
 def _read(path: Path) -> Any:

@@ -21,21 +21,11 @@ MARKS = (
 
 
 class Form(NamedTuple):
-    """How cells are written.
+    """How cells are written."""
 
-    Attributes
-    ----------
-    missing : tuple of str
-        Marks of missing cells beside `MARKS`.
-    decimal : str, optional
-        The decimal mark, ``"."`` or ``","``, where it is named.
-    comma : bool
-        Whether a comma between digits is a decimal mark where none is named: in files with ``;`` between columns.
-    """
-
-    missing: tuple[str, ...] = ()
-    decimal: str | None = None
-    comma: bool = False
+    missing: tuple[str, ...] = ()  # marks of missing cells beside `MARKS`
+    decimal: str | None = None  # the decimal mark, "." or ",", where it is named
+    comma: bool = False  # whether commas between digits are decimal marks where none is named, as in files with ";"
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -27,19 +27,14 @@ class Coded(NamedTuple):
 def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form) -> Coded:
     """Encode a column of any type that can hold what the fit's column held.
 
+    DataError if a column of numbers holds something else.
+
     Parameters
     ----------
     known : Column
         The column of the fit.
-    column : ChunkedArray
     where : str
         The file and the column, for messages.
-    form : Form
-
-    Raises
-    ------
-    DataError
-        If a column of numbers holds something else.
     """
     import pyarrow as pa
     from pyarrow import types

@@ -26,19 +26,13 @@ UNNAMED = "column_"
 
 
 class Encoded(NamedTuple):
-    """A table as numbers.
+    """A table as numbers (n, D), in the smallest common type of the columns, and what was left out or is missing.
 
-    Attributes
-    ----------
-    y : ndarray of shape (n, D)
-        Numbers, codes of levels from 0, and 0 or 1 for yes/no; NaN where a cell is missing or its level unknown.
-        In the smallest common type of the columns: of floats where a cell is missing.
-    notes : list of str
-        What was left out or counts as missing, a sentence each.
+    These are numbers, codes of levels from 0, and 0 or 1 for yes/no; NaN where a cell is missing or its level unknown.
     """
 
     y: NDArray[Any]
-    notes: list[str]
+    notes: list[str]  # a sentence each
 
 
 class Learned(NamedTuple):
@@ -105,6 +99,9 @@ class Columns:
     ) -> Learned:
         """Find the kind of each column.
 
+        DataError if a column has no value, holds numbers beside a few other cells, or values that are none of the
+        kinds; or if none is kept.
+
         Parameters
         ----------
         table : pyarrow.Table
@@ -117,12 +114,6 @@ class Columns:
             Columns named to be kept: text is then kept even if nearly every row has its own.
         left_out : sequence of str
             Columns that have been taken out of the table before.
-
-        Raises
-        ------
-        DataError
-            If a column has no value, holds numbers beside a few other cells, or values that are none of the kinds; or
-            if none is kept.
         """
         form = form or Form()
         remarks = Remarks()
@@ -132,9 +123,8 @@ class Columns:
         ]
         kept = tuple(column for column in found if column is not None)
         if not kept:
-            raise DataError(
-                f"{where} must have a column of numbers, truth values or categories; got none: {_first_of(remarks)}"
-            )
+            why = next(iter(remarks.sentences()), "name other columns.")
+            raise DataError(f"{where} must have a column of numbers, truth values or categories; got none: {why}")
         names = {column.name for column in kept}
         others = (*left_out, *(name for name in table.column_names if name not in names))
         return Learned(cls(kept, others, form.missing), remarks.sentences())
@@ -145,12 +135,7 @@ class Columns:
         """Encode rows of a table that has these columns, in any order and among others.
 
         Columns that the fit's file did not name are found by their place where the table has other names. Columns to
-        ignore are not noted as left out.
-
-        Raises
-        ------
-        DataError
-            If a column is missing, or one of numbers holds something else.
+        ignore are not noted as left out. DataError if a column is missing, or one of numbers holds something else.
         """
         form = form or Form(self.missing)
         names = self._found(table, where)
@@ -195,10 +180,7 @@ class Columns:
     def from_document(cls, document: Any) -> Self:
         """Columns from what `document` gave.
 
-        Raises
-        ------
-        ValueError
-            If it is something else.
+        ValueError if it is something else.
         """
         try:
             columns = tuple(column_of(entry) for entry in document["columns"])
@@ -227,10 +209,6 @@ class Columns:
 
 def _place(where: str, name: str) -> str:
     return f"{where}, column {name!r}"
-
-
-def _first_of(remarks: Remarks) -> str:
-    return next(iter(remarks.sentences()), "name other columns.")
 
 
 def _is_truth(column: Column) -> bool:

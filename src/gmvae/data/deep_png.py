@@ -17,10 +17,7 @@ _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 def read_deep_png(path: Path) -> np.ndarray | None:
     """Pixels (H, W, 3) or (H, W, 4), uint16; None for any other PNG, which Pillow reads with all its bits.
 
-    Raises
-    ------
-    ValueError
-        If the file is damaged or interlaced.
+    ValueError if the file is damaged or interlaced.
     """
     with path.open("rb") as file:
         start = file.read(33)

@@ -8,7 +8,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from gmvae.atomic import replacing
-from gmvae.data.record import DataError
+from gmvae.data.errors import DataError
 from gmvae.data.sets import BUILT_IN, RemoteFile, find, resolve_home
 
 _BLOCK = 1 << 18

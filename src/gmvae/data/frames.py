@@ -24,12 +24,7 @@ def as_table(X: Any) -> pa.Table:
     """A frame, or a two-dimensional array of objects, as a table.
 
     The index of a pandas frame is left out. Columns of an array are named ``column_1``, ``column_2``, … A pandas column
-    of objects of several types becomes text.
-
-    Raises
-    ------
-    DataError
-        If two columns have the same name, or X cannot be a table.
+    of objects of several types becomes text. DataError if two columns have the same name, or X cannot be a table.
     """
     import pyarrow as pa
 

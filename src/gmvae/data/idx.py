@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmvae.data.record import DataError, refusing
+from gmvae.data.errors import DataError, refusing
 from gmvae.data.zipped import unzipped
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

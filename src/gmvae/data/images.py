@@ -11,10 +11,10 @@ import numpy as np
 
 from gmvae import formats
 from gmvae.data.cells import listed
+from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError
 from gmvae.data.order import natural_path
 from gmvae.data.pixels import begins_as_image, looks, pages
-from gmvae.data.record import Dataset, Ids
 
 
 class _Found(NamedTuple):
@@ -26,6 +26,8 @@ class _Found(NamedTuple):
 
 def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
     """Read all images below a folder, in the natural order of their paths.
+
+    DataError if there is no image, one cannot be read, or one differs from the first in size or mode.
 
     Parameters
     ----------
@@ -41,11 +43,6 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
         ``X``: (n, H, W) for grey images, (n, 3, H, W) for RGB and (n, 4, H, W) for RGBA; ``uint8``, or ``float32`` from
         0 to 1 for images of 16 bits. Palettes become RGB (RGBA if transparent), black-and-white images grey, grey with
         transparency RGBA. Every page of a TIFF and every frame of an animation is a row. Turned as they are shown.
-
-    Raises
-    ------
-    DataError
-        If there is no image, one cannot be read, or one differs from the first in size or mode.
     """
     found = _search(folder)
     if not found.images:
@@ -67,10 +64,7 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
 def read_image(path: Path) -> Dataset:
     """Read one file as `read_folder` reads a folder that holds it alone.
 
-    Raises
-    ------
-    DataError
-        If it cannot be read.
+    DataError if it cannot be read.
     """
     names, X = _stacked(path.parent, [path.name])
     return Dataset(path.name, X, ids=_files(names))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from gmvae.data.columns import Columns
+from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError
-from gmvae.data.options import TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.data.order import natural_path
 from gmvae.data.parts import visible_files
-from gmvae.data.record import Dataset, Ids
 from gmvae.formats import ARRAY, CSV, IMAGES, IN_PARTS, PARQUET
 
 SHARE_OF_MEMORY = 0.25
@@ -59,15 +59,12 @@ def is_read_in_parts(text: str) -> bool:
 def read_in_parts(
     text: str,
     labels: str | Path | None = None,
-    options: TableOptions = TableOptions(),  # noqa: B008 - it is immutable
+    options: TableOptions = NO_OPTIONS,
     known: Columns | None = None,
 ) -> Dataset:
     """Look at all rows of a source once, and hold a sample of them.
 
-    Raises
-    ------
-    DataError
-        If the files cannot be used, or an option is given that needs rows in memory.
+    DataError if the files cannot be used, or an option is given that needs rows in memory.
     """
     from gmvae.shards import Shards  # PyTorch, which reading tables does without
 

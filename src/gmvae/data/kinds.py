@@ -31,34 +31,16 @@ _ENOUGH_ROWS = 20
 
 
 class Column(NamedTuple):
-    """One column of a fit.
-
-    Attributes
-    ----------
-    name : str
-    kind : {"number", "yes/no", "category"}
-    dtype : str
-        Arrow's name of the type of the values.
-    levels : tuple
-        What the codes 0, 1, … stand for: the levels that the fit had; text or the column's own values.
-    declared : {"", "unordered", "ordered"}
-        Whether the type names the levels: ``category`` of pandas, ``Enum`` of polars, a dictionary of Arrow.
-    type_levels : tuple
-        All levels of such a type in its order, where the fit had some of them only.
-    digits : int, optional
-        Most digits behind the decimal mark of the numbers in the fit; 0 where all were whole, None for more than six.
-    low, high : float
-        Range of the numbers in the fit.
-    """
+    """One column of a fit."""
 
     name: str
     kind: Kind
-    dtype: str
-    levels: tuple[Level, ...] = ()
-    declared: Literal["", "unordered", "ordered"] = ""
-    type_levels: tuple[Level, ...] = ()
-    digits: int | None = None
-    low: float = 0.0
+    dtype: str  # Arrow's name of the type of the values
+    levels: tuple[Level, ...] = ()  # what the codes 0, 1, … stand for: levels that the fit had, text or its own values
+    declared: Literal["", "unordered", "ordered"] = ""  # whether the type names the levels, as `category` of pandas
+    type_levels: tuple[Level, ...] = ()  # all levels of such a type in its order, where the fit had some of them only
+    digits: int | None = None  # most behind the decimal mark of its numbers; 0 if all are whole, None for more than six
+    low: float = 0.0  # the range of the numbers in the fit
     high: float = 0.0
 
     @property
@@ -101,22 +83,16 @@ def learn_column(
 ) -> Column | None:
     """The kind of a column; None where it is left out, with a remark.
 
+    DataError if it has no value, infinite numbers, numbers beside a few other cells, or values of another type.
+
     Parameters
     ----------
-    name : str
-    column : ChunkedArray
     where : str
         The file and the column, for messages.
-    form : Form
     remarks : Remarks
         What is to be said of it is added.
     wanted : bool
         Whether it was named as one to keep.
-
-    Raises
-    ------
-    DataError
-        If it has no value, infinite numbers, numbers beside a few other cells, or values of another type.
     """
     from pyarrow import types
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from gmvae import formats
 from gmvae.data.arrays import read_npy
+from gmvae.data.dataset import as_labels
+from gmvae.data.errors import DataError, reason
 from gmvae.data.idx import read_idx
-from gmvae.data.record import DataError, as_labels, reason
 from gmvae.data.tables import label_column, open_table
 
 

@@ -40,19 +40,14 @@ def is_number(text: str) -> bool:
 def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = False) -> pa.ChunkedArray | None:
     """A cleaned column of text as numbers; None where it is text.
 
+    DataError if half of the cells or more are numbers and some are not, or it is in doubt what a comma means.
+
     Parameters
     ----------
-    column : ChunkedArray of str
     where : str
         The file and the column, for messages.
-    form : Form
     certain : bool
         Whether it must hold numbers, as it did in the fit.
-
-    Raises
-    ------
-    DataError
-        If half of the cells or more are numbers and some are not, or it is in doubt what a comma means.
     """
     from pyarrow import compute
 

@@ -6,52 +6,28 @@ from typing import Any, NamedTuple
 
 from gmvae.data.errors import DataError
 
+_TEXTS = ("id", "separator", "decimal", "weights", "partial_labels", "layer")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
 
 class TableOptions(NamedTuple):
-    """What is known of a table beside its content.
+    """What is known of a table beside its content."""
 
-    Attributes
-    ----------
-    columns : tuple of str
-        Columns to keep; all where it is empty.
-    drop : tuple of str
-        Columns to leave out.
-    id : str, optional
-        The column that identifies rows; it is no feature.
-    header : bool, optional
-        Whether the first row of a text file holds names; found by its content where it is not said.
-    separator : str, optional
-        Between columns of a text file; found by its content where it is not said.
-    decimal : {".", ","}, optional
-        The decimal mark in cells of text.
-    missing : tuple of str
-        Marks of missing cells beside the usual ones.
-    weights, partial_labels : str, optional
-        The columns that say how much every row counts, and the class of some rows; they are no features.
-    layer : str, optional
-        The layer of AnnData that holds counts; its X by default.
-    """
-
-    columns: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    id: str | None = None
-    header: bool | None = None
-    separator: str | None = None
-    decimal: str | None = None
-    missing: tuple[str, ...] = ()
-    weights: str | None = None
-    partial_labels: str | None = None
-    layer: str | None = None
+    columns: tuple[str, ...] = ()  # to keep; all where it is empty
+    drop: tuple[str, ...] = ()  # columns to leave out
+    id: str | None = None  # the column that identifies rows; it is no feature
+    header: bool | None = None  # whether the first row of a text file holds names; None: found by its content
+    separator: str | None = None  # between columns of a text file; None: found by its content
+    decimal: str | None = None  # the decimal mark in cells of text, "." or ","
+    missing: tuple[str, ...] = ()  # marks of missing cells beside the usual ones
+    weights: str | None = None  # the column that says how much every row counts; it is no feature
+    partial_labels: str | None = None  # that with the class of some rows; it is none either
+    layer: str | None = None  # of AnnData, the one that holds counts; its X by default
 
     def checked(self) -> TableOptions:
         """The same with the separator as one character.
 
-        Raises
-        ------
-        DataError
-            If separator or decimal mark cannot be one.
+        DataError if separator or decimal mark cannot be one.
         """
         separator = None if self.separator is None else _NAMED.get(self.separator, self.separator)
         if separator is not None and (len(separator) != 1 or ord(separator) > 127 or separator in '"\r\n.'):
@@ -75,7 +51,7 @@ class TableOptions(NamedTuple):
         for name in ("columns", "drop"):
             names = getattr(self, name)
             typed += [f"--{name}", ",".join(f'"{each}"' if "," in each else each for each in names)] if names else []
-        for name in ("id", "separator", "decimal", "weights", "partial_labels", "layer"):
+        for name in _TEXTS:
             value = getattr(self, name)
             option = f"--{name.replace('_', '-')}"
             typed += [option, "tab" if value == "\t" else value] if value is not None else []
@@ -85,17 +61,13 @@ class TableOptions(NamedTuple):
     def from_document(cls, document: Any) -> TableOptions:
         """Options from what `document` gave.
 
-        Raises
-        ------
-        ValueError
-            If it is something else.
+        ValueError if it is something else.
         """
         try:
             said: Any = {name: tuple(each) if isinstance(each, list) else each for name, each in document.items()}
             options = cls()._replace(**said)
             texts = (*options.columns, *options.drop, *options.missing)
-            single = [options.id, options.separator, options.decimal, options.weights, options.partial_labels]
-            single.append(options.layer)
+            single = (getattr(options, name) for name in _TEXTS)
             if not all(isinstance(text, str) for text in texts) or not all(isinstance(t, str | None) for t in single):
                 raise TypeError("no text")
         except (AttributeError, TypeError, ValueError) as error:
@@ -104,3 +76,6 @@ class TableOptions(NamedTuple):
 
     def _said(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
+
+
+NO_OPTIONS = TableOptions()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,18 +25,10 @@ def visible_files(folder: Path) -> list[str]:
     return [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
 
 
-def holds_parts(folder: Path) -> bool:
-    """Whether a folder holds tables."""
-    return any(name.lower().endswith(formats.TABLES) for _, _, names in os.walk(folder) for name in names)
-
-
 def join(tables: list[pa.Table], folder: Path) -> pa.Table:
     """Tables with the same columns, in any order, one below the other; two types of a column become the wider, or text.
 
-    Raises
-    ------
-    DataError
-        If one has other columns than the first.
+    DataError if one has other columns than the first.
     """
     import pyarrow as pa
 

@@ -30,10 +30,7 @@ _BITS_PER_SAMPLE = 258
 def pages(folder: Path, name: str) -> list[np.ndarray]:
     """The images of a file, each (H, W) or (C, H, W), uint8 or, of 16 bits, float32 from 0 to 1.
 
-    Raises
-    ------
-    DataError
-        If it cannot be read, is of another format, or has bits that would be lost.
+    DataError if it cannot be read, is of another format, or has bits that would be lost.
     """
     from PIL import Image, UnidentifiedImageError
 

@@ -31,17 +31,12 @@ Rows = list[list[str]]
 def read_separated(path: Path, options: TableOptions, known: Collection[str] = ()) -> tuple[pa.Table, Form]:
     """Read a file as it is: names without blanks around them, cells that pyarrow cannot read as numbers as text.
 
+    DataError if it is in doubt whether its first row holds names, or two are the same.
+
     Parameters
     ----------
-    path : Path
-    options : TableOptions
     known : collection of str
         Names of columns; a first row that has them all is a header.
-
-    Raises
-    ------
-    DataError
-        If it is in doubt whether its first row holds names, or two are the same.
     """
     from pyarrow import csv as arrow
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gmvae.cache import cache_folder
-from gmvae.data.record import DataError
+from gmvae.data.errors import DataError
 
 
 @dataclass(frozen=True)

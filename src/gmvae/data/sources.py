@@ -12,13 +12,14 @@ from gmvae import formats
 from gmvae.data.arrays import channels_first, read_npy, read_npz
 from gmvae.data.builtin import load_builtin
 from gmvae.data.cell_files import holds_cells, read_cells
+from gmvae.data.dataset import Dataset
+from gmvae.data.errors import DataError
 from gmvae.data.idx import read_idx
 from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.in_parts import is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
-from gmvae.data.options import TableOptions
-from gmvae.data.parts import holds_parts
-from gmvae.data.record import DataError, Dataset
+from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.parts import parts_of
 from gmvae.data.sets import BUILT_IN, find
 from gmvae.data.tables import open_table, read_table
 
@@ -27,15 +28,13 @@ if TYPE_CHECKING:
 
     from gmvae.data.columns import Columns
 
-_NO_OPTIONS = TableOptions()
-
 
 def load(
     source: str | Path,
     *,
     labels: str | Path | None = None,
     data_home: Path | None = None,
-    table: TableOptions = _NO_OPTIONS,
+    table: TableOptions = NO_OPTIONS,
     known: Columns | None = None,
     in_parts: bool | None = None,
 ) -> Dataset:
@@ -103,7 +102,7 @@ def load(
     return data
 
 
-def columns_of(source: str | Path, options: TableOptions = _NO_OPTIONS) -> pa.Table:
+def columns_of(source: str | Path, options: TableOptions = NO_OPTIONS) -> pa.Table:
     """The columns of a table as its file has them; DataError if the source is none."""
     path = Path(source).expanduser()
     if not path.exists() or not (path.is_dir() or path.name.lower().endswith(formats.TABLES)) or _is_of_images(path):
@@ -123,7 +122,7 @@ def _is_of_cells(path: Path) -> bool:
 
 
 def _is_of_images(path: Path) -> bool:
-    return path.is_dir() and (holds_images(path) or not holds_parts(path))
+    return path.is_dir() and (holds_images(path) or not parts_of(path))
 
 
 def _place(text: str) -> tuple[Path, str | None]:

@@ -22,10 +22,7 @@ def is_sparse(names: Collection[str]) -> bool:
 def read_sparse(archive: np.lib.npyio.NpzFile, path: Path) -> SparseRows:
     """The matrix of an archive.
 
-    Raises
-    ------
-    DataError
-        If a row has more columns than a network can.
+    DataError if a row has more columns than a network can.
     """
     from scipy import sparse
 

@@ -12,18 +12,17 @@ import numpy as np
 from gmvae import formats
 from gmvae.data.cells import Form, cleaned, is_text, listed
 from gmvae.data.columns import UNNAMED, Columns
+from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import plain
-from gmvae.data.options import TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.data.parts import join, parts_of
-from gmvae.data.record import Dataset, Ids, as_labels
 from gmvae.data.separated import read_separated
 from gmvae.data.zipped import check_growth
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NO_OPTIONS = TableOptions()
 _NAMELESS = "__index_level_"
 
 
@@ -35,10 +34,28 @@ class Opened(NamedTuple):
     row_names: tuple[str, ...] = ()
 
 
+class _Roles(NamedTuple):
+    """Columns by what they are for; of labels, weights and the like one at most."""
+
+    label: Sequence[str]
+    ids: Sequence[str]
+    row_names: Sequence[str]
+    weights: Sequence[str]
+    partial_labels: Sequence[str]
+    drop: Sequence[str]
+    wanted: Sequence[str]
+
+    @property
+    def taken(self) -> list[str]:
+        """All that are not learned from, unless they were asked for."""
+        everything = (self.label, self.ids, self.row_names, self.weights, self.partial_labels, self.drop)
+        return [name for names in everything for name in names if name not in self.wanted]
+
+
 def read_table(
     path: Path,
     labels: str | Path | None = None,
-    options: TableOptions = _NO_OPTIONS,
+    options: TableOptions = NO_OPTIONS,
     known: Columns | None = None,
 ) -> Dataset:
     """Read a table, one observation per row; a column that ``labels`` names is taken out as labels.
@@ -47,68 +64,79 @@ def read_table(
     is in doubt what it holds, or it has cells that its columns cannot have.
     """
     opened = open_table(path, options, known)
-    table, where = opened.table, path.name
-    notes: list[str] = []
-    taken: list[str] = []
-    ids = None
-    label = _column_named(table, labels) if isinstance(labels, str) else None
-    y = None
-    if label is not None:
-        y = label_column(table, label, where)
-        taken.append(label)
-    id_name = None if options.id is None else _named(table, [options.id], "--id", where, known is not None)
-    if id_name:
-        ids = _ids(table, id_name)
+    table, form, where = opened.table, opened.form, path.name
+    roles = _roles(opened, labels, options, where, lenient=known is not None)
+    ids, notes = None, list[str]()
+    if roles.ids:
+        ids = _ids(table, roles.ids)
     elif options.id is not None:
         notes.append(f"{where} has no column {options.id!r}: its rows are numbered.")
     elif opened.row_names:
         ids = _ids(table, opened.row_names)
-    taken += [*(id_name or ()), *opened.row_names]
-    lenient = known is not None
-    weights, partial_labels = (
-        _named(table, [] if name is None else [name], option, where, lenient)
-        for name, option in ((options.weights, "--weights"), (options.partial_labels, "--partial-labels"))
-    )
-    taken += [*weights, *partial_labels]
-    drop = _named(table, options.drop, "--drop", where, lenient)
-    wanted = _named(table, options.columns, "--columns", where, lenient)
-    both = [name for name in drop if name in wanted]
-    if both:
-        raise DataError(
-            f"`--columns` and `--drop` must name different columns; got {both[0]!r} in both: leave out one."
-        )
-    taken = [name for name in [*taken, *drop] if name not in wanted]
     if known is None:
-        told = {*wanted, *taken}
-        others = [name for name in table.column_names if wanted and name not in told]
-        left = table.drop_columns([*dict.fromkeys(taken), *others])
-        if wanted:
-            left = left.select([name for name in wanted if name not in taken])
-        if not left.num_columns:
+        wanted, taken = roles.wanted, roles.taken
+        others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
+        features = table.select(wanted) if wanted else table.drop_columns(list(dict.fromkeys(taken)))
+        if not features.num_columns:
             raise DataError(f"{where} must have at least one column to learn from; got none beside labels and ids.")
-        columns, said = Columns.learn(left, where=where, form=opened.form, wanted=wanted, left_out=[*taken, *others])
+        columns, said = Columns.learn(features, where=where, form=form, wanted=wanted, left_out=[*taken, *others])
         notes += said
     else:
-        columns = known
-        left = table
-    X, said = columns.encode(left, where=where, form=opened.form, ignore=taken)
+        columns, features = known, table
+    X, said = columns.encode(features, where=where, form=form, ignore=roles.taken)
     notes += said
     if known is not None:
         notes += _empty_rows(X, where, ids)
     return Dataset(
         where,
         X,
-        y,
+        label_column(table, roles.label[0], where) if roles.label else None,
         columns.names,
         columns=columns,
         ids=ids,
-        weights=_cells(table, weights, opened.form),
-        partial_labels=_cells(table, partial_labels, opened.form),
+        weights=_cells(table, roles.weights, form),
+        partial_labels=_cells(table, roles.partial_labels, form),
         notes=tuple(notes),
     )
 
 
-def open_table(path: Path, options: TableOptions = _NO_OPTIONS, known: Columns | None = None) -> Opened:
+def _roles(opened: Opened, labels: str | Path | None, options: TableOptions, where: str, *, lenient: bool) -> _Roles:
+    """What is said of the columns; DataError for a name that the table does not have, unless that is let pass."""
+    table = opened.table
+
+    def named(names: Sequence[str | None], option: str) -> list[str]:
+        found = []
+        for name in names:
+            column = None if name is None else _column_named(table, name)
+            if column is not None:
+                found.append(column)
+            elif name is not None and not lenient:
+                close = difflib.get_close_matches(name, table.column_names, n=1)
+                hint = f" (did you mean {close[0]!r}?)" if close else ""
+                raise DataError(
+                    f"`{option}` must name columns of {where}, {listed(table.column_names, 12)}; got {name!r}{hint}."
+                )
+        return found
+
+    label = _column_named(table, labels) if isinstance(labels, str) else None
+    roles = _Roles(
+        label=[] if label is None else [label],
+        ids=named([options.id], "--id"),
+        row_names=opened.row_names,
+        weights=named([options.weights], "--weights"),
+        partial_labels=named([options.partial_labels], "--partial-labels"),
+        drop=named(options.drop, "--drop"),
+        wanted=named(options.columns, "--columns"),
+    )
+    both = [name for name in roles.drop if name in roles.wanted]
+    if both:
+        raise DataError(
+            f"`--columns` and `--drop` must name different columns; got {both[0]!r} in both: leave out one."
+        )
+    return roles
+
+
+def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | None = None) -> Opened:
     """Read a file, or a folder of parts, as it is; DataError if it cannot be read or its header cannot be one."""
     from pyarrow import types
 
@@ -196,21 +224,6 @@ def _column_named(table: pa.Table, name: str) -> str | None:
         return stripped[name.strip()]
     numbered = f"{UNNAMED}{name.strip()}"
     return numbered if numbered in table.column_names else None
-
-
-def _named(table: pa.Table, names: Sequence[str], option: str, where: str, lenient: bool) -> list[str]:
-    found = []
-    for name in names:
-        column = _column_named(table, name)
-        if column is not None:
-            found.append(column)
-        elif not lenient:
-            close = difflib.get_close_matches(name, table.column_names, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise DataError(
-                f"`{option}` must name columns of {where}, {listed(table.column_names, 12)}; got {name!r}{hint}."
-            )
-    return found
 
 
 def _cells(table: pa.Table, names: Sequence[str], form: Form) -> np.ndarray | None:

@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
-from gmvae.data.record import DataError
+from gmvae.data.errors import DataError
 
 _BLOCK = 2**20
 _HARMLESS = 2**30

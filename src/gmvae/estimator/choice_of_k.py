@@ -12,7 +12,7 @@ from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_observations
 from gmvae.fitting import choice_of_k
 from gmvae.fitting.choice_of_k import Candidate, Choice
-from gmvae.initialisation import MAX_COMPONENTS
+from gmvae.initialisation.n_clusters import MAX_COMPONENTS
 
 
 def choose_k(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, is_frame
 from gmvae.observations import Observations
 from gmvae.sparse_rows import AnyRows
+from gmvae.user_warnings import warn_user
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,4 +70,4 @@ def warn_of_empty(rows: AnyRows) -> None:
 
 def _warn(notes: list[str]) -> None:
     for note in notes:
-        warnings.warn(note, TableWarning, stacklevel=5)
+        warn_user(note, TableWarning)

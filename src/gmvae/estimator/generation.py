@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from gmvae.arrays import missing
-from gmvae.estimator.files import FittedFiles
 from gmvae.estimator.frames import decoded
 from gmvae.estimator.inputs import latent_rows
+from gmvae.estimator.outputs import FittedOutputs
 from gmvae.fitted.sampling import Components
 from gmvae.seeds import draw_seed
 
 
-class FittedGeneration(FittedFiles, ABC):
+class FittedGeneration(FittedOutputs, ABC):
     """The observations that a fitted `GMVAE` makes."""
 
     def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -12,16 +13,12 @@ import numpy as np
 
 from gmvae.config import Config
 from gmvae.estimator.docstring import with_parameters
-from gmvae.estimator.inputs import fit_observations
+from gmvae.estimator.inputs import fit_observations, take_note
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import fit
-from gmvae.fitting.restarts import Task
-from gmvae.runs.checkpoints import fit_into, require_begun
-from gmvae.runs.folder import RunFolder
-from gmvae.seeds import draw_seed
-from gmvae.training.processes import processes_here, restarted
+from gmvae.runs.checkpoints import task_for
 
 
 @with_parameters
@@ -232,28 +229,12 @@ class GMVAE(FittedQueries):
         config = Config(**self.get_params(deep=False))
         if resume and run_dir is None:
             raise ValueError("`run_dir` must be given with `resume=True`; got None: name the folder of the run.")
-        with restored_unless_finished([self]):
+        with restored_unless_finished([self]), ExitStack() as held:
             observations = fit_observations(self, X, config.n_components, sample_weight, partial_labels)
             previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
             shown = self._shown(on_epoch)
-            if run_dir is None or not processes_here().first:  # of several processes the first has the folder
-                task = Task(draw_seed(config.random_state), None, shown, on_start)
-                (found,) = fit(observations, config, [task], previous)
-            else:
-                folder = RunFolder(Path(run_dir))
-                resume = resume or (restarted() and folder.config.is_file())
-                if resume:
-                    require_begun(folder)
-                with folder.locked():
-                    found = fit_into(
-                        folder,
-                        observations,
-                        config,
-                        resume=resume,
-                        previous=previous,
-                        on_epoch=shown,
-                        on_start=on_start,
-                    )
+            task = task_for(run_dir, observations, config, held, resume=resume, on_epoch=shown, on_start=on_start)
+            (found,) = fit(observations, config, [task], previous)
             self._adopt(found, X)
         return self
 
@@ -277,7 +258,5 @@ class GMVAE(FittedQueries):
         fitted = Fitted.load(path, network=network, device=device)
         estimator = cls(**{field.name: getattr(fitted.config, field.name) for field in fields(fitted.config)})
         estimator._fitted = fitted
-        estimator.n_features_in_ = math.prod(fitted.event_shape)
-        if fitted.feature_names is not None:
-            estimator.feature_names_in_ = np.array(fitted.feature_names, dtype=object)
+        take_note(estimator, math.prod(fitted.event_shape), fitted.feature_names)
         return estimator

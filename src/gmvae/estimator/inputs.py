@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,22 +29,20 @@ def fit_observations(
     """Validate X for fitting, rows of shape (p,) or images of shape (C, H, W), and what is known of its rows.
 
     ValueError if X is not numeric, not finite, too few for the components or neither rows nor images, or as
-    `Observations.knowing` does.
+    `Observations.with_weights_and_labels` does.
     """
     X = _host(X)
     if is_dataset(X):
         observations = sampled(shards_of(X), n_components)
-        estimator.n_features_in_ = observations.y.shape[1]
-        estimator.feature_names_in_ = np.array(observations.names, dtype=object)
-        return observations.knowing(sample_weight, partial_labels)
+        take_note(estimator, observations.y.shape[1], observations.names)
+        return observations.with_weights_and_labels(sample_weight, partial_labels)
     table = table_of(X)
     if table is None:
         observations = _numeric(estimator, X)
     else:
         observations = learned(table)
-        estimator.n_features_in_ = table.num_columns
-        estimator.feature_names_in_ = np.array(table.column_names, dtype=object)
-    observations = observations.knowing(sample_weight, partial_labels)
+        take_note(estimator, table.num_columns, table.column_names)
+    observations = observations.with_weights_and_labels(sample_weight, partial_labels)
     observations.check(n_components)
     return observations
 
@@ -57,8 +55,7 @@ def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
     else:
         rows = _images(estimator, X, event_shape, min_samples=2)
-        estimator.n_features_in_ = math.prod(event_shape)
-        vars(estimator).pop("feature_names_in_", None)
+        take_note(estimator, math.prod(event_shape), None)
     names = getattr(estimator, "feature_names_in_", None)
     return Observations(rows, None if names is None else names.tolist())
 
@@ -66,11 +63,16 @@ def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
 def _named(estimator: BaseEstimator, X: SparseRows) -> Observations:
     """Rows whose columns have names, as an integration makes them."""
     check_finite(X)
-    estimator.n_features_in_ = X.shape[1]
-    vars(estimator).pop("feature_names_in_", None)
-    if X.names is not None:
-        estimator.feature_names_in_ = np.array(X.names, dtype=object)
+    take_note(estimator, X.shape[1], X.names)
     return Observations(X, X.names)
+
+
+def take_note(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
+    """Set what scikit-learn knows of the columns of a fit."""
+    estimator.n_features_in_ = n_features
+    vars(estimator).pop("feature_names_in_", None)
+    if names is not None:
+        estimator.feature_names_in_ = np.array(names, dtype=object)
 
 
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> AnyRows:

@@ -13,11 +13,8 @@ from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_observations
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitting.fit import fit
-from gmvae.fitting.restarts import Task
-from gmvae.runs.checkpoints import task_in
+from gmvae.runs.checkpoints import task_for
 from gmvae.runs.folder import RunFolder
-from gmvae.seeds import draw_seed
-from gmvae.training.processes import processes_here, restarted
 
 _OWN = {"random_state", "warm_start"}
 
@@ -93,15 +90,11 @@ def fit_together(
             fit_observations(estimator, X, config.n_components)  # it takes note of X's features
         tasks = []
         for index, estimator in enumerate(estimators):
+            folder = None if run_dirs is None else Path(run_dirs[index])
+            own = replace(config, random_state=estimator.random_state)
+            go_on = resume and folder is not None and RunFolder(folder).config.is_file()
             shown = estimator._shown(on_epoch)
-            if run_dirs is None or not processes_here().first:
-                tasks.append(Task(draw_seed(estimator.random_state), on_epoch=shown))
-            else:
-                folder = RunFolder(Path(run_dirs[index]))
-                held.enter_context(folder.locked())
-                own = replace(config, random_state=estimator.random_state)
-                go_on = (resume or restarted()) and folder.config.is_file()
-                tasks.append(task_in(folder, observations, own, resume=go_on, on_epoch=shown))
+            tasks.append(task_for(folder, observations, own, held, resume=go_on, on_epoch=shown))
         for estimator, found in zip(estimators, fit(observations, config, tasks), strict=True):
             settings = {name: getattr(estimator, name) for name in _OWN}
             fitted = replace(found.fitted, config=replace(found.fitted.config, **settings))

@@ -1,7 +1,7 @@
 """Figures: arrays or a record in, Axes or a Figure out.
 
-Nothing here touches pyplot or the global settings of matplotlib. Every function draws into the
-Axes it is given, or into a new figure; component k has the same colour in all of them.
+Nothing here touches pyplot or the global settings of matplotlib. Functions draw into the Axes ``ax``
+where they are given them, else into a new figure; component k has the same colour in all of them.
 """
 
 from gmvae.figures.canvas import letter_panels, new_figure, save

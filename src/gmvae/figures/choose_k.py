@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,11 +25,12 @@ Columns = dict[str, NDArray[np.float64]]
 def choice_of_k(
     table: Mapping[str, ArrayLike],
     n_components: int | None = None,
-    fig: Figure | SubFigure | None = None,
     *,
     held_out: bool = True,
-) -> Figure | SubFigure:
+) -> Figure:
     """Draw stability, separation and, where there are fits, their bound against the number of clusters.
+
+    ValueError if a column is missing.
 
     Parameters
     ----------
@@ -39,23 +40,15 @@ def choice_of_k(
         where a value is missing.
     n_components : int, optional
         The chosen number, drawn dotted.
-    fig : Figure or SubFigure, optional
-        Where to draw.
     held_out : bool
         Whether the bound is that of rows held out of the fits.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     columns = columns_of(table, _NEEDED, "`table` must have a column for all evidence")
     draw: list[Callable[[Axes, Columns], None]] = [_stability, _score]
     if np.isfinite(columns.get("lower_bound_mean", np.nan)).any():
         draw.append(partial(_bound, title="Held-out bound" if held_out else "Bound on training rows"))
-    if fig is None:
-        fig = new_figure(3.8 * len(draw), 3.6)
-        fig.set_layout_engine("constrained", wspace=0.06)
+    fig = new_figure(3.8 * len(draw), 3.6)
+    fig.set_layout_engine("constrained", wspace=0.06)
     for draw_into, panel in zip(draw, fig.subplots(1, len(draw), sharex=True), strict=True):
         draw_into(panel, columns)
         panel.set_title(panel.get_title(), pad=14)
@@ -81,7 +74,7 @@ def _stability(ax: Axes, columns: Columns) -> None:
 def _score(ax: Axes, columns: Columns) -> None:
     number, separation, score = (columns[name] for name in ("n_components", "separation", "score"))
     _line(ax, number, separation, "separation", color=_HALVES, marker="o")
-    words = "score: stability × separation × (1 − 1/K²)"
+    words = "score: stability × separation × (1 − 1/K)"
     _line(ax, number, score, words, color=_SCORE, marker="^", linestyle="--")
     if np.isfinite(score).any():
         best = int(np.nanargmax(score))

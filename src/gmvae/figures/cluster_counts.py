@@ -16,22 +16,15 @@ _MOST_LABELLED_BARS = 32
 _MOST_LABELLED_CELLS = 40
 
 
-def cluster_sizes(counts: ArrayLike, ax: Axes | None = None, *, sort: bool = False) -> Axes:
+def cluster_sizes(counts: ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw a bar per component, labelled with its share.
+
+    ValueError if `counts` is not one-dimensional, or has a negative or missing entry.
 
     Parameters
     ----------
     counts : array-like of shape (K,)
         Observations per component.
-    ax : Axes, optional
-        Where to draw.
-    sort : bool
-        Largest first instead of by number.
-
-    Raises
-    ------
-    ValueError
-        If `counts` is not one-dimensional, or has a negative or missing entry.
     """
     heights = np.asarray(counts, dtype=np.float64)
     if heights.ndim != 1 or not heights.size or not (heights >= 0).all():
@@ -39,38 +32,28 @@ def cluster_sizes(counts: ArrayLike, ax: Axes | None = None, *, sort: bool = Fal
             "`counts` must be a one-dimensional array of non-negative numbers; "
             f"got {np.array2string(heights, threshold=10)}; pass one count per component."
         )
-    order = np.argsort(-heights, kind="stable") if sort else np.arange(len(heights))
-    panel = axes_or_new(ax, max(4.0, min(12.0, 1.5 + 0.45 * len(heights))), 3.6)
-    bars = panel.bar(np.arange(len(order)), heights[order], color=[colour(int(k)) for k in order])
+    K = len(heights)
+    panel = axes_or_new(ax, max(4.0, min(12.0, 1.5 + 0.45 * K)), 3.6)
+    bars = panel.bar(np.arange(K), heights, color=[colour(k) for k in range(K)])
     total = heights.sum()
     if total > 0:
-        reference(panel, total / len(heights), "equal shares", "--", xytext=(4, 0), ha="left", va="center")
-        if len(order) <= _MOST_LABELLED_BARS:
-            shares = [_percent(share) for share in heights[order] / total]
+        reference(panel, total / K, "equal shares", "--", xytext=(4, 0), ha="left", va="center")
+        if K <= _MOST_LABELLED_BARS:
+            shares = [_percent(share) for share in heights / total]
             outline = [withStroke(linewidth=2.5, foreground="white")]
             panel.bar_label(bars, shares, padding=2, fontsize="x-small", path_effects=outline)
-    step = -(-len(order) // _MOST_LABELLED_BARS)
-    panel.set_xticks(np.arange(len(order))[::step], [str(k) for k in order[::step]])
+    numbers = range(0, K, -(-K // _MOST_LABELLED_BARS))
+    panel.set_xticks(numbers, [str(k) for k in numbers])
     panel.set(title="Cluster sizes", xlabel="component", ylabel="observations")
     panel.margins(x=0.01, y=0.1)
     open_frame(panel)
     return panel
 
 
-def confusion(table: Confusion, ax: Axes | None = None, *, percent: bool = False) -> Axes:
-    """Draw classes against matched clusters; the shade is the share of the class.
+def confusion(table: Confusion, ax: Axes | None = None) -> Axes:
+    """Draw how many of each class are in each matched cluster; the shade is the share of the class.
 
     Clusters beyond the number of classes stand to the right of a dashed line.
-
-    Parameters
-    ----------
-    table : Confusion
-        From `gmvae.metrics.match`.
-    ax : Axes, optional
-        Where to draw.
-    percent : bool
-        Write the share of the class in percent into the cells instead of the count. Empty cells
-        stay blank.
     """
     n_classes, n_clusters = table.matrix.shape
     shares = table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)
@@ -78,9 +61,8 @@ def confusion(table: Confusion, ax: Axes | None = None, *, percent: bool = False
     heat = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if max(n_classes, n_clusters) <= _MOST_LABELLED_CELLS:
         for row, column in np.argwhere(table.matrix > 0):
-            share, count = shares[row, column], table.matrix[row, column]
-            words = _percent(share).removesuffix("%") if percent else str(count)
-            ink = "white" if share > 0.55 else "0.15"
+            ink = "white" if shares[row, column] > 0.55 else "0.15"
+            words = str(table.matrix[row, column])
             panel.text(column, row, words, ha="center", va="center", fontsize="x-small", color=ink)
     panel.set_xticks(range(n_clusters), [str(name) for name in table.clusters])
     panel.set_yticks(range(n_classes), [str(name) for name in table.classes])
@@ -91,8 +73,7 @@ def confusion(table: Confusion, ax: Axes | None = None, *, percent: bool = False
         panel.axvline(n_classes - 0.5, color="0.4", linestyle="--", linewidth=1)
     panel.tick_params(which="both", length=0)
     panel.spines[:].set_visible(False)
-    cells = "percent of the class" if percent else "observations"
-    panel.set(title=f"Classes and clusters ({cells})", xlabel="cluster, in the order of its class", ylabel="class")
+    panel.set(title="Classes and clusters (observations)", xlabel="cluster, in the order of its class", ylabel="class")
     bar = panel.figure.colorbar(heat, ax=panel, format=PercentFormatter(1), fraction=0.04, pad=0.02, aspect=30)
     bar.set_label("share of the class")
     bar.outline.set_visible(False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -28,13 +28,11 @@ _TRANSIENT = 4.0
 
 
 def learning_curves(
-    history: Mapping[str, ArrayLike],
-    fig: Figure | SubFigure | None = None,
-    *,
-    min_information: float = 0.0,
-    n_components: int | None = None,
-) -> Figure | SubFigure:
+    history: Mapping[str, ArrayLike], *, min_information: float = 0.0, n_components: int | None = None
+) -> Figure:
     """Draw the bound, its four terms and the effective number of clusters against the epoch.
+
+    ValueError if a column is missing.
 
     Parameters
     ----------
@@ -42,22 +40,15 @@ def learning_curves(
         Columns ``epoch``, ``lower_bound``, ``reconstruction``, ``conditional_prior``, ``w_prior``,
         ``z_prior``, ``effective_components`` and, if anything was held out, ``lower_bound_held_out``.
         The three priors are costs: the bound is the reconstruction less their sum.
-    fig : Figure or SubFigure, optional
-        Where to draw.
     min_information : float
         Threshold λ of the z-prior in nats, drawn dotted unless 0.
     n_components : int, optional
         K; draws log K, the most that the z-prior can cost, and K, the most clusters in use.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     columns = columns_of(history, ("epoch", *_TITLES, "z_prior"), "`history` must have a column for every term")
     epoch = columns["epoch"]
-    canvas = new_figure(10.5, 5.6) if fig is None else fig
-    (bound, reconstruction, conditional), (style, information, usage) = canvas.subplots(2, 3)
+    figure = new_figure(10.5, 5.6)
+    (bound, reconstruction, conditional), (style, information, usage) = figure.subplots(2, 3)
     for panel, (name, title) in zip((bound, reconstruction, conditional, style, usage), _TITLES.items(), strict=True):
         _curve(panel, epoch, columns[name], title)
     z_prior_curve(epoch, columns["z_prior"], information, min_information=min_information, n_components=n_components)
@@ -70,7 +61,7 @@ def learning_curves(
     _from_zero(usage, columns["effective_components"], n_components)
     if n_components is not None:
         reference(usage, n_components, f"K = {n_components}")
-    return canvas
+    return figure
 
 
 def z_prior_curve(
@@ -88,8 +79,6 @@ def z_prior_curve(
     ----------
     step, z_prior : array-like of shape (n,)
         Epochs or gradient steps, and the unmodified cost there in nats per observation.
-    ax : Axes, optional
-        Where to draw.
     min_information : float
         Threshold λ in nats, drawn dotted unless 0.
     n_components : int, optional
@@ -119,8 +108,6 @@ def accuracy_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], ax: Axes 
     ----------
     curves : mapping of str to (epochs, accuracies), each array-like of shape (n,)
         One entry per run, by its name in the legend; accuracies as shares in [0, 1].
-    ax : Axes, optional
-        Where to draw.
     """
     panel = axes_or_new(ax, 5.6, 4.0)
     dashes = ("-", "--", "-.", ":")

@@ -11,9 +11,6 @@ from numpy.typing import ArrayLike
 from gmvae.figures.canvas import axes_or_new
 from gmvae.figures.points import MOST_POINTS, subsample
 
-_DEPTH = 12.0
-"""Nats below the peak at which the scale of the log-density ends."""
-
 _PALE_BLUES = ListedColormap(mpl.colormaps["Blues"](np.linspace(0, 0.75, 256)))
 """Light at the top of the scale, so that dark points are visible."""
 
@@ -25,11 +22,11 @@ def density_2d(
     ax: Axes | None = None,
     *,
     points: ArrayLike | None = None,
-    log: bool = False,
     peak: float | None = None,
-    max_points: int = MOST_POINTS,
 ) -> Axes:
     """Draw a density on a grid, with the data on top (figures 2b and 2c of the paper).
+
+    ValueError if the shapes do not fit or a density is missing.
 
     Parameters
     ----------
@@ -37,22 +34,11 @@ def density_2d(
         Coordinates of the grid, evenly spaced.
     log_density : array-like of shape (H, W)
         Natural logarithm of the density there.
-    ax : Axes, optional
-        Where to draw.
     points : array-like of shape (N, 2), optional
-        Data to draw on top.
-    log : bool
-        Shade by the log-density, down to 12 nats below the peak, instead of the density.
+        Data to draw on top; of many always the same ones.
     peak : float, optional
         Log-density at the top of the scale, to compare panels or to ignore peaks away from the data; by default the
         highest on the grid.
-    max_points : int
-        Draw no more than this many points, always the same ones.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit or a density is missing.
     """
     heights = np.asarray(log_density, dtype=np.float64)
     across, up = np.asarray(xx), np.asarray(yy)
@@ -67,22 +53,18 @@ def density_2d(
         raise ValueError(f"`log_density` must have a finite highest value and no NaN; got {highest}; check the model.")
     panel = axes_or_new(ax, 5.8, 5.0)
     top = highest if peak is None else peak
-    low, high = (top - _DEPTH, top) if log else (0.0, np.exp(top))
-    shade = np.maximum(heights, low) if log else np.exp(heights)
-    mesh = panel.pcolormesh(
-        across, up, shade, cmap=_PALE_BLUES, vmin=low, vmax=high, shading="gouraud", rasterized=True, zorder=0
-    )
+    look = {"cmap": _PALE_BLUES, "vmin": 0.0, "vmax": np.exp(top)}
+    mesh = panel.pcolormesh(across, up, np.exp(heights), **look, shading="gouraud", rasterized=True, zorder=0)
     if points is not None:
         data = np.asarray(points, dtype=np.float64)
-        data = data[subsample(len(data), max_points)]
+        data = data[subsample(len(data), MOST_POINTS)]
         size, opacity = float(np.clip(4000 / len(data), 1, 8)), float(np.clip(1000 / len(data), 0.2, 0.6))
         panel.scatter(data[:, 0], data[:, 1], s=size, color="#1a1a1a", alpha=opacity, linewidths=0, rasterized=True)
     panel.set_xlim(across.min(), across.max())
     panel.set_ylim(up.min(), up.max())
     panel.set_aspect("equal", adjustable="box")
     panel.set(title="Learnt density", xlabel="$y_1$", ylabel="$y_2$")
-    above = highest > top
-    extend = ("both" if above else "min") if log else ("max" if above else "neither")
+    extend = "max" if highest > top else "neither"
     bar = panel.figure.colorbar(mesh, ax=panel, fraction=0.04, pad=0.02, aspect=30, extend=extend)
-    bar.set_label("log-density (nats)" if log else "density")
+    bar.set_label("density")
     return panel

@@ -20,22 +20,12 @@ _MARGIN = 0.55
 
 
 class Node(NamedTuple):
-    """A node: a variable or a parameter.
-
-    Attributes
-    ----------
-    x, y : float
-        Position; circles have radius 0.32.
-    kind : {"latent", "observed", "parameter"}
-        An empty circle, a shaded one, or a dot outside the plate.
-    label : str
-        Text, with mathematics between dollar signs.
-    """
+    """A node: a variable, as an empty circle or a shaded one, or a parameter, as a dot outside the plate."""
 
     x: float
     y: float
-    kind: str
-    label: str
+    kind: str  # "latent", "observed" or "parameter"
+    label: str  # with mathematics between dollar signs
 
 
 class Edge(NamedTuple):
@@ -51,20 +41,14 @@ def graphical_model(
 ) -> Axes:
     """Draw a directed graphical model.
 
+    ValueError if an edge names an unknown node.
+
     Parameters
     ----------
-    nodes : mapping of str to Node
     edges : sequence of Edge
         Between names of nodes.
-    ax : Axes, optional
-        Where to draw.
     plate : str, optional
         Number of repetitions of all nodes but the parameters, written in the corner of a frame around them.
-
-    Raises
-    ------
-    ValueError
-        If an edge names an unknown node.
     """
     unknown = sorted({name for edge in edges for name in edge[:2]} - nodes.keys())
     if unknown:

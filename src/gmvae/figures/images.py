@@ -21,22 +21,17 @@ def component_samples(
 ) -> Axes:
     """Draw a row of images per component (figures 5a and 6 of the paper).
 
+    ValueError if the shape is wrong or a pixel is missing.
+
     Parameters
     ----------
     images : array-like of shape (K, n, H, W) or (K, n, C, H, W)
         Integers in [0, 255], or numbers that are clipped to [0, 1]. One channel is drawn grey, three as RGB, four as
         RGBA; of two only the first is drawn.
-    ax : Axes, optional
-        Where to draw.
     shares : array-like of shape (K,), optional
         Share of the data in each component, written beside its row.
     names : sequence of K str, optional
         Names of the rows; by default their numbers.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong or a pixel is missing.
     """
     tiles = _pixels(images)
     names = [str(component) for component in range(len(tiles))] if names is None else list(names)
@@ -58,21 +53,16 @@ def style_grid(
 ) -> Axes:
     """Draw one component's images over a grid of two style coordinates (figure 5b of the paper).
 
+    ValueError if the shape is wrong or a pixel is missing.
+
     Parameters
     ----------
     images : array-like of shape (R, C, H, W) or (R, C, channels, H, W)
         Rows from top to bottom, columns from left to right; values as in `component_samples`.
-    ax : Axes, optional
-        Where to draw.
     component : int, optional
         Its number, for the title.
     values : pair of sequences of lengths R and C, optional
         The coordinate of each row (w₂) and column (w₁), written along the edges.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong or a pixel is missing.
     """
     tiles = _pixels(images)
     names = [] if values is None else [map("{:.2g}".format, _one_each("values", values[i], tiles, i)) for i in (0, 1)]

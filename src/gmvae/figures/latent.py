@@ -16,21 +16,11 @@ from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_cluste
 
 
 class Projection(NamedTuple):
-    """An orthogonal projection of latent space onto a plane.
+    """An orthogonal projection of latent space onto a plane."""
 
-    Attributes
-    ----------
-    centre : ndarray of shape (D,)
-        The point that is mapped to the origin.
-    directions : ndarray of shape (2, D)
-        Orthonormal rows.
-    names : pair of str
-        Labels of the axes.
-    """
-
-    centre: NDArray[np.float64]
-    directions: NDArray[np.float64]
-    names: tuple[str, str]
+    centre: NDArray[np.float64]  # (D,), the point that is mapped to the origin
+    directions: NDArray[np.float64]  # (2, D), orthonormal rows
+    names: tuple[str, str]  # labels of the axes
 
     def points(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Project points (N, D) to (N, 2)."""
@@ -48,38 +38,28 @@ def latent_space(
     *,
     means: ArrayLike | None = None,
     scales: ArrayLike | None = None,
-    max_points: int = MOST_POINTS,
 ) -> Axes:
     """Draw embedded observations by cluster, with the components (figure 2d-f of the paper).
 
-    Two dimensions are drawn as they are, more are projected on the first two principal components
-    of the points, one is drawn as a row per cluster.
+    Two dimensions are drawn as they are, more are projected on the first two principal components of the points, one is
+    drawn as a row per cluster. ValueError if the shapes do not fit.
 
     Parameters
     ----------
     x : array-like of shape (N, D)
-        Embedded observations.
+        Embedded observations; of many always the same ones are drawn.
     clusters : array-like of shape (N,)
         Their components, numbered from 0; any names if no means are given.
-    ax : Axes, optional
-        Where to draw.
     means, scales : array-like of shape (K, D), optional
         Means and standard deviations of the components, for example at w = 0. Means are drawn as stars with 2σ
         ellipses; those of components without observations are dashed and do not extend the axes.
-    max_points : int
-        Draw no more than this many points, always the same ones.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
     """
     points, numbers, names = check(x, clusters)
     if means is not None and any(name != str(number) for number, name in names.items()):
         raise ValueError(f"`clusters` must be numbered from 0 when `means` are given; got {', '.join(names.values())}.")
     centres, spreads = _components(points.shape[1], numbers, means, scales)
     panel = axes_or_new(ax, 5.6, 5.0)
-    kept = subsample(len(points), max_points)
+    kept = subsample(len(points), MOST_POINTS)
     if points.shape[1] == 1:
         _rows(panel, points[kept, 0], numbers[kept], centres, spreads)
         return panel
@@ -114,10 +94,10 @@ def project(x: NDArray[np.float64]) -> Projection:
     return Projection(centre, directions[:2], (first, second))
 
 
-def ellipse(mean: NDArray[np.float64], covariance: NDArray[np.float64], *, n_sigma: float = 2.0) -> Ellipse:
-    """Return the contour of a normal density at `n_sigma` standard deviations, from mean (2,) and covariance (2, 2)."""
+def ellipse(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> Ellipse:
+    """Return the contour of a normal density at two standard deviations, from mean (2,) and covariance (2, 2)."""
     variances, axes = np.linalg.eigh(covariance)
-    minor, major = 2 * n_sigma * np.sqrt(np.maximum(variances, 0))
+    minor, major = 4.0 * np.sqrt(np.maximum(variances, 0))
     angle = float(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])))
     return Ellipse((mean[0], mean[1]), major, minor, angle=angle)
 

@@ -14,13 +14,6 @@ def reliability_diagram(found: Reliability, ax: Axes | None = None) -> Axes:
     """Draw accuracy against confidence, bin by bin, with the share of the observations in each bin.
 
     Bars below the diagonal are overconfident.
-
-    Parameters
-    ----------
-    found : Reliability
-        From `gmvae.metrics.reliability`.
-    ax : Axes, optional
-        Where to draw.
     """
     panel = axes_or_new(ax, 4.8, 4.4)
     filled = found.counts > 0

@@ -13,32 +13,23 @@ from gmvae.figures.palette import COLOURS
 from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_clusters, subsample
 
 
-def scatter_clusters(
-    points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None, *, max_points: int = MOST_POINTS
-) -> Axes:
+def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw two-dimensional data, each point in the colour of its cluster.
+
+    ValueError if the shapes do not fit.
 
     Parameters
     ----------
     points : array-like of shape (N, 2)
-        The data.
+        The data; of many points always the same ones are drawn.
     clusters : array-like of shape (N,)
         Component numbers, or any names, such as true classes.
-    ax : Axes, optional
-        Where to draw.
-    max_points : int
-        Draw no more than this many, always the same ones.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
     """
     plane, numbers, names = check(points, clusters)
     if plane.shape[1] != 2:
         raise ValueError(f"`points` must have shape (n_samples, 2); got {plane.shape}; use `latent_space` to project.")
     panel = axes_or_new(ax, 5.6, 5.0)
-    kept = subsample(len(plane), max_points)
+    kept = subsample(len(plane), MOST_POINTS)
     dots(panel, plane[kept], numbers[kept])
     panel.set_aspect("equal", adjustable="datalim")
     name_clusters(panel, plane, numbers, names)
@@ -48,15 +39,7 @@ def scatter_clusters(
 
 
 def labelled_points(points: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> Axes:
-    """Draw points and number them; the legend gives their names.
-
-    Parameters
-    ----------
-    points : mapping of str to (float, float)
-        Horizontal and vertical coordinate by name.
-    ax : Axes, optional
-        Where to draw.
-    """
+    """Draw points, coordinates by name, and number them; the legend gives their names."""
     panel = axes_or_new(ax, 8.6, 4.6)
     for number, (name, (across, up)) in enumerate(points.items(), 1):
         panel.scatter(across, up, s=36, color=COLOURS[(number - 1) % len(COLOURS)], label=f"{number}  {name}", zorder=3)

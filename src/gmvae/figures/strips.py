@@ -15,15 +15,7 @@ _SCATTER = 0.16
 
 
 def strip_plot(groups: Mapping[str, ArrayLike], ax: Axes | None = None) -> Axes:
-    """Draw the values of each group in a row of dots, its mean as a bar.
-
-    Parameters
-    ----------
-    groups : mapping of str to array-like of shape (n,)
-        From top to bottom.
-    ax : Axes, optional
-        Where to draw.
-    """
+    """Draw the values (n,) of each group in a row of dots, from top to bottom, its mean as a bar."""
     panel = axes_or_new(ax, 5.0, 1.2 + 0.5 * len(groups))
     for row, values in enumerate(groups.values()):
         numbers = np.asarray(values, dtype=np.float64)

@@ -118,20 +118,17 @@ def _all(law: Law) -> Law:
     return lambda values: isinstance(values, list) and all(map(law, values))
 
 
-def _is_history(rows: Any) -> bool:
-    try:
-        History.from_rows(rows)
-    except ValueError:
-        return False
-    return True
+def _taken_by(read: Callable[[Any], object]) -> Law:
+    """Whether a function takes a value, or refuses it by a ValueError."""
 
+    def law(value: Any) -> bool:
+        try:
+            read(value)
+        except ValueError:
+            return False
+        return True
 
-def _are_columns(value: Any) -> bool:
-    try:
-        Columns.from_document(value)
-    except ValueError:
-        return False
-    return True
+    return law
 
 
 def _short(value: Any) -> str:
@@ -145,8 +142,8 @@ _LAWS: Mapping[str, Law] = {
     "n_features_in": _is_count,
     "feature_names_in": _all(lambda name: isinstance(name, str)),
     "classes": _all(lambda name: name is None or isinstance(name, str) or (is_number(name) and isinstance(name, int))),
-    "columns": _are_columns,
-    "history": _is_history,
+    "columns": _taken_by(Columns.from_document),
+    "history": _taken_by(History.from_rows),
     "converged": lambda value: isinstance(value, bool),
     "lower_bound": is_number,
     "restart_bounds": _all(is_number),

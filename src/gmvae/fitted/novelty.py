@@ -22,18 +22,11 @@ class Usual(NamedTuple):
 
     It falls with the number of counts, in proportion to a power of it: a deep cell has a low density for its depth
     alone. The curve, a parabola, and the spread around it, a power of the size, are those of held-out rows.
-
-    Attributes
-    ----------
-    centre, log_spread : Polynomial
-        Of the log of the size: the curve, and the log of the spread around it.
-    low, high : float
-        Logs of the sizes between which the spread is known.
     """
 
-    centre: Polynomial
-    log_spread: Polynomial
-    low: float
+    centre: Polynomial  # the curve, of the log of the size
+    log_spread: Polynomial  # the log of the spread around it, likewise
+    low: float  # logs of the sizes between which the spread is known
     high: float
 
     @classmethod
@@ -54,17 +47,10 @@ class Usual(NamedTuple):
 
 
 class Novelty(NamedTuple):
-    """The rule by which rows are novel: their surprise is above a threshold.
-
-    Attributes
-    ----------
-    above : float
-    usual : Usual, optional
-        None without size factors: the surprise is then -log p(y).
-    """
+    """The rule by which rows are novel: their surprise is above a threshold."""
 
     above: float
-    usual: Usual | None = None
+    usual: Usual | None = None  # None without size factors: the surprise is then -log p(y)
 
     @classmethod
     def of(cls, of_held_out: np.ndarray, held_out_sizes: np.ndarray | None, below: float) -> Self:

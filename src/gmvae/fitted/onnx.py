@@ -55,31 +55,19 @@ class Exported(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """What is written to one file.
+    """What is written to one file."""
 
-    Attributes
-    ----------
-    module : nn.Module
-        Of one input (n, ...).
-    input : str
-        Name of the input.
-    outputs : tuple of str
-        Names of the outputs.
-    example : ndarray of shape (n, ...)
-        Rows on which the file is held to PyTorch.
-    expected : mapping of str to ndarray
-        What PyTorch gives for them, by the name of the output.
-    """
-
-    module: nn.Module
-    input: str
-    outputs: tuple[str, ...]
-    example: np.ndarray
-    expected: Mapping[str, np.ndarray]
+    module: nn.Module  # of one input (n, ...)
+    input: str  # its name
+    outputs: tuple[str, ...]  # their names
+    example: np.ndarray  # rows (n, ...) on which the file is held to PyTorch
+    expected: Mapping[str, np.ndarray]  # what PyTorch gives for them, by the name of the output
 
 
 def export(path: Path, answers: Graph, decoder: Graph, document: Mapping[str, Any], **thresholds: Any) -> Exported:
     """Write both graphs and the card: ``model.onnx``, ``model.decoder.onnx`` and ``model.md``.
+
+    ValueError if the name does not end in .onnx, or as `write` does.
 
     Parameters
     ----------
@@ -87,11 +75,6 @@ def export(path: Path, answers: Graph, decoder: Graph, document: Mapping[str, An
         What the file of the model says of it.
     thresholds : float or None
         What decides which rows are ambiguous and novel.
-
-    Raises
-    ------
-    ValueError
-        If the name does not end in .onnx, or as `write` does.
     """
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"The name of an export must end in .onnx; got {path.name!r}: add the ending.")
@@ -149,11 +132,8 @@ was {found.difference:.1g}.
 def write(path: Path, graph: Graph, facts: Mapping[str, Any]) -> float:
     """Write a graph to one file, atomically, with ``facts`` as JSON in its metadata; return `difference`.
 
-    Raises
-    ------
-    ValueError
-        If a library is missing, a module of the user's own cannot be exported, the file would be too large, or it
-        does not answer as PyTorch does.
+    ValueError if a library is missing, a module of the user's own cannot be exported, the file would be too large, or
+    it does not answer as PyTorch does.
     """
     n_bytes = sum(each.nbytes for each in graph.module.state_dict().values())
     if n_bytes > LARGEST_FILE:

@@ -17,7 +17,7 @@ from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
 from gmvae.fitting.starts import TrainingData, learned_likelihood
 from gmvae.fitting.warn import CollapseWarning
-from gmvae.initialisation import Criteria, choose
+from gmvae.initialisation.n_clusters import Criteria, choose
 from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed

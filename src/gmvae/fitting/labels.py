@@ -26,7 +26,6 @@ def named_clusters(
     clusters : ndarray of shape (n,), int
     label : ndarray of shape (n,), int
         Classes, no more than ``n_components``; -1 where there is none.
-    n_components : int
     scores : ndarray of shape (n, d)
         What the clusters are of, for distances between rows.
     weights : ndarray of shape (n,), optional

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from gmvae.observations import Observations
 from gmvae.sparse_rows import AnyRows
 from gmvae.training import DivergedError, State, TrainingWarning
 from gmvae.training.processes import Processes
+from gmvae.user_warnings import warn_user
 
 _MAX_SCORED = 1000
 """Held-out rows whose densities are kept: enough for a percentile, in little of the time of a fit."""
@@ -54,7 +54,7 @@ def best_of(
     if not states:
         raise failures[-1]
     if failures:
-        warnings.warn(f"A restart was given up: {failures[-1]}", TrainingWarning, stacklevel=4)
+        warn_user(f"A restart was given up: {failures[-1]}", TrainingWarning)
     state = max(states, key=lambda state: state.best_bound)
     if task.storage is not None:
         task.storage.keep_best(state)

@@ -14,16 +14,9 @@ import torch
 from gmvae.build import MisfitError, build, rebuild
 from gmvae.config import Config
 from gmvae.fitting.labels import named_clusters
-from gmvae.initialisation import (
-    MAX_ROWS,
-    Criteria,
-    comparable,
-    completed,
-    count,
-    criteria,
-    start_on_classes,
-    starting_clusters,
-)
+from gmvae.initialisation.gaps import completed
+from gmvae.initialisation.n_clusters import Criteria, count, criteria
+from gmvae.initialisation.starts import MAX_ROWS, comparable, start_on_classes, starting_clusters
 from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from gmvae.config import MIN_EPOCHS, Config
 from gmvae.history import Epoch
 from gmvae.training import State
+from gmvae.user_warnings import warn_user
 
 _LITTLE = 0.3
 """Share of the entropy of the average assignment below which z tells little about a row."""
@@ -65,28 +65,26 @@ def warn_if_collapsed(epoch: Epoch, config: Config) -> None:
     """Warn, with the remedy, when clusters have collapsed."""
     found = collapse(epoch, config)
     if found is not None:
-        warnings.warn(f"With K = {config.K} {found.what}; {found.remedy}.", CollapseWarning, stacklevel=5)
+        warn_user(f"With K = {config.K} {found.what}; {found.remedy}.", CollapseWarning)
 
 
 def warn_if_fewer(labels: np.ndarray, n_components: int) -> None:
     """Warn when starting clusters, -1 for rows that were not looked at, are fewer than the components."""
     found = len(np.unique(labels[labels >= 0]))
     if found < n_components:
-        warnings.warn(
+        warn_user(
             f"`n_components` should be at most the number of clusters that can be told apart; got {n_components}, but "
             f"the rows fall into no more than {found}: take fewer.",
             CollapseWarning,
-            stacklevel=7,
         )
 
 
 def warn_unless_converged(state: State, patience: int) -> None:
     """Warn, with the remedy, when training ended before the held-out bound had stopped gaining."""
     if not state.has_converged(patience):
-        warnings.warn(
+        warn_user(
             f"The held-out bound must gain less than `tol` for {patience} epochs to have converged; it "
             f"had for {state.epochs_without_gain} when {len(state.history.epochs)} epochs were over: raise `max_iter`, "
             "or `tol` to accept it.",
             ConvergenceWarning,
-            stacklevel=5,
         )

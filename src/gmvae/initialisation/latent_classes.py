@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import softmax
 
 from gmvae.likelihoods import Discrete
+from gmvae.likelihoods.hurdle import MIN_REPEATED
 
 _N_STARTS = 8
 """Random ones, beside that of k-means."""
@@ -16,8 +17,6 @@ _TOLERANCE = 1e-4
 """Gain of the mean log-likelihood in nats from which on classes are taken as found."""
 _LEAST_VARIANCE = 0.01
 """Of a standardised number within a class."""
-_SPIKE = 0.5
-"""Share of one value from which on a column mostly repeats it."""
 _RAREST = 1e-6
 """Share of a level that no row has."""
 
@@ -60,7 +59,6 @@ def latent_classes(
         The same without gaps.
     discrete : Discrete
         How many are answers, and how many indicators.
-    n_classes : int
     first : ndarray of int, shape (n,)
         Clusters of one start. In the others equal rows get equal probabilities.
     seed : int
@@ -92,7 +90,7 @@ def _least_variance(values: np.ndarray) -> float:
     whatever the other columns say.
     """
     distinct, counts = np.unique(values, return_counts=True)
-    if len(distinct) < 2 or counts.max() > _SPIKE * len(values):
+    if len(distinct) < 2 or counts.max() > MIN_REPEATED * len(values):
         return 1.0
     return max(_LEAST_VARIANCE, float(np.diff(distinct).min()) ** 2 / 4.0)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from gmvae.arrays import random_rows
 from gmvae.initialisation.centres import kmeans_clusters
 from gmvae.initialisation.features import descriptions, one_cluster
 from gmvae.initialisation.graph import (
@@ -64,13 +65,13 @@ class Criteria(NamedTuple):
 
     @property
     def score(self) -> float:
-        """Stability times separation times 1 - 1/K², which prefers clusters to the same ones merged, as stable."""
-        return self.stability * self.separation * (1.0 - 1.0 / self.n_components**2)
+        """Stability times separation times 1 - 1/K, which prefers clusters to the same ones merged, as stable."""
+        return self.stability * self.separation * (1.0 - 1.0 / self.n_components)
 
     @property
     def score_error(self) -> float:
         """Standard error of the score, from that of the stability."""
-        return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components**2)
+        return self.stability_error * self.separation * (1.0 - 1.0 / self.n_components)
 
 
 class Subsample(NamedTuple):
@@ -83,7 +84,7 @@ class Subsample(NamedTuple):
     @classmethod
     def draw(cls, rows: np.ndarray, seed: int) -> Subsample:
         """Draw rows at random and choose a description: the first, of rows too few to compare."""
-        drawn = rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_ROWS])]
+        drawn = rows[random_rows(len(rows), _MAX_ROWS, seed)]
         every = dict(descriptions(drawn, seed))
         enough = len(drawn) >= 2 * _MIN_ROWS_PER_CLUSTER * max(_NUMBERS_COMPARED)
         chosen, _ = choose_description(every, _NUMBERS_COMPARED if enough else [1], seed)
@@ -132,7 +133,6 @@ def criteria(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Criter
         Standardised observations; at most 6,000 of them, drawn at random, are used.
     numbers : sequence of int
         From 2 on; those for which halves of the rows are too small are left out.
-    seed : int
 
     Returns
     -------

@@ -59,18 +59,10 @@ class Start(NamedTuple):
 
 
 class Support(NamedTuple):
-    """Two criteria of clusters that need no classes.
+    """Two criteria of clusters that need no classes."""
 
-    Attributes
-    ----------
-    cohesion : float
-        Mean share of the weight in the graph of nearest neighbours that stays within a cluster.
-    gain : float
-        Held-out log-likelihood over that of a single normal; see `gaussian_gain`.
-    """
-
-    cohesion: float
-    gain: float
+    cohesion: float  # mean share of the weight in the graph of nearest neighbours that stays within a cluster
+    gain: float  # held-out log-likelihood over that of a single normal; see `gaussian_gain`
 
     def score(self, best_gain: float) -> float:
         """1.48 log(gain) - log(cut), so that half the cut weighs as much as 1.6 times the gain."""
@@ -95,7 +87,6 @@ def starting_clusters(
 
     Parameters
     ----------
-    init : {"auto", "neighbours", "kmeans", "gmm"}
     rows : ndarray of shape (n, p) or (n, C, H, W)
         Standardised observations, or a random part of them.
     n_components : int

@@ -35,6 +35,9 @@ def likelihood_for(
 ) -> Likelihood:
     """Learn a likelihood from the rows of a fit: of one family, or a joint one of several families or with gaps.
 
+    ValueError if the rows hold values that a family does not have, a family is chosen for a column that there is not,
+    or there are to be size factors of columns that are not counts of one family, or have gaps.
+
     Parameters
     ----------
     choice : str or mapping
@@ -52,12 +55,6 @@ def likelihood_for(
         binomial family and none has gaps.
     covariate : str, optional
         The column with the numbers of experimental batches, where there are size factors.
-
-    Raises
-    ------
-    ValueError
-        If the rows hold values that a family does not have, a family is chosen for a column that there is not, or there
-        are to be size factors of columns that are not counts of one family, or have gaps.
     """
     columns = families_of(choice, rows, names, kinds)
     batch = None if covariate is None else _index(covariate, names, rows.shape[1], "covariate")
@@ -93,7 +90,6 @@ def likelihood_from_sample(
         Those of `likelihood_for`.
     rows : ndarray of shape (m, p)
         A row or more with NaN where columns have gaps.
-    of_all : ColumnMoments
     fractions : ndarray of shape (p,)
         A value of every column that is no whole number; NaN where there is none.
     """

@@ -93,7 +93,8 @@ class BernoulliLikelihood(Likelihood):
     @classmethod
     def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         likelihood = cls(255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0)
-        first = first_unlike(rows, lambda block: (block >= 0) & (block <= likelihood._highest(rows)) | missing(block))
+        highest = float(likelihood.top_level) if rows.dtype == np.uint8 else 1.0
+        first = first_unlike(rows, lambda block: (block >= 0) & (block <= highest) | missing(block))
         if first is not None:
             raise likelihood.refusal(rows[first], first)
         return likelihood
@@ -124,9 +125,6 @@ class BernoulliLikelihood(Likelihood):
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Bernoulli:
         (logits,) = outputs
         return Bernoulli(at_least_float32(logits), event_dims)
-
-    def _highest(self, rows: AnyRows) -> float:
-        return float(self.top_level) if rows.dtype == np.uint8 else 1.0
 
 
 def two_valued(rows: AnyRows) -> np.ndarray:

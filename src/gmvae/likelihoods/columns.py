@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmvae.arrays import random_rows
 from gmvae.distributions import LOG_SCALE_BOUNDS
 from gmvae.sparse_rows import AnyRows
 
@@ -25,8 +26,7 @@ N_LOOKED_AT = 10_000
 
 def looked_at(rows: AnyRows) -> np.ndarray:
     """Random rows of a table in their order, in float64: at most 10,000, the same each time."""
-    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:N_LOOKED_AT])
-    return np.asarray(rows[drawn], dtype=np.float64)
+    return np.asarray(rows[random_rows(len(rows), N_LOOKED_AT)], dtype=np.float64)
 
 
 def moments(parts: Iterable[Tensor], weights: np.ndarray | None = None) -> tuple[Tensor, Tensor]:

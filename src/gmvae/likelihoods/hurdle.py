@@ -19,7 +19,7 @@ from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
 MIN_REPEATED = 0.5
-"""Share of one value in a column from which it has a probability of its own, in a table of several kinds."""
+"""Share of one value from which a column mostly repeats it; in a table of several kinds it has a probability then."""
 MIN_OTHERS = 10
 """Different values that such a column has besides: with fewer they are levels rather than numbers."""
 

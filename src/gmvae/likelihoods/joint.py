@@ -140,10 +140,7 @@ class JointLikelihood(Likelihood):
     ) -> JointLikelihood:
         """Learn every family from its own columns of the rows (n, *event) of a fit, which may count by weights.
 
-        Raises
-        ------
-        ValueError
-            If they hold values that a family does not have.
+        ValueError if they hold values that a family does not have.
         """
         families = {name: FAMILIES[name].learn(rows[:, list(own)], weights) for name, own in columns.items()}
         joint = cls(families, columns, rows.shape[1:], shows_gaps=has_missing(rows))
@@ -217,7 +214,8 @@ class JointLikelihood(Likelihood):
         assert isinstance(observation, JointObservation)
         ordered = y.index_select(self.axis, self.side_by_side)
         missing, filled = ordered.isnan(), ordered.nan_to_num(0.0)
-        parts = (filled.split(self.n_columns, self.axis), self._unmarked(seen).split(self.n_seen, self.axis))
+        own = seen.narrow(self.axis, 0, sum(self.n_seen))  # without the marks of gaps
+        parts = (filled.split(self.n_columns, self.axis), own.split(self.n_seen, self.axis))
         each = [
             family.entry_log_prob(*arguments)
             for family, *arguments in zip(self._families, observation.families, *parts, strict=True)
@@ -252,6 +250,3 @@ class JointLikelihood(Likelihood):
         ordered = y.index_select(self.axis, self.side_by_side).split(self.n_columns, self.axis)
         each = [family.standardised(part) for family, part in zip(self._families, ordered, strict=True)]
         return torch.cat([part.double() for part in each], self.axis)
-
-    def _unmarked(self, seen: Tensor) -> Tensor:
-        return seen.narrow(self.axis, 0, sum(self.n_seen))

@@ -83,12 +83,7 @@ class Likelihood(nn.Module, ABC):
         """Learn from the rows (n, *event) of a fit, which may count by weights (n,) above 0; NaN is a gap.
 
         Means and scales are weighted. What decides how a column is seen, as its levels, range, steps and quartiles, is
-        of the rows as they are.
-
-        Raises
-        ------
-        ValueError
-            If they hold values that the family does not have.
+        of the rows as they are. ValueError if they hold values that the family does not have.
         """
 
     @classmethod

@@ -16,15 +16,7 @@ from gmvae.likelihoods.size_factors import SizeFactors
 
 @dataclass(frozen=True)
 class Poisson(CountVariables):
-    """Independent Poisson variables over the last ``event_dims`` axes.
-
-    Parameters
-    ----------
-    log_rate : Tensor of shape (..., *event)
-        Log of the expected counts.
-    event_dims : int
-        Number of trailing axes that form one observation.
-    """
+    """Independent Poisson variables; see `CountVariables`."""
 
     log_rate: Tensor
     event_dims: int = 1

@@ -44,10 +44,7 @@ class SizeFactors(nn.Module):
     def learn(cls, parts: Callable[[], Iterable[Tensor]], weights: np.ndarray | None, column: int | None) -> Self:
         """Learn unit and quantiles from the counts of a fit, parts (b, p), which may count by weights (n,).
 
-        Raises
-        ------
-        ValueError
-            If a row has a size of 0.
+        ValueError if a row has a size of 0.
         """
         totals = np.concatenate([part.double().sum(1).numpy() for part in parts()])
         unit, sizes = 1.0, totals

@@ -60,12 +60,7 @@ def spend(items: Collection[str], scope: Scope, hours: float) -> list[Finding]:
     """Fit what items need until the budget is spent, and write those of which enough is finished.
 
     Finished fits are kept and interrupted ones go on, here and in every later call with the same scope. A fit that
-    diverges is left out.
-
-    Raises
-    ------
-    ValueError
-        If another process is at work in the same folder.
+    diverges is left out. ValueError if another process is at work in the same folder.
     """
     timed = scope._replace(deadline=monotonic() + _SECONDS_PER_HOUR * hours)
     with locked(scope.runs / ".budget.lock"):

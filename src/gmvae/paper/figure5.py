@@ -13,7 +13,8 @@ from gmvae.paper import mnist
 from gmvae.paper.findings import Finding, Table, draw
 from gmvae.paper.scope import Scope
 from gmvae.paper.trials import Material
-from gmvae.report.figures import component_images, name_directions, style_directions, style_images
+from gmvae.report.figures import component_images, name_directions, style_images
+from gmvae.report.style import style_deviations, style_directions
 
 _STYLES = np.linspace(-2.5, 2.5, 7)
 _N_STYLED = 4
@@ -93,7 +94,8 @@ def _draw(model: GMVAE, material: Material, rows: list[list[Any]]) -> Any:
     images = component_images(model.fitted_, material.train.X)[components]
     panel = figures.component_samples(images, samples.add_subplot(), names=[str(row[0]) for row in rows])
     panel.set_title("Samples of the components at w = 0")
-    directions = style_directions(model.fitted_, material.test.X)
+    fitted = model.fitted_
+    directions = style_directions(style_deviations(fitted, fitted.rows(material.test.X)))
     chosen = components[:: max(1, len(components) // _N_STYLED)]
     for component, ax in zip(chosen, styles.subplots(2, 2).flat, strict=False):
         sheet = style_images(model.fitted_, material.train.X, component, directions, _STYLES)

@@ -28,31 +28,17 @@ class Table(NamedTuple):
 
 @dataclass
 class Finding:
-    """The result of one item.
+    """The result of one item."""
 
-    Attributes
-    ----------
-    item : str
-        Its name on the command line.
-    paper, ours : str
-        The paper's result and this one, in a sentence or two each.
-    figures : dict of str to str
-        Captions by file name.
-    notes : list of str
-        What a reader needs to know to interpret the numbers.
-    run : dict
-        From `Scope.run`.
-    """
-
-    item: str
+    item: str  # its name on the command line
     title: str
-    paper: str
-    ours: str
+    paper: str  # the paper's result, in a sentence or two
+    ours: str  # this one
     verdict: Verdict
     tables: list[Table] = field(default_factory=list)
-    figures: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    run: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)  # captions by file name
+    notes: list[str] = field(default_factory=list)  # what a reader needs to know to interpret the numbers
+    run: dict[str, Any] = field(default_factory=dict)  # from `Scope.run`
 
     def write(self, out: Path) -> None:
         """Write ``<item>.json`` and a CSV file per table below ``out``."""

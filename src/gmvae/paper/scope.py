@@ -21,29 +21,15 @@ class UnfinishedError(Exception):
 
 
 class Scope(NamedTuple):
-    """Scale, seeds and folders of a reproduction.
+    """Scale, seeds and folders of a reproduction."""
 
-    Attributes
-    ----------
-    out : Path
-        Gets the page, the items' files and the finished trials.
-    seeds : tuple of int, optional
-        In place of the item's own.
-    note : callable
-        Takes sentences on the progress.
-    deadline : float
-        When to stop fitting, on the clock of `time.monotonic`.
-    kept_only : bool
-        Whether nothing is fitted, and items show what is kept.
-    """
-
-    out: Path
+    out: Path  # gets the page, the items' files and the finished trials
     scale: Scale
-    seeds: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] | None = None  # in place of the item's own
     data_home: Path | None = None
-    note: Callable[[str], object] = lambda sentence: None
-    deadline: float = math.inf
-    kept_only: bool = False
+    note: Callable[[str], object] = lambda sentence: None  # takes sentences on the progress
+    deadline: float = math.inf  # when to stop fitting, on the clock of `time.monotonic`
+    kept_only: bool = False  # whether nothing is fitted, and items show what is kept
 
     @property
     def runs(self) -> Path:
@@ -62,12 +48,8 @@ class Scope(NamedTuple):
     def outcomes(self, trials: Sequence[Trial], material: Material) -> list[Outcome]:
         """Outcomes of trials, run unless they are finished.
 
-        Raises
-        ------
-        BudgetSpentError
-            If the deadline has passed before all were finished.
-        UnfinishedError
-            If none may be run and not all are finished.
+        BudgetSpentError if the deadline has passed before all were finished. UnfinishedError if none may be run and not
+        all are finished.
         """
         if not self.kept_only:
             return run_trials(trials, material, self.runs, self.note, self.deadline)

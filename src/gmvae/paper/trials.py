@@ -41,23 +41,12 @@ def key_of(description: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Trial:
-    """One fit.
+    """One fit."""
 
-    Attributes
-    ----------
-    data : str
-        Name of what it is fitted to.
-    settings : mapping
-        Keywords of `GMVAE`, all but the seed.
-    seed : int
-    spread : float, optional
-        Initial standard deviation of the component means; by default they follow from the network's random weights.
-    """
-
-    data: str
-    settings: Mapping[str, Any]
+    data: str  # name of what it is fitted to
+    settings: Mapping[str, Any]  # keywords of `GMVAE`, all but the seed
     seed: int
-    spread: float | None = None
+    spread: float | None = None  # initial deviation of the component means; None: as random weights give them
 
     @property
     def key(self) -> str:
@@ -75,27 +64,15 @@ class Trial:
 
 
 class Material(NamedTuple):
-    """Data that trials are fitted to and measured on.
-
-    Attributes
-    ----------
-    train, test : Dataset
-        Labels serve the measures alone.
-    together : bool
-        Whether seeds are fitted as one stacked model, which is faster for small networks and on a GPU.
-    n_scored, n_importance_samples : int
-        Test rows, and samples for each, of the estimate of log p(y).
-    on_epoch : callable
-        Called after every epoch with the estimator of that moment and the folder of its trial.
-    """
+    """Data that trials are fitted to and measured on; labels serve the measures alone."""
 
     name: str
     train: Dataset
     test: Dataset
-    together: bool
-    n_scored: int
-    n_importance_samples: int
-    on_epoch: Callable[[GMVAE, Path], object] = lambda model, folder: None
+    together: bool  # whether seeds are fitted as one stacked model, which is faster for small networks and on a GPU
+    n_scored: int  # test rows of the estimate of log p(y)
+    n_importance_samples: int  # for each of them
+    on_epoch: Callable[[GMVAE, Path], object] = lambda model, folder: None  # gets the estimator and its trial's folder
 
 
 class BudgetSpentError(Exception):
@@ -154,11 +131,8 @@ def run_trials(
 ) -> list[Outcome]:
     """Fit and measure the trials that ``folder`` does not hold yet, and return all in their order.
 
-    Raises
-    ------
-    BudgetSpentError
-        At the end of the first epoch after the ``deadline``, on the clock of `time.monotonic`, or before a fit that
-        would begin after it. The same call goes on from there.
+    BudgetSpentError at the end of the first epoch after the ``deadline``, on the clock of `time.monotonic`, or before
+    a fit that would begin after it. The same call goes on from there.
     """
     groups: dict[str, list[Trial]] = {}
     for trial in trials:

@@ -101,9 +101,7 @@ def describe_clusters(
 
     Parameters
     ----------
-    found : Assignment
     embedding : ndarray of shape (n, D_x)
-    names : sequence of K str
     show : callable, optional
         Makes records of rows; without it no single row is shown.
     samples : sequence of K

@@ -43,23 +43,12 @@ _TERMS = (
 
 
 class Provenance(NamedTuple):
-    """How a fit came about, as far as it is known.
+    """How a fit came about, as far as it is known."""
 
-    Attributes
-    ----------
-    command : str
-        By which the fit can be repeated.
-    found : bool
-        Whether the number of clusters was found, not asked for.
-    seed : int, optional
-    versions : dict
-        Of Python and libraries.
-    """
-
-    command: str = ""
-    found: bool = False
+    command: str = ""  # by which the fit can be repeated
+    found: bool = False  # whether the number of clusters was found, not asked for
     seed: int | None = None
-    versions: dict[str, str] = {}  # noqa: RUF012 - never written to
+    versions: dict[str, str] = {}  # noqa: RUF012 - never written to; of Python and libraries
 
 
 def contents(
@@ -70,7 +59,7 @@ def contents(
     show = _shown_rows(seen) if with_rows else None
     return Contents(
         schema=SCHEMA,
-        problems=problems(seen),
+        problems=list(problems(seen)),
         card=_card(seen, provenance),
         columns=columns,
         clusters=describe_clusters(seen.found, seen.embedding, names, show, _samples(seen)),
@@ -86,10 +75,7 @@ def contents(
 def cluster_names(names: Sequence[str] | None, classes: Sequence[int | str | None], K: int) -> list[str]:
     """Names of all clusters, by default those of the classes that the fit knew, else cluster 0, cluster 1 and so on.
 
-    Raises
-    ------
-    ValueError
-        If they are not K different names.
+    ValueError if they are not K different names.
     """
     if names is None:
         known = [*classes, *[None] * (K - len(classes))]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gmvae.arrays import random_rows
 from gmvae.report.records import Agreement, Map
 
 WIDTH, HEIGHT = 320, 170
@@ -90,7 +91,7 @@ def calibration_panel(agreement: Agreement) -> Panel:
 
 def still_map(found: Map, n_clusters: int) -> list[str]:
     """For every cluster its points as one SVG path of dots, in a square of 400; at most 3,000 points in all."""
-    drawn = np.sort(np.random.default_rng(0).permutation(found.n)[:_STILL_POINTS])
+    drawn = random_rows(found.n, _STILL_POINTS)
     places = np.round(unit_square(found) * (_STILL_SIDE - 16) + 8).astype(int)
     clusters = np.array(found.cluster)
     paths = []

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.arrays import blocks
+from gmvae.likelihoods import FAMILIES, CountLikelihood
 from gmvae.report.records import Difference
 from gmvae.report.rows import ShownColumn, rounded
 
@@ -41,8 +42,6 @@ def differences(
     rows : ndarray of shape (n, D)
         NaN is a missing cell and does not count.
     clusters : ndarray of shape (n,)
-    K : int
-    columns : sequence of D ShownColumn
     separation : sequence of K
         Shares (D,) of the separation, as `separation_shares` gives them.
     weight : ndarray of shape (n,), optional
@@ -59,7 +58,7 @@ def differences(
                 means = (inside.mean[k, i], outside.mean[k, i])
                 if np.isnan(means).any():
                     continue
-                counts = columns[d].likelihood in ("poisson", "negative-binomial")
+                counts = issubclass(FAMILIES[columns[d].likelihood], CountLikelihood)
                 found[k].append(_difference(columns[d].name, None, means, effect[k, i], counts, _at(separation[k], d)))
     for d, column in enumerate(columns):
         if column.levels:

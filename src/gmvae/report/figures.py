@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae import figures
+from gmvae.arrays import random_rows
 from gmvae.figures import shades
 from gmvae.fitted.fitted import Fitted
 from gmvae.metrics import match, reliability
+from gmvae.report.style import USED, style_deviations, style_directions, style_places
 from gmvae.seeds import draw_seed
 
 _EMBEDDED_ROWS = 5000
@@ -19,8 +21,6 @@ _EMBEDDED_ROWS = 5000
 
 _SAMPLES_PER_COMPONENT = 10
 _STYLES = np.linspace(-2.0, 2.0, 9)
-_USED_STYLE = 0.1
-"""Nats of the w-prior below which the style carries next to no information about an observation."""
 
 _GRID = 100
 _MARGIN = 0.1
@@ -41,7 +41,7 @@ def draw_run(
     """
     K, clusters = fitted.config.K, proba.argmax(axis=1)
     sizes = np.bincount(clusters, minlength=K)
-    rows, components = _some_rows(X), fitted.components()
+    rows, components = random_rows(len(X), _EMBEDDED_ROWS), fitted.components()
     drawn: dict[str, Any] = {
         "learning-curves": figures.learning_curves(
             fitted.history, min_information=fitted.config.min_information, n_components=K
@@ -73,11 +73,6 @@ def component_images(fitted: Fitted, X: NDArray[Any], n: int = _SAMPLES_PER_COMP
     return shades(images, X).reshape(K, n, *images.shape[1:])
 
 
-def style_directions(fitted: Fitted, X: NDArray[Any]) -> NDArray[np.int64]:
-    """The two style coordinates that vary most over rows of X, or the only one there is."""
-    return np.argsort(-fitted.style(fitted.rows(X[_some_rows(X)])).var(axis=0), kind="stable")[:2]
-
-
 def style_images(
     fitted: Fitted, X: NDArray[Any], component: int, directions: NDArray[np.int64], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -86,13 +81,7 @@ def style_images(
     The result has shape (n, n, C, H, W), or (1, n, C, H, W) for one coordinate: of the ``directions`` the first runs
     from left to right, the second from bottom to top, each over the ``values`` (n,). For X see `shades`.
     """
-    latents = []
-    for second in values[::-1] if len(directions) > 1 else np.zeros(1):
-        for first in values:
-            style = np.zeros(fitted.config.D_w)
-            style[directions] = (first, second)[: len(directions)]
-            latents.append(fitted.components(style).means[component])
-    images = shades(fitted.decode(np.stack(latents)), X)
+    images = shades(fitted.decode(style_places(fitted, directions, values, values[::-1])[component]), X)
     return images.reshape(-1, len(values), *images.shape[1:])
 
 
@@ -101,13 +90,8 @@ def name_directions(panel: Any, directions: NDArray[np.int64]) -> None:
     panel.set(**{f"{axis}label": f"$w_{{{k + 1}}}$" for axis, k in zip("xy", directions, strict=False)})
 
 
-def _some_rows(X: NDArray[Any]) -> NDArray[np.int64]:
-    """The same random rows each time, in their order."""
-    return np.sort(np.random.default_rng(0).permutation(len(X))[:_EMBEDDED_ROWS])
-
-
 def _style_grid(fitted: Fitted, X: NDArray[Any], component: int) -> Any:
-    directions = style_directions(fitted, X)
+    directions = style_directions(style_deviations(fitted, X))
     sheet = style_images(fitted, X, component, directions, _STYLES)
     upwards = _STYLES[::-1].tolist() if len(sheet) > 1 else [0.0]
     panel = figures.style_grid(sheet, component=component, values=(upwards, _STYLES.tolist()))
@@ -115,7 +99,7 @@ def _style_grid(fitted: Fitted, X: NDArray[Any], component: int) -> Any:
     if len(sheet) == 1:
         panel.set(ylabel="", yticks=[])
     w_prior = fitted.history["w_prior"][-1]
-    if w_prior < _USED_STYLE:
+    if w_prior < USED:
         panel.set_title(f"Style of component {component}: not used (w-prior {w_prior:.3f} nats)")
     return panel
 
@@ -126,5 +110,7 @@ def _density(fitted: Fitted, X: NDArray[Any]) -> Any:
     across, up = np.linspace(low - margin, high + margin, _GRID).T
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     heights = fitted.log_evidence(grid, n_importance_samples=IMPORTANCE_SAMPLES)
-    peak = float(fitted.log_evidence(X[_some_rows(X)], n_importance_samples=IMPORTANCE_SAMPLES).max())
+    peak = float(
+        fitted.log_evidence(X[random_rows(len(X), _EMBEDDED_ROWS)], n_importance_samples=IMPORTANCE_SAMPLES).max()
+    )
     return figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X, peak=peak)

@@ -92,9 +92,10 @@ def report(
 ) -> Report:
     """Report on a fit and the rows of a source.
 
+    ValueError if the data are not like those of the fit, or the names are not K different ones.
+
     Parameters
     ----------
-    fitted : Fitted
     data : Dataset
         Encoded by the columns of the fit. Labels are compared with the clusters.
     proba : ndarray of shape (n, K), optional
@@ -107,11 +108,6 @@ def report(
         False leaves out every single row: the map, typical and ambiguous rows, and means of very few rows.
     umap : bool
         Whether UMAP may draw the map if it is installed.
-
-    Raises
-    ------
-    ValueError
-        If the data are not like those of the fit, or the names are not K different ones.
     """
     called = cluster_names(names, fitted.classes, fitted.config.K)
     seen = survey(fitted, data, proba, umap=umap)

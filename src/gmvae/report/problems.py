@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -18,55 +19,43 @@ MANY_NOVEL = 5 * NOVEL_BELOW / 100
 """Share of novel rows from which the data are said to be unlike those of the fit."""
 
 
-def problems(found: Survey) -> list[Problem]:
+def problems(found: Survey) -> Iterator[Problem]:
     """All that applies, the gravest first."""
     fitted = found.fitted
-    said = []
     if fitted.history.epochs:
         collapsed = collapse(fitted.history.best, fitted.config)
         if collapsed is not None:
-            said.append(Problem(f"With K = {fitted.config.K} {collapsed.what}.", _sentence(collapsed.remedy)))
+            yield Problem(f"With K = {fitted.config.K} {collapsed.what}.", _sentence(collapsed.remedy))
     if not fitted.converged:
-        said.append(
-            Problem(
-                f"Training ended after {fitted.n_epochs} epochs, before the held-out bound had stopped gaining.",
-                "Raise `max_iter` (`--epochs`), or `tol` to accept it.",
-            )
+        yield Problem(
+            f"Training ended after {fitted.n_epochs} epochs, before the held-out bound had stopped gaining.",
+            "Raise `max_iter` (`--epochs`), or `tol` to accept it.",
         )
     failed = sum(map(math.isnan, fitted.restart_bounds))
     if failed:
-        said.append(
-            Problem(
-                f"{failed} of {len(fitted.restart_bounds)} restarts diverged.",
-                "Lower `learning_rate`, or look for outliers.",
-            )
+        yield Problem(
+            f"{failed} of {len(fitted.restart_bounds)} restarts diverged.",
+            "Lower `learning_rate`, or look for outliers.",
         )
     novel = found.novel_share or 0.0
     if novel > MANY_NOVEL:
-        said.append(
-            Problem(
-                f"{novel:.0%} of rows are novel: less probable than all but {NOVEL_BELOW:g}% of held-out rows.",
-                "Check that the data were prepared as those of the fit; look at the marked rows; fit again with them.",
-            )
+        yield Problem(
+            f"{novel:.0%} of rows are novel: less probable than all but {NOVEL_BELOW:g}% of held-out rows.",
+            "Check that the data were prepared as those of the fit; look at the marked rows; fit again with them.",
         )
     ambiguous = found.found.ambiguous_share
     if ambiguous > MANY_AMBIGUOUS:
-        said.append(
-            Problem(
-                f"{ambiguous:.0%} of rows are ambiguous: the entropy of their cluster is above {AMBIGUOUS_ABOVE} nats.",
-                "Take fewer clusters (`gmvae choose-k`), or use the probabilities in place of the clusters.",
-            )
+        yield Problem(
+            f"{ambiguous:.0%} of rows are ambiguous: the entropy of their cluster is above {AMBIGUOUS_ABOVE} nats.",
+            "Take fewer clusters (`gmvae choose-k`), or use the probabilities in place of the clusters.",
         )
     sizes = np.bincount(found.found.first, minlength=found.found.K)
     if (sizes == 0).any():
         empty = np.flatnonzero(sizes == 0).tolist()
-        said.append(
-            Problem(
-                f"No row is in {'cluster' if len(empty) == 1 else 'clusters'} {', '.join(map(str, empty))}.",
-                "Take fewer `n_components` if these rows are all there are.",
-            )
+        yield Problem(
+            f"No row is in {'cluster' if len(empty) == 1 else 'clusters'} {', '.join(map(str, empty))}.",
+            "Take fewer `n_components` if these rows are all there are.",
         )
-    return said
 
 
 def _sentence(text: str) -> str:

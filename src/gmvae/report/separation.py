@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmvae.arrays import has_missing
+from gmvae.arrays import has_missing, random_rows
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitted.gaps import with_gaps
@@ -57,7 +57,7 @@ def separation_shares(
     """
     if other is None or not len(rows):
         return None
-    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS])
+    drawn = random_rows(len(rows), MOST_ROWS)
     with torch.inference_mode():
         carried = np.maximum(log_ratios(fitted, rows[drawn], cluster, other).mean(axis=0), 0.0)
     total = carried.sum()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.arrays import random_rows
+from gmvae.fitted.fitted import Fitted
 from gmvae.report.records import Style
 from gmvae.report.rows import drawn_cells
 from gmvae.report.survey import Survey
@@ -20,6 +22,9 @@ _MOST_ROWS = 5000
 _MOST_COLUMNS = 30
 
 
+Values = Sequence[float] | NDArray[np.float64]
+
+
 class StyleGrid(NamedTuple):
     """Means (K, S, S, *event), by cluster, second coordinate and first; (K, 1, S, *event) with one coordinate."""
 
@@ -28,25 +33,41 @@ class StyleGrid(NamedTuple):
     means: NDArray[np.float64]
 
 
-def style_grid(seen: Survey, steps: Sequence[float] = STEPS) -> StyleGrid:
-    """Decode every component's mean over a grid of the two style coordinates that vary most over the rows."""
-    fitted = seen.fitted
-    drawn = np.sort(np.random.default_rng(0).permutation(len(seen.rows))[:_MOST_ROWS])
-    deviations = fitted.style(seen.rows[drawn]).std(axis=0)
-    directions = np.argsort(-deviations, kind="stable")[:2]
-    latents = []
-    for second in steps if len(directions) > 1 else [0.0]:
-        for first in steps:
+def style_deviations(fitted: Fitted, rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Standard deviations over rows (n, *event), of many some, of the means of q(w|y); (D_w,)."""
+    return fitted.style(rows[random_rows(len(rows), _MOST_ROWS)]).std(axis=0)
+
+
+def style_directions(deviations: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The two style coordinates that vary most, or the only one there is."""
+    return np.argsort(-deviations, kind="stable")[:2]
+
+
+def style_places(fitted: Fitted, directions: NDArray[np.int64], across: Values, up: Values) -> NDArray[np.float64]:
+    """Means of all components at styles whose two coordinates take these values, (K, up · across, D_x).
+
+    With one coordinate they are (K, across, D_x); other coordinates stay 0.
+    """
+    means = []
+    for second in up if len(directions) > 1 else [0.0]:
+        for first in across:
             w = np.zeros(fitted.config.D_w)
             w[directions] = (first, second)[: len(directions)]
-            latents.append(fitted.components(w).means)
-    places = np.stack(latents, axis=1)  # (K, cells, D_x)
+            means.append(fitted.components(w).means)
+    return np.stack(means, axis=1)
+
+
+def style_grid(seen: Survey) -> StyleGrid:
+    """Decode every component's mean over a grid of the two style coordinates that vary most over the rows."""
+    fitted, deviations = seen.fitted, style_deviations(seen.fitted, seen.rows)
+    directions = style_directions(deviations)
+    places = style_places(fitted, directions, STEPS, STEPS)
     means = seen.unit * fitted.decode(places.reshape(-1, places.shape[-1]))
-    shape = (len(places), -1, len(steps), *fitted.event_shape)
+    shape = (len(places), -1, len(STEPS), *fitted.event_shape)
     return StyleGrid(directions, deviations[directions], means.reshape(shape))
 
 
-def describe_style(seen: Survey, grid: StyleGrid, steps: Sequence[float] = STEPS) -> Style:
+def describe_style(seen: Survey, grid: StyleGrid) -> Style:
     """The grid as a record; of tables with its cells, of the columns that change most with the style."""
     fitted, columns = seen.fitted, seen.columns
     w_prior = float(fitted.history["w_prior"][-1]) if fitted.history.epochs else 0.0
@@ -63,7 +84,7 @@ def describe_style(seen: Survey, grid: StyleGrid, steps: Sequence[float] = STEPS
     return Style(
         directions=grid.directions.tolist(),
         deviations=grid.deviations.astype(float).tolist(),
-        steps=list(steps),
+        steps=list(STEPS),
         w_prior=w_prior,
         used=w_prior >= USED,
         columns=[columns[d].name for d in shown],

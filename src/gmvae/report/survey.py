@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.arrays import random_rows
 from gmvae.data import Dataset
 from gmvae.fitted.fitted import Fitted
 from gmvae.likelihoods import BernoulliLikelihood
@@ -23,43 +24,20 @@ MOST_SCORED = 5_000
 
 
 class Survey(NamedTuple):
-    """The rows that were looked at.
-
-    Attributes
-    ----------
-    fitted : Fitted
-    data : Dataset
-        All rows of the source.
-    kept : ndarray of shape (n,)
-        The rows of the source that were looked at, in order.
-    rows : ndarray of shape (n, *event)
-    columns : list of ShownColumn
-        Of tables; empty for images.
-    found : Assignment
-    embedding : ndarray of shape (n, D_x)
-    mapped : ndarray of shape (m,)
-        Places within ``kept`` of the points of the map.
-    plane : Plane
-        Of the points of the map.
-    novel : ndarray of shape (n,)
-        1 or 0; NaN where the density was not estimated.
-    labels : ndarray of shape (n,), optional
-    known : ndarray of shape (n,), bool
-        Rows whose class the fit knew.
-    """
+    """The rows that were looked at."""
 
     fitted: Fitted
-    data: Dataset
-    kept: NDArray[np.int64]
-    rows: NDArray[Any]
-    columns: list[ShownColumn]
+    data: Dataset  # all rows of the source
+    kept: NDArray[np.int64]  # (n,), the rows of the source that were looked at, in order
+    rows: NDArray[Any]  # (n, *event)
+    columns: list[ShownColumn]  # of tables; empty for images
     found: Assignment
-    embedding: NDArray[np.float64]
-    mapped: NDArray[np.int64]
-    plane: Plane
-    novel: NDArray[np.float64]
-    labels: NDArray[Any] | None
-    known: NDArray[np.bool_]
+    embedding: NDArray[np.float64]  # (n, D_x)
+    mapped: NDArray[np.int64]  # (m,), places within `kept` of the points of the map
+    plane: Plane  # of these points
+    novel: NDArray[np.float64]  # (n,), 1 or 0; NaN where the density was not estimated
+    labels: NDArray[Any] | None  # (n,)
+    known: NDArray[np.bool_]  # (n,), whether the fit knew the class
 
     @property
     def of_images(self) -> bool:
@@ -94,7 +72,6 @@ def survey(
 
     Parameters
     ----------
-    fitted : Fitted
     data : Dataset
         Encoded by the columns of the fit.
     proba : ndarray of shape (n, K), optional
@@ -106,17 +83,17 @@ def survey(
     most_rows, most_points : int
         Rows that are looked at, and points of the map.
     """
-    kept = _some(len(data.X), most_rows)
+    kept = random_rows(len(data.X), most_rows)
     rows = fitted.rows(data.X if len(kept) == len(data.X) else select(data.X, kept))
     weight = None if data.weights is None else checked_weights(data.weights, len(data.X))[kept]
     weight = None if weight is None or not weight.any() else weight
     chances = fitted.proba(rows) if proba is None else proba[kept]
     found = assignment(np.asarray(chances, dtype=np.float64), weight)
     embedding = fitted.embedding(rows).astype(np.float64) if mapped else np.zeros((len(rows), 2))
-    points = _some(len(rows), most_points)
+    points = random_rows(len(rows), most_points)
     novel = np.full(len(rows), np.nan)
     if mapped and len(fitted.held_out_log_likelihoods):
-        scored = points[_some(len(points), MOST_SCORED)]
+        scored = points[random_rows(len(points), MOST_SCORED)]
         novel[scored] = fitted.novel(rows[scored])
     return Survey(
         fitted=fitted,
@@ -137,8 +114,3 @@ def survey(
 def _known(data: Dataset) -> NDArray[np.bool_]:
     label = known_labels(data.partial_labels, len(data.X)).label
     return np.zeros(len(data.X), dtype=bool) if label is None else label != UNKNOWN
-
-
-def _some(n: int, at_most: int) -> NDArray[np.int64]:
-    """All of n, or the same random ones each time, in order."""
-    return np.arange(n) if n <= at_most else np.sort(np.random.default_rng(0).permutation(n)[:at_most])

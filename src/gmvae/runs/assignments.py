@@ -73,13 +73,8 @@ def write_parts(
     """Write ``part-00000.parquet`` and so on, one for each file: the number of every row in it, and what is asked.
 
     Files that are there, of the same model, question and source, stay. Of several processes each takes every n-th file.
-
-    Raises
-    ------
-    ValueError
-        If a file has other columns than the fit, or rows that cannot be in its units.
-    ShardError
-        If a file is gone or has been changed.
+    ValueError if a file has other columns than the fit, or rows that cannot be in its units. ShardError if a file is
+    gone or has been changed.
     """
     from pyarrow import parquet
 

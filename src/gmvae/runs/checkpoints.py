@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,7 @@ from gmvae.config import Config
 from gmvae.data.writers import write_table
 from gmvae.fitted.document import parameters
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.fitting.selection import Fit
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.persistence import broken
@@ -25,6 +24,7 @@ from gmvae.runs.folder import RunFolder
 from gmvae.runs.record import read_json
 from gmvae.seeds import draw_seed
 from gmvae.training import State
+from gmvae.training.processes import processes_here, restarted
 
 _FREE_ON_RESUME = {"device", "verbose", "random_state"}
 
@@ -80,40 +80,39 @@ class Checkpoints(NamedTuple):
         return state
 
 
-def task_in(
-    folder: RunFolder,
+def task_for(
+    run_dir: str | Path | None,
     observations: Observations,
     config: Config,
+    held: ExitStack,
     *,
-    resume: bool = False,
+    resume: bool,
     on_epoch: Callable[[Fitted], object] | None = None,
     on_start: Callable[[np.ndarray], object] | None = None,
 ) -> Task:
-    """A fit in a run folder, which the caller holds (`RunFolder.locked`), new or to go on with; see `fit_into`."""
+    """A fit, in a run folder where one is named, which ``held`` keeps locked; of several processes the first has it.
+
+    Processes that torchrun has started anew go on with what they had begun. Errors are those of `task_in`.
+    """
+    if run_dir is None or not processes_here().first:
+        return Task(draw_seed(config.random_state), None, on_epoch, on_start)
+    folder = RunFolder(Path(run_dir))
+    resume = resume or (restarted() and folder.config.is_file())
+    if resume:
+        _require_begun(folder)
+    held.enter_context(folder.locked())
+    return task_in(folder, observations, config, resume=resume)._replace(on_epoch=on_epoch, on_start=on_start)
+
+
+def task_in(folder: RunFolder, observations: Observations, config: Config, *, resume: bool) -> Task:
+    """A fit in a run folder, which the caller holds (`RunFolder.locked`), new or to go on with.
+
+    ValueError if a new run would replace an earlier one, or a resumed one was started with other parameters or data.
+    """
     seed = _resumed_seed(folder, config) if resume else _begin(folder, config)
     for written in (folder.path, folder.checkpoints):
         sweep(written)
-    return Task(seed, Checkpoints(folder, resume, observations.checksum()), on_epoch, on_start)
-
-
-def fit_into(
-    folder: RunFolder,
-    observations: Observations,
-    config: Config,
-    *,
-    resume: bool = False,
-    previous: Fitted | None = None,
-    on_epoch: Callable[[Fitted], object] | None = None,
-    on_start: Callable[[np.ndarray], object] | None = None,
-) -> Fit:
-    """Fit in a run folder, which the caller holds (`RunFolder.locked`), or go on with the fit that is in it.
-
-    `previous` is that of `fitting.fit.fit`, `on_epoch` and `on_start` are those of `Task`.
-    ValueError if a new run would replace an earlier one, or a resumed one was started with other parameters or data.
-    """
-    task = task_in(folder, observations, config, resume=resume, on_epoch=on_epoch, on_start=on_start)
-    (found,) = fit(observations, config, [task], previous)
-    return found
+    return Task(seed, Checkpoints(folder, resume, observations.checksum()))
 
 
 def _begin(folder: RunFolder, config: Config) -> int:
@@ -130,7 +129,7 @@ def _begin(folder: RunFolder, config: Config) -> int:
     return seed
 
 
-def require_begun(folder: RunFolder) -> None:
+def _require_begun(folder: RunFolder) -> None:
     """Raise ValueError unless a run has begun in the folder."""
     if not folder.config.is_file():
         raise ValueError(
@@ -140,7 +139,7 @@ def require_begun(folder: RunFolder) -> None:
 
 def _resumed_seed(folder: RunFolder, config: Config) -> int:
     """Return the seed of a run to resume; ValueError if it was started with other parameters, or never."""
-    require_begun(folder)
+    _require_begun(folder)
     try:
         then = read_json(folder.config)
     except ValueError:

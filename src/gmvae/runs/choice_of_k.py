@@ -18,7 +18,7 @@ from gmvae.data.writers import write_table
 from gmvae.figures import choice_of_k, save
 from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
-from gmvae.initialisation import Criteria
+from gmvae.initialisation.n_clusters import Criteria
 from gmvae.runs.folder import name_of, refuse_file
 from gmvae.runs.observed import checked_data, kinds_of
 from gmvae.runs.record import read_json, versions

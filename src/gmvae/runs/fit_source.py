@@ -19,13 +19,12 @@ from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
-from gmvae.fitting.selection import Fit
 from gmvae.metrics import Scores, evaluate
 from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
 from gmvae.runs.assignments import labels_of, write_parts
-from gmvae.runs.checkpoints import fit_into
+from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.names import read_names
 from gmvae.runs.observed import checked_data, kinds_of, row_ids
@@ -39,34 +38,16 @@ _SEED = 0
 
 
 class FitRequest(NamedTuple):
-    """What the user asked for.
+    """What the user asked for."""
 
-    Attributes
-    ----------
-    source, labels : str, optional
-        As `gmvae.data.load` takes them; a run to resume remembers both.
-    data_home : Path, optional
-        Folder of the built-in sets.
-    out : Path, optional
-        The run folder.
-    chosen : dict
-        Hyperparameters that are not to have their defaults.
-    table : TableOptions
-        How a table is read.
-    tell : callable
-        Gets sentences on the data, before the training.
-    report : bool
-        Whether a report is written.
-    """
-
-    source: str | None
+    source: str | None  # as `gmvae.data.load` takes it, and labels; a run to resume remembers both
     labels: str | None
-    data_home: Path | None
-    out: Path | None
-    chosen: dict[str, Any]
-    table: TableOptions
-    tell: Callable[[str], object]
-    report: bool
+    data_home: Path | None  # folder of the built-in sets
+    out: Path | None  # the run folder
+    chosen: dict[str, Any]  # hyperparameters that are not to have their defaults
+    table: TableOptions  # how a table is read
+    tell: Callable[[str], object]  # gets sentences on the data, before the training
+    report: bool  # whether one is written
 
 
 class Job(NamedTuple):
@@ -77,7 +58,7 @@ class Job(NamedTuple):
     data_home: Path | None
     table: TableOptions
     parameters: dict[str, Any]
-    parts: Path | None  # where assignments go of a source that is read in parts
+    parts: Path | None = None  # where assignments go of a source that is read in parts
 
 
 class FinishedRun(NamedTuple):
@@ -123,8 +104,7 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        parts = None if data.shards is None else folder.parts
-        job = Job(request.source, request.labels, request.data_home, request.table, parameters, parts)
+        job = Job(request.source, request.labels, request.data_home, request.table, parameters)
         return _train(folder, record, data, job, request, resume=False)
 
 
@@ -170,8 +150,7 @@ def _resume(folder: RunFolder, request: FitRequest) -> FinishedRun:
     if unknown:
         raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    parts = None if data.shards is None else folder.parts
-    job = Job(source, labels, home, options, parameters, parts)
+    job = Job(source, labels, home, options, parameters)
     return _train(folder, record, data, job, request, resume=True)
 
 
@@ -203,7 +182,7 @@ def _train(
     *,
     resume: bool,
 ) -> FinishedRun:
-    """Fit, and complete the run with what is written of a fit; an interruption says how to go on."""
+    """Fit, write model, assignments, figures and report, and remove checkpoints; an interruption says how to go on."""
     started = time.perf_counter()
     try:
         config = Config(**job.parameters)
@@ -211,6 +190,7 @@ def _train(
         observations = checked_data(data, config.n_components)
         processes = join_processes(device)
         if data.shards is not None:
+            job = job._replace(parts=folder.parts)
             folder.parts.mkdir(exist_ok=True)
             sweep(folder.parts)
         processes.from_first(lambda: job)  # sends it: the others wait for it in `take_part`
@@ -218,42 +198,19 @@ def _train(
             pass
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
             request.tell(sentence)
-        found = fit_into(folder, observations, config, resume=resume)
+        ((fitted, proba),) = fit(observations, config, [task_in(folder, observations, config, resume=resume)])
         seconds = time.perf_counter() - started
-        return _completed(
-            folder, record, data, observations, config, found, seconds, processes, with_report=request.report
-        )
+        fitted.save(folder.model)
+        _write_assignments(folder, data, fitted, proba, processes)
+        figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
+        scores = None if data.labels is None else _scores(data.labels, fitted, proba, observations)
+        written = _write_report(folder, data, fitted, proba) if request.report else None
+        folder.finish()
+        return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
     except (KeyboardInterrupt, OSError) as error:
         if folder.has_checkpoint or folder.complete:
             error.add_note(f"go on with: {folder.resume_command}")
         raise
-
-
-def _completed(
-    folder: RunFolder,
-    record: Record,
-    data: Dataset,
-    observations: Observations,
-    config: Config,
-    found: Fit,
-    seconds: float,
-    processes: Processes,
-    *,
-    with_report: bool,
-) -> FinishedRun:
-    """Write model, assignments, figures and report of a fit, and remove its checkpoints."""
-    fitted, proba = found
-    fitted.save(folder.model)
-    _write_assignments(folder, data, fitted, proba, processes)
-    figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
-    scores = None if data.labels is None else _scores(data.labels, fitted, proba, observations)
-    written = None
-    if with_report:  # by principal components, which are quicker than UMAP
-        names = read_names(folder, fitted.config.K)  # of a run that was complete, and is resumed
-        page = report(fitted, data, proba=proba, provenance=provenance(folder), names=names, umap=False)
-        written = page.write_html(folder.report)
-    folder.finish()
-    return FinishedRun(folder, record, data, config, fitted, seconds, scores, figures, written)
 
 
 def _write_assignments(
@@ -266,6 +223,13 @@ def _write_assignments(
     columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
     ids = row_ids(data, columns)
     write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
+
+
+def _write_report(folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray) -> Path:
+    """The report, its map by principal components, which are quicker than UMAP."""
+    names = read_names(folder, fitted.config.K)  # of a run that was complete, and is resumed
+    page = report(fitted, data, proba=proba, provenance=provenance(folder), names=names, umap=False)
+    return page.write_html(folder.report)
 
 
 def _write_parts(shards: Shards, fitted: Fitted, folder: Path, processes: Processes) -> None:

@@ -14,10 +14,7 @@ from gmvae.runs.record import read_json
 def read_names(folder: RunFolder, K: int) -> list[str] | None:
     """Names that the K clusters of a run were given; None where they have none.
 
-    Raises
-    ------
-    ValueError
-        If the file holds something else.
+    ValueError if the file holds something else.
     """
     if not folder.names.is_file():
         return None

@@ -9,8 +9,8 @@ import numpy as np
 from gmvae.arrays import without_values
 from gmvae.data import DataError, Dataset
 from gmvae.data.cells import listed
+from gmvae.data.dataset import Ids
 from gmvae.data.kinds import KINDS
-from gmvae.data.record import Ids
 from gmvae.observations import Observations, checked, sampled
 
 _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
@@ -33,11 +33,9 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 "the row."
             )
     families = None if data.columns is None else data.columns.families
-    observations = checked(data.X, n_components, data.feature_names, families, data.columns)
-    if data.weights is None and data.partial_labels is None:
-        return observations
+    observations = checked(data.X, data.feature_names, families, data.columns)
     try:
-        observations = observations.knowing(data.weights, data.partial_labels)
+        observations = observations.with_weights_and_labels(data.weights, data.partial_labels)
     except ValueError as error:
         said = str(error).replace("`sample_weight`", "`--weights`").replace("`partial_labels`", "`--partial-labels`")
         raise DataError(f"{data.name}: {said}") from error

@@ -25,10 +25,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
     """Put moments from `optimizer_tensors` back.
 
-    Raises
-    ------
-    ValueError
-        If they do not fit the parameters.
+    ValueError if they do not fit the parameters.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, Tensors] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import warnings
 
 import torch
 
 from gmvae.training.divergence import TrainingWarning
+from gmvae.user_warnings import warn_user
 
 
 def compiler_for(device: torch.device) -> bool:
@@ -20,5 +20,5 @@ def compiler_for(device: torch.device) -> bool:
         found = any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))
         wanted = "a C++ compiler such as g++ on the PATH"
     if not found:
-        warnings.warn(f"`compile` needs {wanted}; there is none, so training goes on without.", TrainingWarning, 2)
+        warn_user(f"`compile` needs {wanted}; there is none, so training goes on without.", TrainingWarning)
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 
 from gmvae.training.state import State
+from gmvae.user_warnings import warn_user
 
 MAX_REDUCTIONS = 2
 REDUCTION = 0.1
@@ -26,10 +26,7 @@ class NonFiniteError(Exception):
 def lower_learning_rate(state: State, failure: NonFiniteError, learning_rate: float) -> State:
     """The last finite state with a lower learning rate than ``learning_rate``, the schedule's peak; a warning says so.
 
-    Raises
-    ------
-    DivergedError
-        If the rate has been lowered `MAX_REDUCTIONS` times.
+    DivergedError if the rate has been lowered `MAX_REDUCTIONS` times.
     """
     epoch = len(state.history.epochs) + 1
     if state.reductions == MAX_REDUCTIONS:
@@ -39,10 +36,9 @@ def lower_learning_rate(state: State, failure: NonFiniteError, learning_rate: fl
             "extreme values in the data."
         )
     lowered = dataclasses.replace(state, reductions=state.reductions + 1)
-    warnings.warn(
+    warn_user(
         f"{failure} became non-finite in epoch {epoch}; restored the state before it and lowered the learning "
         f"rate to {learning_rate * REDUCTION**lowered.reductions:g}.",
         TrainingWarning,
-        stacklevel=2,
     )
     return lowered

@@ -82,10 +82,7 @@ class EpochSums:
     def means(self) -> EpochMeans:
         """Divide by the number of observations, or by the sum of their weights.
 
-        Raises
-        ------
-        NonFiniteError
-            If a term was not finite.
+        NonFiniteError if a term was not finite.
         """
         culprits = [name for name, bad in zip(TERMS, self.not_finite.tolist(), strict=True) if bad]
         if len(culprits) == len(TERMS):

@@ -22,11 +22,8 @@ def minibatch_objective(
 
     Parameters
     ----------
-    output : Terms, or GuidedTerms where the minibatch has guidance
-    minibatch : Minibatch
     min_information : float
         λ.
-    processes : Processes
     """
     weight, guidance = minibatch.weight, minibatch.guidance
     terms = output if guidance is None else output.terms

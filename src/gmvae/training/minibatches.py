@@ -11,19 +11,11 @@ from gmvae.objective import Guidance
 
 
 class Split(NamedTuple):
-    """Indices of training rows and of held-out rows; they overlap where nothing is held out.
-
-    Attributes
-    ----------
-    train, held_out : Tensor of int
-        Indices.
-    seed : int
-        Seed of the noise of held-out rows, the same every epoch, so that their bounds compare.
-    """
+    """Indices of training rows and of held-out rows; they overlap where nothing is held out."""
 
     train: Tensor
     held_out: Tensor
-    seed: int
+    seed: int  # of the noise of held-out rows, the same every epoch, so that their bounds compare
 
 
 class Part(NamedTuple):
@@ -34,34 +26,14 @@ class Part(NamedTuple):
 
 
 class Minibatch(NamedTuple):
-    """The input of one gradient step, or this process's part of it.
+    """The input of one gradient step, or this process's part of it."""
 
-    Attributes
-    ----------
-    n : int
-        Rows of the whole minibatch; B of them are in the part.
-    y : Tensor of shape (B, *event)
-    noise : Noise
-    guided : Tensor of shape (B, *event) or None
-        Observations, as the networks see them, whose posteriors are guided.
-    guidance : Guidance or None
-        What these are drawn to.
-    warm_up : float
-        Weight of the x- and w-terms.
-    learning_rate : float
-        Adam's step size.
-    weight : Tensor of shape (B,) or None
-        How much every observation counts.
-    label : Tensor of shape (B,) or None
-        Known components; -1 where there is none.
-    """
-
-    n: int
-    y: Tensor
+    n: int  # rows of the whole minibatch; B of them are in the part
+    y: Tensor  # (B, *event)
     noise: Noise
-    guided: Tensor | None
-    guidance: Guidance | None
-    warm_up: float
-    learning_rate: float
-    weight: Tensor | None = None
-    label: Tensor | None = None
+    guided: Tensor | None  # (B, *event), observations as the networks see them, whose posteriors are guided
+    guidance: Guidance | None  # what these are drawn to
+    warm_up: float  # weight of the x- and w-terms
+    learning_rate: float  # Adam's step size
+    weight: Tensor | None = None  # (B,), how much every observation counts
+    label: Tensor | None = None  # (B,), known components; -1 where there is none

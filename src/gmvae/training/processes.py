@@ -128,7 +128,9 @@ def processes_here() -> Processes:
     """Which process this is, of how many, by what the launcher says in the environment; nothing is begun."""
     if distributed.is_available() and distributed.is_initialized():
         return Processes(distributed.get_rank(), distributed.get_world_size())
-    return _launched()
+    if {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
+        return Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    return _by_slurm() if os.environ.get("SLURM_NTASKS", "1") != "1" else ONE_PROCESS
 
 
 def join_processes(device: torch.device) -> Processes:
@@ -178,12 +180,6 @@ def local_rank() -> int:
     """Number of this process on its machine, which is that of its GPU; 0 where it is alone."""
     here = processes_here()
     return int(os.environ.get("LOCAL_RANK", here.rank)) if here.several else 0
-
-
-def _launched() -> Processes:
-    if {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
-        return Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    return _by_slurm() if os.environ.get("SLURM_NTASKS", "1") != "1" else ONE_PROCESS
 
 
 def _by_slurm() -> Processes:

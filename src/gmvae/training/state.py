@@ -24,42 +24,20 @@ _SCALARS = {
 
 @dataclass
 class State:
-    """Training at the end of an epoch.
+    """Training at the end of an epoch."""
 
-    Attributes
-    ----------
-    network, best, optimizer : dict of str to Tensor
-        Current weights, the weights of the best held-out bound, and the optimiser's moments.
-    generator : Tensor of uint8
-        State of the random generator.
-    history : History
-        Epochs so far.
-    best_bound : float
-        Held-out bound of ``best``.
-    plateau_bound, epochs_without_gain : float, int
-        The bound from which a gain is measured, and the number of epochs since the last gain.
-    reductions : int
-        How often the learning rate was lowered after a non-finite value.
-    first_bound : float
-        Held-out bound before the first epoch.
-    settled : int
-        The number of epochs after which the clusters had settled, so that training soon ends; 0 until then.
-    finished : bool
-        Whether training has ended.
-    """
-
-    network: Tensors
-    best: Tensors
-    optimizer: Tensors
-    generator: Tensor
-    history: History = field(default_factory=History)
-    best_bound: float = -float("inf")
-    plateau_bound: float = -float("inf")
-    epochs_without_gain: int = 0
-    reductions: int = 0
-    first_bound: float = -float("inf")
-    settled: int = 0
-    finished: bool = False
+    network: Tensors  # current weights
+    best: Tensors  # those of the best held-out bound
+    optimizer: Tensors  # its moments
+    generator: Tensor  # state of the random generator, uint8
+    history: History = field(default_factory=History)  # epochs so far
+    best_bound: float = -float("inf")  # held-out bound of `best`
+    plateau_bound: float = -float("inf")  # the bound from which a gain is measured
+    epochs_without_gain: int = 0  # since the last gain
+    reductions: int = 0  # how often the learning rate was lowered after a non-finite value
+    first_bound: float = -float("inf")  # held-out bound before the first epoch
+    settled: int = 0  # epochs after which the clusters had settled, so that training soon ends; 0 until then
+    finished: bool = False  # whether training has ended
 
     def has_converged(self, patience: int) -> bool:
         """Whether the clusters have settled, or the bound has not gained for ``patience`` epochs."""
@@ -79,10 +57,7 @@ class State:
     def from_tensors(cls, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> State:
         """Inverse of `to_tensors`.
 
-        Raises
-        ------
-        KeyError, ValueError
-            If they are not what `to_tensors` returns.
+        KeyError or ValueError if they are not what `to_tensors` returns.
         """
 
         def members(group: str) -> Tensors:

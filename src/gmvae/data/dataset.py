@@ -1,4 +1,4 @@
-"""`Dataset`, the record that every reader returns, and `DataError`."""
+"""`Dataset`, what every reader returns, and labels."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.errors import DataError, reason, refusing
+from gmvae.data.errors import DataError
 
 if TYPE_CHECKING:
     from gmvae.data.columns import Columns
     from gmvae.shards import Shards
-
-__all__ = ["DataError", "Dataset", "Ids", "as_labels", "reason", "refusing"]
 
 
 class Ids(NamedTuple):
