@@ -258,6 +258,47 @@ def test_h5ad_from_the_command_line_and_back(tmp_path: Path) -> None:
     assert answered.obsm["X_gmvae"].shape == (240, 2)
 
 
+def test_size_factors_and_batches_of_obs_from_the_command_line(tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata", reason="the extra gmvae[anndata] is not installed")
+    counts, types = cells()
+    lane = np.array(["old", "new"])[np.arange(240) % 2]
+    counts[lane == "new", 20:30] *= 8  # a batch, not a type
+    adata = of_library(counts, [f"c{i}" for i in range(240)], [f"g{i}" for i in range(40)])
+    adata.obs["lane"], adata.obs["depth"] = lane, counts.sum(1) / 7.5
+    source, new, run = (str(tmp_path / name) for name in ("cells.h5ad", "new.h5ad", "run"))
+    adata.write_h5ad(source)
+    small = [f"--set={each}" for each in ("hidden_layer_sizes=32", "latent_dim=2", "batch_size=40")]
+    beside = ["--size-factors", "depth", "--covariate", "lane"]
+    runner = CliRunner()
+    fit = ["fit", source, "-k", "3", "--epochs", "20", "-o", run, "-q", *small]
+    result = runner.invoke(app, [*fit, *beside])
+    assert result.exit_code == 0, result.output
+    model = GMVAE.load(tmp_path / "run" / "model.safetensors")
+    assert (model.likelihood_, model.fitted_.batches) == ("negative-binomial", ["new", "old"])
+    assert model.feature_names_in_.tolist()[-2:] == ["depth", "lane"]
+    table = str(tmp_path / "out.csv")
+    part = adata[lane == "old"].copy()
+    part.write_h5ad(new)
+    for written in (table, str(tmp_path / "out.h5ad")):
+        result = runner.invoke(app, ["predict", run, new, "-o", written])
+        assert result.exit_code == 0, result.output
+    labels = pd.read_csv(table)["label"].to_numpy()
+    assert accuracy_hungarian(types[lane == "old"], labels) > 0.95
+    answered = anndata.read_h5ad(tmp_path / "out.h5ad")
+    np.testing.assert_array_equal(answered.obs["gmvae"].cat.codes, labels)
+    again = quietly(fit_anndata, adata, 3, batch_key="lane", size_factor_key="depth", max_iter=20, **SMALL)
+    np.testing.assert_array_equal(again.labels_[lane == "old"], labels)
+
+    part.obs["lane"] = "newest"
+    part.write_h5ad(new)
+    result = runner.invoke(app, ["predict", run, new, "-o", table])
+    assert result.exit_code == 2
+    assert "`obs['lane']` must hold batches of the fit, new, old; got 'newest'" in " ".join(result.stderr.split())
+    result = runner.invoke(app, ["fit", source, "-k", "3", "--covariate", "lanes", "-o", str(tmp_path / "other")])
+    assert result.exit_code == 2
+    assert "`--covariate` must be a column of obs, lane, depth; got 'lanes'" in " ".join(result.stderr.split())
+
+
 def test_backed_files_are_read_and_results_written(tmp_path: Path) -> None:
     anndata = pytest.importorskip("anndata", reason="the extra gmvae[anndata] is not installed")
     counts, types = cells()

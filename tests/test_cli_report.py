@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -128,9 +129,30 @@ def test_other_data_and_bare_models(folder, tmp_path):
     model = tmp_path / "model.safetensors"
     model.write_bytes((folder / "run" / "model.safetensors").read_bytes())
     assert "`SOURCE` must be given for a model file" in gmvae("report", model, code=2).stderr
-    gmvae("report", model, folder / "people.csv", "-o", tmp_path / "bare.html")
-    assert json.loads((tmp_path / "bare.json").read_text())["making"]["command"] == ""
-    assert "`-o` must end in .html, .htm" in gmvae("report", folder / "run", "-o", "x.txt", code=2).stderr
+
+
+def test_data_that_have_moved_are_asked_for(folder, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "source": str(tmp_path / "gone.csv")}))
+    said = " ".join(gmvae("report", run, code=2).stderr.split())
+    assert f"gone.csv'; they moved, or this folder is another: name the data: gmvae report {run} SOURCE." in said
+    gmvae("report", run, folder / "people.csv")
+    assert "must be an existing path" in gmvae("report", run, tmp_path / "gone.csv", code=2).stderr
+
+
+def test_weights_that_cannot_be_are_said_by_their_option(folder, tmp_path):
+    table, run = tmp_path / "people.csv", tmp_path / "run"
+    first, *rest = (folder / "people.csv").read_text().splitlines()
+    table.write_text("\n".join([f"{first},much", *(f"{line},-1" for line in rest)]))
+    shutil.copytree(folder / "run", run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "table": {**record["table"], "weights": "much"}}))
+    fit = ["fit", table, "-k", "2", "-o", tmp_path / "other", "--weights", "much"]
+    for command_line in (fit, ["report", run, table], ["describe", run, table]):
+        said = " ".join(gmvae(*command_line, code=2).stderr.split())
+        assert "people.csv: `--weights` must hold finite numbers of at least 0; got -1" in said
 
 
 def test_describe_writes_what_the_estimator_describes(folder, tmp_path):

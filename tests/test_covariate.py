@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse, special, stats
 from test_anndata import plain
 
-from gmvae import GMVAE, fit_anndata, markers, predict_anndata
+from gmvae import GMVAE, fit_anndata, markers, persistence, predict_anndata
 from gmvae.likelihoods import LIKELIHOODS, NegativeBinomialLikelihood, PoissonLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, nmi
 
@@ -69,7 +69,11 @@ def test_what_is_learned_seen_and_scored(name: str, sizes: bool) -> None:
     np.testing.assert_allclose(shift, expected, atol=0.02)
 
     outputs = torch.randn(400, 30, generator=torch.Generator().manual_seed(0)).double()
-    observation = learned.distribution([outputs], 1)
+    numbers = learned.batch_of(y)
+    assert numbers is not None
+    assert numbers.tolist() == batch.tolist()
+    np.testing.assert_array_equal(learned.batches(rows), batch)
+    observation = learned.distribution_in([outputs], 1, numbers)
     shares = special.softmax(outputs.numpy() + learned.log_mean.numpy() + shift[batch], axis=1)
     mean = totals * shares
     if isinstance(learned, NegativeBinomialLikelihood):
@@ -87,7 +91,41 @@ def test_what_is_learned_seen_and_scored(name: str, sizes: bool) -> None:
 
     blank = LIKELIHOODS[name].blank(rows.shape[1:], learned.state_dict())
     blank.load_state_dict(learned.state_dict())
-    assert torch.equal(blank.log_prob(blank.distribution([outputs], 1), y, y), scored)
+    assert torch.equal(blank.log_prob(blank.distribution_in([outputs], 1, numbers), y, y), scored)
+    largest = np.bincount(batch).argmax()
+    usual = learned.distribution([outputs], 1).mean.detach().numpy()
+    np.testing.assert_allclose(usual[batch == largest], observation.mean.detach().numpy()[batch == largest])
+    assert set(usual[:, names.index("batch")]) == {largest}
+
+
+def test_the_decoder_is_told_the_batch_beside_x(tmp_path: Path) -> None:
+    rows, _ = cells(100)
+    frame = pd.DataFrame(rows, columns=NAMES)
+    told = quietly(
+        GMVAE(2, likelihood="negative-binomial", covariate="batch", max_iter=2, **{**SMALL, "random_state": 1}).fit,
+        frame,
+    )
+    model = told.fitted_.model
+    first = model.generative.observation.decoder.layers[0]
+    assert first.weight.shape == (32, 2 + 2)  # latent_dim and batches
+    seen: list[torch.Tensor] = []
+    first.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach()))
+    told.reconstruct(frame)
+    x, batch = told.transform(frame), rows[:, -1].astype(int)
+    np.testing.assert_array_equal(torch.cat(seen)[:100], np.column_stack([x, np.eye(2)[batch]]))
+    seen.clear()
+    told.inverse_transform(x)
+    assert torch.cat(seen)[:, 2:].unique(dim=0).tolist() == [np.eye(2)[np.bincount(batch).argmax()].tolist()]
+
+    with torch.no_grad():  # as files of earlier versions have it
+        first.weight[:, 2:] = 0.0
+    path = tmp_path / "model.safetensors"
+    state = model.state_dict()
+    earlier = {**state, (name := "generative.observation.decoder.layers.0.weight"): state[name][:, :2]}
+    persistence.write(path, "model", earlier, told.fitted_.document)
+    again = GMVAE.load(path)
+    np.testing.assert_allclose(again.score_samples(frame), told.score_samples(frame), rtol=1e-6)
+    np.testing.assert_allclose(again.reconstruct(frame), told.reconstruct(frame), rtol=1e-5)
 
 
 def test_clusters_are_types_and_not_batches(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gmvae import networks
 from gmvae.config import Config
@@ -26,14 +27,15 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
     Trunks of the user's own are copied with their weights, so that training leaves the user's modules as they are.
     """
     seen, decoded = likelihood.seen_shape(event_shape), likelihood.decoded_shape(event_shape)
+    latents = config.latent_dim + likelihood.n_batches
     if isinstance(config.network, str):
         architecture = networks.architecture(config.network, config.hidden_layer_sizes, config.batch_norm, event_shape)
-        trunks = architecture.build(seen, config.latent_dim, likelihood.n_outputs, decoded)
+        trunks = architecture.build(seen, latents, likelihood.n_outputs, decoded)
         mixture_width = architecture.mixture_width
     else:
         # Copied together, so that layers which the two share stay shared.
         trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
-        networks.check(trunks, seen, config.latent_dim, likelihood.n_outputs, decoded)
+        networks.check(trunks, seen, latents, likelihood.n_outputs, decoded)
         mixture_width = config.hidden_layer_sizes[-1]
     width = networks.output_width(trunks.encoder, seen)
     return GaussianMixtureVAE(
@@ -65,6 +67,9 @@ def rebuild(
         raise MisfitError(f"{len(config.hidden_layer_sizes)} hidden layers cannot come from {len(weights)} tensors")
 
     learned = {name.removeprefix("units."): tensor for name, tensor in weights.items() if name.startswith("units.")}
+    if isinstance(config.network, str):
+        n_batches = LIKELIHOODS[likelihood].blank(event_shape, learned).n_batches
+        weights = _told_of_batches(weights, config.latent_dim, n_batches)
 
     def built() -> GaussianMixtureVAE:
         return build(config, event_shape, LIKELIHOODS[likelihood].blank(event_shape, learned))
@@ -85,3 +90,11 @@ def rebuild(
         model.double()
     model.load_state_dict(weights)
     return model
+
+
+def _told_of_batches(weights: Mapping[str, Tensor], latent_dim: int, n_batches: int) -> Mapping[str, Tensor]:
+    """Weights whose decoder takes indicators of batches beside x: in earlier files it did not, and heeds them not."""
+    first = "generative.observation.decoder.layers.0.weight"
+    if not n_batches or first not in weights or weights[first].dim() != 2 or weights[first].shape[1] != latent_dim:
+        return weights
+    return {**weights, first: functional.pad(weights[first], (0, n_batches))}

@@ -69,17 +69,20 @@ class MixturePrior(nn.Module):
 
 
 class ObservationModel(nn.Module):
-    """p(y|x): a decoder maps latents (B, D_x) to raw outputs (B, n_outputs, *event) of a likelihood."""
+    """p(y|x): a decoder maps latents (B, D_x) to raw outputs (B, n_outputs, *event) of a likelihood.
+
+    Where the likelihood has a covariate, indicators of batches stand beside the latents, (B, D_x + n_batches).
+    """
 
     def __init__(self, decoder: nn.Module) -> None:
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, x: Tensor, likelihood: Likelihood) -> Observation:
-        """Distribution of y for latents x (..., D_x)."""
-        outputs = self.decoder(x.flatten(0, -2))
+    def forward(self, x: Tensor, likelihood: Likelihood, batch: Tensor | None = None) -> Observation:
+        """Distribution of y for latents x (..., D_x), of batches (...) of a covariate; by default of the largest."""
+        outputs = self.decoder(likelihood.decoder_input(x, batch).flatten(0, -2))
         each = [output.unflatten(0, x.shape[:-1]) for output in outputs.unbind(1)]
-        return likelihood.distribution(each, outputs.dim() - 2)
+        return likelihood.distribution_in(each, outputs.dim() - 2, batch)
 
 
 class Generative(nn.Module):

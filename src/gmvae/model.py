@@ -178,21 +178,22 @@ class GaussianMixtureVAE(nn.Module):
         mixture = self.generative.mixture(w)
         return x, objective.log_importance_weights(reconstruction, q_x, q_w, x, w, mixture).softmax(0)
 
-    def decode(self, x: Tensor) -> Tensor:
-        """Mean of p(y|x) for latents x (B, D_x), shape (B, *event)."""
-        return self.likelihood.to_data_units(self.observation(x).mean)
+    def decode(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        """Mean of p(y|x) for latents x (B, D_x), in batches (B,) or the largest one, shape (B, *event)."""
+        return self.likelihood.to_data_units(self.observation(x, batch).mean)
 
     def sample_observation(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Draw y ~ p(y|x) for latents x (B, D_x), shape (B, *event)."""
-        return self.likelihood.to_data_units(self.observation(x).sample(generator))
+        batch = self.likelihood.draw_batch(tuple(x.shape[:-1]), generator)
+        return self.likelihood.to_data_units(self.observation(x, batch).sample(generator))
 
-    def observation(self, x: Tensor) -> Observation:
-        """p(y|x) for latents x (..., D_x); of which values, the likelihood says."""
-        return self.generative.observation(x, self.likelihood)
+    def observation(self, x: Tensor, batch: Tensor | None = None) -> Observation:
+        """p(y|x) for latents x (..., D_x) in batches (...) or the largest one; of which values, the likelihood says."""
+        return self.generative.observation(x, self.likelihood, batch)
 
     def log_likelihood(self, x: Tensor, y: Tensor, seen: Tensor) -> Tensor:
         """log p(y|x) in nats, shape (S, B), for latents x (S, B, D_x), observations y and what is seen of them."""
-        return self.likelihood.log_prob(self.observation(x), y, seen)
+        return self.likelihood.log_prob(self.observation(x, self.likelihood.batch_of(y)), y, seen)
 
 
 def log_odds(log_posterior: Tensor) -> Tensor:

@@ -219,9 +219,12 @@ class Observations:
         return Observations(**{**{name: getattr(self, name) for name in names}, **changed})
 
 
-def sampled(shards: Shards, n_components: int | str) -> Observations:
+def sampled(
+    shards: Shards, n_components: int | str, kinds: Sequence[str | None] | None = None, columns: Any = None
+) -> Observations:
     """The observations of a source in shards, of which one pass is made; ValueError if they cannot be fitted to."""
-    observations = Observations(shards.survey.rows, shards.names, shards=shards)
+    weight = None if shards.weights is None else shards.survey.weight
+    observations = Observations(shards.survey.rows, shards.names, kinds, columns, shards=shards, weight=weight)
     observations.check(n_components)
     return observations
 

@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Epochs, FitDevice, Json, Labels, Precision, Preset, Quiet, Set, Source, output
+from gmvae.cli.options import (
+    Covariate,
+    DataHome,
+    Epochs,
+    FitDevice,
+    Json,
+    Labels,
+    Precision,
+    Preset,
+    Quiet,
+    Set,
+    SizeFactors,
+    Source,
+    output,
+)
 from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
 from gmvae.cli.table_options import reads_table
@@ -69,6 +83,8 @@ def choose_k(
     ] = 0,
     device: FitDevice = None,
     precision: Precision = None,
+    size_factors: SizeFactors = None,
+    covariate: Covariate = None,
     assignments: Set = None,
     data_home: DataHome = None,
     as_json: Json = False,
@@ -82,6 +98,8 @@ def choose_k(
         "random_state": ("--seed", str(seed)),
         "device": ("--device", device),
         "precision": ("--precision", precision),
+        "size_factors": ("--size-factors", size_factors),
+        "covariate": ("--covariate", covariate),
     }
     chosen = settings(preset, options, assignments or ())
 

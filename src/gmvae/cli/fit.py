@@ -13,6 +13,7 @@ import typer
 from gmvae.cli.app import app
 from gmvae.cli.options import (
     SOURCE_HELP,
+    Covariate,
     DataHome,
     Epochs,
     FitDevice,
@@ -23,6 +24,7 @@ from gmvae.cli.options import (
     Preset,
     Quiet,
     Set,
+    SizeFactors,
     Weights,
     hyperparameter,
     output,
@@ -74,6 +76,8 @@ def fit(
         ),
     ] = None,
     precision: Precision = None,
+    size_factors: SizeFactors = None,
+    covariate: Covariate = None,
     assignments: Set = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Whether to write report.html, a page to look at and to send.")
@@ -90,6 +94,8 @@ def fit(
         "random_state": ("--seed", seed),
         "device": ("--device", device),
         "precision": ("--precision", precision),
+        "size_factors": ("--size-factors", size_factors),
+        "covariate": ("--covariate", covariate),
     }
     from gmvae.training.processes import processes_here
 

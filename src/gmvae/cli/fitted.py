@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gmvae.cli.speech import note
 from gmvae.data import Dataset, load
 from gmvae.data.columns import Column, Columns
-from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.names import read_names
+from gmvae.runs.observed import in_words_of_options
 from gmvae.runs.record import Record
+from gmvae.weights_and_labels import checked_weights, known_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +59,12 @@ def load_for(
     known = opened.fitted.columns
     if known is None and opened.columns is not None:  # of an earlier version, which took numbers only
         known = Columns(tuple(Column(name, "number", "double") for name in opened.columns))
-    data = load(source, labels=labels, data_home=data_home, table=options, known=known)
+    config = opened.fitted.config
+    of_cells = CellColumns.of(config.size_factors, config.covariate, opened.fitted.batches)
+    data = load(source, labels=labels, data_home=data_home, table=options, known=known, of_cells=of_cells)
+    with in_words_of_options(data.name):
+        weight = None if data.weights is None else checked_weights(data.weights, len(data.X))
+        known_labels(data.partial_labels, len(data.X), weight)
     for sentence in data.notes:
         note(sentence)
     return data

@@ -93,6 +93,12 @@ Epochs = Annotated[str | None, hyperparameter("max_iter", "N|auto")]
 FitDevice = Annotated[str | None, hyperparameter("device", "DEVICE")]
 Precision = Annotated[str | None, hyperparameter("precision", "NAME", more=" auto, 32-true, bf16-mixed or 64-true.")]
 
+_OF_CELLS = " Of cells a column is one of obs."
+SizeFactors = Annotated[
+    str | None, hyperparameter("size_factors", "COLUMN|total|none", "--size-factors", more=_OF_CELLS)
+]
+Covariate = Annotated[str | None, hyperparameter("covariate", "COLUMN", more=f"{_OF_CELLS[:-1]}, with names.")]
+
 Set = Annotated[
     list[str] | None,
     typer.Option(

@@ -110,7 +110,10 @@ def predict(
             raise ValueError(
                 "`--keep-columns` and `--labels` must be left out where -o is a folder: rows are numbered."
             )
-        done = write_parts(fitted, files, outputs, out, batch_size=batch_size, processes=processes_here(), tell=note)
+        asked = options_for(opened.record, table)
+        done = write_parts(
+            fitted, files, outputs, out, batch_size=batch_size, processes=processes_here(), tell=note, id=asked.id
+        )
         note(f"Wrote {done.written:,} parts, {done.rows:,} rows; {done.there:,} were there.")
         return
     data = load_for(opened, source, labels, data_home, table)

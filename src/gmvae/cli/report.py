@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +52,8 @@ def report(
 ) -> None:
     """Write a report."""
     from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.data.errors import DataError
+    from gmvae.data.sources import exists
     from gmvae.data.writers import check_target
     from gmvae.report.contents import cluster_names
     from gmvae.report.page import report as make
@@ -63,7 +66,16 @@ def report(
     check_target(out, (".html", ".htm"))
     opened = open_fitted(run, device)
     given = None if names is None else cluster_names(_split(names), [], opened.fitted.config.K)
-    data = load_for(opened, *_source_of(opened, source, labels, data_home), table)
+    asked = _source_of(opened, source, labels, data_home)
+    try:
+        data = load_for(opened, *asked, table)
+    except DataError as error:
+        if source is not None or exists(asked[0]):
+            raise
+        raise DataError(
+            f"The data of the run must be where they were, at {asked[0]!r}; they moved, or this folder is another: "
+            f"name the data: gmvae report {shlex.quote(str(run))} SOURCE."
+        ) from error
     found = make(opened.fitted, data, provenance=provenance(folder), names=given or opened.names, with_rows=not no_rows)
     found.write_html(out)
     if given is not None:

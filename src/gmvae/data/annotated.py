@@ -155,5 +155,6 @@ def _numbers(adata: Any, key: str, batches: Sequence[str] | None) -> tuple[np.nd
 
 def _of_obs(adata: Any, key: str, parameter: str) -> np.ndarray:
     if key not in adata.obs:
-        raise ValueError(f"`{parameter}` must be a column of obs, {', '.join(adata.obs)}; got {key!r}: name one.")
+        known = ", ".join(map(str, adata.obs)) or "which has none"
+        raise ValueError(f"`{parameter}` must be a column of obs, {known}; got {key!r}: name one, or leave it out.")
     return np.asarray(adata.obs[key])

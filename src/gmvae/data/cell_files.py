@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,18 @@ from gmvae import formats
 from gmvae.data.annotated import cells_of
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
-from gmvae.data.options import TableOptions
+from gmvae.data.options import CellColumns, TableOptions
 
 if TYPE_CHECKING:
     from gmvae.data.columns import Columns
 
 _MATRICES = ("matrix.mtx", "matrix.mtx.gz")
+_OPTIONS = {
+    "`layer`": "`--layer`",
+    "layer='counts'": "--layer counts",
+    "`size_factor_key`": "`--size-factors`",
+    "`batch_key`": "`--covariate`",
+}
 _TAKEN = {"columns", "layer", "weights", "partial_labels"}
 
 
@@ -41,37 +48,58 @@ def holds_cells(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _MATRICES)
 
 
-def read_cells(path: Path, labels: str | Path | None, options: TableOptions, known: Columns | None) -> Dataset:
+def read_cells(
+    path: Path, labels: str | Path | None, options: TableOptions, known: Columns | None, of_obs: CellColumns
+) -> Dataset:
     """Counts of the genes of a fit, ``known``, of those that are named, or of the most variable ones; see `cells_of`.
 
-    ``labels``, weights and partial labels are columns of ``obs``. DataError if the file cannot be read, or holds no
-    counts where they are looked for.
+    ``labels``, weights, partial labels and what stands beside the genes are columns of ``obs``. DataError if the file
+    cannot be read, or holds no counts where they are looked for.
     """
     for name in options.document():
         if name not in _TAKEN:
             raise DataError(f"`--{name}` must be for a table; got {path.name}: leave it out.")
     with refusing(f"{path.name} must hold counts by cells and genes"):
         cells = _read(path)
-        genes = [column.name for column in known] if known is not None else list(options.columns) or None
-        try:
-            found = cells_of(cells, options.layer, genes)
-        except ValueError as error:
-            said = str(error).replace("`layer`", "`--layer`").replace("layer='counts'", "--layer counts")
-            raise DataError(said) from error
+        genes: list[str] | None = list(options.columns) or None
+        if known is not None:
+            genes = [column.name for column in known if column.name not in (of_obs.size_factors, of_obs.covariate)]
+        with _in_words_of_options():
+            found = cells_of(
+                cells,
+                options.layer,
+                genes,
+                size_factor_key=of_obs.size_factors,
+                batch_key=of_obs.covariate,
+                batches=of_obs.batches,
+            )
     names = np.array([str(name) for name in cells.obs_names], dtype=object)
     asked = (options.weights, options.partial_labels)
     weights, partial_labels = (None if key is None else _column(cells, key, path) for key in asked)
-    of_obs = isinstance(labels, str) and labels in cells.obs
+    are_in_obs = isinstance(labels, str) and labels in cells.obs
     return Dataset(
         path.name,
         found.rows,
-        as_labels(np.asarray(cells.obs[labels]).astype(str), f"{path.name}:{labels}") if of_obs else None,
+        as_labels(np.asarray(cells.obs[labels]).astype(str), f"{path.name}:{labels}") if are_in_obs else None,
         tuple(found.rows.names or ()),
         ids=Ids("cell", names),
         weights=weights,
         partial_labels=partial_labels,
         notes=() if genes else (f"{path.name}: {len(names):,} cells; {found.reason}.",),
+        batches=found.batches,
     )
+
+
+@contextmanager
+def _in_words_of_options() -> Iterator[None]:
+    """Raise what `cells_of` says of parameters as `DataError`, in the words of the command line."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        for parameter, option in _OPTIONS.items():
+            said = said.replace(parameter, option)
+        raise DataError(said) from error
 
 
 def _read(path: Path) -> Any:

@@ -43,6 +43,8 @@ class Dataset:
         What identifies rows beside their number: a column of a table, or the files of images.
     weights, partial_labels : numpy.ndarray of object, shape (n,), optional
         How much every row counts, and the class of some rows, as a table has them.
+    batches : list of str, optional
+        Names of the experimental batches of cells, whose numbers are a column.
     shards : Shards, optional
         The source that is read in parts, of which `X` is a sample.
     notes : tuple of str
@@ -63,6 +65,7 @@ class Dataset:
     weights: np.ndarray | None = None
     partial_labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    batches: list[str] | None = None
     shards: Shards | None = None
 
     @property

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gmvae.data.coded_parts import coding_of, learn_coding, learned_columns
 from gmvae.data.columns import Columns
 from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError
@@ -22,7 +23,7 @@ SHARE_OF_MEMORY = 0.25
 """Share of the memory of the machine above which the numbers of a table, of 8 bytes each, are read in parts: reading it
 whole takes up to three times as much."""
 _CELL_BYTES, _USUAL_MEMORY = 8, 2**33
-_CHOSEN = ("id", "header", "separator", "decimal", "missing", "weights", "partial_labels", "layer")
+_CHOSEN = ("header", "separator", "decimal", "missing", "partial_labels", "layer")
 _OTHERS = (*CSV, *IMAGES)
 _PATTERN = re.compile(r"[*?\\[]")
 
@@ -66,7 +67,7 @@ def read_in_parts(
 
     DataError if the files cannot be used, or an option is given that needs rows in memory.
     """
-    from gmvae.shards import Shards  # PyTorch, which reading tables does without
+    from gmvae.shards import Shards, open_shard  # PyTorch, which reading tables does without
 
     name = Path(text).name if Path(text).exists() else text
     said = [each for each in _CHOSEN if each in options.document()] if known is None else []
@@ -78,9 +79,19 @@ def read_in_parts(
         )
     try:
         if known is not None:
-            shards = Shards(files_of(text), columns=known.names, name=name)
+            files = files_of(text)
+            weights = options.weights if options.weights in open_shard(files[0]).types else None
+            shards = Shards(files, known.names, name=name, learn=lambda *_: coding_of(known), weights=weights)
         else:
-            shards = Shards(files_of(text), options.columns, options.drop, name)
+            others = [each for each in (options.id,) if each is not None]
+            shards = Shards(
+                files_of(text),
+                options.columns,
+                [*options.drop, *others],
+                name,
+                learn=learn_coding,
+                weights=options.weights,
+            )
         found = shards.look(partial(_with_bar, n=len(shards.sizes), name=name))
     except ValueError as error:
         raise DataError(str(error)) from error
@@ -90,9 +101,18 @@ def read_in_parts(
         "held in memory, for the start, the held-out rows, figures and reports."
     )
     shown = name if len(found.rows) == len(shards) else f"{name}, {len(found.rows):,} of {len(shards):,} rows"
-    names = None if shards.names is None else tuple(shards.names)
+    ids = Ids("row", found.numbers + 1)
+    if options.id is not None and options.id in shards.known:
+        ids = Ids(str(options.id), shards.values(str(options.id), found.numbers))
     return Dataset(
-        shown, found.rows, feature_names=names, ids=Ids("row", found.numbers + 1), notes=(note,), shards=shards
+        shown,
+        found.rows,
+        feature_names=None if shards.names is None else tuple(shards.names),
+        columns=None if shards.coding is None else known or learned_columns(shards),
+        ids=ids,
+        weights=None if shards.weights is None else found.weight,
+        notes=(note, *(() if shards.coding is None else shards.coding.notes)),
+        shards=shards,
     )
 
 

@@ -172,18 +172,33 @@ def _levels(
 ) -> Column | None:
     found = [value for value in column.unique().to_pylist() if value is not None]
     n = len(column) - column.null_count
-    levels = sorted(found, key=natural if is_text(column.type) else None)
+    if wanted and len(found) > MOST_LEVELS:
+        raise DataError(
+            f"{where}, must have at most {MOST_LEVELS:,} different texts; got {len(found):,}: group them, or leave "
+            "the column out."
+        )
+    return levels_column(name, found, n, _plain(column.type), remarks, wanted=wanted, declared=declared, order=order)
+
+
+def levels_column(
+    name: str,
+    found: list[Any],
+    n: int,
+    dtype: str,
+    remarks: Remarks,
+    *,
+    wanted: bool = False,
+    declared: Literal["", "unordered", "ordered"] = "",
+    order: list[Any] | None = None,
+) -> Column | None:
+    """A column of these levels in n cells; None where it is left out, with a remark."""
+    levels = sorted(found, key=natural if dtype == "string" else None)
     if order is not None:
         seen = {*found}
         levels = [level for level in order if level in seen]
     if len(found) < 2:
         remarks.add(_ONE, name)
         return None
-    if wanted and len(levels) > MOST_LEVELS:
-        raise DataError(
-            f"{where}, must have at most {MOST_LEVELS:,} different texts; got {len(levels):,}: group them, or leave "
-            "the column out."
-        )
     if len(found) > max(_FEW_LEVELS, n / 2) and not wanted:
         remarks.add(_IDS, name)
         return None
@@ -192,7 +207,7 @@ def _levels(
         return None
     kind: Kind = "yes/no" if len(levels) == 2 else "category"
     others = tuple(order) if order is not None and len(order) > len(levels) else ()
-    return Column(name, kind, _plain(column.type), tuple(levels), declared, others)
+    return Column(name, kind, dtype, tuple(levels), declared, others)
 
 
 def _declared_levels(column: pa.ChunkedArray, form: Form) -> list[Any]:

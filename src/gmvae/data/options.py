@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gmvae.data.errors import DataError
 
+_NO_COLUMN = ("auto", "total", "none")
 _TEXTS = ("id", "separator", "decimal", "weights", "partial_labels", "layer")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
@@ -76,6 +78,28 @@ class TableOptions(NamedTuple):
 
     def _said(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
+
+
+class CellColumns(NamedTuple):
+    """Columns of ``obs`` that stand beside the genes of cells, after them.
+
+    Attributes
+    ----------
+    size_factors, covariate : str, optional
+        With the size factors and the experimental batches of cells.
+    batches : tuple of str, optional
+        Names of the batches of a fit, in the order of their numbers; without them those of the cells are taken.
+    """
+
+    size_factors: str | None = None
+    covariate: str | None = None
+    batches: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, size_factors: str, covariate: str | None, batches: Iterable[str] | None = None) -> CellColumns:
+        """The columns that hyperparameters of these names say."""
+        column = None if size_factors in _NO_COLUMN else size_factors
+        return cls(column, covariate, None if batches is None else tuple(batches))
 
 
 NO_OPTIONS = TableOptions()

@@ -16,9 +16,9 @@ from gmvae.data.dataset import Dataset
 from gmvae.data.errors import DataError
 from gmvae.data.idx import read_idx
 from gmvae.data.images import holds_images, read_folder, read_image
-from gmvae.data.in_parts import is_read_in_parts, read_in_parts
+from gmvae.data.in_parts import files_of, is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
-from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
 from gmvae.data.parts import parts_of
 from gmvae.data.sets import BUILT_IN, find
 from gmvae.data.tables import open_table, read_table
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from gmvae.data.columns import Columns
+
+_GENES_ALONE = CellColumns()
 
 
 def load(
@@ -37,6 +39,7 @@ def load(
     table: TableOptions = NO_OPTIONS,
     known: Columns | None = None,
     in_parts: bool | None = None,
+    of_cells: CellColumns = _GENES_ALONE,
 ) -> Dataset:
     """Load observations from a file, a folder of images or a built-in set.
 
@@ -61,6 +64,8 @@ def load(
         Columns of a fit, by which a table is encoded; without them their kinds are found.
     in_parts : bool, optional
         Whether a source is read in parts; by default as its kind, size and the memory of this machine say.
+    of_cells : CellColumns
+        Columns of ``obs`` that stand beside the genes, where the source holds cells.
 
     Returns
     -------
@@ -89,7 +94,7 @@ def load(
         cells = _is_of_cells(path)
         if table.layer is not None and not cells:
             raise DataError(f"`--layer` must be for .h5ad; got {path.name}: leave it out.")
-        data = read_cells(path, labels, table, known) if cells else _read(path, part, labels, table, known)
+        data = read_cells(path, labels, table, known, of_cells) if cells else _read(path, part, labels, table, known)
         if labels is not None and data.labels is None:
             data = replace(data, labels=read_labels(labels, _alternative(data, path)))
     except MemoryError as error:
@@ -100,6 +105,12 @@ def load(
     if data.columns is None and known is None and not cells:
         _refuse_options(table, data.name)
     return data
+
+
+def exists(source: str) -> bool:
+    """Whether there is something under the name of a source: a built-in set, a path, or files of a pattern."""
+    paths = (Path(text).expanduser() for text in (source, source.rpartition(":")[0]) if text)
+    return any(path.exists() for path in paths) or bool(files_of(source)) or find(source) is not None
 
 
 def columns_of(source: str | Path, options: TableOptions = NO_OPTIONS) -> pa.Table:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.arrays import FARTHEST, check_finite, image_shape, image_shape_as_fitted
+from gmvae.data.coded_parts import learn_coding, learned_columns
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_table
 from gmvae.estimator.frames import encoded, learned, table_of
@@ -33,7 +34,9 @@ def fit_observations(
     """
     X = _host(X)
     if is_dataset(X):
-        observations = sampled(shards_of(X), n_components)
+        shards = shards_of(X, learn_coding)
+        columns = learned_columns(shards)
+        observations = sampled(shards, n_components, None if columns is None else columns.families, columns)
         take_note(estimator, observations.y.shape[1], observations.names)
         return observations.with_weights_and_labels(sample_weight, partial_labels)
     table = table_of(X)

@@ -114,8 +114,9 @@ class FittedOutputs(FittedAttributes, ABC):
             Columns ``cluster``, ``name``, ``rows``, ``nearest`` (other cluster); then for images ``pixels``, the root
             mean squared difference of the two means; for tables ``column``, ``level`` of a category, ``inside`` and
             ``outside``, mean or share among rows in the cluster and all others, ``difference`` in standard deviations,
-            ``ratio`` of shares or counts, and ``separation``, the share of the column in what separates the cluster
-            from the nearest under the model. The clusters were found in these data: differences are no tests.
+            ``ratio`` of shares or counts, ``separation``, the share of the column in what separates the cluster from
+            the nearest under the model, and ``log2_fold_change`` of its share of counts with size factors. The
+            clusters were found in these data: differences are no tests.
         """
         from gmvae.data.frames import as_frame
         from gmvae.report.table import distinctions_table

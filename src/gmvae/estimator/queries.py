@@ -169,7 +169,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted
-        self._template = None if found.fitted.columns is None else X[:0]
+        empty = X.schema.empty_table() if is_dataset(X) else X[:0]
+        self._template = None if found.fitted.columns is None else empty
         if is_dataset(X):
             self.__dict__.pop("labels_", None)
         else:

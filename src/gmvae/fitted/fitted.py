@@ -148,15 +148,21 @@ class Fitted:
         """Mean of q(w|y) of every row, (n, D_w)."""
         return self._ask(lambda model, y: model.embed_style(y), rows, batch_size, lambda _: 0.0)
 
-    def decode(self, latents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
-        """Mean of p(y|x), (n, *event), for latents (n, D_x)."""
+    def decode(
+        self, latents: np.ndarray, batch_size: int | None = None, batches: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Mean of p(y|x), (n, *event), for latents (n, D_x), in the batches (n,) of a covariate or the largest one."""
         dtype, device = self._weight.dtype, self._weight.device
-        return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
+        if batches is None:
+            return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
+        beside = np.column_stack([latents, batches])
+        return map_rows(lambda x: self.model.decode(x[:, :-1].to(dtype), x[:, -1].long()), beside, device, batch_size)
 
     def reconstructions(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
-        """Means of p(y|x) at the means of q(x|y), (n, *event), of the size that every row has."""
-        mean = self.decode(self.embedding(rows, batch_size), batch_size)
-        return self.model.likelihood.resized(mean, rows)
+        """Means of p(y|x) at the means of q(x|y), (n, *event), of the size and in the batch that every row has."""
+        likelihood = self.model.likelihood
+        mean = self.decode(self.embedding(rows, batch_size), batch_size, likelihood.batches(rows))
+        return likelihood.resized(mean, rows)
 
     def log_evidence(
         self, rows: AnyRows, n_importance_samples: int = N_IMPORTANCE_SAMPLES, batch_size: int | None = None

@@ -52,7 +52,16 @@ def learned_likelihood(
             sample = sample.copy()
             sample[0, column] = np.nan
         moments = ColumnMoments(*map(torch.from_numpy, (found.mean, found.deviation, found.low, found.high)))
-        return likelihood_from_sample(choice, sample, moments, found.fraction, observations.names, size_factors)
+        return likelihood_from_sample(
+            choice,
+            sample,
+            moments,
+            found.fraction,
+            observations.names,
+            observations.kinds,
+            size_factors,
+            observations.weight,
+        )
     of_rows = (observations.names, observations.kinds, observations.weight)
     return likelihood_for(choice, observations.y, *of_rows, size_factors, covariate)
 

@@ -56,9 +56,10 @@ def likelihood_for(
     covariate : str, optional
         The column with the numbers of experimental batches, where there are size factors.
     """
-    columns = families_of(choice, rows, names, kinds)
+    place = _index(size_factors, names, rows.shape[1], "size_factors") if size_factors not in _NO_COLUMN else None
+    columns = families_of(choice, rows, names, kinds, place)
     batch = None if covariate is None else _index(covariate, names, rows.shape[1], "covariate")
-    sized = None if size_factors == "none" else _sized(columns, rows, names, size_factors, batch)
+    sized = None if size_factors == "none" else _sized(columns, rows, size_factors, place, batch)
     if sized is not None:
         return sized.family.learn_sized(rows, weights, sized.column, batch)
     if covariate is not None:
@@ -77,16 +78,18 @@ def likelihood_from_sample(
     of_all: ColumnMoments,
     fractions: np.ndarray,
     names: Sequence[str] | None = None,
+    kinds: Sequence[str | None] | None = None,
     size_factors: str = "auto",
+    weights: np.ndarray | None = None,
 ) -> Likelihood:
     """The same from a sample (m, p) of very many rows and what is known of the columns of all.
 
     Families are found on the sample, and hold for the range of all rows; means, scales and ranges of Gaussian columns
-    are those of all rows; what else a family learns is of the sample.
+    are those of all rows, and levels of categories; what else a family learns is of the sample.
 
     Parameters
     ----------
-    choice, names, size_factors
+    choice, names, kinds, size_factors, weights
         Those of `likelihood_for`.
     rows : ndarray of shape (m, p)
         A row or more with NaN where columns have gaps.
@@ -95,12 +98,16 @@ def likelihood_from_sample(
     """
     low, high = of_all.low.numpy(), of_all.high.numpy()
     ends = np.stack([low, high, np.where(np.isnan(fractions), low, fractions)])
-    columns = families_of(choice, rows, names)
+    columns = families_of(choice, rows, names, kinds)
     if BernoulliLikelihood.name in columns:  # some row may lie outside [0, 1]
-        columns = families_of(choice, np.concatenate([rows, ends]), names)
+        columns = families_of(choice, np.concatenate([rows, ends]), names, kinds)
+    categories = columns.get(CategoricalLikelihood.name, [])
+    if categories:  # their last levels may not be among the rows
+        rows = rows.copy()
+        rows[(~np.isnan(rows[:, categories])).argmax(0), categories] = high[categories]
     known = [str(column) for column in range(rows.shape[1])] if names is None else list(names)
     families = {known[column]: family for family, own in columns.items() for column in own}
-    likelihood = likelihood_for(families, rows, names, size_factors=size_factors)
+    likelihood = likelihood_for(families, rows, names, weights=weights, size_factors=size_factors)
     likelihood.refine(of_all)
     wrong = np.argwhere(~likelihood.valid(ends))
     if len(wrong):
@@ -108,6 +115,10 @@ def likelihood_from_sample(
         said = str(likelihood.refusal(ends[row, column], (row, column)))
         raise ValueError(said.replace(f"at X[{row}, {column}]", f"in column {known[column]!r}"))
     return likelihood
+
+
+_NO_COLUMN = ("auto", "total", "none")
+"""Values of `size_factors` that name no column."""
 
 
 class _Sized(NamedTuple):
@@ -120,13 +131,11 @@ class _Sized(NamedTuple):
 def _sized(
     columns: Mapping[str, Sequence[int]],
     rows: AnyRows,
-    names: Sequence[str] | None,
     size_factors: str,
+    column: int | None,
     batch: int | None,
 ) -> _Sized | None:
     """How rows of these families have size factors; None where "auto" takes none."""
-    given = size_factors not in ("auto", "total")
-    column = _index(size_factors, names, rows.shape[1], "size_factors") if given else None
     families = {name for name, own in columns.items() if {*own} - {column, batch}}
     (name, *others) = families
     family = FAMILIES[name]
@@ -147,18 +156,22 @@ def families_of(
     rows: AnyRows,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
+    sizes: int | None = None,
 ) -> dict[str, list[int]]:
-    """Columns by the name of their family, for `likelihood_for`; of images all channels have one family."""
+    """Columns by the name of their family, for `likelihood_for`; of images all channels have one family.
+
+    A column of ``sizes`` has none of its own, and is not looked at.
+    """
     fixed: list[str | None] = [None] * rows.shape[1] if kinds is None else list(kinds)
     if not isinstance(choice, str):
         for name, family in choice.items():
             fixed[_index(name, names, rows.shape[1], "likelihood")] = family
         choice = "auto"
-    numbers = [column for column, family in enumerate(fixed) if family is None]
+    numbers = [column for column, family in enumerate(fixed) if family is None and column != sizes]
     if numbers:
         of_numbers = rows if len(numbers) == len(fixed) else rows[:, numbers]
         found = _families_of_numbers(choice, of_numbers)
-        if choice == "auto" and len(numbers) < len(fixed) and GaussianLikelihood.name in found:
+        if choice == "auto" and len(numbers) < len(fixed) - (sizes is not None) and GaussianLikelihood.name in found:
             repeated = mostly_repeated(of_numbers)
             normal = np.array(found) == GaussianLikelihood.name
             found = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
@@ -11,18 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import batches, first_unlike, missing, named
+from gmvae.arrays import batches, first_unlike, missing
 from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.columns import moments
+from gmvae.likelihoods.count_rows import LARGEST_COUNT, are_counts_beside, column_of, refused, without
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.likelihood import Likelihood, Observation
 from gmvae.likelihoods.size_factors import SizeFactors
-from gmvae.likelihoods.sized_counts import SizedCounts
+from gmvae.likelihoods.sized_counts import Batches, SizedCounts
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
-LARGEST_COUNT = 2**53
-"""Beyond it float64 does not hold every whole number."""
 LOG_RATE_BOUNDS = (-10.0, 10.0)
 """Smooth bounds on the log of a rate over the mean of its column: rates of a 22,000th to 22,000 times the mean."""
 _MOST_BATCHES = 1000
@@ -56,7 +55,7 @@ class CountLikelihood(Likelihood):
         all rows together.
     size_factors : SizeFactors, optional
     covariate : Covariate, optional
-        Only with size factors. The encoder sees its indicators, too.
+        Only with size factors. Encoder and decoder see its indicators, too.
     """
 
     n_outputs = 1
@@ -109,22 +108,22 @@ class CountLikelihood(Likelihood):
         """The same with size factors: totals of the rows (n, p), or a column of them; and perhaps with a covariate."""
         cls._check_counts(rows, sizes, covariate)
         place = sizes if sizes is None or covariate is None else sizes - (covariate < sizes)
-        size_factors = SizeFactors.learn(lambda: _without(rows, covariate), weights, place)
+        size_factors = SizeFactors.learn(lambda: without(rows, covariate), weights, place)
 
         def even() -> Iterator[Tensor]:
             """Counts as they would be at the median size."""
-            return (size_factors.at_median(part) for part in _without(rows, covariate))
+            return (size_factors.at_median(part) for part in without(rows, covariate))
 
         shift, scale = moments((part.log1p() for part in even()), weights)
         mean, deviation = moments(even(), weights)
         likelihood = cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, size_factors)
-        pooled, _ = moments((size_factors.counts(part).double() for part in _without(rows, covariate)), weights)
+        pooled, _ = moments((size_factors.counts(part).double() for part in without(rows, covariate)), weights)
         likelihood.log_mean = pooled.clamp(min=1.0 / len(rows)).log()
         if covariate is not None:
-            numbers = np.concatenate([part[:, covariate].numpy() for part in batches(rows)]).astype(np.int64)
+            numbers = column_of(rows, covariate)
             totals = np.zeros((numbers.max() + 1, len(pooled)))
             begin = 0
-            for part in _without(rows, covariate):
+            for part in without(rows, covariate):
                 np.add.at(totals, numbers[begin : begin + len(part)], size_factors.counts(part).double().numpy())
                 begin += len(part)
             likelihood.covariate = Covariate.learn(covariate, numbers, totals, weights)
@@ -150,27 +149,16 @@ class CountLikelihood(Likelihood):
     @classmethod
     def _check_counts(cls, rows: AnyRows, sizes: int | None, covariate: int | None = None) -> None:
         """Raise ``ValueError`` unless rows are counts, beside columns of sizes above 0 and of whole numbers."""
-        first = first_unlike(rows, lambda block: _are_counts(block, sizes, covariate, _MOST_BATCHES) | missing(block))
+        beside = (sizes, covariate, _MOST_BATCHES)
+        first = first_unlike(rows, lambda block: are_counts_beside(block, *beside) | missing(block))
         if first is not None:
-            raise cls._refused(rows[first], first, sizes, covariate, _MOST_BATCHES)
-
-    @classmethod
-    def _refused(
-        cls, value: np.generic, place: Sequence[int], sizes: int | None, covariate: int | None, n_batches: int
-    ) -> ValueError:
-        what, remedy = cls.requirement, cls.remedy
-        if place[1:] == (sizes,):
-            what, remedy = "be above 0 in the column of size factors", "drop its row, or set `size_factors='total'`"
-        if place[1:] == (covariate,):
-            what = f"hold the number of a batch of the fit, 0 to {n_batches - 1}, in the column of the covariate"
-            remedy = "fit with rows of this batch, too"
-        return ValueError(f"X must {what}; got {named(value)} at X{[*place]}: {remedy}.")
+            raise refused(rows[first], first, *beside, cls.requirement, cls.remedy)
 
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
-        return self._refused(value, place, self._size_column, *self._batches)
+        return refused(value, place, self._size_column, *self._batches, self.requirement, self.remedy)
 
     def valid(self, rows: np.ndarray) -> np.ndarray:
-        return _are_counts(rows, self._size_column, *self._batches)
+        return are_counts_beside(rows, self._size_column, *self._batches)
 
     def within(self, y: Tensor) -> Tensor:
         sizes, place, (covariate, n_batches) = self.sizes_of(y), torch.arange(y.shape[-1]), self._batches
@@ -186,7 +174,7 @@ class CountLikelihood(Likelihood):
     def check(self, rows: AnyRows) -> None:
         super().check(rows)
         if self.size_factors is not None:
-            self.size_factors.check(_without(rows, self._batches[0]))
+            self.size_factors.check(without(rows, self._batches[0]))
 
     @property
     def _batches(self) -> tuple[int | None, int]:
@@ -202,32 +190,27 @@ class CountLikelihood(Likelihood):
         return number + (covariate is not None and covariate <= number)
 
     def sizes(self, rows: AnyRows) -> np.ndarray | None:
-        return None if self.size_factors is None else self.size_factors.of_parts(_without(rows, self._batches[0]))
+        return None if self.size_factors is None else self.size_factors.of_parts(without(rows, self._batches[0]))
 
     def sizes_of(self, y: Tensor) -> Tensor | None:
         return None if self.size_factors is None else self.size_factors.sizes(self._without(y))
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
-        """Means of the median size and the largest batch, (n, p), brought to sizes and batches of rows."""
         if self.size_factors is None:
             return mean
-        sizes = self.sizes(rows)
+        sizes, (covariate, _) = self.sizes(rows), self._batches
         assert sizes is not None
-        y = torch.from_numpy(mean)
-        numbers = None
-        if self.covariate is not None:
-            covariate = copy.deepcopy(self.covariate).cpu()
-            numbers = torch.cat([covariate.numbers(part) for part in batches(rows)])
-            y = covariate.without(y)
-            log_share = self.size_factors.counts(y).log().detach()
-            log_share = covariate.shifted(log_share - covariate.log_shift[covariate.largest].detach(), numbers).detach()
-            y = self.size_factors.beside(
-                log_share.exp() * self.size_factors.median.cpu(), self.size_factors.median.cpu()
-            )
-            return covariate.beside(
-                y * torch.from_numpy(sizes / float(self.size_factors.median))[:, None], numbers
-            ).numpy()
-        return mean * (sizes / float(self.size_factors.median))[:, None].astype(mean.dtype)
+        resized = mean * (sizes / float(self.size_factors.median))[:, None].astype(mean.dtype)
+        if covariate is not None:
+            resized[:, covariate] = mean[:, covariate]
+        return resized
+
+    def shares(self, mean: np.ndarray) -> np.ndarray | None:
+        if self.size_factors is None:
+            return None
+        counted = mean.astype(np.float64)
+        counted[:, [column for column in (self._size_column, self._batches[0]) if column is not None]] = np.nan
+        return counted / np.nansum(counted, axis=1, keepdims=True)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         (n,) = self.decoded_shape(event_shape) if len(event_shape) == 1 else (None,)
@@ -242,7 +225,8 @@ class CountLikelihood(Likelihood):
         if self.size_factors is None:
             return (y.to(self.shift.dtype).log1p() - self.shift) / self.scale
         seen = (self.size_factors.at_median(self._without(y)).log1p() - self.shift) / self.scale
-        return seen if self.covariate is None else torch.cat([seen, self.covariate.indicators(y)], -1)
+        batch = self.batch_of(y)
+        return seen if batch is None else torch.cat([seen, self._indicators(batch)], -1)
 
     def described(self, y: Tensor) -> Tensor:
         """Pearson residuals of the negative binomial in which all observations have the mean shares, with θ = 100.
@@ -265,35 +249,44 @@ class CountLikelihood(Likelihood):
         return y if self.covariate is None else self.covariate.without(y)
 
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Observation:
+        return self.distribution_in(outputs, event_dims, None)
+
+    def distribution_in(self, outputs: Sequence[Tensor], event_dims: int, batch: Tensor | None) -> Observation:
         (raw,) = outputs
         relative = smoothly_bounded(at_least_float32(raw), *LOG_RATE_BOUNDS)
         log_rate = relative + self.log_mean.to(relative.dtype)
         if self.size_factors is None:
             return self.counts(log_rate, event_dims)
-        shares = log_rate.log_softmax(-1)
-        return SizedCounts(
-            lambda log_rate: self.counts(log_rate, event_dims), shares, self.size_factors, self.covariate
-        )
+        log_share, given = log_rate.log_softmax(-1), None
+        if self.covariate is not None:
+            numbers = self.covariate.or_largest(batch, log_share.shape[:-1])
+            log_share, given = self.covariate.shifted(log_share, numbers), Batches(self.covariate, numbers)
+        return SizedCounts(lambda log_rate: self.counts(log_rate, event_dims), log_share, self.size_factors, given)
+
+    @property
+    def n_batches(self) -> int:
+        return self._batches[1]
+
+    def batch_of(self, y: Tensor) -> Tensor | None:
+        return None if self.covariate is None else self.covariate.numbers(y)
+
+    def batches(self, rows: AnyRows) -> np.ndarray | None:
+        if self.covariate is None:
+            return None
+        return column_of(rows, self.covariate.column_number)
+
+    def draw_batch(self, shape: Shape, generator: torch.Generator) -> Tensor | None:
+        return None if self.covariate is None else self.covariate.draw(math.prod(shape), generator).view(shape)
+
+    def decoder_input(self, x: Tensor, batch: Tensor | None) -> Tensor:
+        if self.covariate is None:
+            return x
+        numbers = self.covariate.or_largest(batch, x.shape[:-1])
+        return torch.cat([x, self._indicators(numbers).to(x.dtype)], -1)
+
+    def _indicators(self, numbers: Tensor) -> Tensor:
+        """Which of the batches it is, (..., n_batches), in float64."""
+        return (numbers.unsqueeze(-1) == torch.arange(self.n_batches, device=numbers.device)).double()
 
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         return observation.log_prob(y)
-
-
-def are_counts(values: np.ndarray) -> np.ndarray:
-    """Which of the values are whole numbers from 0 to 2**53."""
-    return (values >= 0) & (values <= LARGEST_COUNT) & (values == np.floor(values))
-
-
-def _are_counts(rows: np.ndarray, sizes: int | None, covariate: int | None, n_batches: int) -> np.ndarray:
-    valid = are_counts(rows)
-    if sizes is not None:
-        valid[:, sizes] = (rows[:, sizes] > 0) & (rows[:, sizes] <= LARGEST_COUNT)
-    if covariate is not None:
-        valid[:, covariate] &= rows[:, covariate] < n_batches
-    return valid
-
-
-def _without(rows: AnyRows, column: int | None) -> Iterator[Tensor]:
-    """Rows in parts, without a column."""
-    for part in batches(rows):
-        yield part if column is None else torch.cat([part[:, :column], part[:, column + 1 :]], 1)

@@ -7,11 +7,15 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from gmvae.networks import Shape
 
 
 class Covariate(nn.Module):
     """The batch of an observation, a column of its row, and the shift of every column's log share in every batch.
+
+    Encoder and decoder are told it as indicators. What a batch does to all observations alike is in the shift, which
+    begins where the data have it, so that the decoder need not find it; what it does to some, the decoder learns.
 
     Parameters
     ----------
@@ -67,9 +71,9 @@ class Covariate(nn.Module):
         """Numbers of the batches (...) of observations (..., p)."""
         return y[..., self.column_number].long()
 
-    def indicators(self, y: Tensor) -> Tensor:
-        """Which batch it is, (..., B), in float64."""
-        return functional.one_hot(self.numbers(y), self.n_batches).double()
+    def or_largest(self, numbers: Tensor | None, shape: Shape) -> Tensor:
+        """Numbers of batches, or that of the largest one, for observations of this shape."""
+        return (self.largest if numbers is None else numbers).expand(shape)
 
     def without(self, y: Tensor) -> Tensor:
         """Observations (..., p - 1) without the column."""

@@ -148,6 +148,31 @@ class Likelihood(nn.Module, ABC):
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Observation:
         """p(y|x) for the decoder's `n_outputs` raw outputs (..., *event); ``event_dims`` trailing axes form one y."""
 
+    @property
+    def n_batches(self) -> int:
+        """How many experimental batches a covariate has: the decoder is told that of an observation beside x."""
+        return 0
+
+    def batch_of(self, y: Tensor) -> Tensor | None:
+        """Numbers of the batches (...) of observations y (..., *event); None without a covariate."""
+        return None
+
+    def batches(self, rows: AnyRows) -> np.ndarray | None:
+        """The same of rows (n, *event), (n,)."""
+        return None
+
+    def draw_batch(self, shape: Shape, generator: torch.Generator) -> Tensor | None:
+        """Numbers of batches drawn by their shares among the rows of the fit; None without a covariate."""
+        return None
+
+    def decoder_input(self, x: Tensor, batch: Tensor | None) -> Tensor:
+        """Latents x (..., D_x) with what the decoder is told beside them of batches, by default of the largest."""
+        return x
+
+    def distribution_in(self, outputs: Sequence[Tensor], event_dims: int, batch: Tensor | None) -> Observation:
+        """As `distribution`, of observations in these batches (...), by default in the largest."""
+        return self.distribution(outputs, event_dims)
+
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         """log p(y|x) in nats in the data's units, shape (...), for y and for what is seen of it."""
         return observation.log_prob(seen) - self.log_volume(seen)
@@ -169,8 +194,12 @@ class Likelihood(nn.Module, ABC):
         return None
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
-        """Means (n, *event) in the data's units as they are for observations of the sizes of ``rows``."""
+        """Means (n, *event) of the median size in the data's units, brought to the sizes of ``rows``."""
         return mean
+
+    def shares(self, mean: np.ndarray) -> np.ndarray | None:
+        """Shares of the counted columns in means (n, p), NaN in others; None without size factors."""
+        return None
 
     def to_data_units(self, value: Tensor) -> Tensor:
         """Bring values of the distribution (..., *event) to the data's units."""

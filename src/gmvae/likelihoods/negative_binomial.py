@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gmvae.distributions import at_least_float32, smoothly_bounded
+from gmvae.likelihoods.count_rows import are_counts
 from gmvae.likelihoods.count_variables import CountVariables
-from gmvae.likelihoods.counts import CountLikelihood, are_counts
+from gmvae.likelihoods.counts import CountLikelihood
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.size_factors import SizeFactors
 from gmvae.sparse_rows import AnyRows, SparseRows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,65 +14,67 @@ from gmvae.likelihoods.likelihood import Observation
 from gmvae.likelihoods.size_factors import SizeFactors
 
 
+class Batches(NamedTuple):
+    """A covariate, and the numbers (...) of the batches that observations are in."""
+
+    covariate: Covariate
+    numbers: Tensor
+
+
 @dataclass(frozen=True)
 class SizedCounts:
     """Counts whose expectation is the observation's size factor times a share of each column.
 
-    Densities are given the size factor, and the batch. Means are those of an observation of median size in the largest
-    batch; samples draw their own from the fit's.
+    Densities are given the size factor, and the batch. Means are those of an observation of median size; samples draw
+    their own size from the fit's.
 
     Parameters
     ----------
     family : callable
         Gives the distribution of counts for the log of their expectation.
     log_share : Tensor of shape (..., G)
-        Log of the shares, which sum to 1.
+        Log of the shares, which sum to 1, in the batch of the observation.
     size_factors : SizeFactors
-    covariate : Covariate, optional
+    batches : Batches, optional
     """
 
     family: Callable[[Tensor], Observation]
     log_share: Tensor
     size_factors: SizeFactors
-    covariate: Covariate | None = None
+    batches: Batches | None = None
 
     @property
     def mean(self) -> Tensor:
-        """Expected counts of an observation of median size in the largest batch."""
+        """Expected counts of an observation of median size."""
         median = self.size_factors.median
-        batch = None if self.covariate is None else self.covariate.largest.expand(self.log_share.shape[:-1])
-        return self._beside(self._at(median, batch).mean, median, batch)
+        return self._beside(self._at(median).mean, median)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log probability of the counts in ``value`` (..., p) given size and batch, in nats; shape (...)."""
-        sizes, batch, counts = self._parts(value)
-        return self._at(sizes, batch).log_prob(counts)
+        sizes, counts = self._parts(value)
+        return self._at(sizes).log_prob(counts)
 
     def entry_log_prob(self, value: Tensor) -> Tensor:
         """The same for every column, (..., p); 0 for those of sizes and batches, which are given."""
-        sizes, batch, counts = self._parts(value)
-        each = self._at(sizes, batch).entry_log_prob(counts)
-        return self._beside(each, torch.zeros_like(sizes), None if batch is None else torch.zeros_like(batch))
+        sizes, counts = self._parts(value)
+        own = self.size_factors.beside(self._at(sizes).entry_log_prob(counts), torch.zeros_like(sizes))
+        if self.batches is None:
+            return own
+        return self.batches.covariate.beside(own, torch.zeros_like(self.batches.numbers))
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Counts for each of the shares, of sizes and batches that are drawn from the fit's."""
-        shape = self.log_share.shape[:-1]
-        sizes = self.size_factors.draw(tuple(shape), generator)
-        batch = None if self.covariate is None else self.covariate.draw(shape.numel(), generator).view(shape)
-        return self._beside(self._at(sizes, batch).sample(generator), sizes, batch)
+        """Counts for each of the shares, of sizes that are drawn from the fit's."""
+        sizes = self.size_factors.draw(tuple(self.log_share.shape[:-1]), generator)
+        return self._beside(self._at(sizes).sample(generator), sizes)
 
-    def _parts(self, value: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        batch, own = None, value
-        if self.covariate is not None:
-            batch, own = self.covariate.numbers(value), self.covariate.without(value)
-        return self.size_factors.sizes(own), batch, self.size_factors.counts(own)
+    def _parts(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Sizes (..., 1), and counts (..., G)."""
+        own = value if self.batches is None else self.batches.covariate.without(value)
+        return self.size_factors.sizes(own), self.size_factors.counts(own)
 
-    def _beside(self, counts: Tensor, sizes: Tensor, batch: Tensor | None) -> Tensor:
+    def _beside(self, counts: Tensor, sizes: Tensor) -> Tensor:
         own = self.size_factors.beside(counts, sizes)
-        return own if self.covariate is None or batch is None else self.covariate.beside(own, batch)
+        return own if self.batches is None else self.batches.covariate.beside(own, self.batches.numbers)
 
-    def _at(self, sizes: Tensor, batch: Tensor | None) -> Observation:
-        shares = self.log_share
-        if self.covariate is not None and batch is not None:
-            shares = self.covariate.shifted(shares, batch)
-        return self.family(shares + sizes.log().to(shares.dtype))
+    def _at(self, sizes: Tensor) -> Observation:
+        return self.family(self.log_share + sizes.log().to(self.log_share.dtype))

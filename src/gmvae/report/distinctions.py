@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from gmvae.report.clusters import nearest_clusters
 from gmvae.report.differences import differences
+from gmvae.report.folds import log2_fold_changes
 from gmvae.report.records import Distinction
+from gmvae.report.rows import rounded
 from gmvae.report.separation import separation_shares
 from gmvae.report.survey import Survey
 
@@ -30,7 +32,18 @@ def distinctions(seen: Survey, few: int = 0) -> list[Distinction]:
         for k, other in enumerate(nearest)
     ]
     told_apart = differences(seen.rows, found.first, found.K, seen.columns, shares, found.weight)
+    folds = log2_fold_changes(seen)
+    if folds is not None:
+        number = {column.name: d for d, column in enumerate(seen.columns)}
+        told_apart = [
+            [each._replace(log2_fold_change=_finite(folds[k, number[each.column]])) for each in own]
+            for k, own in enumerate(told_apart)
+        ]
     return [Distinction(k, other, told_apart[k] if told[k] else [], None) for k, other in enumerate(nearest)]
+
+
+def _finite(value: float) -> float | None:
+    return rounded(value) if np.isfinite(value) else None
 
 
 def mean_images(seen: Survey) -> NDArray[np.float64]:

@@ -103,6 +103,8 @@ class Difference(NamedTuple):
         Share inside over share outside, and of counts mean over mean; None for other numbers, or over 0.
     separation : float, optional
         Share of the column in what separates the cluster from the nearest other one under the model.
+    log2_fold_change : float, optional
+        Of counts with size factors: of the mean share that the model gives to rows of the cluster over that of others.
     """
 
     column: str
@@ -112,6 +114,7 @@ class Difference(NamedTuple):
     difference: float | None
     ratio: float | None
     separation: float | None
+    log2_fold_change: float | None = None
 
 
 class Distinction(NamedTuple):

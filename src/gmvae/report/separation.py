@@ -42,7 +42,7 @@ def log_ratios(fitted: Fitted, rows: NDArray[Any], cluster: int, other: int) -> 
 def _entries(model: GaussianMixtureVAE, x: Tensor, y: Tensor, seen: Tensor) -> Tensor:
     """log p(y_c|x) of every entry, columns in their order."""
     likelihood = model.likelihood
-    values = likelihood.entry_log_prob(model.observation(x), y, seen).double()
+    values = likelihood.entry_log_prob(model.observation(x, likelihood.batch_of(y)), y, seen).double()
     return values[:, likelihood.back] if isinstance(likelihood, JointLikelihood) else values
 
 

@@ -69,9 +69,11 @@ def write_parts(
     batch_size: int | None = None,
     processes: Processes = ONE_PROCESS,
     tell: Callable[[str], object] = str,
+    id: str | None = None,
 ) -> Written:
     """Write ``part-00000.parquet`` and so on, one for each file: the number of every row in it, and what is asked.
 
+    A column ``id`` of a file stands in place of the numbers of its rows.
     Files that are there, of the same model, question and source, stay. Of several processes each takes every n-th file.
     ValueError if a file has other columns than the fit, or rows that cannot be in its units. ShardError if a file is
     gone or has been changed.
@@ -91,10 +93,13 @@ def write_parts(
             "model": model,
             "columns": [name for each in outputs for name in each.names],
         }
+        own_id = id if id in shard.types else None
+        if own_id is not None:
+            about["id"] = own_id
         if _is_there(target, about):
             n_there += 1
             continue
-        tables = _tables(fitted, shard, outputs, batch_size, said)
+        tables = _tables(fitted, shard, outputs, batch_size, said, own_id)
         first = next(tables)
         schema = first.schema.with_metadata({_KEY: json.dumps(about)})
         with replacing(target) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
@@ -110,28 +115,33 @@ def write_parts(
 
 
 def _tables(
-    fitted: Fitted, shard: Shard, outputs: Sequence[Output], batch_size: int | None, said: set[str]
+    fitted: Fitted, shard: Shard, outputs: Sequence[Output], batch_size: int | None, said: set[str], id: str | None
 ) -> Iterator[pa.Table]:
     """The answers about a file, some rows at a time; the first table has none, and tells the types."""
     import pyarrow as pa
 
-    names = ["row", *(name for each in outputs for name in each.names)]
+    names = [name for each in outputs for name in each.names]
+    names.insert(0, "row" if id is None else f"{id} (id)" if id in names else id)
 
-    def answers(rows: NDArray[Any], first: int) -> pa.Table:
-        columns = as_columns(answered(fitted, outputs, rows, batch_size))
-        return pa.table([np.arange(first + 1, first + len(rows) + 1), *columns], names)
+    def answers(rows: NDArray[Any], numbers: Any) -> pa.Table:
+        return pa.table([numbers, *as_columns(answered(fitted, outputs, rows, batch_size))], names)
 
-    yield answers(np.zeros((1, *fitted.event_shape), np.float32), 0)[:0]
+    kind = pa.int64() if id is None else shard.types[id]
+    yield answers(np.zeros((1, *fitted.event_shape), np.float32), pa.nulls(1, kind))[:0]
     done = 0
-    for block in _blocks(fitted, shard, said):
+    full = [number for number, n in enumerate(shard.blocks) if n]
+    for number, block in zip(full, _blocks(fitted, shard, said), strict=True):
+        numbers = pa.array(np.arange(done + 1, done + len(block) + 1))
+        if id is not None:
+            numbers = shard.table(number, [id]).column(id)
         for first in range(0, len(block), _ROWS_AT_ONCE):
             rows = fitted.rows(block[first : first + _ROWS_AT_ONCE])
-            yield answers(rows, done)
-            done += len(rows)
+            yield answers(rows, numbers[first : first + len(rows)])
+        done += len(block)
 
 
 def _blocks(fitted: Fitted, shard: Shard, said: set[str]) -> Iterator[NDArray[Any]]:
-    """The rows of a file as the fit has them, block by block."""
+    """The rows of a file as the fit has them, block by block that holds any."""
     if not shard.n_rows:
         return
     if fitted.columns is not None:

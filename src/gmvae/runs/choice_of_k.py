@@ -13,7 +13,7 @@ import numpy as np
 from gmvae.atomic import write_text
 from gmvae.config import Config
 from gmvae.data import load
-from gmvae.data.options import TableOptions
+from gmvae.data.options import CellColumns, TableOptions
 from gmvae.data.writers import write_table
 from gmvae.figures import choice_of_k, save
 from gmvae.fitted.document import parameters
@@ -79,12 +79,13 @@ def choose(
     comparison of other data or settings.
     """
     path = out or Path("runs") / f"{name_of(source)}-{_NAME}"
-    data = load(source, labels=labels, data_home=data_home, table=table)
+    config = Config(**chosen)
+    of_cells = CellColumns.of(config.size_factors, config.covariate)
+    data = load(source, labels=labels, data_home=data_home, table=table, of_cells=of_cells)
     if data.shards is not None:
         raise ValueError(f"`SOURCE` must be read into memory to choose k; {data.name} is read in parts: name one part.")
     for sentence in (*data.notes, *kinds_of(data)):
         tell(sentence)
-    config = Config(**chosen)
     observations = checked_data(data, "auto")
     seed = chosen["random_state"]
     conditions = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 from gmvae.atomic import sweep
 from gmvae.config import Config
 from gmvae.data import Dataset, load
-from gmvae.data.options import TableOptions
+from gmvae.data.options import CellColumns, TableOptions
 from gmvae.data.writers import write_table
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
@@ -60,6 +60,18 @@ class Job(NamedTuple):
     parameters: dict[str, Any]
     parts: Path | None = None  # where assignments go of a source that is read in parts
 
+    def load(self, in_parts: bool | None = None) -> Dataset:
+        """The data, with the columns of cells that hyperparameters name."""
+        named = CellColumns.of(self.parameters.get("size_factors", "auto"), self.parameters.get("covariate"))
+        return load(
+            self.source,
+            labels=self.labels,
+            data_home=self.data_home,
+            table=self.table,
+            in_parts=in_parts,
+            of_cells=named,
+        )
+
 
 class FinishedRun(NamedTuple):
     """A complete run.
@@ -91,7 +103,8 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
     parameters = {"random_state": _SEED, **request.chosen}
     n_components = parameters.get("n_components", Config.n_components)
     with new_run(request.out, request.source, n_components) as folder:
-        data = load(request.source, labels=request.labels, data_home=request.data_home, table=request.table)
+        job = Job(request.source, request.labels, request.data_home, request.table, parameters)
+        data = job.load()
         record = Record(
             source=request.source,
             labels=request.labels,
@@ -104,7 +117,6 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        job = Job(request.source, request.labels, request.data_home, request.table, parameters)
         return _train(folder, record, data, job, request, resume=False)
 
 
@@ -139,18 +151,18 @@ def _resume(folder: RunFolder, request: FitRequest) -> FinishedRun:
     home = request.data_home or (None if record.data_home is None else Path(record.data_home))
     options = request.table.or_else(TableOptions.from_document(record.table))
     source, labels = request.source or record.source, request.labels or record.labels
-    data = load(source, labels=labels, data_home=home, table=options)
+    parameters = {**read_json(folder.config), **request.chosen, "random_state": record.seed}
+    job = Job(source, labels, home, options, parameters)
+    data = job.load()
     if list(data.shape) != record.shape:
         raise ValueError(
             f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name} has shape "
             f"{data.shape}: name the right source or start a new run."
         )
-    parameters = {**read_json(folder.config), **request.chosen, "random_state": record.seed}
     unknown = parameters.keys() - {field.name for field in fields(Config)}
     if unknown:
         raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    job = Job(source, labels, home, options, parameters)
     return _train(folder, record, data, job, request, resume=True)
 
 
@@ -159,14 +171,12 @@ def take_part(device: str) -> None:
     processes = join_processes(device_for(device, local_rank()))
     job: Job = processes.from_first(_not_called)
     with processes.agreed():
-        data = load(
-            job.source, labels=job.labels, data_home=job.data_home, table=job.table, in_parts=job.parts is not None
-        )
+        data = job.load(in_parts=job.parts is not None)
         config = Config(**job.parameters)
         observations = checked_data(data, config.n_components)
     (found,) = fit(observations, config, [Task(seed=0)])  # the first process's seed counts
     if data.shards is not None and job.parts is not None:
-        _write_parts(data.shards, found.fitted, job.parts, processes)
+        _write_parts(data.shards, found.fitted, job.parts, job.table.id, processes)
 
 
 def _not_called() -> Job:
@@ -200,8 +210,9 @@ def _train(
             request.tell(sentence)
         ((fitted, proba),) = fit(observations, config, [task_in(folder, observations, config, resume=resume)])
         seconds = time.perf_counter() - started
+        fitted = replace(fitted, batches=data.batches)
         fitted.save(folder.model)
-        _write_assignments(folder, data, fitted, proba, processes)
+        _write_assignments(folder, data, fitted, proba, job.table.id, processes)
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         scores = None if data.labels is None else _scores(data.labels, fitted, proba, observations)
         written = _write_report(folder, data, fitted, proba) if request.report else None
@@ -214,11 +225,11 @@ def _train(
 
 
 def _write_assignments(
-    folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray, processes: Processes
+    folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray, id: str | None, processes: Processes
 ) -> None:
     """The cluster and the probabilities of every row; of a source in parts, a file for each of its files."""
     if data.shards is not None:
-        _write_parts(data.shards, fitted, folder.parts, processes)
+        _write_parts(data.shards, fitted, folder.parts, id, processes)
         return
     columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
     ids = row_ids(data, columns)
@@ -232,10 +243,11 @@ def _write_report(folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.nd
     return page.write_html(folder.report)
 
 
-def _write_parts(shards: Shards, fitted: Fitted, folder: Path, processes: Processes) -> None:
+def _write_parts(shards: Shards, fitted: Fitted, folder: Path, id: str | None, processes: Processes) -> None:
     """A file for each of the source's, of which every process writes its share; it returns when all are there."""
+    files = [file.path for file in shards.files]
     with processes.agreed():
-        write_parts(fitted, [file.path for file in shards.files], labels_of(fitted), folder, processes=processes)
+        write_parts(fitted, files, labels_of(fitted), folder, processes=processes, id=id)
 
 
 def _scores(labels: np.ndarray, fitted: Fitted, proba: np.ndarray, observations: Observations) -> Scores | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from gmvae.data.kinds import KINDS
 from gmvae.observations import Observations, checked, sampled
 
 _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
+_OPTIONS = {"sample_weight": "--weights", "partial_labels": "--partial-labels"}
 _MOST_NAMES = 8
 
 
@@ -23,7 +25,8 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
     DataError, which names the source, if a row has no value at all, or weights or labels cannot be such.
     """
     if data.shards is not None:
-        return sampled(data.shards, n_components)
+        families = None if data.columns is None else data.columns.families
+        return sampled(data.shards, n_components, families, data.columns)
     if data.columns is not None:
         empty = np.flatnonzero(without_values(data.X))
         if len(empty):
@@ -34,13 +37,25 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
             )
     families = None if data.columns is None else data.columns.families
     observations = checked(data.X, data.feature_names, families, data.columns)
-    try:
+    if data.weights is None and data.partial_labels is None:
+        observations.check(n_components)
+        return observations
+    with in_words_of_options(data.name):
         observations = observations.with_weights_and_labels(data.weights, data.partial_labels)
-    except ValueError as error:
-        said = str(error).replace("`sample_weight`", "`--weights`").replace("`partial_labels`", "`--partial-labels`")
-        raise DataError(f"{data.name}: {said}") from error
-    observations.check(n_components)
+        observations.check(n_components)
     return observations
+
+
+@contextmanager
+def in_words_of_options(name: str) -> Iterator[None]:
+    """Raise what is said of weights and labels of rows as `DataError`, in the words of the command line."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        for parameter, option in _OPTIONS.items():
+            said = said.replace(f"`{parameter}`", f"`{option}`")
+        raise DataError(f"{name}: {said}") from error
 
 
 def kinds_of(data: Dataset) -> Iterator[str]:

@@ -6,7 +6,18 @@ A fit to them has a random sample of the rows in memory, for all that needs no m
 from gmvae.shards.dataset import is_dataset, shards_of
 from gmvae.shards.files import Shard, ShardError, open_shard
 from gmvae.shards.order import Stream
-from gmvae.shards.source import Shards, numbers_of
+from gmvae.shards.source import Coding, Shards, numbers_of
 from gmvae.shards.survey import Survey
 
-__all__ = ["Shard", "ShardError", "Shards", "Stream", "Survey", "is_dataset", "numbers_of", "open_shard", "shards_of"]
+__all__ = [
+    "Coding",
+    "Shard",
+    "ShardError",
+    "Shards",
+    "Stream",
+    "Survey",
+    "is_dataset",
+    "numbers_of",
+    "open_shard",
+    "shards_of",
+]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gmvae.shards.source import Shards
+from gmvae.shards.source import Learn, Shards
 
 
 def is_dataset(X: Any) -> bool:
@@ -15,8 +15,8 @@ def is_dataset(X: Any) -> bool:
     return module is not None and isinstance(X, module.Dataset)
 
 
-def shards_of(dataset: Any) -> Shards:
-    """The files of a dataset as shards.
+def shards_of(dataset: Any, learn: Learn) -> Shards:
+    """The files of a dataset as shards, with the coding that is learned of its columns.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def shards_of(dataset: Any) -> Shards:
             "leaves with `pyarrow.dataset.write_dataset` and open that."
         )
     ending = ".parquet" if isinstance(dataset.format, ds.ParquetFileFormat) else ".arrow"
-    source = Shards([Path(path) for path in dataset.files], ending=ending)
+    source = Shards([Path(path) for path in dataset.files], ending=ending, learn=learn)
     beside = [name for name in dataset.schema.names if source.names is not None and name not in source.known]
     if beside:
         raise ValueError(

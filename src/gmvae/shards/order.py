@@ -29,6 +29,8 @@ class _Window(NamedTuple):
 class Stream:
     """Minibatches of random rows of a source, pass after pass; every row comes at most once in each.
 
+    Where rows have weights, their weight over the mean of all stands after their last column.
+
     Parameters
     ----------
     source : Shards
@@ -43,6 +45,7 @@ class Stream:
         self.left_out = left_out
         self.batch_size = batch_size
         self.seed = seed
+        self.width = source.n_columns + (source.weights is not None)
         self.steps_per_pass = (len(source) - len(left_out)) // batch_size
         self._bounds = np.searchsorted(left_out, source.starts)
         self._sizes = source.sizes - np.diff(self._bounds)
@@ -50,7 +53,7 @@ class Stream:
         self._coming: Generator[np.ndarray] | None = None
 
     def minibatch(self, step: int) -> np.ndarray:
-        """Rows (batch_size, p) of a step, counted from 0; those of consecutive steps are read in advance."""
+        """Rows (batch_size, width) of a step, counted from 0; those of consecutive steps are read in advance."""
         if self._coming is None or step != self._next_step:
             self.close()
             self._coming = self._minibatches(step)
@@ -65,7 +68,7 @@ class Stream:
 
     def _minibatches(self, step: int) -> Generator[np.ndarray]:
         number = step // self.steps_per_pass
-        rest = np.empty((0, self.source.n_columns), self.source.dtype)
+        rest = np.empty((0, self.width), self.source.dtype)
         reading = ahead(partial(self._shuffled, window) for window in self._windows(step))
         try:
             for window, rows in reading:
@@ -89,7 +92,7 @@ class Stream:
         """The windows from a step on, of all passes."""
         first_pass, offset = divmod(step, self.steps_per_pass)
         skip = offset * self.batch_size
-        bytes_per_row = self.source.n_columns * self.source.dtype.itemsize
+        bytes_per_row = self.width * self.source.dtype.itemsize
         for number in count(first_pass):
             order = np.random.default_rng([self.seed, number]).permutation(len(self._sizes))
             ends = self.source.sizes[order].cumsum() * bytes_per_row
@@ -109,12 +112,16 @@ class Stream:
         place = np.empty(n, dtype=np.int64)
         # Counted from 1: seeds are filled up with zeros, and that of place 0 is the seed of the order of blocks.
         place[np.random.default_rng([self.seed, window.number, window.place + 1]).permutation(n)] = np.arange(n)
-        rows = np.empty((n, self.source.n_columns), self.source.dtype)
+        rows = np.empty((n, self.width), self.source.dtype)
         first = 0
         for block in window.blocks:
-            here = self.source.read(block)
+            here = self._read(block)
             out = self.left_out[self._bounds[block] : self._bounds[block + 1]] - self.source.starts[block]
             here = np.delete(here, out, axis=0) if len(out) else here
             rows[place[first : first + len(here)]] = here
             first += len(here)
         return window, rows[window.skip :]
+
+    def _read(self, block: int) -> np.ndarray:
+        rows, weight = self.source.read(block), self.source.weight(block)
+        return rows if weight is None else np.column_stack([rows, weight / self.source.survey.mean_weight])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,10 +17,41 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def _no_coding(files: Sequence[Shard], names: Sequence[str]) -> None:
+    """All columns must hold numbers."""
+
+
 _ROWS_TURNED = 4096
 """Rows of which columns become rows at once, as many as caches hold: it takes less than half the time."""
 
 _FLOAT32_IS_EXACT = ("bool", "int8", "uint8", "int16", "uint16", "halffloat", "float", "float16", "float32", "null")
+
+
+class Coding(Protocol):
+    """How columns of a table, text and categories among them, become numbers.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the columns that are taken, in order.
+    key : str
+        Tells codings apart.
+    notes : list of str
+        What was left out, a sentence each.
+    """
+
+    names: list[str]
+    key: str
+    notes: list[str]
+
+    def encode(self, table: pa.Table, where: str, dtype: np.dtype[Any]) -> np.ndarray:
+        """Rows (n, p); NaN where a cell is missing."""
+        ...
+
+
+Learn = Callable[[Sequence[Shard], Sequence[str]], Coding | None]
+"""From the files that hold rows and the columns to take to their coding; None where all hold numbers."""
 
 
 class Shards:
@@ -38,6 +69,10 @@ class Shards:
         Of the source, for messages.
     ending : str, optional
         Of the kind of all files, where their names do not say it.
+    learn : callable, optional
+        Finds the coding of columns that are not all numbers; without it these are refused.
+    weights : str, optional
+        The column that says how much every row counts; it is none of those that are taken.
 
     Attributes
     ----------
@@ -61,16 +96,30 @@ class Shards:
         drop: Sequence[str] = (),
         name: str = "X",
         ending: str | None = None,
+        learn: Learn = _no_coding,
+        weights: str | None = None,
     ) -> None:
         self.name = name
         self.files = [open_shard(path, ending) for path in paths]
         full = [file for file in self.files if file.n_rows]
         if not full:
             raise ValueError(f"{name} must hold at least one row; got {len(self.files)} files without any: add rows.")
-        self.names = _names(full, columns, drop, name)
+        self.names = _names(full, columns, drop if weights is None else [*drop, weights], name)
+        self.weights = weights
         self.known = full[0].types  # columns of the files
+        self.coding = None if self.names is None else learn(full, self.names)
+        of_numbers: Sequence[str | None] = self.names or (None,)
+        if self.coding is not None:
+            self.names = list(self.coding.names)
+            of_numbers = [each for each in self.names if is_number(full[0].types[each])]
         self.n_columns = full[0].n_columns if self.names is None else len(self.names)
-        kinds = {_kind_of(file, column, name) for file in full for column in (self.names or (None,))}
+        kinds = {_kind_of(file, column, name) for file in full for column in of_numbers}
+        odd = None if weights is None else next((file for file in full if not is_number(file.types[weights])), None)
+        if odd is not None:
+            raise ValueError(
+                f"`--weights` must name a column of numbers; got {weights!r}, of type {odd.types[weights]} in "
+                f"{odd.path.name}: name another."
+            )
         self.dtype = np.dtype(np.float32 if kinds <= {*_FLOAT32_IS_EXACT} else np.float64)
         if self.names is None and kinds == {"uint8"}:
             self.dtype = np.dtype(np.uint8)
@@ -91,6 +140,8 @@ class Shards:
         file, own = self._blocks[block]
         if self.names is None:
             rows = file.array(own).astype(self.dtype, copy=False)
+        elif self.coding is not None:
+            rows = self.coding.encode(file.table(own, self.names), file.path.name, self.dtype)
         else:
             rows = numbers_of(file.table(own, self.names), self.dtype)
         if rows.shape != (self.sizes[block], self.n_columns):
@@ -98,6 +149,24 @@ class Shards:
                 f"{file.path} must hold {self.sizes[block]:,} rows in block {own}; got {len(rows):,}: write it anew."
             )
         return rows
+
+    def weight(self, block: int) -> np.ndarray | None:
+        """How much the rows of a block count, (b,) in float64, as the files have it; None where all count alike."""
+        if self.weights is None:
+            return None
+        file, own = self._blocks[block]
+        return numbers_of(file.table(own, [self.weights]), np.dtype(np.float64))[:, 0]
+
+    def values(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """The cells of a column in some rows, by their numbers in order: whole numbers, or objects."""
+        found: list[Any] = []
+        bounds = np.searchsorted(rows, self.starts)
+        for block, (file, own) in enumerate(self._blocks):
+            if bounds[block] < bounds[block + 1]:
+                here = rows[bounds[block] : bounds[block + 1]] - self.starts[block]
+                found += file.table(own, [name]).column(name).take(here).to_pylist()
+        whole = all(type(value) is int for value in found)
+        return np.array(found, dtype=np.int64 if whole else object)
 
     def place(self, row: int) -> str:
         """Where a row of the source is, in words."""
@@ -123,8 +192,10 @@ class Shards:
     def checksum(self) -> str:
         """CRC-32 of what the survey found and of the blocks, on which the order of the rows depends."""
         found = self.survey
-        total = zlib.crc32(repr((self.names, self.dtype.str)).encode())
-        for values in (self.sizes, found.n, found.mean, found.deviation, found.rows):
+        about = (self.names, self.dtype.str) if self.coding is None else (self.coding.key, self.dtype.str)
+        total = zlib.crc32(repr(about).encode())
+        weight = () if self.weights is None else (found.weight,)
+        for values in (self.sizes, found.n, found.mean, found.deviation, found.rows, *weight):
             total = zlib.crc32(np.ascontiguousarray(values).data, total)
         return f"{total:08x}"
 
@@ -173,6 +244,13 @@ def _names(files: Sequence[Shard], columns: Sequence[str], drop: Sequence[str], 
     return taken
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """Whether values of the type are numbers or truth values."""
+    from pyarrow import types
+
+    return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
+
+
 def _kind_of(file: Shard, column: str | None, name: str) -> str:
     """Name of the type of a column; ValueError unless it is one of numbers."""
     kind = file.types[column]
@@ -180,11 +258,9 @@ def _kind_of(file: Shard, column: str | None, name: str) -> str:
         if kind.kind not in "biuf":
             raise ValueError(f"{file.path} must hold numbers; got values of type {kind}: encode them as numbers.")
         return str(kind.name)
-    from pyarrow import types
-
-    if not any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_null)):
+    if not is_number(kind):
         raise ValueError(
-            f"{name} must have columns of numbers alone where it is read in parts; got {column!r} of type {kind} in "
-            f"{file.path.name}: leave it out (`--drop`), or encode it as numbers."
+            f"{name} must have columns of numbers, truth values or text where it is read in parts; got {column!r} "
+            f"of type {kind} in {file.path.name}: leave it out (`--drop`), or encode it as numbers."
         )
     return str(kind)

@@ -24,7 +24,7 @@ MAX_SAMPLE, _MAX_SAMPLE_BYTES = 50_000, 2**28
 KEPT_FROM = 2**28
 """Bytes of the files from which a survey takes long enough to be kept for the next fit."""
 _ROWS_AT_ONCE = 4096
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Source(Protocol):
@@ -35,11 +35,15 @@ class Source(Protocol):
     dtype: np.dtype[Any]
     sizes: np.ndarray
     starts: np.ndarray
+    coding: Any
+    weights: str | None
 
     @property
     def shape(self) -> tuple[int, int]: ...
 
     def read(self, block: int) -> np.ndarray: ...
+
+    def weight(self, block: int) -> np.ndarray | None: ...
 
     def place(self, row: int) -> str: ...
 
@@ -58,9 +62,12 @@ class Survey(NamedTuple):
     n : ndarray of int, shape (p,)
         Observed entries of every column.
     mean, deviation, low, high : ndarray of shape (p,), float64
-        Of every column over all rows; the deviation is the standard deviation.
+        Of every column over all rows, which count by their weights; the deviation is the standard deviation.
     fraction : ndarray of shape (p,), float64
         A value of every column that is no whole number; NaN where there is none.
+    weight : ndarray of shape (m,), float64
+        How much the rows of the sample count, over the mean of all rows; 1 where all count alike.
+    mean_weight : ndarray of shape (), float64
     """
 
     rows: np.ndarray
@@ -71,36 +78,49 @@ class Survey(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     fraction: np.ndarray
+    weight: np.ndarray
+    mean_weight: np.ndarray
 
 
 class _Moments(NamedTuple):
-    """Count, mean and sum of squared deviations of every column, which merge (Chan et al. 1983)."""
+    """Of every column the weight of its entries, mean, squared deviations, and how many there are.
 
-    n: np.ndarray
+    They merge (Chan et al. 1983).
+    """
+
+    total: np.ndarray
     mean: np.ndarray
     squares: np.ndarray
+    n: np.ndarray
 
     def merge(self, other: _Moments) -> _Moments:
-        n = self.n + other.n
-        share = other.n / np.maximum(n, 1)
+        total = self.total + other.total
+        share = other.total / np.where(total > 0, total, 1)
         shift = other.mean - self.mean
-        return _Moments(n, self.mean + shift * share, self.squares + other.squares + shift**2 * self.n * share)
+        squares = self.squares + other.squares + shift**2 * self.total * share
+        return _Moments(total, self.mean + shift * share, squares, self.n + other.n)
 
     @classmethod
     def none(cls, p: int) -> _Moments:
         """Those of no rows."""
-        return cls(np.zeros(p, dtype=np.int64), np.zeros(p), np.zeros(p))
+        return cls(np.zeros(p, dtype=np.int64), np.zeros(p), np.zeros(p), np.zeros(p, dtype=np.int64))
 
     @classmethod
-    def of(cls, part: np.ndarray, gaps: np.ndarray | None) -> _Moments:
-        """Those of rows (b, p), of which gaps (b, p) are missing."""
+    def of(cls, part: np.ndarray, gaps: np.ndarray | None, weight: np.ndarray | None) -> _Moments:
+        """Those of rows (b, p), of which gaps (b, p) are missing, and which count by weights (b,)."""
+        if weight is not None:
+            observed = np.ones(part.shape, dtype=bool) if gaps is None else ~gaps
+            total = weight @ observed
+            mean = weight @ np.where(observed, part, 0.0) / np.where(total > 0, total, 1)
+            return cls(total, mean, weight @ np.where(observed, part - mean, 0.0) ** 2, observed.sum(0))
         if gaps is None:
             mean = part.mean(0)
             centred = part - mean
-            return cls(np.full(part.shape[1], len(part)), mean, np.einsum("ij,ij->j", centred, centred))
+            n = np.full(part.shape[1], len(part))
+            return cls(n, mean, np.einsum("ij,ij->j", centred, centred), n)
         n = len(part) - gaps.sum(0)
         mean = np.where(gaps, 0.0, part).sum(0) / np.maximum(n, 1)
-        return cls(n, mean, (np.where(gaps, 0.0, part - mean) ** 2).sum(0))
+        return cls(n, mean, (np.where(gaps, 0.0, part - mean) ** 2).sum(0), n)
 
 
 class _Looked(NamedTuple):
@@ -112,6 +132,8 @@ class _Looked(NamedTuple):
     high: np.ndarray
     fraction: np.ndarray
     bad: tuple[int, str] | None
+    weight: np.ndarray
+    weight_of_all: float
 
 
 def survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Survey:
@@ -143,9 +165,9 @@ def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> 
 
     def look(block: int) -> _Looked:
         own = numbers[bounds[block] : bounds[block + 1]] - source.starts[block]
-        return _look(source.read(block), own)
+        return _look(source.read(block), own, source.weight(block))
 
-    sample = np.empty((m, p), source.dtype)
+    sample, weight, weight_of_all = np.empty((m, p), source.dtype), np.empty(m), 0.0
     moments, (low, high, fraction) = _Moments.none(p), _no_range(p)
     looking = ahead((partial(look, block) for block in range(len(source.sizes))), _workers())
     for block, looked in enumerate(shown(looking)):
@@ -154,6 +176,8 @@ def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> 
             place = source.place(int(source.starts[block]) + row)
             raise ValueError(f"{source.name} must hold {what}, in {place}: replace it or drop its row.")
         sample[bounds[block] : bounds[block + 1]] = looked.sampled
+        weight[bounds[block] : bounds[block + 1]] = looked.weight
+        weight_of_all += looked.weight_of_all
         moments = moments.merge(looked.moments)
         low, high = np.minimum(low, looked.low), np.maximum(high, looked.high)
         fraction = np.where(np.isnan(fraction), looked.fraction, fraction)
@@ -161,12 +185,17 @@ def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> 
         column = int(moments.n.argmin())
         name = column if source.names is None else repr(source.names[column])
         raise ValueError(f"{source.name} must hold a value in every column to fit; got none in column {name}: drop it.")
-    deviation = np.sqrt(moments.squares / moments.n)
-    return Survey(sample, numbers, moments.n, moments.mean, deviation, low, high, fraction)
+    deviation, mean_weight = np.sqrt(moments.squares / moments.total), weight_of_all / n
+    ranges = (moments.mean, deviation, low, high, fraction)
+    return Survey(sample, numbers, moments.n, *ranges, weight / mean_weight, np.array(mean_weight))
 
 
-def _look(block: np.ndarray, sampled: np.ndarray) -> _Looked:
+def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None) -> _Looked:
     p = block.shape[1]
+    if weight is not None and not ((weight > 0.0) & (weight <= LARGEST)).all():
+        row = int((~((weight > 0.0) & (weight <= LARGEST))).argmax())
+        what = f"a weight above 0 in every row; got {named(weight[row])}"
+        return _Looked(block[sampled], _Moments.none(p), *_no_range(p), (row, what), weight[sampled], 0.0)
     moments, (low, high, fraction), bad = _Moments.none(p), _no_range(p), None
     for first, part in _parts(block):
         gaps = np.isnan(part)
@@ -180,7 +209,8 @@ def _look(block: np.ndarray, sampled: np.ndarray) -> _Looked:
         if some and gaps.all(1).any():
             bad = first + int(gaps.all(1).argmax()), "a value in every row to fit; got none"
             break
-        moments = moments.merge(_Moments.of(part, gaps if some else None))
+        own = None if weight is None else weight[first : first + len(part)]
+        moments = moments.merge(_Moments.of(part, gaps if some else None, own))
         low, high = np.minimum(low, least), np.maximum(high, most)
         sought = np.flatnonzero(np.isnan(fraction))
         if len(sought):
@@ -189,7 +219,8 @@ def _look(block: np.ndarray, sampled: np.ndarray) -> _Looked:
             holds &= ~gaps[:, sought]
             found = values[holds.argmax(0), np.arange(len(sought))]
             fraction[sought] = np.where(holds.any(0), found, np.nan)
-    return _Looked(block[sampled], moments, low, high, fraction, bad)
+    counts = np.ones(len(block)) if weight is None else weight
+    return _Looked(block[sampled], moments, low, high, fraction, bad, counts[sampled], float(counts.sum()))
 
 
 def _no_range(p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -211,5 +242,6 @@ def _kept(source: Source) -> Path | None:
     """Where the survey of large files is kept: by names, sizes, times and columns, in the user's cache folder."""
     if sum(size for _, size, _ in source.identity()) < KEPT_FROM:
         return None
-    key = json.dumps([_FORMAT, MAX_SAMPLE, source.names, source.dtype.str, source.identity()])
+    names = source.names if source.coding is None else source.coding.key
+    key = json.dumps([_FORMAT, MAX_SAMPLE, names, source.weights, source.dtype.str, source.identity()])
     return cache_folder() / "surveys" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"

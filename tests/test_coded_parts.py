@@ -1,0 +1,110 @@
+"""Tables with text and categories that are read in parts: as the same table in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from pyarrow import parquet
+from test_shards import SMALL, invoke, quietly, weights
+
+from gmvae import GMVAE
+from gmvae.data import DataError, load
+from gmvae.shards import survey
+
+N = 400
+
+
+def people() -> pd.DataFrame:
+    """Numbers, whole numbers, truth values, text with gaps, a category, and text that is different in every row."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, N)
+    frame = pd.DataFrame(
+        {
+            "height": rng.normal(group * 4.0, 1.0).astype("f4"),
+            "town": np.array(["Bern", "Rom", " Wien"])[np.where(rng.random(N) < 0.8, group, rng.integers(0, 3, N))],
+            "visits": rng.poisson(30, N),
+            "member": rng.random(N) < 0.2 + 0.3 * group,
+            "size": pd.Categorical(np.array(["s", "m"])[rng.integers(0, 2, N)]),
+            "name": [f"person {i}" for i in range(N)],
+        }
+    )
+    frame.loc[::9, "town"] = None
+    frame.loc[:, "town"] = frame["town"].where(frame.index != N - 1, "Zug")  # in the last row of the last file alone
+    return frame
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    table = pa.Table.from_pandas(people(), preserve_index=False)
+    for number, (first, n) in enumerate(((0, 150), (150, 0), (150, 250))):
+        parquet.write_table(table.slice(first, n), folder / f"part-{number}.parquet", row_group_size=40)
+    return folder
+
+
+def test_levels_and_codes_are_those_of_the_table_in_memory(folder: Path) -> None:
+    in_parts = load(f"{folder}/*.parquet")
+    parquet.write_table(pa.Table.from_pandas(people(), preserve_index=False), folder.parent / "whole.parquet")
+    whole = load(folder.parent / "whole.parquet")
+    assert in_parts.columns is not None
+    assert whole.columns is not None
+    assert in_parts.columns.names == whole.columns.names == ("height", "town", "visits", "member", "size")
+    for found, expected in zip(in_parts.columns, whole.columns, strict=True):
+        assert (found.kind, found.digits) == (expected.kind, expected.digits)
+        assert [*found.levels] == sorted(expected.levels)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    np.testing.assert_array_equal(in_parts.X[:, :4], whole.X[:, :4].astype("f8"))
+    np.testing.assert_array_equal(in_parts.X[:, 4], (people()["size"] == "s").astype("f8"))  # m, s: as text is sorted
+    assert any("nearly every row has a text of its own" in note and "'name'" in note for note in in_parts.notes)
+
+
+def test_a_fit_knows_levels_beyond_the_sample_and_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "MAX_SAMPLE", 120)
+    run, out = folder.parent / "run", folder.parent / "out"
+    small = [f"--set={name}={SMALL[name]}" for name in ("latent_dim", "batch_size", "init")]
+    options = ["-k", 3, "--epochs", 2, "--device", "cpu", "-q", "--set=hidden_layer_sizes=8", *small]
+    invoke("fit", f"{folder}/*.parquet", *options, "-o", run)
+    model = GMVAE.load(run / "model.safetensors", device="cpu")
+    assert model.categories_["town"].tolist() == ["Bern", "Rom", "Wien", "Zug"]
+    assert model.column_likelihoods_ == {
+        "height": "gaussian",
+        "town": "categorical",
+        "visits": "gaussian",
+        "member": "bernoulli",
+        "size": "bernoulli",
+    }
+    invoke("predict", run, folder, "-o", out, "--device", "cpu")
+    found = [
+        pa.concat_tables(map(parquet.read_table, sorted(written.iterdir()))).column("label").to_numpy()
+        for written in (run / "assignments", out)
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], model.predict(people()))
+    assert "cluster,name,rows" in invoke("describe", run, f"{folder}/*.parquet")
+    assert (run / "report.html").stat().st_size > 0
+
+
+def test_a_dataset_of_arrow_with_categories(folder: Path) -> None:
+    settings: dict[str, Any] = {**SMALL, "max_iter": 2}
+    model = quietly(GMVAE(**settings), ds.dataset(folder, format="parquet"))
+    again = quietly(GMVAE(**settings), ds.dataset(folder, format="parquet"))
+    for name, value in weights(model).items():
+        np.testing.assert_array_equal(weights(again)[name], value)
+    assert model.feature_names_in_.tolist() == ["height", "town", "visits", "member", "size"]
+    drawn, _ = model.sample(50)
+    assert set(drawn.column("town").to_pylist()) <= {"Bern", "Rom", "Wien", "Zug", None}
+    assert model.predict(people()).shape == (N,)
+
+
+def test_text_in_some_files_only_is_refused(folder: Path) -> None:
+    frame = people().assign(town=np.arange(N))
+    parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / "part-9.parquet")
+    with pytest.raises(DataError, match=r"'town' must be of one kind in all files; got text, and int64 in part-9"):
+        load(f"{folder}/*.parquet")
