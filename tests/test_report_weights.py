@@ -152,7 +152,7 @@ def test_neighbours_are_those_of_scikit_learn():
     np.testing.assert_allclose(distances, expected, atol=1e-3)
     copies, gaps = nearest_neighbours(np.repeat(x[:20], 2, axis=0))
     np.testing.assert_array_equal(copies[:, 0], np.arange(40))
-    np.testing.assert_allclose(gaps[:, 1], 0.0, atol=1e-3)
+    np.testing.assert_allclose(gaps[:, 1], 0.0, atol=4e-3)  # the root of rounding errors of squares, 1e-5
 
 
 def test_umap_draws_the_map_where_it_is_installed(monkeypatch):

@@ -182,6 +182,7 @@ TINY: dict[str, Any] = {
     "style_dim": 1,
     "hidden_layer_sizes": (16,),
     "validation_fraction": 0.0,  # all rows decide when to stop: the held-out bound is of all
+    "effort": "density",
     "tol": 0.0,
     "learning_rate": 1e-2,
     "batch_size": 20,

@@ -6,8 +6,8 @@
 from gmvae.training.auto import resolve_auto
 from gmvae.training.divergence import DivergedError, TrainingWarning
 from gmvae.training.guidance import StartingClusters
-from gmvae.training.loop import Trainer, steps_of
-from gmvae.training.minibatches import Split
+from gmvae.training.loop import Trainer
+from gmvae.training.minibatches import Split, steps_of
 from gmvae.training.stack import Member, train_together
 from gmvae.training.state import State
 

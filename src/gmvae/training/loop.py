@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gmvae.arrays import as_tensor
-from gmvae.config import Config, Steps, steps_for
+from gmvae.config import Config
 from gmvae.history import Epoch, History
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import GuidedTerms, Terms
 from gmvae.observations import Observations, Rows
-from gmvae.shards import Stream
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.compilation import compiler_for
 from gmvae.training.divergence import REDUCTION, NonFiniteError, lower_learning_rate
@@ -27,7 +25,7 @@ from gmvae.training.epoch_sums import EpochSums
 from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelled_rows
 from gmvae.training.held_out import HeldOut
 from gmvae.training.minibatch_objective import minibatch_objective
-from gmvae.training.minibatches import Minibatch, Part, Split
+from gmvae.training.minibatches import Minibatch, Part, Split, steps_of, stream_of
 from gmvae.training.processes import ONE_PROCESS, Processes, with_shared_batch_norm
 from gmvae.training.schedule import SCHEDULES, last_epoch, progress, settled, warm_up_weight
 from gmvae.training.state import State, snapshot
@@ -94,7 +92,7 @@ class Trainer:
         self.schedule = SCHEDULES[config.learning_rate_schedule]
         self.generator = torch.Generator(fabric.device).manual_seed(seed)
         self.batch_size, self.steps_per_epoch, self.max_iter = steps_of(config, observations, split)
-        self.stream = _stream(observations, split, self.batch_size, seed)
+        self.stream = stream_of(observations, split, self.batch_size, seed)
         if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
             raise ValueError(
                 "`batch_size` and the training rows must be at least 2 for a network with batch norm; got 1: raise "
@@ -289,17 +287,3 @@ class Trainer:
     def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-
-
-def steps_of(config: Config, observations: Observations, split: Split) -> Steps:
-    """The steps of a training on all rows of which the split holds none out, in memory or not."""
-    n_training = len(split.train) + observations.n_beyond
-    return steps_for(config, n_training, in_parts=observations.shards is not None)
-
-
-def _stream(observations: Observations, split: Split, batch_size: int, seed: int) -> Stream | None:
-    """The minibatches of a source in shards, without its held-out rows; None for other rows."""
-    if observations.shards is None:
-        return None
-    held_out = np.setdiff1d(split.held_out.numpy(), split.train.numpy())
-    return Stream(observations.shards, observations.shards.survey.numbers[held_out], batch_size, seed)

@@ -1,13 +1,17 @@
-"""The split of the rows, and the minibatch of one gradient step."""
+"""The split of the rows, their steps, and the minibatch of one gradient step."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
 
+from gmvae.config import Config, Steps, steps_for
 from gmvae.model import Noise
 from gmvae.objective import Guidance
+from gmvae.observations import Observations
+from gmvae.shards import Stream
 
 
 class Split(NamedTuple):
@@ -37,3 +41,17 @@ class Minibatch(NamedTuple):
     learning_rate: float  # Adam's step size
     weight: Tensor | None = None  # (B,), how much every observation counts
     label: Tensor | None = None  # (B,), known components; -1 where there is none
+
+
+def steps_of(config: Config, observations: Observations, split: Split) -> Steps:
+    """The steps of a training on all rows of which the split holds none out, in memory or not."""
+    n_training = len(split.train) + observations.n_beyond
+    return steps_for(config, n_training, in_parts=observations.shards is not None)
+
+
+def stream_of(observations: Observations, split: Split, batch_size: int, seed: int) -> Stream | None:
+    """The minibatches of a source in shards, without its held-out rows; None for other rows."""
+    if observations.shards is None:
+        return None
+    held_out = np.setdiff1d(split.held_out.numpy(), split.train.numpy())
+    return Stream(observations.shards, observations.shards.survey.numbers[held_out], batch_size, seed)
