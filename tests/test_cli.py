@@ -150,6 +150,19 @@ def test_threads_are_set_before_pytorch_is_loaded():
     assert done.stdout.splitlines()[-1] == "1"
 
 
+@pytest.mark.parametrize(("own", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_leave_their_core_to_others_unless_the_user_says_otherwise(own, policy):
+    program = (
+        "import os, sys; sys.argv = ['gmvae', 'data']\n"
+        "from gmvae.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | own
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"False {policy}"
+
+
 def test_the_module_runs_and_tells_its_version():
     done = subprocess.run([sys.executable, "-m", "gmvae", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == "gmvae 0.1.0\n"

@@ -79,7 +79,9 @@ def gmvae(
     ] = None,
 ) -> None:
     """Take the options that stand before a command."""
-    if threads is not None:  # before PyTorch and NumPy are loaded, which read them once
+    # Before PyTorch and NumPy are loaded, which read these once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core to other programs
+    if threads is not None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
 
