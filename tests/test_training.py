@@ -413,6 +413,8 @@ def test_training_has_settled_when_the_last_third_gains_little() -> None:
     assert not settled(bounds, -1006.0, 3, tol=0.01)
     assert not settled(bounds, -120.0, 10**6, tol=0.01)
     assert settled(bounds, -120.0, 10**6, tol=5.0)
+    assert not settled(bounds, -1006.0, 10**6, tol=0.01, copies=True), "0.9 nats are needed"
+    assert settled(bounds, -6000.0, 10**6, tol=0.01, copies=True)
     assert settled([*bounds[:4], -109.98, -109.99], -1006.0, 3, tol=0.0)
     assert not settled(bounds[:2], -1006.0, 10**6, tol=1e9), "of two epochs there is no third"
 

@@ -147,8 +147,7 @@ class Config:
         "labels",
         choice(Effort),
         "What training is for: 'labels' ends it soon after the bound gains little beside what it has gained, when "
-        "clusters change no more, unless `consistency` is above 0; 'density' goes on for several times as long, for a "
-        "higher likelihood.",
+        "clusters change no more; 'density' goes on for several times as long, for a higher likelihood.",
     )
     max_iter: int | Literal["auto"] = _field(
         "auto",

@@ -255,12 +255,12 @@ class Trainer:
         return new
 
     def _settled(self, state: State) -> bool:
-        if self.config.effort != "labels" or self.config.consistency:
-            return False  # transformed copies improve clusters to the end: MNIST has .967 after 6 epochs, .975 after 20
+        if self.config.effort != "labels":
+            return False
         bounds = [epoch.lower_bound_held_out for epoch in state.history.epochs]
         first = state.first_bound if math.isfinite(state.first_bound) else bounds[0]
         n_values = math.prod(self.observations.event_shape)
-        return settled(bounds, first, n_values, self.config.tol)
+        return settled(bounds, first, n_values, self.config.tol, copies=bool(self.config.consistency))
 
     def _train_epoch(self, state: State) -> EpochSums:
         """Train one epoch; nothing is read from the device before its end."""
