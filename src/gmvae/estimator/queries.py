@@ -169,8 +169,9 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def _adopt(self, found: Fit, X: Any) -> None:
         self._fitted = found.fitted
-        empty = X.schema.empty_table() if is_dataset(X) else X[:0]
-        self._template = None if found.fitted.columns is None else empty
+        self._template = None
+        if found.fitted.columns is not None:
+            self._template = X.schema.empty_table() if is_dataset(X) else X[:0]
         if is_dataset(X):
             self.__dict__.pop("labels_", None)
         else:
