@@ -7,24 +7,19 @@ out: run this file again with the interpreter of an environment that has scanpy 
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
+from single_cell_runs import keep, parser_of, read_kept, worm_neuron
 
-from gmvae import GMVAE, load
-from gmvae.atomic import replacing
-from gmvae.data.sets import resolve_home
-from gmvae.data.variable_genes import variable_genes
+from gmvae import GMVAE
 from gmvae.metrics import accuracy_hungarian, ari, nmi
 
 K = 10
@@ -124,28 +119,20 @@ def measured(method: str, counts: sparse.csr_array, labels: np.ndarray, seed: in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of data sets; by default GMVAE_DATA")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--genes", type=int, default=2000)
+    parser = parser_of(__doc__, seeds=5, genes=2000)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    data = load(resolve_home(asked.data) / "scrna" / "worm_neuron.npz", labels="y")
-    counts = sparse.csr_array(data.X.matrix)
-    counts = counts[:, variable_genes(counts, asked.genes)]
-    known = json.loads(asked.out.read_text()) if asked.out.exists() else []
+    counts, labels = worm_neuron(asked.data, asked.genes)
+    known = read_kept(asked.out)
     done = {(each["method"], each["seed"], each["n_genes"]) for each in known}
     for seed in range(asked.seeds):
         for method in asked.methods:
             absent = any(find_spec(name) is None for name in _NEEDS.get(method, ()))
             if absent or (method, seed, counts.shape[1]) in done:
                 continue
-            known.append(measured(method, counts, data.labels, seed))
-            print(json.dumps(known[-1]), flush=True)
-            with replacing(asked.out) as temporary:
-                temporary.write_text(json.dumps(known, indent=1) + "\n")
+            known.append(measured(method, counts, labels, seed))
+            keep(known, asked.out)
 
 
 if __name__ == "__main__":

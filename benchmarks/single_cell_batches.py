@@ -9,22 +9,17 @@ See docs/single-cell.md.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
+from single_cell_runs import keep, parser_of, read_kept, worm_neuron
 from sklearn.neighbors import NearestNeighbors
 
-from gmvae import GMVAE, load
-from gmvae.atomic import replacing
-from gmvae.data.sets import resolve_home
-from gmvae.data.variable_genes import variable_genes
+from gmvae import GMVAE
 from gmvae.metrics import ari, nmi
 from gmvae.sparse_rows import SparseRows
 
@@ -100,27 +95,19 @@ def measured(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of data sets; by default GMVAE_DATA")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--genes", type=int, default=1000)
+    parser = parser_of(__doc__, seeds=2, genes=1000)
     parser.add_argument("--epochs", type=int, default=30)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    data = load(resolve_home(asked.data) / "scrna" / "worm_neuron.npz", labels="y")
-    counts = sparse.csr_array(data.X.matrix)
-    counts = counts[:, variable_genes(counts, asked.genes)]
-    known = json.loads(asked.out.read_text()) if asked.out.exists() else []
+    counts, labels = worm_neuron(asked.data, asked.genes)
+    known = read_kept(asked.out)
     done = {(each["case"], each["way"], each["seed"]) for each in known}
     for seed in range(asked.seeds):
         for case, way in ((case, way) for case in CASES for way in WAYS):
             if (case, way, seed) in done:
                 continue
-            known.append(measured(case, way, counts, data.labels, asked.epochs, seed))
-            print(json.dumps(known[-1]), flush=True)
-            with replacing(asked.out) as temporary:
-                temporary.write_text(json.dumps(known, indent=1) + "\n")
+            known.append(measured(case, way, counts, labels, asked.epochs, seed))
+            keep(known, asked.out)
 
 
 if __name__ == "__main__":

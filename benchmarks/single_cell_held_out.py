@@ -8,21 +8,16 @@ gmvae. Every fit is kept in FILE, a JSON list; an interrupted run goes on. See d
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import sparse
+from single_cell_runs import keep, parser_of, read_kept, worm_neuron
 
-from gmvae import GMVAE, load
-from gmvae.atomic import replacing
-from gmvae.data.sets import resolve_home
-from gmvae.data.variable_genes import variable_genes
+from gmvae import GMVAE
 
 K = 10
 HELD_OUT = 0.1
@@ -60,19 +55,13 @@ METHODS = {"gmvae, counts": ours, "scVI (zinb, its default)": scvi("zinb"), "scV
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of data sets; by default GMVAE_DATA")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--genes", type=int, default=2000)
+    parser = parser_of(__doc__, seeds=3, genes=2000)
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    data = load(resolve_home(asked.data) / "scrna" / "worm_neuron.npz", labels="y")
-    counts = sparse.csr_array(data.X.matrix)
-    counts = counts[:, variable_genes(counts, asked.genes)]
-    known = json.loads(asked.out.read_text()) if asked.out.exists() else []
+    counts, _ = worm_neuron(asked.data, asked.genes)
+    known = read_kept(asked.out)
     done = {(each["method"], each["seed"]) for each in known}
     for seed in range(asked.seeds):
         order = np.random.default_rng(seed).permutation(counts.shape[0])
@@ -100,9 +89,7 @@ def main() -> None:
                     "scoring_seconds": time.process_time() - fitted,
                 }
             )
-            print(json.dumps(known[-1]), flush=True)
-            with replacing(asked.out) as temporary:
-                temporary.write_text(json.dumps(known, indent=1) + "\n")
+            keep(known, asked.out)
 
 
 if __name__ == "__main__":
