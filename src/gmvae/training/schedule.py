@@ -38,17 +38,20 @@ def settled(bounds: Sequence[float], first_bound: float, n_values: int, tol: flo
     return best - max(earlier) <= max(tol, min(share * (best - first_bound), _SETTLED_PER_VALUE * n_values))
 
 
-def last_epoch(settled: int, n_epochs: int) -> int:
-    """The epoch that ends a training of at most ``n_epochs``: half as many after it has ``settled`` as until then."""
-    return min(n_epochs, settled + math.ceil(settled / 2)) if settled else n_epochs
+def last_epoch(settled_after: int, n_epochs: int) -> int:
+    """The epoch that ends a training of at most ``n_epochs``: half as many after it has settled as until then.
+
+    Of a training that has not settled, ``settled_after`` is 0.
+    """
+    return min(n_epochs, settled_after + math.ceil(settled_after / 2)) if settled_after else n_epochs
 
 
-def progress(epochs: float, settled: int, n_epochs: int) -> float:
-    """Share of a training of up to ``n_epochs`` that is done after ``epochs``; from ``settled`` on it grows faster."""
-    if not settled or epochs <= settled:
+def progress(epochs: float, settled_after: int, n_epochs: int) -> float:
+    """Share of a training of ``n_epochs`` at most that is done after ``epochs``, faster once it has settled."""
+    if not settled_after or epochs <= settled_after:
         return epochs / n_epochs
-    done = settled / n_epochs
-    return done + (1.0 - done) * (epochs - settled) / (last_epoch(settled, n_epochs) - settled)
+    done = settled_after / n_epochs
+    return done + (1.0 - done) * (epochs - settled_after) / (last_epoch(settled_after, n_epochs) - settled_after)
 
 
 def constant(share: float) -> float:
