@@ -40,6 +40,8 @@ Precision = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 Schedule = Literal["one-cycle", "constant"]
 Effort = Literal["labels", "density"]
 
+SIZES_WITHOUT_COLUMN = ("auto", "total", "none")
+"""Values of `size_factors` that name no column."""
 MIN_AUGMENTED_SIZE = 16
 """Pixels on the shorter side from which on images are transformed at random and described by their strokes."""
 MIN_STEPS, MIN_EPOCHS = 3000, 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.data.errors import DataError
 
-_NO_COLUMN = ("auto", "total", "none")
 _TEXTS = ("id", "separator", "decimal", "weights", "partial_labels", "layer")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
@@ -98,7 +98,7 @@ class CellColumns(NamedTuple):
     @classmethod
     def of(cls, size_factors: str, covariate: str | None, batches: Iterable[str] | None = None) -> CellColumns:
         """The columns that hyperparameters of these names say."""
-        column = None if size_factors in _NO_COLUMN else size_factors
+        column = None if size_factors in SIZES_WITHOUT_COLUMN else size_factors
         return cls(column, covariate, None if batches is None else tuple(batches))
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae.arrays import has_missing
+from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood, two_valued
 from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.counts import CountLikelihood
@@ -56,7 +57,8 @@ def likelihood_for(
     covariate : str, optional
         The column with the numbers of experimental batches, where there are size factors.
     """
-    place = _index(size_factors, names, rows.shape[1], "size_factors") if size_factors not in _NO_COLUMN else None
+    in_column = size_factors not in SIZES_WITHOUT_COLUMN
+    place = _index(size_factors, names, rows.shape[1], "size_factors") if in_column else None
     columns = families_of(choice, rows, names, kinds, place)
     batch = None if covariate is None else _index(covariate, names, rows.shape[1], "covariate")
     sized = None if size_factors == "none" else _sized(columns, rows, size_factors, place, batch)
@@ -115,10 +117,6 @@ def likelihood_from_sample(
         said = str(likelihood.refusal(ends[row, column], (row, column)))
         raise ValueError(said.replace(f"at X[{row}, {column}]", f"in column {known[column]!r}"))
     return likelihood
-
-
-_NO_COLUMN = ("auto", "total", "none")
-"""Values of `size_factors` that name no column."""
 
 
 class _Sized(NamedTuple):
