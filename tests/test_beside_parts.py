@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from pyarrow import parquet
-from test_shards import SIZES, SMALL, blobs, invoke, quietly, shards
+from test_shards import SIZES, SMALL, blobs, in_the_order_of, invoke, quietly, shards
 
 from gmvae import GMVAE
 from gmvae.data import DataError, load
 from gmvae.data.options import TableOptions
 from gmvae.observations import Rows, sampled
-from gmvae.shards import Shards, Stream, survey
-from gmvae.training.loop import Trainer
-from gmvae.training.minibatches import Part
+from gmvae.shards import Shards, survey
 
 
 def weighted(folder: Path, *, gaps: bool = False) -> tuple[Path, NDArray[Any], NDArray[Any]]:
@@ -72,23 +69,10 @@ def test_a_fit_counts_rows_as_one_in_memory_with_the_same_order(
         parquet.write_table(table, tmp_path / "numbers" / f"part-{number}.parquet", row_group_size=50)
     numbers = shards(tmp_path / "numbers")
 
-    def rows_of_epoch(trainer: Trainer, first: int) -> Iterator[tuple[Part, Rows]]:
-        stream = Stream(numbers, np.sort(trainer.split.held_out.numpy()), trainer.batch_size, seed_of[trainer])
-        for step in range(first, first + trainer.steps_per_epoch):
-            chosen = stream.minibatch(step)[:, 0].astype(int)
-            weight = torch.from_numpy(much[chosen] / much.mean()).float()
-            yield Part(len(chosen), slice(None)), Rows(torch.from_numpy(X[chosen]), weight)
-        stream.close()
+    def rows_at(chosen: NDArray[np.int64]) -> Rows:
+        return Rows(torch.from_numpy(X[chosen]), torch.from_numpy(much[chosen] / much.mean()).float())
 
-    seed_of: dict[Trainer, int] = {}
-    begin = Trainer.__init__
-
-    def noting(trainer: Trainer, *arguments: Any, **options: Any) -> None:
-        begin(trainer, *arguments, **options)
-        seed_of[trainer] = arguments[5]
-
-    monkeypatch.setattr(Trainer, "__init__", noting)
-    monkeypatch.setattr(Trainer, "_rows_of_epoch", rows_of_epoch)
+    in_the_order_of(numbers, monkeypatch, rows_at)
     in_memory = quietly(GMVAE(**SMALL), X, sample_weight=much)
     np.testing.assert_allclose(in_parts.weights_, in_memory.weights_, rtol=1e-5)
     np.testing.assert_allclose(in_parts.predict_proba(named(X)), in_memory.predict_proba(X), rtol=1e-4, atol=1e-6)

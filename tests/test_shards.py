@@ -84,6 +84,28 @@ def assert_same_weights(one: GMVAE, other: GMVAE) -> None:
         np.testing.assert_array_equal(weights(one)[name], value, err_msg=name)
 
 
+def in_the_order_of(
+    numbers: Shards, monkeypatch: pytest.MonkeyPatch, rows_at: Callable[[NDArray[np.int64]], Rows]
+) -> None:
+    """Let fits in memory take the minibatches of a fit in parts: ``numbers`` holds the rows' numbers as its values."""
+    seed_of: dict[Trainer, int] = {}
+    begin = Trainer.__init__
+
+    def noting(trainer: Trainer, *arguments: Any, **options: Any) -> None:
+        begin(trainer, *arguments, **options)
+        seed_of[trainer] = arguments[5]
+
+    def rows_of_epoch(trainer: Trainer, first: int) -> Iterator[tuple[Part, Rows]]:
+        stream = Stream(numbers, np.sort(trainer.split.held_out.numpy()), trainer.batch_size, seed_of[trainer])
+        for step in range(first, first + trainer.steps_per_epoch):
+            rows = rows_at(stream.minibatch(step)[:, 0].astype(int))
+            yield Part(len(rows.y), slice(None)), rows
+        stream.close()
+
+    monkeypatch.setattr(Trainer, "__init__", noting)
+    monkeypatch.setattr(Trainer, "_rows_of_epoch", rows_of_epoch)
+
+
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "WINDOW_BYTES", 700)
@@ -189,23 +211,7 @@ def test_a_fit_in_parts_equals_one_in_memory_with_the_same_order(
     settings = {**SMALL, "init": "auto"}
     in_parts_of = quietly(GMVAE(**settings), ds.dataset(write(tmp_path / "parts", X)))
     numbers = shards(write(tmp_path / "numbers", np.repeat(np.arange(400, dtype="f4")[:, None], 4, axis=1)))
-
-    def rows_of_epoch(trainer: Trainer, first: int) -> Iterator[tuple[Part, Rows]]:
-        stream = Stream(numbers, np.sort(trainer.split.held_out.numpy()), trainer.batch_size, seed_of[trainer])
-        for step in range(first, first + trainer.steps_per_epoch):
-            y = X[stream.minibatch(step)[:, 0].astype(int)]
-            yield Part(len(y), slice(None)), Rows(torch.from_numpy(y))
-        stream.close()
-
-    seed_of: dict[Trainer, int] = {}
-    begin = Trainer.__init__
-
-    def noting(trainer: Trainer, *arguments: Any, **options: Any) -> None:
-        begin(trainer, *arguments, **options)
-        seed_of[trainer] = arguments[5]
-
-    monkeypatch.setattr(Trainer, "__init__", noting)
-    monkeypatch.setattr(Trainer, "_rows_of_epoch", rows_of_epoch)
+    in_the_order_of(numbers, monkeypatch, lambda chosen: Rows(torch.from_numpy(X[chosen])))
     in_memory = quietly(GMVAE(**settings), X)
     assert_same_weights(in_parts_of, in_memory)
     assert in_parts_of.lower_bounds_ == in_memory.lower_bounds_
