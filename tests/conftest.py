@@ -1,4 +1,4 @@
-"""What every test may rely on: a quiet machine, the real data where it is at hand, a count of what was attacked."""
+"""What every test may rely on: a quiet machine, the same random numbers, the real data where it is at hand."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 # A busy machine is slow, not wrong.
@@ -34,6 +35,14 @@ def data_home() -> Path:
             pytest.fail(f"GMVAE_DATA names {named}, which is not a folder")
         pytest.skip("the real data sets are not here; GMVAE_DATA can name their folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def reproducible_weights() -> Iterator[None]:
+    """The same random networks in every run and in every order of the tests."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 @pytest.fixture

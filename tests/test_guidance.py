@@ -141,6 +141,6 @@ def test_pretraining_leaves_the_posteriors_on_the_clusters() -> None:
     at_means = pretrained.model.log_posterior(images).exp()
     at_samples = pretrained.model.mean_posterior(images, pretrained.model.noise(50, 1, generator()))
     for chances in (at_means, at_samples):
-        assert (chances[torch.arange(60), clusters] > 0.85).all()
+        assert (chances[torch.arange(60), clusters] > 0.75).all()
     after = pretrained.model.generative.observation.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items()), "the decoder has nothing to learn"
