@@ -18,17 +18,17 @@ from gmvae.config import Config
 from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.objective import Guidance
 from gmvae.observations import Observations
-from gmvae.training import StartingClusters, augmentation
+from gmvae.training import ClusteredRows, augmentation
 from gmvae.training.augmentation import random_maps, transform
 from gmvae.training.guidance import START_WEIGHT, PosteriorGuidance
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 N_STEPS = 1000
-START = StartingClusters(torch.arange(0, 40, 2), torch.arange(20) % 3)
+START = ClusteredRows(torch.arange(0, 40, 2), torch.arange(20) % 3)
 
 
 def posterior_guidance(
-    start: StartingClusters | None = START, consistency: float = 2.0, rows: Tensor = IMAGES
+    start: ClusteredRows | None = START, consistency: float = 2.0, rows: Tensor = IMAGES
 ) -> PosteriorGuidance:
     config = Config(n_components=3, style_dim=4, consistency=consistency, network="mlp", hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
@@ -134,7 +134,7 @@ def test_copies_are_in_the_units_that_the_networks_see() -> None:
 def test_pretraining_leaves_the_posteriors_on_the_clusters() -> None:
     blobs = torch.eye(3).repeat_interleave(20, 0).reshape(60, 1, 1, 3).repeat(1, 1, 8, 1)
     clusters = torch.arange(3).repeat_interleave(20)
-    pretrained = posterior_guidance(StartingClusters(torch.arange(60), clusters), 0.0, functional.pad(blobs, (0, 5)))
+    pretrained = posterior_guidance(ClusteredRows(torch.arange(60), clusters), 0.0, functional.pad(blobs, (0, 5)))
     before = {name: tensor.clone() for name, tensor in pretrained.model.generative.observation.state_dict().items()}
     pretrained.pretrain(32, generator(), nullcontext)
     images = functional.pad(blobs, (0, 5))

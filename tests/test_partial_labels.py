@@ -22,7 +22,7 @@ from gmvae.fitting.starts import split_rows
 from gmvae.likelihoods import GaussianLikelihood
 from gmvae.objective import CONDITIONAL_PRIORS, latent_terms
 from gmvae.observations import Observations
-from gmvae.training import Split, StartingClusters
+from gmvae.training import ClusteredRows, Split
 from gmvae.training.guidance import START_WEIGHT, PosteriorGuidance, labelled_rows
 from gmvae.weights_and_labels import known_labels
 
@@ -179,7 +179,7 @@ def test_labelled_rows_guide_every_fourth_step_with_a_weight_that_stays() -> Non
     config = Config(n_components=3, style_dim=1, consistency=0.0, hidden_layer_sizes=(8,))
     with torch.random.fork_rng():
         model = build(config, (4,), GaussianLikelihood.learn(X))
-    start = StartingClusters(torch.arange(40), torch.zeros(40, dtype=torch.int64))
+    start = ClusteredRows(torch.arange(40), torch.zeros(40, dtype=torch.int64))
     guidance = PosteriorGuidance(model, observations, start, config, labelled_rows(observations, split))
     generator = torch.Generator().manual_seed(0)
     weights = []

@@ -87,7 +87,7 @@ def test_weights_and_labels_of_sparse_rows() -> None:
         for rows in (X.astype(np.float32), sparse.csr_matrix(X))
     )
     assert np.array_equal(dense.labels_, thin.labels_)
-    kept = Observations(SparseRows(sparse.csr_matrix(X)), weight=weights.astype(float)).counted()
+    kept = Observations(SparseRows(sparse.csr_matrix(X)), weight=weights.astype(float)).of_positive_weight()
     assert isinstance(kept.y, SparseRows)
     np.testing.assert_array_equal(np.asarray(kept.y), X[weights > 0])
 

@@ -19,9 +19,9 @@ from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.objective import Terms, latent_terms
 from gmvae.observations import Observations
 from gmvae.training import (
+    ClusteredRows,
     DivergedError,
     Split,
-    StartingClusters,
     State,
     Trainer,
     TrainingWarning,
@@ -52,7 +52,7 @@ def trainer_of(seed: int, guided: bool = False, rows: NDArray[Any] = ROWS, **cha
     model = build(config, rows.shape[1:], BernoulliLikelihood())
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
     split = Split(order[10:], order[:10], seed)
-    start = StartingClusters(split.train[::2], (split.train[::2] + seed) % config.n_components) if guided else None
+    start = ClusteredRows(split.train[::2], (split.train[::2] + seed) % config.n_components) if guided else None
     return Trainer(model, Observations(rows), split, config, make_fabric(config), seed, start)
 
 

@@ -51,8 +51,7 @@ class Observations:
     device : torch.device
         Where `take` brings rows. A GPU holds all of them where they fit into half of its free memory.
     weight : ndarray of shape (n,), float64, optional
-        How much every row counts; a row of weight 0 counts as if it were absent (`counted`). None where all count
-        alike.
+        How much every row counts; a row of weight 0 is as if absent (`of_positive_weight`). None where all count alike.
     label : ndarray of shape (n,), int, optional
         Number of the class of every row that is known, else -1.
     classes : sequence of int, str or None, optional
@@ -86,7 +85,7 @@ class Observations:
         self.weight = weight
         self.label = label
         self.classes = list(classes)
-        self._counted: np.ndarray | None = None
+        self._positive: np.ndarray | None = None
         self.columns = columns
         self.names = None if names is None else list(names)
         self.kinds = kinds
@@ -115,8 +114,8 @@ class Observations:
 
     def check(self, n_components: int | str) -> None:
         """Raise ValueError unless there are two rows, one for each component, and a value in every row and column."""
-        counted = self.counted()
-        n = len(counted)
+        present = self.of_positive_weight()
+        n = len(present)
         rows = "rows" if n == len(self) else "rows of weight above 0"
         if n < 2:
             raise ValueError(f"X must have at least 2 {rows} to fit; got {n}: add some.")
@@ -131,12 +130,12 @@ class Observations:
                 f"{len(self.classes)} classes: take more components, or mark classes as unknown."
             )
         if self.y.dtype.kind == "f" and not isinstance(self.y, SparseRows):
-            counted._check_gaps()
+            present._check_gaps()
 
     def _check_gaps(self) -> None:
         empty = without_values(self.y)
         if empty.any():
-            row = int(self.among_all(empty, False).argmax())
+            row = int(self.in_all_rows(empty, False).argmax())
             raise ValueError(f"X must hold a value in every row to fit; got none in row {row}: drop it.")
         known = np.zeros(self.event_shape, dtype=bool)
         for block in self.blocks():
@@ -174,22 +173,22 @@ class Observations:
         """The same, brought to a device."""
         return self._with(device=device)
 
-    def counted(self) -> Observations:
+    def of_positive_weight(self) -> Observations:
         """The rows of weight above 0, in memory; all as they are where there are no others."""
         if self.weight is None or (self.weight > 0.0).all():
             return self
         counts = self.weight > 0.0
         weight, label = (None if each is None else each[counts] for each in (self.weight, self.label))
         found = self._with(y=select(self.y, counts), weight=weight, label=label)
-        found._counted = counts
+        found._positive = counts
         return found
 
-    def among_all(self, values: np.ndarray, absent: int) -> np.ndarray:
-        """Values of `counted` rows in the places of these among all rows; ``absent`` for the others."""
-        if self._counted is None:
+    def in_all_rows(self, values: np.ndarray, absent: int) -> np.ndarray:
+        """Values of these rows in the places of these among all rows; ``absent`` for the others."""
+        if self._positive is None:
             return values
-        everywhere = np.full(len(self._counted), absent)
-        everywhere[self._counted] = values
+        everywhere = np.full(len(self._positive), absent)
+        everywhere[self._positive] = values
         return everywhere
 
     def with_weights_and_labels(self, sample_weight: Any, partial_labels: Any) -> Observations:

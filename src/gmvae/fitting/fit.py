@@ -17,8 +17,8 @@ from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
 from gmvae.training import (
+    ClusteredRows,
     Member,
-    StartingClusters,
     State,
     Trainer,
     resolve_auto,
@@ -49,7 +49,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
         seeds = processes.from_first(lambda: [task.seed for task in tasks])
         tasks = [task if processes.first else Task(seed) for task, seed in zip(tasks, seeds, strict=True)]
     all_rows = observations if previous is None else observations.classes_as(previous.classes)
-    observations = all_rows.counted()
+    observations = all_rows.of_positive_weight()
     previous_model = None if previous is None else previous.model
     likelihood = (
         learned_likelihood(config.likelihood, observations, config.size_factors, config.covariate)
@@ -172,7 +172,7 @@ def _new_member(
 
 def _starting_clusters(
     data: TrainingData, config: Config, attempt: Attempt, reporter: Reporter
-) -> StartingClusters | None:
+) -> ClusteredRows | None:
     """Find the starting clusters of an attempt; those of the first restart are kept and given to `Task.on_start`."""
     if config.init == "random":
         return None

@@ -22,7 +22,7 @@ from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
 from gmvae.seeds import seeded
-from gmvae.training import Split, StartingClusters
+from gmvae.training import ClusteredRows, Split
 
 _STYLE_OF_TABLES, _STYLE_OF_IMAGES = 2, 4
 """In tables of numbers and categories a style of four dimensions took part in the clusters: on 5,000 rows of adult with
@@ -85,7 +85,7 @@ def split_rows(n_rows: int, fraction: float, seed: int, label: np.ndarray | None
 class FoundStart(NamedTuple):
     """Starting clusters, for the training and for people, and a sentence on how they were found."""
 
-    of_training: StartingClusters
+    of_training: ClusteredRows
     labels: np.ndarray  # (n,), of every row; -1 for rows that were not looked at
     reason: str
 
@@ -145,8 +145,8 @@ class TrainingData:
             clusters = named_clusters(clusters, known, config.K, found.scores, weights)
         labels = np.full(len(self.observations), UNSEEN)
         labels[sample.numpy()] = clusters
-        start = StartingClusters(sample[of_training], torch.from_numpy(clusters).long()[of_training])
-        return FoundStart(start, self.observations.among_all(labels, UNSEEN), found.reason)
+        start = ClusteredRows(sample[of_training], torch.from_numpy(clusters).long()[of_training])
+        return FoundStart(start, self.observations.in_all_rows(labels, UNSEEN), found.reason)
 
     def standardised(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, as the encoder sees them, with missing entries filled."""

@@ -5,17 +5,17 @@
 
 from gmvae.training.auto import resolve_auto
 from gmvae.training.divergence import DivergedError, TrainingWarning
-from gmvae.training.guidance import StartingClusters
+from gmvae.training.guidance import ClusteredRows
 from gmvae.training.loop import Trainer
 from gmvae.training.minibatches import Split, steps_of
 from gmvae.training.stack import Member, train_together
 from gmvae.training.state import State
 
 __all__ = [
+    "ClusteredRows",
     "DivergedError",
     "Member",
     "Split",
-    "StartingClusters",
     "State",
     "Trainer",
     "TrainingWarning",

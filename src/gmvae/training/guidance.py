@@ -36,7 +36,7 @@ _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Its multiples fill [0, 1) evenly: they decide which steps are guided by the start and which by augmented copies."""
 
 
-class StartingClusters(NamedTuple):
+class ClusteredRows(NamedTuple):
     """Indices of some training rows, and their clusters, found or known; each of int and shape (m,)."""
 
     rows: Tensor
@@ -55,13 +55,13 @@ class PosteriorGuidance:
         self,
         model: GaussianMixtureVAE,
         observations: Observations,
-        start: StartingClusters | None,
+        start: ClusteredRows | None,
         config: Config,
-        labelled: StartingClusters | None = None,
+        labelled: ClusteredRows | None = None,
     ) -> None:
         self.model = model
         self.observations = observations
-        self.start = start and StartingClusters(*(indices.to(observations.home) for indices in start))
+        self.start = start and ClusteredRows(*(indices.to(observations.home) for indices in start))
         self.labelled = labelled
         self.n_components = config.K
         self.consistency = float(config.consistency)
@@ -114,7 +114,7 @@ class PosteriorGuidance:
                     break
                 total.zero_()
 
-    def _draw(self, start: StartingClusters, part: Part, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _draw(self, start: ClusteredRows, part: Part, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random rows of the start (n, *event), under `consistency` augmented, and clusters as probabilities (n, K).
 
         Rows are drawn in proportion to their weights; of those of the whole minibatch they are a part.
@@ -133,13 +133,13 @@ class PosteriorGuidance:
         """Augmented images, by the maps of their places in the whole minibatch."""
         return transform(images, random_maps(part.n, images.dtype, generator)[part.own])
 
-    def _weights(self, start: StartingClusters) -> Tensor | None:
+    def _weights(self, start: ClusteredRows) -> Tensor | None:
         if self.observations.weight is None:
             return None
         return torch.from_numpy(self.observations.weight)[start.rows.cpu()].float().to(start.clusters.device)
 
 
-def labelled_rows(observations: Observations, split: Split) -> StartingClusters | None:
+def labelled_rows(observations: Observations, split: Split) -> ClusteredRows | None:
     """Training rows whose component is known; None without any."""
     if observations.label is None:
         return None
@@ -147,4 +147,4 @@ def labelled_rows(observations: Observations, split: Split) -> StartingClusters 
     known = label >= 0
     if not known.any():
         return None
-    return StartingClusters(split.train[known].to(observations.home), label[known].to(observations.home))
+    return ClusteredRows(split.train[known].to(observations.home), label[known].to(observations.home))

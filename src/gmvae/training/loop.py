@@ -22,7 +22,7 @@ from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
 from gmvae.training.compilation import compiler_for
 from gmvae.training.divergence import REDUCTION, NonFiniteError, lower_learning_rate
 from gmvae.training.epoch_sums import EpochSums
-from gmvae.training.guidance import PosteriorGuidance, StartingClusters, labelled_rows
+from gmvae.training.guidance import ClusteredRows, PosteriorGuidance, labelled_rows
 from gmvae.training.held_out import HeldOut
 from gmvae.training.minibatch_objective import minibatch_objective
 from gmvae.training.minibatches import Minibatch, Part, Split, steps_of, stream_of
@@ -51,7 +51,7 @@ class Trainer:
         Device, precision and loggers.
     seed : int
         Seed of minibatches and noise.
-    start : StartingClusters, optional
+    start : ClusteredRows, optional
         Rows on whose clusters the posteriors are pretrained; without them the components start at random.
     continues : bool
         Whether the model has been fitted: its weights are replaced only by ones with a higher held-out bound.
@@ -69,7 +69,7 @@ class Trainer:
         config: Config,
         fabric: Fabric,
         seed: int,
-        start: StartingClusters | None = None,
+        start: ClusteredRows | None = None,
         continues: bool = False,
         on_pretraining: Callable[[str], AbstractContextManager[object]] = nullcontext,
         processes: Processes = ONE_PROCESS,
