@@ -19,11 +19,13 @@ from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
-from gmvae import GMVAE, CollapseWarning
+from gmvae import GMVAE, CollapseWarning, TableWarning
 from gmvae.fitting.starts import TrainingData
+from gmvae.fitting.warn import warn_of_marks
 from gmvae.initialisation.n_clusters import count
 from gmvae.initialisation.starts import starting_clusters
 from gmvae.likelihoods import likelihood_for
+from gmvae.likelihoods.columns import Mark, marks
 from gmvae.metrics import ari
 from gmvae.observations import Observations
 
@@ -134,7 +136,7 @@ def test_fits_keep_what_their_starts_have_found(name: str) -> None:
 @pytest.mark.slow  # five minutes: complete defaults, three seeds of each
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.TableWarning")
 def test_default_fits_are_as_good_as_simple_methods(name: str, seed: int) -> None:
     case = CASES[name]
     model = GMVAE(case.K, random_state=seed).fit(case.X)
@@ -149,6 +151,41 @@ def test_default_fits_are_as_good_as_simple_methods(name: str, seed: int) -> Non
 def test_groups_are_counted(name: str) -> None:
     case = CASES[name]
     assert count(seen(case), len(case.X), 0)[0] == case.K
+
+
+@pytest.mark.parametrize(
+    ("usual", "mark"),
+    [
+        (np.random.default_rng(0).normal(size=300), -999.0),
+        (np.random.default_rng(0).normal(40.0, 12.0, 300).round(), 9999.0),
+        (np.random.default_rng(0).integers(1, 6, 300).astype(float), 99.0),
+    ],
+)
+def test_marks_of_missing_cells_are_seen(usual: NDArray[Any], mark: float) -> None:
+    column = usual.copy()
+    column[::15] = mark
+    assert marks(np.column_stack([usual, column])) == [Mark(1, mark, pytest.approx(1 / 15))]
+    column[1::15] = -mark
+    assert {found.value for found in marks(column[:, None])} == {mark, -mark}
+    column[:3] = np.nan
+    assert len(marks(column[:, None])) == 2
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.X.ndim == 2 and "mark" not in name])
+def test_usual_columns_have_no_marks(name: str) -> None:
+    assert marks(CASES[name].X) == []
+
+
+def test_marks_of_missing_cells_are_warned_of() -> None:
+    case = CASES["a mark for missing values"]
+    with pytest.warns(TableWarning, match=r"-999 in column 0; if it is one, put NaN .* `--missing -999`"):
+        warn_of_marks(Observations(case.X))
+    with pytest.warns(TableWarning, match=r"-999 in column 'age'; "):
+        warn_of_marks(Observations(case.X, names=["age", "height", "weight"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_marks(Observations(np.where(case.X == MARK, np.nan, case.X)))
+        warn_of_marks(Observations(case.X[:, :2], kinds=["categorical", None]))
 
 
 def test_the_ceiling_is_said_and_passed() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from gmvae import GMVAE
-from gmvae.estimator.frames import TableWarning
+from gmvae.user_warnings import TableWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

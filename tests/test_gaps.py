@@ -16,7 +16,6 @@ from torch import nn
 from gmvae import GMVAE
 from gmvae.build import build
 from gmvae.config import Config
-from gmvae.estimator.frames import TableWarning
 from gmvae.fitting.starts import TrainingData, split_rows
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.starts import CLUSTERINGS
@@ -30,6 +29,7 @@ from gmvae.likelihoods import (
 from gmvae.likelihoods.categorical import Categorical
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.observations import Observations
+from gmvae.user_warnings import TableWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

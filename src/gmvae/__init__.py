@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gmvae.data import load
     from gmvae.estimator import GMVAE, choose_k, fit_together
-    from gmvae.estimator.frames import TableWarning
     from gmvae.fitting.warn import CollapseWarning
     from gmvae.integrations.anndata import fit_anndata, markers, predict_anndata
     from gmvae.integrations.hub import from_pretrained, push_to_hub, save_pretrained
@@ -24,7 +23,7 @@ _HOMES = {
     "DivergedError": "gmvae.training",
     "ModelFileError": "gmvae.persistence",
     "PRESETS": "gmvae.presets",
-    "TableWarning": "gmvae.estimator.frames",
+    "TableWarning": "gmvae.user_warnings",
     "TrainingWarning": "gmvae.training",
     "choose_k": "gmvae.estimator",
     "fit_anndata": "gmvae.integrations.anndata",

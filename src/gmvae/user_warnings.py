@@ -9,6 +9,10 @@ _INSIDE = ("gmvae", "contextlib", "sklearn", "torch")
 """Modules between that line and the warning: ours, and those whose wrappers we pass through."""
 
 
+class TableWarning(UserWarning):
+    """Something in a table was left out, counts as missing, or should perhaps."""
+
+
 def warn_user(message: str, category: type[Warning]) -> None:
     """Warn at the innermost line that is none of the library's."""
     frame, level = sys._getframe(1), 2

@@ -11,14 +11,10 @@ from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, is_frame
 from gmvae.observations import Observations
 from gmvae.sparse_rows import AnyRows
-from gmvae.user_warnings import warn_user
+from gmvae.user_warnings import TableWarning, warn_user
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-class TableWarning(UserWarning):
-    """Something in a table was left out or counts as missing."""
 
 
 def table_of(X: Any) -> pa.Table | None:

@@ -12,7 +12,7 @@ from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
 from gmvae.fitting.selection import Fit, best_of, so_far
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
-from gmvae.fitting.warn import warn_if_fewer
+from gmvae.fitting.warn import warn_if_fewer, warn_of_marks
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
@@ -70,6 +70,8 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
         reasons += likelihood.notes(observations.names)
     training = replace(training, device=str(device))
     first = attempts[0].task.storage
+    if previous is None and processes.first:
+        warn_of_marks(observations)
     if first is not None:
         first.state(0, model)  # a run of other data is refused before its start is computed
     # Several processes train a single restart together; of several restarts each process trains some by itself.

@@ -1,4 +1,4 @@
-"""What a finished fit warns of: clusters that tell little about rows, training that has not converged."""
+"""What a fit warns of: marks of missing cells, clusters that tell little about rows, an early end of the training."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import MIN_EPOCHS, Config
 from gmvae.history import Epoch
+from gmvae.likelihoods.columns import looked_at, marks
+from gmvae.observations import Observations
+from gmvae.sparse_rows import SparseRows
 from gmvae.training import State
-from gmvae.user_warnings import warn_user
+from gmvae.user_warnings import TableWarning, warn_user
 
 _LITTLE = 0.3
 """Share of the entropy of the average assignment below which z tells little about a row."""
 _NOTHING = 0.02
 """Nats below which z tells nothing; a cluster of one row in 300 tells as much."""
+_SHOWN = 3
+"""How many columns a warning names."""
 _DISAGREE = 0.8
 """Share of rows below which clusters depend on the draw of x and w."""
 
@@ -59,6 +64,25 @@ def collapse(epoch: Epoch, config: Config) -> Collapse | None:
     else:
         remedy = "take fewer `n_components`; if that does not help, the rows may have no clusters"
     return Collapse(what, remedy)
+
+
+def warn_of_marks(observations: Observations) -> None:
+    """Warn of columns of numbers with a repeated value far from all others, which would be a cluster of its own."""
+    if len(observations.event_shape) != 1 or isinstance(observations.y, SparseRows):
+        return
+    kinds, names = observations.kinds, observations.names
+    found = [mark for mark in marks(looked_at(observations.y)) if kinds is None or kinds[mark.column] is None]
+    if not found:
+        return
+    where = [str(mark.column) if names is None else repr(names[mark.column]) for mark in found]
+    shown = [f"{mark.value:g} in column {column}" for mark, column in zip(found, where, strict=True)]
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    warn_user(
+        f"Perhaps a mark of missing cells, as it lies far from all others of its column: {', '.join(shown[:_SHOWN])}"
+        f"{more}; if it is one, put NaN in its place or name it by `--missing {found[0].value:g}`, else rows with it "
+        "tend to be a cluster.",
+        TableWarning,
+    )
 
 
 def warn_if_collapsed(epoch: Epoch, config: Config) -> None:

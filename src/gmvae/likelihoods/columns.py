@@ -1,4 +1,4 @@
-"""What rows say of their columns: mean and standard deviation, and the steps in which they were rounded.
+"""What rows say of their columns: mean and standard deviation, marks of missing cells, the steps of rounded values.
 
 NaN is a gap.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from gmvae.sparse_rows import AnyRows
 
 _OFF_GRID = 1e-3
 """Share of a step by which values may miss a grid: decimals are not exact."""
-
+_MIN_SHARE_OF_MARK, _MIN_COUNT_OF_MARK, _MIN_OTHERS = 0.005, 3, 4
+"""A number that may mark missing cells stands in so large a share of a column, and so often, beside so many values."""
 
 N_LOOKED_AT = 10_000
 """Rows of a table, drawn at random, that tell which of its columns were rounded, have heavy tails or repeat a value."""
@@ -71,6 +73,37 @@ def completed(sample: np.ndarray) -> np.ndarray:
         if not missing.all():
             column[missing] = np.resize(column[~missing], missing.sum())
     return filled
+
+
+class Mark(NamedTuple):
+    """A number that may mark missing cells of a column, and the share of the column that it takes."""
+
+    column: int
+    value: float
+    share: float
+
+
+def marks(sample: np.ndarray) -> list[Mark]:
+    """Repeated numbers, such as -999, that lie farther from all others of their column than these from one another.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n, p)
+    """
+    found = []
+    for index, column in enumerate(sample.T):
+        values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+        if len(values) < _MIN_OTHERS + 1:
+            continue
+        shares = counts / counts.sum()
+        repeated = (counts >= _MIN_COUNT_OF_MARK) & (shares >= _MIN_SHARE_OF_MARK) & (shares < 0.5)
+        others = values[int(repeated[0]) : len(values) - int(repeated[-1])]
+        if len(others) < _MIN_OTHERS:
+            continue
+        width = others[-1] - others[0]
+        far = values[0] < others[0] - width, values[-1] > others[-1] + width
+        found += [Mark(index, float(values[end]), float(shares[end])) for end in (0, -1) if far[end]]
+    return found
 
 
 def rounding_noise(sample: np.ndarray) -> Tensor | None:
