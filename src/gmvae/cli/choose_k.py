@@ -11,22 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmvae.cli.app import app
+from gmvae.cli.hyperparameters import chooses_hyperparameters
 from gmvae.cli.options import (
-    Covariate,
     DataHome,
-    Epochs,
-    FitDevice,
     Json,
     Labels,
-    Precision,
-    Preset,
     Quiet,
-    Set,
-    SizeFactors,
     Source,
     output,
 )
-from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
 from gmvae.cli.table_options import reads_table
 
@@ -62,6 +55,7 @@ _FITS = {
     epilog="Example: gmvae choose-k digits --k 2:16 --epochs 40",
 )
 @reads_table
+@chooses_hyperparameters
 def choose_k(
     source: Source,
     numbers: Annotated[
@@ -76,32 +70,17 @@ def choose_k(
     out: Annotated[Path | None, output("DIR", "Folder of the results.", "runs/<source>-choose-k")] = None,
     labels: Labels = None,
     table: Any = None,
-    preset: Preset = None,
-    epochs: Epochs = None,
+    hyperparameters: Any = None,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the first fit, and of the halves.")
     ] = 0,
-    device: FitDevice = None,
-    precision: Precision = None,
-    size_factors: SizeFactors = None,
-    covariate: Covariate = None,
-    assignments: Set = None,
     data_home: DataHome = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare numbers of clusters."""
     asked = numbers_of(numbers)
-    options = {
-        "n_components": ("--k", "auto"),
-        "max_iter": ("--epochs", epochs),
-        "random_state": ("--seed", str(seed)),
-        "device": ("--device", device),
-        "precision": ("--precision", precision),
-        "size_factors": ("--size-factors", size_factors),
-        "covariate": ("--covariate", covariate),
-    }
-    chosen = settings(preset, options, assignments or ())
+    chosen = hyperparameters.settings(n_components=("--k", "auto"), random_state=("--seed", str(seed)))
 
     from gmvae.runs.choice_of_k import choose
 

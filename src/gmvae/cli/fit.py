@@ -11,26 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmvae.cli.app import app
+from gmvae.cli.hyperparameters import chooses_hyperparameters
 from gmvae.cli.options import (
     SOURCE_HELP,
-    Covariate,
     DataHome,
-    Epochs,
-    FitDevice,
     Json,
     Labels,
     PartialLabels,
-    Precision,
-    Preset,
     Quiet,
-    Set,
-    SizeFactors,
     Weights,
     hyperparameter,
     output,
 )
 from gmvae.cli.processes import start_processes, take_part_quietly
-from gmvae.cli.settings import settings
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next
 from gmvae.cli.table_options import reads_table
 from gmvae.runs.folder import RunFolder
@@ -45,6 +38,7 @@ if TYPE_CHECKING:
     epilog="Example: gmvae fit digits -k 10 -o runs/digits --set hidden_layer_sizes=256,128",
 )
 @reads_table
+@chooses_hyperparameters
 def fit(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help=f"{SOURCE_HELP} With --resume the run remembers it.")
@@ -55,8 +49,7 @@ def fit(
     table: Any = None,
     weights: Weights = None,
     partial_labels: PartialLabels = None,
-    preset: Preset = None,
-    epochs: Epochs = None,
+    hyperparameters: Any = None,
     seed: Annotated[
         str | None,
         typer.Option(
@@ -65,7 +58,6 @@ def fit(
             show_default="0",
         ),
     ] = None,
-    device: FitDevice = None,
     devices: Annotated[
         int | None,
         typer.Option(
@@ -75,10 +67,6 @@ def fit(
             show_default="1",
         ),
     ] = None,
-    precision: Precision = None,
-    size_factors: SizeFactors = None,
-    covariate: Covariate = None,
-    assignments: Set = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Whether to write report.html, a page to look at and to send.")
     ] = True,
@@ -88,24 +76,16 @@ def fit(
     quiet: Quiet = False,
 ) -> None:
     """Learn clusters."""
-    options = {
-        "n_components": ("-k", n_components),
-        "max_iter": ("--epochs", epochs),
-        "random_state": ("--seed", seed),
-        "device": ("--device", device),
-        "precision": ("--precision", precision),
-        "size_factors": ("--size-factors", size_factors),
-        "covariate": ("--covariate", covariate),
-    }
     from gmvae.training.processes import processes_here
 
     here = processes_here()
     if devices is not None and devices > 1 and not here.several:
         start_processes(devices)
     if not here.first:
-        take_part_quietly(device or "auto")
+        take_part_quietly(hyperparameters.device or "auto")
         return
-    chosen = {"verbose": 0 if quiet else 1, **settings(preset, options, assignments or ())}
+    asked = hyperparameters.settings(n_components=("-k", n_components), random_state=("--seed", seed))
+    chosen = {"verbose": 0 if quiet else 1, **asked}
     if resume and out is not None and RunFolder(out).complete:
         note(f"{out} is complete; nothing is left to do.")
         if as_json:

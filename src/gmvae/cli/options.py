@@ -10,7 +10,6 @@ import typer
 
 from gmvae.config import Config
 from gmvae.formats import OBSERVATIONS
-from gmvae.presets import PRESETS
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
@@ -82,31 +81,6 @@ DataHome = Annotated[
 ]
 
 Device = Annotated[str, typer.Option(metavar="DEVICE", help=help_of("device"))]
-
-
-Preset = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them."),
-]
-
-Epochs = Annotated[str | None, hyperparameter("max_iter", "N|auto")]
-FitDevice = Annotated[str | None, hyperparameter("device", "DEVICE")]
-Precision = Annotated[str | None, hyperparameter("precision", "NAME", more=" auto, 32-true, bf16-mixed or 64-true.")]
-
-_OF_CELLS = " Of cells a column is one of obs."
-SizeFactors = Annotated[
-    str | None, hyperparameter("size_factors", "COLUMN|total|none", "--size-factors", more=_OF_CELLS)
-]
-Covariate = Annotated[str | None, hyperparameter("covariate", "COLUMN", more=f"{_OF_CELLS[:-1]}, with names.")]
-
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="Any hyperparameter, such as min_information=0.5 or hidden_layer_sizes=256,128; may be repeated.",
-    ),
-]
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on standard output.")]

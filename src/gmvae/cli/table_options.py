@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-_PANEL = "Tables"
+from gmvae.cli.option_groups import takes
+
+if TYPE_CHECKING:
+    from gmvae.data.options import TableOptions
+
 _OPTIONS: dict[str, Any] = {
     "columns": Annotated[
         str | None,
@@ -48,45 +49,20 @@ _OPTIONS: dict[str, Any] = {
         str | None, typer.Option(metavar="NAME", help="The layer of .h5ad that holds raw counts.", show_default="X")
     ],
 }
+for _kind in _OPTIONS.values():
+    _kind.__metadata__[0].rich_help_panel = "Tables"
 
 
-def reads_table(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with the options of tables in the place of its keyword ``table``, which receives `TableOptions`."""
-    own = inspect.signature(command, eval_str=True)
-    parameters: list[inspect.Parameter] = []
-    for parameter in own.parameters.values():
-        if parameter.name != "table":
-            parameters.append(parameter)
-            continue
-        for name, kind in _OPTIONS.items():
-            option = kind.__metadata__[0]
-            option.rich_help_panel = _PANEL
-            parameters.append(
-                inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=kind)
-            )
+def _table_options(**said: Any) -> TableOptions:
+    from gmvae.data.options import TableOptions
 
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        from gmvae.data.options import TableOptions
+    columns, drop = _names(said.pop("columns"), "--columns"), _names(said.pop("drop"), "--drop")
+    missing = tuple(said.pop("missing") or ())
+    return TableOptions(columns=columns, drop=drop, missing=missing, **said).checked()
 
-        said = {name: given.pop(name) for name in _OPTIONS}
-        table = TableOptions(
-            columns=_names(said["columns"], "--columns"),
-            drop=_names(said["drop"], "--drop"),
-            id=said["id"],
-            header=said["header"],
-            separator=said["separator"],
-            decimal=said["decimal"],
-            missing=tuple(said["missing"] or ()),
-            layer=said["layer"],
-        )
-        command(**given, table=table.checked())
 
-    shown: Any = run
-    shown.__signature__ = own.replace(parameters=parameters)
-    shown.__annotations__ = {each.name: each.annotation for each in parameters}
-    del shown.__wrapped__
-    return shown
+reads_table = takes("table", _OPTIONS, _table_options)
+"""A command with these options in the place of its argument ``table``, which receives `TableOptions`."""
 
 
 def _names(text: str | None, option: str) -> tuple[str, ...]:
