@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,6 +116,27 @@ def test_starts_are_as_good_as_simple_methods(name: str) -> None:
     for seed in (0, 1, 2):
         start = starting_clusters("auto", seen(case), case.K, seed)
         assert ari(case.y[case.scored], start.clusters[case.scored]) >= least, start.reason
+
+
+def rings(rng: np.random.Generator, y: NDArray[np.int64]) -> NDArray[Any]:
+    angle = rng.uniform(0.0, 2.0 * np.pi, len(y))
+    return (1.0 + 2.0 * y)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def spirals(rng: np.random.Generator, y: NDArray[np.int64]) -> NDArray[Any]:
+    angle = rng.uniform(0.5, 3.0, len(y)) * np.pi
+    return angle[:, None] * np.column_stack([np.cos(angle + np.pi * y), np.sin(angle + np.pi * y)])
+
+
+@pytest.mark.parametrize(("shape", "K"), [(rings, 2), (rings, 3), (spirals, 2)])
+def test_starts_follow_connected_shapes(shape: Callable[..., NDArray[Any]], K: int) -> None:
+    """Of which neither k-means nor a Gaussian mixture finds anything."""
+    for seed in (0, 1, 2):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, K, 1000)
+        case = Case("", shape(rng, y) + 0.15 * rng.normal(size=(1000, 2)), y, K)
+        start = starting_clusters("auto", seen(case), K, seed)
+        assert ari(y, start.clusters) > 0.95, start.reason
 
 
 @pytest.mark.parametrize("name", ["very unequal", "a mark for missing values"])

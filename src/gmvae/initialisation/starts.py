@@ -33,10 +33,12 @@ CLUSTERINGS: Mapping[str, Clustering] = {
 _GAIN_WEIGHT = 1.48
 """Over 67 starts of 57 sets the mean regret in ARI is the same from 0.9 to 1.5. Below 1.47 one seed of iris in whole
 centimetres starts on k-means' clusters, above 1.5 some tables with incomes of 0 on those that tell 0 from others."""
+_LEAST_GAIN = 0.2
+"""Floor of gains, in nats, before their logarithm: gains say nothing where the best is next to nothing, as on rings.
+Over 434 starts of 150 sets the mean regret is .017 to .019 for floors of 0.05 to 0.3, .036 for a thousandth of the best
+gain and .023 for 0.5, from which a cluster of 15 % in one column is missed."""
 _LEAST_CUT = 0.005
 """Added to the share of cut weight before its logarithm: smaller shares are of a few rows in thousands."""
-_LEAST_GAIN = 1e-3
-"""Floor of a gain, as a share of the best, before its logarithm."""
 _MAX_MIXTURE = 2e9
 """Rows times clusters times squared dimensions up to which a Gaussian mixture is tried: half a minute."""
 _ROWS_PER_PARAMETER = 2
@@ -66,7 +68,7 @@ class Support(NamedTuple):
 
     def score(self, best_gain: float) -> float:
         """1.48 log(gain) - log(cut), so that half the cut weighs as much as 1.6 times the gain."""
-        gain = max(self.gain / best_gain, _LEAST_GAIN) if best_gain > 0.0 else 1.0
+        gain = max(self.gain, _LEAST_GAIN) / max(best_gain, _LEAST_GAIN)
         return _GAIN_WEIGHT * math.log(gain) - math.log(1.0 - self.cohesion + _LEAST_CUT)
 
 
