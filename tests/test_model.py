@@ -20,6 +20,7 @@ import gmvae.model
 from gmvae.build import build
 from gmvae.config import Config
 from gmvae.distributions import LOG_SCALE_BOUNDS, bounded_log_scale
+from gmvae.fitted.sampling import log_density
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise
@@ -152,6 +153,19 @@ def test_evidence_is_a_density_in_the_datas_units() -> None:
     total = world.model.log_evidence(torch.from_numpy(grid), _noise(0, 400, len(grid))).exp().sum().item() * cell
     assert np.exp(world.log_evidence(grid)).sum() * cell == pytest.approx(1.0, abs=1e-3)
     assert total == pytest.approx(1.0, abs=0.01)
+
+
+@torch.no_grad()
+def test_density_by_draws_of_the_prior() -> None:
+    """Beside the exact law, on which q has no influence, however narrow."""
+    world = LinearGaussianWorld()
+    axes = [np.linspace(m - 4.0 * s, m + 4.0 * s, 41) for m, s in zip(world.shift, world.scale, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    exact, estimate = np.exp(world.log_evidence(grid)), np.exp(log_density(world.model, grid))
+    np.testing.assert_allclose(estimate, exact, atol=0.03 * exact.max())
+    assert estimate.sum() == pytest.approx(exact.sum(), rel=0.01)
+    world.model.recognition.output.bias[2:4] = -5.0
+    np.testing.assert_array_equal(np.exp(log_density(world.model, grid)), estimate)
 
 
 @pytest.mark.parametrize("direction", [(-1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, -1.0)])

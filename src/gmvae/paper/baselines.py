@@ -11,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 
 from gmvae import figures
 from gmvae.estimator import GMVAE
+from gmvae.fitted.sampling import log_density
 
 
 def gaussian_mixture(
@@ -33,12 +34,11 @@ def draw_densities(
     mixture: GaussianMixture,
     panels: Iterable[Any],
     axis: NDArray[np.float64],
-    n_importance_samples: int,
     peak: float | None = None,
 ) -> None:
     """Draw the densities of both on a square of the plane, on one colour scale; by default up to GMVAE's peak."""
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    density = model.score_samples(grid, n_importance_samples=n_importance_samples)
+    density = log_density(model.fitted_.model, grid)
     top = float(density.max()) if peak is None else peak
     for (name, heights), panel in zip(
         {"GMVAE": density, "a Gaussian mixture": mixture.score_samples(grid)}.items(), panels, strict=True

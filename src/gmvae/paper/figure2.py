@@ -21,7 +21,7 @@ _REACH = 2.9
 
 
 _CAPTION = (
-    "(a) The data. (b) Points drawn from GMVAE, coloured by component. (c) Its importance-weighted density. (d) The "
+    "(a) The data. (b) Points drawn from GMVAE, coloured by component. (c) Its density. (d) The "
     "density of a Gaussian mixture with as many components. (e) Latent space under the plain bound. (f) With the "
     "constraint, the last epoch before the z-term reaches λ. (g) At convergence. Stars: means at w = 0; ellipses: 2σ. "
     "(h) Held-out log-likelihood of every seed."
@@ -93,7 +93,7 @@ def _draw(
     figures.scatter_clusters(*model.sample(len(X)), samples).set_title(f"Samples of GMVAE, K = {model.n_components}")
     size = synthetic.SIZES[scope.scale]
     axis = np.linspace(-_REACH, _REACH, size.grid)
-    draw_densities(model, mixture, (ours, theirs), axis, size.n_importance_samples)
+    draw_densities(model, mixture, (ours, theirs), axis)
     latents = (
         (without, synthetic.FINAL, plain, "Plain bound"),
         (spreading, synthetic.SPREADING, constrained, "Before λ is reached"),

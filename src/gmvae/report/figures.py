@@ -12,6 +12,7 @@ from gmvae import figures
 from gmvae.arrays import random_rows
 from gmvae.figures import shades
 from gmvae.fitted.fitted import Fitted
+from gmvae.fitted.sampling import log_density
 from gmvae.metrics import match, reliability
 from gmvae.report.style import USED, style_deviations, style_directions, style_places
 from gmvae.seeds import draw_seed
@@ -25,9 +26,6 @@ _STYLES = np.linspace(-2.0, 2.0, 9)
 _GRID = 100
 _MARGIN = 0.1
 """How far the grid of the density reaches beyond the data, as a share of their range."""
-
-IMPORTANCE_SAMPLES = 256
-"""Enough for a picture without specks: all points of the grid share the samples' noise."""
 
 
 def draw_run(
@@ -109,8 +107,6 @@ def _density(fitted: Fitted, X: NDArray[Any]) -> Any:
     margin = _MARGIN * np.where(high > low, high - low, 1)
     across, up = np.linspace(low - margin, high + margin, _GRID).T
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
-    heights = fitted.log_evidence(grid, n_importance_samples=IMPORTANCE_SAMPLES)
-    peak = float(
-        fitted.log_evidence(X[random_rows(len(X), _EMBEDDED_ROWS)], n_importance_samples=IMPORTANCE_SAMPLES).max()
-    )
+    heights = log_density(fitted.model, grid)
+    peak = float(log_density(fitted.model, X[random_rows(len(X), _EMBEDDED_ROWS)]).max())
     return figures.density_2d(across, up, heights.reshape(_GRID, _GRID), points=X, peak=peak)
