@@ -118,7 +118,7 @@ def starting_clusters(
     best_gain = max(each.gain for each in support.values())
     best = max(support, key=lambda name: support[name].score(best_gain))
     told = "; ".join(
-        f"{name} cuts {1.0 - each.cohesion:.1%} of the neighbours and gains {each.gain:.2f} nats"
+        f"{name} cuts {max(0.0, 1.0 - each.cohesion):.1%} of the neighbours and gains {each.gain:.2f} nats"
         for name, each in support.items()
     )
     return Start(found[best], best, f"clusters of {described} by {best}: {told}{why}", scores)
