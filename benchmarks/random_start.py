@@ -2,7 +2,7 @@
 
 One cell after another, each with the scores of every epoch: K components, the factor on the mixture network's last
 layer at the start (0.05 is the library's, 1 / √(2 D_x)), the seed. Cells that are finished are kept, interrupted ones
-go on from their last epoch.
+go on from their last epoch. `--page` trains nothing and writes what is known between the marks of a page.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partialmethod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from random_start_page import write
 
 from gmvae import GMVAE, generative, preset
 from gmvae.atomic import replacing
@@ -104,17 +105,27 @@ def train(cell: Cell, data: str | None, out: Path) -> None:
     shutil.rmtree(run_dir)
 
 
+def _finished(path: Path) -> dict[str, Any] | None:
+    """The record of a cell that was trained to its end."""
+    record: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return record if record.get("finished") else None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", help="folder of the data sets")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--page", type=Path, help="write the section of this Markdown page, and train nothing")
     arguments = parser.parse_args()
+    if arguments.page is not None:
+        found = [_finished(arguments.out / f"{cell.name}.json") for cell in CELLS]
+        write([record for record in found if record is not None], arguments.page)
+        return
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for cell in CELLS:
-        path = arguments.out / f"{cell.name}.json"
-        if not (path.exists() and json.loads(path.read_text()).get("finished")):
+        if _finished(arguments.out / f"{cell.name}.json") is None:
             train(cell, arguments.data, arguments.out)
 
 

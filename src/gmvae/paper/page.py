@@ -26,6 +26,7 @@ only.
   same command goes on there. Table 1 and Figure 4 show what is finished, other items appear once they are whole.
 - Finished fits are kept in `DIR/reproduction/runs`, also if the machine goes down. A fit counts as another one if
   anything that decides it has changed: data, settings, seed, or what the random start means.
+- [From a random start](random-start.md) has the curves of the present random start.
 """
 
 
