@@ -194,6 +194,12 @@ def _moons(rng: np.random.Generator) -> tuple:
     return np.where(y, lower, upper).T + 0.05 * rng.normal(size=(1000, 2)), y
 
 
+def _rings(rng: np.random.Generator) -> tuple:
+    y = rng.integers(0, 3, 1000)
+    angle, radius = rng.uniform(0, 2 * np.pi, 1000), 1.0 + 2.0 * y
+    return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]) + 0.15 * rng.normal(size=(1000, 2)), y
+
+
 def _identified(rng: np.random.Generator) -> tuple:
     return _beside(rng, lambda n: [np.arange(n, dtype=float), np.ones(n)])
 
@@ -256,6 +262,7 @@ SETS = {
     "tails": _made("three blobs beside a Cauchy and a Pareto column", 3, _tails),
     "answers": _made("twelve yes/no answers", 4, _answers),
     "moons": _made("two moons", 2, _moons),
+    "rings": _made("three rings", 3, _rings),
     "identified": _made("three blobs beside an id and a constant", 3, _identified),
     "horse-colic": Source("horse-colic", (2, 5, "auto"), _horse_colic, stage=1),
     "adult": Source("adult", (2, 5, "auto"), _adult, stage=2, n_seeds=1),
