@@ -82,7 +82,7 @@ release: dist  ## the same, and the words of the tag: what the changelog says of
 	test -s build/notes.md && grep -qx "version: $$version" CITATION.cff || { \
 		echo "CHANGELOG.md must have a section [$$version], and CITATION.cff the version." >&2; exit 1; }; \
 	cat build/notes.md; \
-	printf '\nNext:\n  git tag -a v%s -F build/notes.md\n  %s/python -m twine upload dist/*\n' "$$version" "$(BIN)"
+	printf '\nNext:\n  git tag -a v%s --cleanup=whitespace -F build/notes.md\n  %s/python -m twine upload dist/*\n' "$$version" "$(BIN)"
 
 # From a venv of its own, so that nothing installed by hand gets in; a new PyTorch by `make constraints TORCH=…`.
 constraints:  ## pin the newest versions in constraints.txt

@@ -46,7 +46,11 @@ def test_links_lead_to_files(page: str) -> None:
 def test_the_version_is_everywhere_the_same() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert gmvae.__version__ == project["version"]
-    assert f"\nversion: {gmvae.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    section = re.search(r"^## \[(\d.*)\] - (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert section is not None
+    assert section[1] == gmvae.__version__
+    assert f"\nversion: {gmvae.__version__}\ndate-released: {section[2]}\n" in citation
 
 
 def test_shell_of_the_readme_names_commands_that_exist() -> None:
