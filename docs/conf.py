@@ -79,7 +79,7 @@ def command_line() -> None:
     # Lists of commands cut short what a command does: they get the beginning of its section, and a link to it.
     for command, sentence in re.findall(r"^##+ `gmvae ([\w -]+)`\n\n(.+?)[.:;](?:\s|$)", text, re.MULTILINE):
         name, place = command.split()[-1], f"gmvae-{command.replace(' ', '-')}"
-        text = re.sub(rf"^\* `{name}`: .*$", lambda _: f"* [`{name}`](#{place}): {sentence}.", text, flags=re.MULTILINE)
+        text = re.sub(rf"^\* `{name}`: .*$", f"* [`{name}`](#{place}): {sentence}.", text, flags=re.MULTILINE)
     text = re.sub(r"^Example: (.+)$", r"Example: `\1`", text, flags=re.MULTILINE)
     page.write_text(text, encoding="utf-8")
 
