@@ -95,7 +95,7 @@ constraints:  ## pin the newest versions in constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:  ## remove what make made, .venv too
-	rm -rf $(VENV) build dist demo docs/generated docs/sg_execution_times.rst .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist demo docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "capture_repr": ("_repr_html_",),  # frames are shown; what else a script says it prints
     "min_reported_time": 0,
+    "write_computation_times": False,  # pages that a search would find
     "abort_on_example_error": True,
     "reset_modules": ("matplotlib", lambda *_: warnings.simplefilter("ignore")),
 }
