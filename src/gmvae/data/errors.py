@@ -23,4 +23,4 @@ def refusing(must: str) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"{must}; got: {reason(error)}: save it again, or take another copy.") from error
+        raise DataError(f"{must}; got: {reason(error)}: correct the file, or take another copy.") from error
