@@ -82,7 +82,7 @@ release: dist  ## the same, and the words of the tag: what the changelog says of
 	test -s build/notes.md && grep -qx "version: $$version" CITATION.cff || { \
 		echo "CHANGELOG.md must have a section [$$version], and CITATION.cff the version." >&2; exit 1; }; \
 	cat build/notes.md; \
-	printf '\nNext:\n  git tag -a v%s -F build/notes.md\n  %s/python -m twine upload dist/*\n' "$$version" "$(BIN)"
+	printf '\nNext:\n  git tag -a v%s --cleanup=whitespace -F build/notes.md\n  %s/python -m twine upload dist/*\n' "$$version" "$(BIN)"
 
 # From a venv of its own, so that nothing installed by hand gets in; a new PyTorch by `make constraints TORCH=…`.
 constraints:  ## pin the newest versions in constraints.txt
@@ -95,7 +95,7 @@ constraints:  ## pin the newest versions in constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:  ## remove what make made, .venv too
-	rm -rf $(VENV) build dist demo docs/generated docs/sg_execution_times.rst .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist demo docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

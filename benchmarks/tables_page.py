@@ -57,8 +57,11 @@ def write_section(source: Path, page: Path) -> None:
 
 
 def _about(written: Mapping[str, Any]) -> str:
-    form = "{machine}, threads: {threads}; {versions}; commit {commit}."
-    about = sorted({form.format(**each["about"]) for each in written["records"]})
+    commits: dict[str, set[str]] = {}
+    for about in (each["about"] for each in written["records"]):
+        where = "{machine}, threads: {threads}; {versions}".format(**about)
+        commits.setdefault(where, set()).add(about["commit"])
+    measured = [f"{where}; commits {', '.join(sorted(commits[where]))}." for where in sorted(commits)]
     sets = _table(
         ["set", "rows", "numbers", "categories", "groups", "gaps"],
         [
@@ -66,7 +69,7 @@ def _about(written: Mapping[str, Any]) -> str:
             for name, of in written["about"]["sets"].items()
         ],
     )
-    return "\n\n".join([f"`{written['about']['command']}`", *about, sets])
+    return "\n\n".join([f"`{written['about']['command']}`", *measured, sets])
 
 
 def _imputation(records: Sequence[Record]) -> list[str]:

@@ -42,6 +42,8 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = "gmvae"
 html_show_sourcelink = False
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 html_sidebars = {"**": ["globaltoc.html"]}  # all pages, by part of the site
 smartquotes = False
 html_theme_options = {
@@ -62,6 +64,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "capture_repr": ("_repr_html_",),  # frames are shown; what else a script says it prints
     "min_reported_time": 0,
+    "write_computation_times": False,  # pages that a search would find
     "abort_on_example_error": True,
     "reset_modules": ("matplotlib", lambda *_: warnings.simplefilter("ignore")),
 }
@@ -73,6 +76,13 @@ def command_line() -> None:
     page = GENERATED / "command-line.md"
     words = ["utils", "docs", "--name", "gmvae", "--title", "Command line", "--output", str(page)]
     subprocess.run([sys.executable, "-m", "typer", "gmvae.cli", *words], check=True, stdout=subprocess.DEVNULL)
+    text = page.read_text(encoding="utf-8")
+    # Lists of commands cut short what a command does: they get the beginning of its section, and a link to it.
+    for command, sentence in re.findall(r"^##+ `gmvae ([\w -]+)`\n\n(.+?)[.:;](?:\s|$)", text, re.MULTILINE):
+        name, place = command.split()[-1], f"gmvae-{command.replace(' ', '-')}"
+        text = re.sub(rf"^\* `{name}`: .*$", f"* [`{name}`](#{place}): {sentence}.", text, flags=re.MULTILINE)
+    text = re.sub(r"^Example: (.+)$", r"Example: `\1`", text, flags=re.MULTILINE)
+    page.write_text(text, encoding="utf-8")
 
 
 def links(app: Any, page: str, source: list[str]) -> None:

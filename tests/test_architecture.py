@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -134,7 +135,19 @@ def front_door(tree: ast.AST) -> list[str]:
     ]
 
 
-RULES = [pickling, global_state, front_door]
+def no_remedy(tree: ast.AST) -> list[str]:
+    """Where an error says what data or files must be and what they are, but not what to do; a parameter can be set."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+            text = ast.unparse(node.exc.args[0]).lstrip("f").strip("\"'")
+            must, _, got = text.partition("; ")
+            if " must " in must and got and not text.startswith("`") and not re.search("[:;] ", got):
+                found.append(f"line {node.lineno}: {text}")
+    return found
+
+
+RULES = [pickling, global_state, front_door, no_remedy]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -165,6 +178,8 @@ def test_a_source_keeps_the_rule(path, rule):
         (front_door, "from gmvae import GMVAE"),
         (front_door, "import gmvae"),
         (front_door, "from .config import Config"),
+        (no_remedy, "raise DataError(f'{where} must have the columns of the fit; it lacks {name}.')"),
+        (no_remedy, "raise ValueError('X must hold numbers; got text.') from error"),
     ],
 )
 def test_the_rule_sees_what_it_forbids(rule, source):
@@ -179,6 +194,8 @@ def test_the_rule_sees_what_it_forbids(rule, source):
         (global_state, "torch.Generator().manual_seed(0)\ngenerator.manual_seed(0)"),
         (global_state, "@contextmanager\ndef f():\n    torch.set_default_dtype(torch.float32)\n    yield"),
         (front_door, "from gmvae import __version__, config\nfrom gmvae.config import Config"),
+        (no_remedy, "raise ValueError('X must hold numbers; got text: encode it.')"),
+        (no_remedy, "raise ValueError(f'`{name}` must be {domain}; got {value!r}.')"),
     ],
 )
 def test_the_rule_lets_the_rest_pass(rule, source):

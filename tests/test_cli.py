@@ -21,7 +21,7 @@ from scipy import stats
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
-from gmvae import metrics, persistence
+from gmvae import __version__, metrics, persistence
 from gmvae.cli import app
 from gmvae.cli.settings import settings, value_of
 from gmvae.config import Config
@@ -165,7 +165,7 @@ def test_waiting_threads_leave_their_core_to_others_unless_the_user_says_otherwi
 
 def test_the_module_runs_and_tells_its_version():
     done = subprocess.run([sys.executable, "-m", "gmvae", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout == "gmvae 0.1.0\n"
+    assert done.stdout == f"gmvae {__version__}\n"
 
 
 def test_the_sets_are_listed(data_home):
@@ -579,27 +579,33 @@ def test_columns_are_found_by_name(folder, run, tmp_path):
     turned = gmvae("predict", run, folder / "turned.csv", "--proba").stdout
     assert turned == gmvae("predict", run, folder / "blobs.csv", "--proba").stdout
     (tmp_path / "short.csv").write_text("a,b,c\n1,2,3\n")
-    assert "it lacks d." in refused("predict", run, tmp_path / "short.csv")
+    assert "it lacks d: add what is missing" in refused("predict", run, tmp_path / "short.csv")
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["predict", "RUN", "images.npy"], "X must have observations of shape (4,) as in `fit`; got (1, 8, 8)"),
-        (["predict", "RUN", "X.npy", "-o", "x.txt"], "`-o` must end in .csv, .parquet, .npy, .h5ad; got 'x.txt'."),
+        (["predict", "RUN", "X.npy", "-o", "x.txt"], "`-o` must end in .csv, .parquet, .npy, .h5ad; got 'x.txt': "),
         (["predict", "RUN", "X.npy", "-o", "RUN.npy/x.csv"], "`-o` must be in a folder; "),
         (["predict", "RUN", "X.npy", "--proba", "--embedding", "-o", "x.npy"], "A .npy file must hold one array"),
         (
             ["predict", "RUN", "X.npy", "--ambiguous", "0", "--novel", "0", "-o", "x.npy"],
             "A .npy file must hold one array",
         ),
-        (["predict", "nowhere", "X.npy"], "`RUN` must be a run folder or a model file; 'nowhere' does not exist."),
-        (["predict", ".", "X.npy"], "must be a run folder; it has no model.safetensors."),
+        (
+            ["predict", "nowhere", "X.npy"],
+            "`RUN` must be a run folder or a model file; 'nowhere' does not exist: check the name.",
+        ),
+        (
+            ["predict", ".", "X.npy"],
+            "must be a run folder; it has no model.safetensors: name one that `gmvae fit` made.",
+        ),
         (["predict", "X.npy", "X.npy"], "`path` must be a model file in safetensors format"),
         (["evaluate", "RUN", "X.npy"], "`--labels` must be given for X.npy"),
-        (["sample", "RUN", "-o", "x.png"], "`-o` must end in .npy, .csv, .parquet; got 'x.png'."),
+        (["sample", "RUN", "-o", "x.png"], "`-o` must end in .npy, .csv, .parquet; got 'x.png': change the ending."),
         (["sample", "RUN", "--component", "3"], "`component` must be "),
-        (["sample", "IMAGES"], "`-o` must be given for images, a .npy or .png file."),
+        (["sample", "IMAGES"], "`-o` must be given for images; got none: name a .npy or .png file."),
         (["data", "fetch", "nothing"], "The built-in set must be one of synthetic, digits"),
     ],
 )

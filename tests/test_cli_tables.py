@@ -123,8 +123,9 @@ def test_a_later_month_with_other_gaps_levels_order_and_columns(folder: Path, ru
     assert "may.csv, column 'age', must hold numbers; got 'old' in data row 1" in refused(
         "predict", run, write(tmp_path / "may.csv", "age,income,job,smokes\nold,1,cook,no\n")
     )
-    assert "x.csv must have the columns of the training; it lacks job." in refused(
-        "predict", run, write(tmp_path / "x.csv", "age,income,smokes\n1,1,no\n")
+    assert (
+        "x.csv must have the columns of the training; it lacks job: add what is missing, with empty cells "
+        in refused("predict", run, write(tmp_path / "x.csv", "age,income,smokes\n1,1,no\n"))
     )
 
 
@@ -236,7 +237,7 @@ def test_runs_and_models_of_version_0_1_answer_as_before(folder: Path, run: Path
     del record["table"], record["columns"]
     (old / "run.json").write_text(json.dumps(record))
     assert gmvae("predict", old, numbers, "--proba").stdout == now
-    assert "it lacks b." in refused("predict", old, write(tmp_path / "x.csv", "a,c\n1,2\n"))
+    assert "it lacks b: add what is missing" in refused("predict", old, write(tmp_path / "x.csv", "a,c\n1,2\n"))
     assert table_of(gmvae("sample", old, "-n", 2).stdout)[0].keys() == {"cluster", "a", "b"}
 
 

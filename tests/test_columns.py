@@ -234,7 +234,10 @@ def test_other_order_other_types_extra_columns_and_new_levels(learned: Columns) 
         "Counted as missing: 1 cell of 'sex' whose value the fit did not have: 'x'.",
         "Counted as missing: 1 cell of 'dummy' whose value the fit did not have: 2.0.",
     ]
-    with pytest.raises(DataError, match=r"may.csv must have the columns of the training; it lacks age\."):
+    with pytest.raises(
+        DataError,
+        match=r"may.csv must have the columns of the training; it lacks age: add what is missing, with empty",
+    ):
         learned.encode(later.drop_columns(["age"]), where="may.csv")
     with pytest.raises(DataError, match=r"column 'income', must hold numbers; got 'much' in data row 1"):
         learned.encode(later.set_column(4, "income", pa.array(["much", "more"])), where="may.csv")
@@ -310,7 +313,7 @@ def test_intervals_are_categories_and_periods_dates() -> None:
 
 
 def test_frames_with_a_name_twice_are_refused() -> None:
-    with pytest.raises(DataError, match=r"X must have different column names; got 'a' 2 times\."):
+    with pytest.raises(DataError, match=r"X must have different column names; got 'a' 2 times: rename one\."):
         as_table(pd.DataFrame([[1, 2]], columns=["a", "a"]))
 
 

@@ -44,12 +44,12 @@ def write(path: Path, content: str | bytes) -> Path:
 @pytest.mark.parametrize(
     ("X", "labels", "names", "message"),
     [
-        (np.array(["a"]), None, None, r"set must hold real numbers; got an array of type <U1\."),
-        (np.arange(3.0), None, None, r"shape \(n, p\), .*; got shape \(3,\)\."),
-        (np.empty((0, 2)), None, None, r"non-empty .*; got shape \(0, 2\)\."),
+        (np.array(["a"]), None, None, r"set must hold real numbers; got an array of type <U1: convert it\."),
+        (np.arange(3.0), None, None, r"shape \(n, p\), .*; got shape \(3,\): reshape it\."),
+        (np.empty((0, 2)), None, None, r"non-empty .*; got shape \(0, 2\): reshape it\."),
         (np.ones((3, 2)), np.arange(2), None, r"3 observations .* got labels of shape \(2,\) \(the first row of a CSV"),
-        (np.ones((3, 2)), np.arange(5), None, r"3 observations .* got labels of shape \(5,\)\.$"),
-        (np.ones((3, 2)), None, ("a",), r"one feature name per column, \(2,\); got 1\."),
+        (np.ones((3, 2)), np.arange(5), None, r"3 observations .* got labels of shape \(5,\): give one label per"),
+        (np.ones((3, 2)), None, ("a",), r"one feature name per column, \(2,\); got 1: give as many\."),
     ],
 )
 def test_the_record_holds_only_what_fits_together(X, labels, names, message) -> None:
@@ -124,11 +124,13 @@ def test_npz_arrays_by_name_or_the_only_candidate(tmp_path: Path) -> None:
     assert chosen.name == "two.npz:B"
     np.testing.assert_array_equal(load(tmp_path / "one.npz").X, A)
     np.testing.assert_array_equal(load(tmp_path / "named.npz").X, B)
-    with pytest.raises(DataError, match=r"as in two.npz:NAME; got the arrays A \(4, 2\), B \(4, 3\), y \(4,\)\."):
+    with pytest.raises(DataError, match=r"as in two.npz:NAME; got the arrays A \(4, 2\), B \(4, 3\), y \(4,\): name"):
         load(tmp_path / "two.npz")
-    with pytest.raises(DataError, match=r"two.npz must hold the array 'C'; got A, B, y\."):
+    with pytest.raises(DataError, match=r"two.npz must hold the array 'C'; got A, B, y: name one of these\."):
         load(f"{tmp_path}/two.npz:C")
-    with pytest.raises(DataError, match=r"`labels` must be an array in two.npz or an existing file; got 'z'\."):
+    with pytest.raises(
+        DataError, match=r"`labels` must be an array in two.npz or an existing file; got 'z': check the name\."
+    ):
         load(f"{tmp_path}/two.npz:A", labels="z")
 
 
@@ -245,9 +247,11 @@ def test_labels_alone_are_not_a_table(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "kind\nx\n")
     with pytest.raises(DataError, match="at least one column to learn from; got none beside labels and ids"):
         load(path, labels="kind")
-    with pytest.raises(DataError, match=r"column 'kind', must not be missing; got none in data row 2\."):
+    with pytest.raises(DataError, match=r"column 'kind', must not be missing; got none in data row 2: fill it in\."):
         load(write(tmp_path / "m.csv", "a,kind\n1,1\n2,\n"), labels="kind")
-    with pytest.raises(DataError, match=r"`labels` must be a column of t.csv \(a, b\) or an existing file; got 'c'\."):
+    with pytest.raises(
+        DataError, match=r"`labels` must be a column of t.csv \(a, b\) or an existing file; got 'c': check the name\."
+    ):
         load(write(tmp_path / "t.csv", "a,b\n1,2\n"), labels="c")
 
 
@@ -269,20 +273,24 @@ def test_labels_from_each_kind_of_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("y.txt", "a\n\nb\n", r"Labels in y.txt must not be missing; got an empty one in row 2\."),
+        (
+            "y.txt",
+            "a\n\nb\n",
+            r"Labels in y.txt must not be missing; got an empty one in row 2: fill it in, or drop the row\.",
+        ),
         ("y.txt", b"\xff\xfe", r"y.txt must be text in UTF-8; got: "),
-        ("y.csv", "a,b\n1,2\n", r"y.csv must have one column, the labels; got a, b\."),
-        ("y.csv", "a\n1\n0.5\n3\n", r"must be whole numbers or text; got 0.5 in row 2\."),
+        ("y.csv", "a,b\n1,2\n", r"y.csv must have one column, the labels; got a, b: leave only that of the labels\."),
+        ("y.csv", "a\n1\n0.5\n3\n", r"must be whole numbers or text; got 0.5 in row 2: fill it in"),
         ("y.csv", "0\n1\n2\n", r"y.csv must start with the names of its columns; got 0, which may be data: "),
         ("y.csv", "k\n0\n1\n", r"x.npy has 3 observations .* got labels of shape \(2,\) \(the first row of a CSV"),
-        ("y.json", "[]", r"A file of labels must be .npy, .csv, .txt or IDX; got y.json\."),
+        ("y.json", "[]", r"A file of labels must be .npy, .csv, .txt or IDX; got y.json: save it as one of these\."),
     ],
 )
 def test_what_is_wrong_with_a_file_of_labels(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     np.save(tmp_path / "x.npy", np.ones((3, 2)))
     with pytest.raises(DataError, match=message):
         load(tmp_path / "x.npy", labels=write(tmp_path / name, content))
-    with pytest.raises(DataError, match=r"`labels` must be an existing file; got 'none.txt'\."):
+    with pytest.raises(DataError, match=r"`labels` must be an existing file; got 'none.txt': check the name\."):
         load(tmp_path / "x.npy", labels="none.txt")
 
 
@@ -343,12 +351,14 @@ def test_what_is_wrong_with_a_folder_of_images(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a.tif must have 8 bits per channel, .*; got mode F: convert it, or save"):
         load(tmp_path / "float")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"Folder empty must hold images \(.png, .*\); got none\."):
+    with pytest.raises(DataError, match=r"Folder empty must hold images \(.png, .*\); got none: name another folder\."):
         load(tmp_path / "empty")
     save(tmp_path / "one" / "a.png", grey)
-    with pytest.raises(DataError, match=r"every image must be in a sub-folder; got a.png in none\."):
+    with pytest.raises(DataError, match=r"every image must be in a sub-folder; got a.png in none: move it into one\."):
         load(tmp_path / "one", labels="folder")
-    with pytest.raises(DataError, match=r"`labels` must be the word 'folder' or an existing file; got 'folders'\."):
+    with pytest.raises(
+        DataError, match=r"`labels` must be the word 'folder' or an existing file; got 'folders': check"
+    ):
         load(tmp_path / "one", labels="folders")
 
 
@@ -360,12 +370,12 @@ def test_what_is_wrong_with_a_folder_of_images(tmp_path: Path) -> None:
     [
         (
             "mnits:test",
-            r"must be an existing path or one of synthetic, .*; got 'mnits:test' \(did you mean 'mnist'\?\)\.",
+            r"must be an existing path or one of synthetic, .*; got 'mnits:test' \(did you mean 'mnist'\?\): check",
         ),
         ("mnist:valid", r"The part of 'mnist' must be one of train, test; got 'valid'\."),
         ("digits:test", r"The part of 'digits' must be left out; got 'test'\."),
         (r"C:\data\x.npy", r"must be an existing path .*; got 'C:.*\."),
-        ("x.npz:X", r"must be an existing path .*; got 'x.npz:X'\."),
+        ("x.npz:X", r"must be an existing path .*; got 'x.npz:X': check the name\."),
     ],
 )
 def test_unknown_sources_and_parts(source: str, message: str) -> None:
@@ -388,9 +398,11 @@ def test_colons_in_file_names_and_built_in_names_in_the_way(tmp_path: Path, monk
     assert load(Path("synthetic")).X.shape == (10_000, 2)
     with pytest.raises(DataError, match="must be an existing path"):
         load(r"C:\x.npy")  # a drive letter, though a folder of that name exists
-    with pytest.raises(DataError, match=r"Only .npz files and built-in sets have parts; got t.csv:part\."):
+    with pytest.raises(
+        DataError, match=r"Only .npz files and built-in sets have parts; got t.csv:part: leave out :part\."
+    ):
         load("t.csv:part")
-    with pytest.raises(DataError, match=r"A source must be .npy, .*; got t.xlsx\."):
+    with pytest.raises(DataError, match=r"A source must be .npy, .*; got t.xlsx: save it as one of these\."):
         load(write(Path("t.xlsx"), ""))
     with pytest.raises(DataError, match=r"`labels` must be left out for the built-in set 'digits'"):
         load("digits", labels="t.csv")
@@ -606,7 +618,9 @@ def test_without_a_network_the_files_and_their_place_are_named(serve, tmp_path: 
 
 def test_fetch_knows_its_names(tmp_path: Path) -> None:
     assert fetch("digits", tmp_path) == ()
-    with pytest.raises(DataError, match=r"must be one of synthetic, digits, mnist, fashion-mnist, svhn; got 'cifar'\."):
+    with pytest.raises(
+        DataError, match=r"must be one of synthetic, digits, mnist, fashion-mnist, svhn; got 'cifar': `g"
+    ):
         fetch("cifar", tmp_path)
     write(tmp_path / "file", "")
     with pytest.raises(DataError, match=r"svhn needs train_32x32.mat, test_32x32.mat in "):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -46,18 +47,30 @@ def test_links_lead_to_files(page: str) -> None:
 def test_the_version_is_everywhere_the_same() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert gmvae.__version__ == project["version"]
-    assert f"\nversion: {gmvae.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    section = re.search(r"^## \[(\d.*)\] - (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert section is not None
+    assert section[1] == gmvae.__version__
+    assert f"\nversion: {gmvae.__version__}\ndate-released: {section[2]}\n" in citation
 
 
-def test_shell_of_the_readme_names_commands_that_exist() -> None:
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))])
+def test_shell_of_the_docs_is_understood(page: str) -> None:
+    """Every command and option exists, and takes such values; nothing is run."""
     from typer.main import get_command
 
-    from gmvae.cli.app import app
+    from gmvae.cli import app
 
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    used = set(re.findall(r"^\$ gmvae ([\w-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
-    assert used >= {"fit", "choose-k", "info", "predict", "sample", "evaluate", "data"}
-    assert used <= set(commands)
+    group = get_command(app)
+    lines = re.findall(r"^\$ gmvae (.*)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert lines or page != "README.md"
+    for line in lines:
+        name, *words = shlex.split(line, comments=True)
+        command = group.commands[name]  # type: ignore[attr-defined]
+        while hasattr(command, "commands"):
+            name, *words = words
+            command = command.commands[name]
+        command.make_context(name, words)
 
 
 def test_every_public_name_has_its_place_in_the_reference() -> None:

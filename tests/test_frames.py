@@ -116,7 +116,9 @@ def test_another_month_may_have_gaps_levels_order_and_columns_of_its_own(fitted:
     missing.loc[0, "job"] = None
     with pytest.warns(TableWarning, match=r"Counted as missing: 1 cell of 'job' .* 'pilot'"):
         assert np.array_equal(fitted.predict_proba(strange), fitted.predict_proba(missing))
-    with pytest.raises(ValueError, match=r"must have the columns of the training; it lacks age\."):
+    with pytest.raises(
+        ValueError, match=r"must have the columns of the training; it lacks age: add what is missing, with empty cells"
+    ):
         fitted.predict(month.drop(columns="age"))
 
 

@@ -66,10 +66,10 @@ def test_separators_marks_and_gaps(tmp_path: Path, text: str, name: str, options
         ({"decimal": "x"}, r"`--decimal` must be . or ,; got 'x'\."),
         (
             {"drop": ("agee",)},
-            r"`--drop` must name columns of t.csv, 'age', 'b'; got 'agee' \(did you mean 'age'\?\)\.",
+            r"`--drop` must name columns of t.csv, 'age', 'b'; got 'agee' \(did you mean 'age'\?\): name one",
         ),
-        ({"columns": ("c",)}, r"`--columns` must name columns of t.csv, 'age', 'b'; got 'c'\."),
-        ({"id": "c"}, r"`--id` must name columns of t.csv, 'age', 'b'; got 'c'\."),
+        ({"columns": ("c",)}, r"`--columns` must name columns of t.csv, 'age', 'b'; got 'c': name one of these\."),
+        ({"id": "c"}, r"`--id` must name columns of t.csv, 'age', 'b'; got 'c': name one of these\."),
         ({"drop": ("age", "b")}, r"t.csv must have at least one column to learn from"),
     ],
 )

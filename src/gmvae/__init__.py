@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gmvae.presets import PRESETS, preset
     from gmvae.training import DivergedError, TrainingWarning
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "GMVAE": "gmvae.estimator",

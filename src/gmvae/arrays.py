@@ -104,7 +104,7 @@ def image_shape(X: Any) -> tuple[int, ...] | None:
     if shape is None or len(shape) <= 2:
         return None
     if 0 in shape[1:]:
-        raise ValueError(f"X must hold images of at least one pixel; got shape {tuple(shape)}.")
+        raise ValueError(f"X must hold images of at least one pixel; got shape {tuple(shape)}: reshape it.")
     if len(shape) == 3:
         return (1, int(shape[1]), int(shape[2]))
     if len(shape) == 4 and shape[1] <= MAX_CHANNELS:

@@ -237,7 +237,9 @@ def checked(
     """An array, rows (n, p) or images (n, H, W) or (n, C, H, W); ValueError unless it holds finite numbers."""
     shape = image_shape(X) or X.shape[1:]
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
-        raise ValueError(f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}.")
+        raise ValueError(
+            f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}: reshape or convert it."
+        )
     check_finite(X)
     rows = X if isinstance(X, SparseRows) else X.reshape(len(X), *shape)
     return Observations(rows, names, kinds, columns)
@@ -252,6 +254,6 @@ def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
     if image_shape_as_fitted(X, event_shape) is None and X.shape[1:] != (n_features,):
         raise ValueError(f"X must have shape (n, {n_features}) as in `fit`; got {X.shape}: name the right source.")
     if not len(X) or X.dtype.kind not in "biuf":
-        raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}.")
+        raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}: convert it.")
     check_finite(X)
     return X if isinstance(X, SparseRows) and len(event_shape) == 1 else np.asarray(X).reshape(len(X), *event_shape)

@@ -102,7 +102,7 @@ def _check(path: Path, kind: Kind, header: Mapping[str, Any], body: memoryview) 
     if metadata.get("format") != f"gmvae-{kind}":
         raise ModelFileError(
             f"`path` must be a {kind} file of gmvae; {str(path)!r} says it is "
-            f"{metadata.get('format', 'something else')}."
+            f"{metadata.get('format', 'something else')}: name a file that gmvae wrote."
         )
     version = metadata.get("format_version")
     if version not in _READABLE:

@@ -569,10 +569,14 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("y.txt", b"a\nb\n", r"x.npy has 4 observations and must have as many labels; got labels of shape \(2,\)\.$"),
+        (
+            "y.txt",
+            b"a\nb\n",
+            r"x.npy has 4 observations and must have as many labels; got labels of shape \(2,\): give one label per",
+        ),
         ("y.csv", b"1\n2\n3\n4\n", r"y.csv must start with the names of its columns; got 1, which may be data"),
-        ("y.csv", b"k\n2\n3\n4\n", r"got labels of shape \(3,\) \(the first row of a CSV file is its header\)\."),
-        ("y.txt", b"a\n\nb\nc\n", r"Labels in y.txt must not be missing; got an empty one in row 2\."),
+        ("y.csv", b"k\n2\n3\n4\n", r"got labels of shape \(3,\) \(the first row of a CSV file is its header\): give"),
+        ("y.txt", b"a\n\nb\nc\n", r"Labels in y.txt must not be missing; got an empty one in row 2: fill it in"),
         ("y.txt", "é\n".encode("latin-1"), r"y.txt must be text in UTF-8; got: 'utf-8' codec can't decode byte 0xe9"),
         (
             "y.csv",
@@ -580,8 +584,8 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, monkeypatch: pytest.Monke
             r"Labels in y.csv, column 'k', must be whole numbers or text in UTF-8; got",
         ),
         ("y.csv", b"k\n2020-01-01\n", r"column 'k', must be whole numbers or text in UTF-8; got values of type date32"),
-        ("y.csv", b"k\n1\n1e300\n2\n3\n", r"must be whole numbers or text; got 1e\+300 in row 2\."),
-        ("y.csv", b"k\n1\n0.5\n2\n3\n", r"must be whole numbers or text; got 0.5 in row 2\."),
+        ("y.csv", b"k\n1\n1e300\n2\n3\n", r"must be whole numbers or text; got 1e\+300 in row 2: fill it in"),
+        ("y.csv", b"k\n1\n0.5\n2\n3\n", r"must be whole numbers or text; got 0.5 in row 2: fill it in"),
         (
             "y.npy",
             saved(np.array([1.0, np.nan, 1, 1])),
@@ -598,7 +602,7 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, monkeypatch: pytest.Monke
             saved(np.ones(4) * 1j),
             r"Labels in y.npy must be whole numbers or text; got values of type complex128",
         ),
-        ("y.yaml", b"", r"A file of labels must be .npy, .csv, .txt or IDX; got y.yaml\."),
+        ("y.yaml", b"", r"A file of labels must be .npy, .csv, .txt or IDX; got y.yaml: save it as one of these\."),
     ],
 )
 def test_unfit_labels(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:

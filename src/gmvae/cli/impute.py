@@ -56,7 +56,7 @@ def impute(
     fitted = opened.fitted
     images = len(fitted.event_shape) == 3
     if out is None and images:
-        raise ValueError("`-o` must be given for images, a .npy file.")
+        raise ValueError("`-o` must be given for images; got none: name a .npy file.")
     allowed = (formats.ARRAY,) if images else (*formats.WRITTEN_TABLES, formats.ARRAY)
     suffix = None if out is None else check_target(out, allowed)
     data = load_for(opened, source, labels, data_home, table)

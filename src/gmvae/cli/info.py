@@ -59,7 +59,9 @@ def _epochs(history: Path) -> list[float]:
         with history.open(newline="", encoding="utf-8") as file:
             return [float(row["lower_bound_held_out"]) for row in csv.DictReader(file)]
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f"{history} must be the history of a run, one row per epoch; it cannot be read.") from error
+        raise ValueError(
+            f"{history} must be the history of a run, one row per epoch; it cannot be read: start the run anew."
+        ) from error
 
 
 def _finished(model: Path) -> dict[str, Any]:

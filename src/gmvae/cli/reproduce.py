@@ -53,7 +53,7 @@ def reproduce(
     chosen = list(ITEMS) if not items or _ALL in items else items
     unknown = [item for item in chosen if item not in ITEMS]
     if unknown:
-        raise ValueError(f"`ITEM` must be one of {', '.join(ITEMS)} or {_ALL}; got {unknown[0]!r}.")
+        raise ValueError(f"`ITEM` must be one of {', '.join(ITEMS)} or {_ALL}; got {unknown[0]!r}: name what to run.")
     if quick and full:
         raise ValueError("`--quick` and `--full` must not be given together: leave one out.")
     if budget is not None and not budget > 0:

@@ -72,7 +72,7 @@ def sample(
     draw = partial(fitted.draw, mean=smooth or bool(mean), seed=draw_seed(seed))
     out = named_file(out)
     if out is None and images:
-        raise ValueError("`-o` must be given for images, a .npy or .png file.")
+        raise ValueError("`-o` must be given for images; got none: name a .npy or .png file.")
     allowed = (formats.ARRAY, ".png") if images else (formats.ARRAY, *formats.WRITTEN_TABLES)
     suffix = None if out is None else check_target(out, allowed)
     if smooth:

@@ -134,7 +134,9 @@ def _require_counts(counts: sparse.csr_array, names: np.ndarray, layer: str | No
 def _sizes(adata: Any, key: str) -> np.ndarray:
     sizes = _of_obs(adata, key, "size_factor_key")
     if sizes.dtype.kind not in "iuf":
-        raise ValueError(f"`size_factor_key` must be a column of numbers; got {key!r} of type {sizes.dtype}.")
+        raise ValueError(
+            f"`size_factor_key` must be a column of numbers; got {key!r} of type {sizes.dtype}: name another."
+        )
     return sizes.astype(np.float64)
 
 

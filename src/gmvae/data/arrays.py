@@ -40,7 +40,8 @@ def read_npz(path: Path, part: str | None = None, labels: str | Path | None = No
         sparse = part is None and is_sparse(archive.files)
         name = part or ("X" if sparse else _only_candidate(archive, path.name))
         if not sparse and name not in archive.files:
-            raise DataError(f"{path.name} must hold the array {name!r}; got {', '.join(archive.files)}.")
+            held = ", ".join(archive.files)
+            raise DataError(f"{path.name} must hold the array {name!r}; got {held}: name one of these.")
         X = read_sparse(archive, path) if sparse else _array(archive, name)
         y = _array(archive, labels) if isinstance(labels, str) and labels in archive.files else None
     found = None if y is None else as_labels(y, f"{path.name}:{labels}")
@@ -69,4 +70,6 @@ def _only_candidate(archive: np.lib.npyio.NpzFile, where: str) -> str:
     if len(candidates) == 1:
         return candidates[0]
     listing = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-    raise DataError(f"{where} must be followed by the array to use, as in {where}:NAME; got the arrays {listing}.")
+    raise DataError(
+        f"{where} must be followed by the array to use, as in {where}:NAME; got the arrays {listing}: name one."
+    )

@@ -158,7 +158,7 @@ def _lines(folder: Path, *names: str) -> list[list[str]]:
             opened = gzip.open if name.endswith(".gz") else open
             with opened(folder / name, "rt", encoding="utf-8", newline="") as file:
                 return [line for line in csv.reader(file, delimiter="\t") if line]
-    raise DataError(f"{folder.name} must hold {names[0]} beside its matrix.mtx; got neither it nor its .gz.")
+    raise DataError(f"{folder.name} must hold {names[0]} beside its matrix.mtx; got neither it nor its .gz: add it.")
 
 
 def _unique(names: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -168,5 +168,6 @@ def _unique(names: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 def _column(cells: Any, key: str, path: Path) -> np.ndarray:
     if key not in cells.obs:
-        raise DataError(f"{path.name} must have a column {key!r} in obs; got {', '.join(cells.obs) or 'none'}.")
+        columns = ", ".join(cells.obs) or "none"
+        raise DataError(f"{path.name} must have a column {key!r} in obs; got {columns}: name another, or add it.")
     return np.asarray(cells.obs[key], dtype=object)

@@ -50,7 +50,9 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         if is_text(column.type):
             column = numbers(column, where, form, certain=True)
         if not (types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type)):
-            raise DataError(f"{where}, must hold numbers as in the fit; got values of type {column.type}.")
+            raise DataError(
+                f"{where}, must hold numbers as in the fit; got values of type {column.type}: encode them as then."
+            )
         values = _array(column)
         if values.dtype.kind == "f":
             check_finite(values, where)

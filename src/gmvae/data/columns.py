@@ -202,7 +202,7 @@ class Columns:
         if lacking:
             raise DataError(
                 f"{where} must have the columns of the training; it lacks {', '.join(lacking[:8])}"
-                f"{', …' * (len(lacking) > 8)}."
+                f"{', …' * (len(lacking) > 8)}: add what is missing, with empty cells where values are unknown."
             )
         return [name for name in names if name is not None]
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gmvae.data.columns import Columns
     from gmvae.shards import Shards
 
+_FILL = "fill it in, or drop the row"
+
 
 class Ids(NamedTuple):
     """What identifies rows: the name of the column, or ``file``, and the values (n,), whole numbers or text."""
@@ -81,21 +83,22 @@ class Dataset:
     def __post_init__(self) -> None:
         shape = self.X.shape
         if self.X.dtype.kind not in "uif":
-            raise DataError(f"{self.name} must hold real numbers; got an array of type {self.X.dtype}.")
+            raise DataError(f"{self.name} must hold real numbers; got an array of type {self.X.dtype}: convert it.")
         if self.X.ndim not in (2, 3, 4) or 0 in shape:
             raise DataError(
                 f"{self.name} must be a non-empty array of shape (n, p), (n, height, width) or "
-                f"(n, channels, height, width); got shape {shape}."
+                f"(n, channels, height, width); got shape {shape}: reshape it."
             )
         if self.labels is not None and self.labels.shape != shape[:1]:
             hint = " (the first row of a CSV file is its header)" if self.labels.shape == (shape[0] - 1,) else ""
             raise DataError(
                 f"{self.name} has {shape[0]} observations and must have as many labels; "
-                f"got labels of shape {self.labels.shape}{hint}."
+                f"got labels of shape {self.labels.shape}{hint}: give one label per observation."
             )
         if self.feature_names is not None and (len(self.feature_names),) != shape[1:]:
             raise DataError(
-                f"{self.name} must have one feature name per column, {shape[1:]}; got {len(self.feature_names)}."
+                f"{self.name} must have one feature name per column, {shape[1:]}; got {len(self.feature_names)}: "
+                "give as many."
             )
 
 
@@ -108,18 +111,24 @@ def as_labels(values: np.ndarray, where: str) -> np.ndarray:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise DataError(f"Labels in {where} must be one per observation; got an array of shape {values.shape}.")
+        raise DataError(
+            f"Labels in {where} must be one per observation; got an array of shape {values.shape}: take one column."
+        )
     if values.dtype.kind == "U":
         missing = np.flatnonzero(values == "")
         if len(missing):
-            raise DataError(f"Labels in {where} must not be missing; got an empty one in row {missing[0] + 1}.")
+            raise DataError(
+                f"Labels in {where} must not be missing; got an empty one in row {missing[0] + 1}: {_FILL}."
+            )
         return values
     if values.dtype.kind == "f":
         odd = np.flatnonzero(~(np.abs(values) < 2.0**63) | (values != np.floor(values)))  # NaN compares false
         if len(odd):
             raise DataError(
-                f"Labels in {where} must be whole numbers or text; got {values[odd[0]]} in row {odd[0] + 1}."
+                f"Labels in {where} must be whole numbers or text; got {values[odd[0]]} in row {odd[0] + 1}: {_FILL}."
             )
     elif values.dtype.kind not in "bui":
-        raise DataError(f"Labels in {where} must be whole numbers or text; got values of type {values.dtype}.")
+        raise DataError(
+            f"Labels in {where} must be whole numbers or text; got values of type {values.dtype}: convert them."
+        )
     return values.astype(np.int64)

@@ -37,7 +37,9 @@ def fetch(name: str, data_home: Path | None = None) -> tuple[Path, ...]:
     """
     known = find(name)
     if known is None:
-        raise DataError(f"The built-in set must be one of {', '.join(BUILT_IN)}; got {name!r}.")
+        raise DataError(
+            f"The built-in set must be one of {', '.join(BUILT_IN)}; got {name!r}: `gmvae data list` shows them."
+        )
     chosen, part = known
     folder = resolve_home(data_home) / chosen.name
     files = chosen.files(part)

@@ -17,10 +17,10 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def refusing(must: str) -> Iterator[None]:
-    """Raise what fails in the block as `DataError`, "<must>; got: <reason>."; parsers raise errors of many types."""
+    """Raise what fails in the block as `DataError`, "<must>; got: <reason>: …"; parsers raise errors of many types."""
     try:
         yield
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"{must}; got: {reason(error)}.") from error
+        raise DataError(f"{must}; got: {reason(error)}: correct the file, or take another copy.") from error

@@ -38,13 +38,13 @@ def as_table(X: Any) -> pa.Table:
         else:
             array = np.asarray(X, dtype=object)
             if array.ndim != 2 or 0 in array.shape:
-                raise DataError(f"X must be a table of rows and columns; got shape {array.shape}.")
+                raise DataError(f"X must be a table of rows and columns; got shape {array.shape}: reshape it.")
             table = pa.table({f"{UNNAMED}{i + 1}": _objects(values) for i, values in enumerate(array.T)})
     except (pa.ArrowException, TypeError, NotImplementedError) as error:
-        raise DataError(f"X must be a table that Arrow can hold; got: {reason(error)}.") from error
+        raise DataError(f"X must be a table that Arrow can hold; got: {reason(error)}: convert its columns.") from error
     name, times = Counter(table.column_names).most_common(1)[0] if table.num_columns else ("", 0)
     if times > 1:
-        raise DataError(f"X must have different column names; got {name!r} {times} times.")
+        raise DataError(f"X must have different column names; got {name!r} {times} times: rename one.")
     return plain(table)
 
 

@@ -32,7 +32,9 @@ def read_idx(path: Path) -> np.ndarray:
     offset = 4 + 4 * len(shape)
     expected = offset + math.prod(shape) * dtype.itemsize
     if size != expected:
-        raise DataError(f"{path.name} must have {expected} bytes by its header, shape {shape}; got {size}.")
+        raise DataError(
+            f"{path.name} must have {expected} bytes by its header, shape {shape}; got {size}: take a whole copy."
+        )
     values: np.ndarray
     if zipped:
         # A bytearray, because torch warns about arrays that cannot be written.
@@ -44,11 +46,16 @@ def read_idx(path: Path) -> np.ndarray:
 
 def _header(start: bytes, name: str) -> tuple[np.dtype, tuple[int, ...]]:
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or not 1 <= start[3] <= _MOST_DIMENSIONS:
-        raise DataError(f"{name} must start with an IDX magic number like 00000803; got {start[:4].hex() or 'none'}.")
+        magic = start[:4].hex() or "none"
+        raise DataError(
+            f"{name} must start with an IDX magic number like 00000803; got {magic}: take an IDX file, or rename it."
+        )
     nbytes = 4 + 4 * start[3]
     if len(start) < nbytes:
-        raise DataError(f"{name} must have an IDX header of {nbytes} bytes; got a file of {len(start)}.")
+        raise DataError(
+            f"{name} must have an IDX header of {nbytes} bytes; got a file of {len(start)}: take a whole copy."
+        )
     shape = struct.unpack(f">{start[3]}I", start[4:nbytes])
     if 0 in shape:
-        raise DataError(f"{name} must hold at least one value; got shape {shape}.")
+        raise DataError(f"{name} must hold at least one value; got shape {shape}: take another file.")
     return np.dtype(_TYPES[start[2]]), shape

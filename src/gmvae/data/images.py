@@ -46,7 +46,9 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
     """
     found = _search(folder)
     if not found.images:
-        raise DataError(f"Folder {folder.name} must hold images ({', '.join(formats.IMAGES)}); got none.")
+        raise DataError(
+            f"Folder {folder.name} must hold images ({', '.join(formats.IMAGES)}); got none: name another folder."
+        )
     notes = []
     if found.others:
         n = len(found.others)
@@ -127,5 +129,7 @@ def _files(names: list[str]) -> Ids:
 def _folder_names(names: list[str]) -> np.ndarray:
     loose = next((name for name in names if "/" not in name), None)
     if loose is not None:
-        raise DataError(f"With labels 'folder' every image must be in a sub-folder; got {loose} in none.")
+        raise DataError(
+            f"With labels 'folder' every image must be in a sub-folder; got {loose} in none: move it into one."
+        )
     return np.array([Path(name).parent.name for name in names])

@@ -22,7 +22,7 @@ def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
     """
     path = Path(labels).expanduser()
     if not path.is_file():
-        raise DataError(f"`labels` must be {alternative}an existing file; got {str(labels)!r}.")
+        raise DataError(f"`labels` must be {alternative}an existing file; got {str(labels)!r}: check the name.")
     name = path.name
     if formats.IDX.search(name):
         return as_labels(read_idx(path), name)
@@ -34,9 +34,10 @@ def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
         case ".csv":
             table = open_table(path).table
             if table.num_columns != 1:
-                raise DataError(f"{name} must have one column, the labels; got {', '.join(table.column_names)}.")
+                names = ", ".join(table.column_names)
+                raise DataError(f"{name} must have one column, the labels; got {names}: leave only that of the labels.")
             return label_column(table, table.column_names[0], name)
-    raise DataError(f"A file of labels must be .npy, .csv, .txt or IDX; got {name}.")
+    raise DataError(f"A file of labels must be .npy, .csv, .txt or IDX; got {name}: save it as one of these.")
 
 
 def _lines(path: Path) -> np.ndarray:
@@ -44,5 +45,5 @@ def _lines(path: Path) -> np.ndarray:
         # utf-8-sig also accepts the byte order mark that Windows editors write.
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} must be text in UTF-8; got: {reason(error)}.") from error
+        raise DataError(f"{path.name} must be text in UTF-8; got: {reason(error)}: save it so.") from error
     return np.array([line.strip() for line in lines], dtype=str)

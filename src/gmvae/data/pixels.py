@@ -54,7 +54,9 @@ def pages(folder: Path, name: str) -> list[np.ndarray]:
         formats = ", ".join(each for each in _FORMATS if each != "DIB")
         raise DataError(f"{name} must be one of {formats}; it is none: convert or remove it.") from error
     except Exception as error:  # Pillow's parsers raise many types: TypeError, IndexError, struct.error, …
-        raise DataError(f"{name} must be an image that can be read; got: {reason(error)}.") from error
+        raise DataError(
+            f"{name} must be an image that can be read; got: {reason(error)}: convert or remove it."
+        ) from error
 
 
 def begins_as_image(path: Path) -> bool:

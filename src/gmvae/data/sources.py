@@ -147,7 +147,8 @@ def _place(text: str) -> tuple[Path, str | None]:
         return Path(head).expanduser(), part
     close = difflib.get_close_matches(text.partition(":")[0], BUILT_IN, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
-    raise DataError(f"The source must be an existing path or one of {', '.join(BUILT_IN)}; got {text!r}{hint}.")
+    known = ", ".join(BUILT_IN)
+    raise DataError(f"The source must be an existing path or one of {known}; got {text!r}{hint}: check the name.")
 
 
 def _read(
@@ -159,7 +160,7 @@ def _read(
     if name.endswith(formats.ARCHIVE):
         return read_npz(path, part, labels)
     if part is not None:
-        raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}.")
+        raise DataError(f"Only .npz files and built-in sets have parts; got {path.name}:{part}: leave out :{part}.")
     if path.is_dir():
         if _is_of_images(path):
             return read_folder(path, labels)
@@ -172,7 +173,9 @@ def _read(
         return Dataset(path.name, channels_first(read_npy(path)))
     if formats.IDX.search(name):
         return Dataset(path.name, read_idx(path))
-    raise DataError(f"A source must be {formats.OBSERVATIONS}, an image or a folder; got {path.name}.")
+    raise DataError(
+        f"A source must be {formats.OBSERVATIONS}, an image or a folder; got {path.name}: save it as one of these."
+    )
 
 
 def _alternative(data: Dataset, path: Path) -> str:

@@ -78,7 +78,9 @@ def read_table(
         others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
         features = table.select(wanted) if wanted else table.drop_columns(list(dict.fromkeys(taken)))
         if not features.num_columns:
-            raise DataError(f"{where} must have at least one column to learn from; got none beside labels and ids.")
+            raise DataError(
+                f"{where} must have at least one column to learn from; got none beside labels and ids: leave fewer out."
+            )
         columns, said = Columns.learn(features, where=where, form=form, wanted=wanted, left_out=[*taken, *others])
         notes += said
     else:
@@ -114,7 +116,8 @@ def _roles(opened: Opened, labels: str | Path | None, options: TableOptions, whe
                 close = difflib.get_close_matches(name, table.column_names, n=1)
                 hint = f" (did you mean {close[0]!r}?)" if close else ""
                 raise DataError(
-                    f"`{option}` must name columns of {where}, {listed(table.column_names, 12)}; got {name!r}{hint}."
+                    f"`{option}` must name columns of {where}, {listed(table.column_names, 12)}; got {name!r}{hint}: "
+                    "name one of these."
                 )
         return found
 
@@ -152,7 +155,7 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
             if is_text(column.type) or types.is_dictionary(column.type):
                 column.validate(full=True)  # damaged files hold text that is none, and codes of no level
     if opened.table.num_rows == 0:
-        raise DataError(f"{path.name} must have at least one row below its header; got none.")
+        raise DataError(f"{path.name} must have at least one row below its header; got none: add rows.")
     return opened
 
 
@@ -203,11 +206,13 @@ def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
     if not any(is_kind(column.type) for is_kind in kinds):
         raise DataError(
             f"Labels in {where}, column {name!r}, must be whole numbers or text in UTF-8; got values of type "
-            f"{column.type}."
+            f"{column.type}: convert them."
         )
     if column.null_count:
         row = column.is_null().index(True).as_py() + 1
-        raise DataError(f"Labels in {where}, column {name!r}, must not be missing; got none in data row {row}.")
+        raise DataError(
+            f"Labels in {where}, column {name!r}, must not be missing; got none in data row {row}: fill it in."
+        )
     if is_text(column.type):
         from pyarrow import compute
 

@@ -23,11 +23,11 @@ def check_target(path: Path, suffixes: Sequence[str]) -> str:
     """Return the ending of a file to write; ValueError if it is none of those, or the file cannot be written there."""
     suffix = path.suffix.lower()
     if suffix not in suffixes:
-        raise ValueError(f"`-o` must end in {', '.join(suffixes)}; got {path.name!r}.")
+        raise ValueError(f"`-o` must end in {', '.join(suffixes)}; got {path.name!r}: change the ending.")
     if path.is_dir():
-        raise ValueError(f"`-o` must be a file; {path} is a folder.")
+        raise ValueError(f"`-o` must be a file; {path} is a folder: name a file in it.")
     if path.parent.exists() and not path.parent.is_dir():
-        raise ValueError(f"`-o` must be in a folder; {path.parent} is a file.")
+        raise ValueError(f"`-o` must be in a folder; {path.parent} is a file: name another place.")
     return suffix
 
 

@@ -105,7 +105,9 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     """Validate places in the latent space, (n, latent_dim)."""
     latents = _numbers(_host(X), check_array)
     if latents.shape[1] != latent_dim:
-        raise ValueError(f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}.")
+        raise ValueError(
+            f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}: pass its result."
+        )
     if np.isnan(latents).any():
         raise ValueError("X must hold places in the latent space; got NaN: drop its row.")
     if np.abs(latents).max() > FARTHEST**2:  # rows as far as they may be have places farther than they

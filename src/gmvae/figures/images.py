@@ -104,7 +104,7 @@ def _pixels(images: ArrayLike) -> NDArray[np.float64]:
         array = array[:, :, :1]
     pixels = array.astype(np.float64) / (255 if array.dtype.kind in "iu" else 1)
     if np.isnan(pixels).any():
-        raise ValueError(f"`images` must have no missing pixels; got {int(np.isnan(pixels).sum())} NaN.")
+        raise ValueError(f"`images` must have no missing pixels; got {int(np.isnan(pixels).sum())} NaN: fill them.")
     return np.clip(np.moveaxis(pixels, 2, -1), 0, 1)
 
 
@@ -112,7 +112,9 @@ def _one_each(name: str, numbers: ArrayLike, tiles: NDArray[np.float64], axis: i
     array = np.asarray(numbers, dtype=np.float64)
     if array.shape != (tiles.shape[axis],):
         line = ("row", "column")[axis]
-        raise ValueError(f"`{name}` must have one number per {line}, {tiles.shape[axis]}; got shape {array.shape}.")
+        raise ValueError(
+            f"`{name}` must have one number per {line}, {tiles.shape[axis]}; got shape {array.shape}: give as many."
+        )
     return array
 
 

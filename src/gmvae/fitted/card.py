@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from importlib.metadata import version
 from typing import Any
 
+from gmvae import __version__
 from gmvae.config import Config
 
 _MANY = 30
@@ -99,7 +100,7 @@ def _fit(document: Mapping[str, Any]) -> list[str]:
         "parameters that are not the default": ", ".join(
             f"`{name}={value!r}`" for name, value in _chosen(document["parameters"]).items()
         ),
-        "versions": f"gmvae {version('gmvae')}, torch {version('torch')}",
+        "versions": f"gmvae {__version__}, torch {version('torch')}",
     }
     return [
         "## The fit",

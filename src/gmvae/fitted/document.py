@@ -75,7 +75,7 @@ def config_of(path: str | Path, parameters: Mapping[str, Any], network: Any) -> 
     if parameters.get("network") == CUSTOM_NETWORK:
         if network is None:
             raise ModelFileError(
-                f"`network` must be the pair (encoder, decoder) that {str(path)!r} was fitted with; got None."
+                f"`network` must be the pair (encoder, decoder) that {str(path)!r} was fitted with; got None: pass it."
             )
         parameters = {**parameters, "network": network}
     try:

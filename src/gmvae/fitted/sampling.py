@@ -90,7 +90,9 @@ def _checked_style(style: Any, *shapes: tuple[int, ...]) -> np.ndarray:
     """A copy of a style of one of the shapes: torch takes no negative strides."""
     style = np.array(style)
     if style.shape not in shapes:
-        raise ValueError(f"`style` must have shape {' or '.join(map(str, shapes))}; got shape {style.shape}.")
+        raise ValueError(
+            f"`style` must have shape {' or '.join(map(str, shapes))}; got shape {style.shape}: reshape it."
+        )
     if style.dtype.kind not in "biuf" or not (np.abs(style) <= FARTHEST).all():
         raise ValueError(f"`style` must hold finite numbers of at most {FARTHEST:g}; got {style.tolist()!r}.")
     return style

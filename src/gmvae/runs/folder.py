@@ -71,12 +71,12 @@ def model_file(run: Path) -> Path:
     if run.is_file():
         return run
     if not run.is_dir():
-        raise ValueError(f"`RUN` must be a run folder or a model file; {str(run)!r} does not exist.")
+        raise ValueError(f"`RUN` must be a run folder or a model file; {str(run)!r} does not exist: check the name.")
     if folder.model.is_file():
         return folder.model
     if folder.config.is_file():
         raise ValueError(f"{run} must be complete; it is not: go on with `{folder.resume_command}`.")
-    raise ValueError(f"{run} must be a run folder; it has no model.safetensors.")
+    raise ValueError(f"{run} must be a run folder; it has no model.safetensors: name one that `gmvae fit` made.")
 
 
 @contextmanager

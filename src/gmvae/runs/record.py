@@ -10,7 +10,9 @@ from platform import python_version
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-_LIBRARIES = ("gmvae", "torch", "numpy", "scikit-learn")
+from gmvae import __version__
+
+_LIBRARIES = ("torch", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def read_record(path: Path) -> Record:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide what comes out."""
-    return {"python": python_version(), **{name: version(name) for name in _LIBRARIES}}
+    return {"python": python_version(), "gmvae": __version__, **{name: version(name) for name in _LIBRARIES}}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} must be a JSON file; got: {error}.") from error
+        raise ValueError(f"{path} must be a JSON file; got: {error}: start the run anew.") from error
     if not isinstance(document, dict):
-        raise ValueError(f"{path} must hold a JSON object; got {type(document).__name__}.")
+        raise ValueError(f"{path} must hold a JSON object; got {type(document).__name__}: start the run anew.")
     return document

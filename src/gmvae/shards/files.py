@@ -73,13 +73,17 @@ class Shard(ABC):
             yield
         except Exception as error:  # of Arrow and numpy, of many types
             self._require_unchanged()
-            raise ShardError(f"{self.path} must be a file that can be read; got: {_reason(error)}.") from error
+            raise ShardError(
+                f"{self.path} must be a file that can be read; got: {_reason(error)}: take another copy."
+            ) from error
 
     def _require_unchanged(self) -> None:
         try:
             found = self.path.stat()
         except OSError as error:
-            raise ShardError(f"{self.path} must stay where it was when the source was opened; it is gone.") from error
+            raise ShardError(
+                f"{self.path} must stay where it was when the source was opened; it is gone: put it back or start anew."
+            ) from error
         if (found.st_size, found.st_mtime_ns) != (self.size, self.modified):
             raise ShardError(
                 f"{self.path} must stay as it was when the source was opened; it has been changed since, from "
@@ -133,7 +137,7 @@ def open_shard(path: Path, ending: str | None = None) -> Shard:
         kind, types, blocks = _opened(path, ending or path.suffix.lower())
     except Exception as error:
         raise ValueError(
-            f"{path} must be a Parquet, Arrow IPC or .npy file that can be read; got: {_reason(error)}."
+            f"{path} must be a Parquet, Arrow IPC or .npy file that can be read; got: {_reason(error)}: save it again."
         ) from error
     n_columns = int(types.pop("n_columns")) if None in types else len(types)
     return kind(path, found.st_size, found.st_mtime_ns, types, n_columns, tuple(blocks))

@@ -116,7 +116,7 @@ class Processes(NamedTuple):
             raise failure
         if any(failed):
             raise LostProcessError(
-                f"All {self.size} processes of a fit must do their part; number {failed.index(True)} has failed, and "
+                f"All {self.size} processes of a fit must do their part; number {failed.index(True)} has failed: "
                 "what it said tells why."
             )
 
