@@ -17,7 +17,7 @@ from gmvae.data.coded_parts import coding_of, learn_coding, learned_columns
 from gmvae.data.columns import Columns
 from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError, refusing
-from gmvae.data.labelled_parts import learn_classes
+from gmvae.data.labelled_parts import labels_as_read, learn_classes
 from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
 from gmvae.data.order import natural_path
 from gmvae.data.parts import visible_files
@@ -95,7 +95,7 @@ def read_in_parts(
     if shards.classes is not None:
         partial_labels = np.array([*shards.classes.names, None], dtype=object)[found.label]
     elif options.partial_labels in shards.of_files:
-        partial_labels = np.array(shards.values(str(options.partial_labels), found.numbers), dtype=object)
+        partial_labels = labels_as_read(shards.values(str(options.partial_labels), found.numbers))
     return Dataset(
         name if n == len(shards) else f"{name}, {n:,} of {len(shards):,} rows",
         found.rows,

@@ -67,6 +67,13 @@ def learn_classes(files: Sequence[Shard], column: str) -> ClassColumn | None:
     return ClassColumn(column, sorted_classes(found), n_rows, np.sort(rows)) if found else None
 
 
+def labels_as_read(values: Sequence[Any]) -> NDArray[Any]:
+    """Cells of a column of labels as they are, (n,); None where a mark of missing ones stands."""
+    import pyarrow as pa
+
+    return np.array(plain_cells(pa.chunked_array([pa.array(values)])).to_pylist(), dtype=object)
+
+
 def _encoded(cells: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
     """The different values, and for every cell which it has; the number of values where it is missing."""
     encoded = plain_cells(cells).combine_chunks().dictionary_encode()
