@@ -466,13 +466,14 @@ def test_parts_of_tables_with_categories_are_answered(tmp_path: Path) -> None:
 
 
 def test_two_processes_fit_as_one(tmp_path: Path) -> None:
-    """From files whose blocks both read, with labels of some rows; of the files of assignments each writes its share."""
+    """From files whose blocks both read, with some labels; of the files of assignments each writes its share."""
     folder = write(tmp_path / "parts", blobs())
     for path in folder.iterdir():
         table = parquet.read_table(path)
         some = pa.array([row % 3 if row % 9 < 3 else None for row in range(len(table))], pa.int64())
         parquet.write_table(table.append_column("class", some), path, row_group_size=50)
-    options = ["-k", 3, "--partial-labels", "class", "--epochs", 3, "--precision", "64-true", "--device", "cpu", "--no-report", "--json"]
+    options = ["-k", 3, "--epochs", 3, "--precision", "64-true", "--device", "cpu", "--no-report", "--json"]
+    options += ["--partial-labels", "class"]
     options += [each for name in ("hidden_layer_sizes=8", "latent_dim=2", "init=random") for each in ("--set", name)]
     one, two = ([*map(str, ["fit", f"{folder}/*.parquet", *options, "-o", tmp_path / name])] for name in ("one", "two"))
     for code, _, said in outputs(processes(2, ["-m", "gmvae", *two])):
