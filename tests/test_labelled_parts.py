@@ -151,14 +151,17 @@ def test_the_command_line_scores_and_keeps_known_rows(tmp_path: Path) -> None:
     rows = pd.DataFrame(blobs(), columns=[f"c{d}" for d in range(4)])
     known = some() != None  # noqa: E711
     expected = metrics.evaluate(kinds()[~known], model.predict_proba(rows)[~known])
-    assert json.loads(done.stdout)["scores"]["accuracy"] == pytest.approx(expected.accuracy)
+    assert json.loads(done.stdout)["scores"]["accuracy_hungarian"] == pytest.approx(expected.accuracy_hungarian)
     written = pa.concat_tables(map(parquet.read_table, sorted((run / "assignments").iterdir())))
     classes = np.array([-1 if name is None else NAMES.index(name) for name in some()])
     np.testing.assert_array_equal(written.column("label"), np.where(known, classes, model.predict(rows)))
     np.testing.assert_array_equal(np.array(written.column("p_1"))[known], classes[known] == 1)
     assert "kind" not in model.feature_names_in_
-    found = json.loads(invoke("evaluate", run, f"{folder}/*.parquet", "--device", "cpu", "--json").splitlines()[-1])
-    assert found["accuracy"] == pytest.approx(metrics.evaluate(kinds(), model.predict_proba(rows)).accuracy)
+    asked = ["evaluate", run, f"{folder}/*.parquet", "--device", "cpu", "--json"]
+    found = json.loads(CliRunner().invoke(app, [*map(str, asked)]).stdout)
+    assert found["accuracy_hungarian"] == pytest.approx(
+        metrics.evaluate(kinds(), model.predict_proba(rows)).accuracy_hungarian
+    )
 
 
 def test_labels_for_evaluation_stay_out_of_the_training(tmp_path: Path) -> None:
