@@ -89,13 +89,13 @@ def read_in_parts(
         raise DataError(in_words_of_options(str(error))) from error
     n = len(found.rows)
     ids = Ids("row", found.numbers + 1)
-    if options.id in shards.of_files:
-        ids = Ids(str(options.id), _as_ids(shards.values(str(options.id), found.numbers)))
+    if options.id is not None and options.id in shards.of_files:
+        ids = Ids(options.id, _as_ids(shards.values(options.id, found.numbers)))
     partial_labels = None
     if shards.classes is not None:
         partial_labels = np.array([*shards.classes.names, None], dtype=object)[found.label]
-    elif options.partial_labels in shards.of_files:
-        partial_labels = labels_as_read(shards.values(str(options.partial_labels), found.numbers))
+    elif options.partial_labels is not None and options.partial_labels in shards.of_files:
+        partial_labels = labels_as_read(shards.values(options.partial_labels, found.numbers))
     return Dataset(
         name if n == len(shards) else f"{name}, {n:,} of {len(shards):,} rows",
         found.rows,
@@ -116,7 +116,8 @@ def _shards(
     """The files as a source: the columns of a fit, or those to learn from, without what stands beside them."""
     from gmvae.shards import Shards, open_shard
 
-    of_files = open_shard(files[0]).types
+    # Files without rows may be without columns, too.
+    of_files = next((shard for shard in map(open_shard, files) if shard.n_rows), open_shard(files[0])).types
     if labels is not None and labels not in of_files:
         raise DataError(
             f"`--labels` must name a column of {name}, which is read in parts; got {str(labels)!r}: write labels into "

@@ -59,10 +59,17 @@ class KnownClasses(Protocol):
         Numbers of some of these rows, random ones, in order.
     """
 
-    column: str
-    classes: Sequence[int | str]
-    n_rows: int
-    rows: np.ndarray
+    @property
+    def column(self) -> str: ...
+
+    @property
+    def names(self) -> Sequence[int | str]: ...
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def rows(self) -> np.ndarray: ...
 
     def numbers(self, cells: pa.ChunkedArray) -> np.ndarray:
         """Number of the class of every cell, -1 where it is unknown."""
