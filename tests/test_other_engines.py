@@ -16,6 +16,7 @@ from gmvae import GMVAE
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of pandas, about how Dask calls it
 def test_dask_answers_partition_by_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dask.dataframe", reason="Dask is not installed")
     import dask
