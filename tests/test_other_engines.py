@@ -16,6 +16,7 @@ from gmvae import GMVAE
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of pandas, about how Dask calls it
 def test_dask_answers_partition_by_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dask.dataframe", reason="Dask is not installed")
     import dask
@@ -27,7 +28,7 @@ def test_dask_answers_partition_by_partition(tmp_path: Path, monkeypatch: pytest
     model.save("parts.safetensors")
     page = PAGE.read_text(encoding="utf-8")
     code = next(each for each in re.findall(r"```py\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "dask" in each)
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "__main__"}
     with dask.config.set(scheduler="threads", num_workers=2):
         exec(compile(code, "docs/scale.md", "exec"), names)
         found = names["found"].compute()

@@ -354,10 +354,8 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
     X[:, 2] = np.nan
     with pytest.raises(DataError, match="none in column 2"):
         load(write(tmp_path / "bad", X, "npy"))
-    with pytest.raises(DataError, match="`--labels` must be left out"):
+    with pytest.raises(DataError, match="`--labels` must name a column"):
         load(write(tmp_path / "good", blobs(), "npy"), labels="c0")
-    with pytest.raises(ValueError, match="`sample_weight` and `partial_labels` must be left out"):
-        GMVAE(**SMALL).fit(ds.dataset(write(tmp_path / "parts", blobs())), sample_weight=np.ones(400))
 
 
 def test_datasets_that_are_more_than_their_files_are_refused(tmp_path: Path) -> None:
@@ -435,7 +433,9 @@ def test_fit_and_predict_write_a_part_for_every_file(tmp_path: Path, small_sampl
     assert all(
         part.stat().st_mtime_ns == before[part.name] for part in out.iterdir() if part.name != "part-00002.parquet"
     )
-    assert "Wrote 6 parts" in invoke("predict", run, folder, "-o", out)  # another question
+    assert "Wrote 6 parts" in invoke("predict", run, folder, "-o", out, "--likelihood")  # another question
+    likelihood = pa.concat_tables(map(parquet.read_table, sorted(out.iterdir()))).column("log_likelihood")
+    np.testing.assert_allclose(likelihood, model.score_samples(X), rtol=1e-5)
     result = CliRunner().invoke(app, ["predict", str(run), str(folder), "-o", str(tmp_path / "all.csv")])
     assert result.exit_code == 2
     assert "must be a folder" in result.output
@@ -466,10 +466,14 @@ def test_parts_of_tables_with_categories_are_answered(tmp_path: Path) -> None:
 
 
 def test_two_processes_fit_as_one(tmp_path: Path) -> None:
-    """From one file, whose blocks both read; of the files of assignments each writes its share."""
-    X = blobs()
-    folder = write(tmp_path / "parts", X)
+    """From files whose blocks both read, with some labels; of the files of assignments each writes its share."""
+    folder = write(tmp_path / "parts", blobs())
+    for path in folder.iterdir():
+        table = parquet.read_table(path)
+        some = pa.array([row % 3 if row % 9 < 3 else None for row in range(len(table))], pa.int64())
+        parquet.write_table(table.append_column("class", some), path, row_group_size=50)
     options = ["-k", 3, "--epochs", 3, "--precision", "64-true", "--device", "cpu", "--no-report", "--json"]
+    options += ["--partial-labels", "class"]
     options += [each for name in ("hidden_layer_sizes=8", "latent_dim=2", "init=random") for each in ("--set", name)]
     one, two = ([*map(str, ["fit", f"{folder}/*.parquet", *options, "-o", tmp_path / name])] for name in ("one", "two"))
     for code, _, said in outputs(processes(2, ["-m", "gmvae", *two])):

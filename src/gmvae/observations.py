@@ -193,11 +193,6 @@ class Observations:
 
     def with_weights_and_labels(self, sample_weight: Any, partial_labels: Any) -> Observations:
         """The same with what users give of weights and labels; ValueError if it cannot be of these rows."""
-        if self.shards is not None and not (sample_weight is None and partial_labels is None):
-            raise ValueError(
-                "`sample_weight` and `partial_labels` must be left out for rows that are read in parts; got some: fit "
-                "to rows in memory, or leave them out."
-            )
         weight = None if sample_weight is None else checked_weights(sample_weight, len(self))
         label, classes = known_labels(partial_labels, len(self), weight)
         return self._with(weight=weight, label=label, classes=classes)
@@ -222,8 +217,17 @@ def sampled(
     shards: Shards, n_components: int | str, kinds: Sequence[str | None] | None = None, columns: Any = None
 ) -> Observations:
     """The observations of a source in shards, of which one pass is made; ValueError if they cannot be fitted to."""
-    weight = None if shards.weights is None else shards.survey.weight
-    observations = Observations(shards.survey.rows, shards.names, kinds, columns, shards=shards, weight=weight)
+    found, known = shards.survey, shards.classes
+    observations = Observations(
+        found.rows,
+        shards.names,
+        kinds,
+        columns,
+        weight=None if shards.weights is None and known is None else found.weight,
+        label=None if known is None else found.label,
+        classes=() if known is None else known.names,
+        shards=shards,
+    )
     observations.check(n_components)
     return observations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,22 +50,28 @@ def known_labels(partial_labels: Any, n_rows: int, weight: np.ndarray | None = N
         raise ValueError(f"`partial_labels` must have shape ({n_rows},), one for each row; got {shape}: give as many.")
     named: dict[int, int | str] = {}
     for row, value in enumerate(given.tolist()):
-        name = _name(value, row)
+        name = class_of(value, f"row {row}")
         if name is not None and (weight is None or weight[row] > 0.0):
             named[row] = name
-    if len({type(name) for name in named.values()}) > 1:
-        raise ValueError("`partial_labels` must be whole numbers or text; got both: convert them to one kind.")
-    if not named:
+    classes = sorted_classes(named.values())
+    if not classes:
         return KnownLabels(None, [])
-    classes = sorted(set(named.values()))
     number = {name: index for index, name in enumerate(classes)}
     label = np.full(n_rows, UNKNOWN)
     label[list(named)] = [number[name] for name in named.values()]
     return KnownLabels(label, classes)
 
 
-def _name(value: Any, row: int) -> int | str | None:
-    """The class of one row; None where it is unknown."""
+def sorted_classes(names: Iterable[int | str]) -> list[int | str]:
+    """The different classes among some, in order; ValueError unless all are of one kind."""
+    found: set[Any] = set(names)
+    if len({type(name) for name in found}) > 1:
+        raise ValueError("`partial_labels` must be whole numbers or text; got both: convert them to one kind.")
+    return sorted(found)
+
+
+def class_of(value: Any, where: str) -> int | str | None:
+    """The class that a partial label names; None where it is unknown. ValueError, which says where, if it is none."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):  # of pandas, which need not be there
         return None
     if isinstance(value, str):
@@ -80,5 +86,5 @@ def _name(value: Any, row: int) -> int | str | None:
         pass
     raise ValueError(
         "`partial_labels` must be whole numbers from 0 on or text, and -1, None, NaN or '' where unknown; got "
-        f"{value!r} in row {row}: name the class, or mark the row as unknown."
+        f"{value!r} in {where}: name the class, or mark the row as unknown."
     )

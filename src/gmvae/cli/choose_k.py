@@ -20,6 +20,7 @@ from gmvae.cli.options import (
     Source,
     output,
 )
+from gmvae.cli.processes import silent_unless_first
 from gmvae.cli.speech import interrupted, note, show, show_json, show_next, show_table
 from gmvae.cli.table_options import reads_table
 
@@ -84,12 +85,17 @@ def choose_k(
 
     from gmvae.runs.choice_of_k import choose
 
-    say = (lambda _: None) if quiet else note
-    reading = {"labels": labels, "data_home": data_home, "table": table}
-    try:
-        outcome = choose(source, asked, chosen, **reading, out=out, n_fits=n_fits, on_step=_Clock(say).tell, tell=say)
-    except KeyboardInterrupt as signal:
-        interrupted(signal, "Interrupted; the same command goes on from here.")
+    with silent_unless_first() as first:
+        say = note if first and not quiet else (lambda _: None)
+        reading = {"labels": labels, "data_home": data_home, "table": table}
+        try:
+            outcome = choose(
+                source, asked, chosen, **reading, out=out, n_fits=n_fits, on_step=_Clock(say).tell, tell=say
+            )
+        except KeyboardInterrupt as signal:
+            interrupted(signal, "Interrupted; the same command goes on from here.")
+    if not first:
+        return
     show_json({"run": str(outcome.path), **outcome.document}) if as_json else _show(outcome, n_fits, table)
 
 

@@ -79,6 +79,14 @@ def fit(
     from gmvae.training.processes import processes_here
 
     here = processes_here()
+    if resume and out is not None and RunFolder(out).complete:
+        if here.first:
+            note(f"{out} is complete; nothing is left to do.")
+            if as_json:
+                from gmvae.cli.info import describe
+
+                show_json(describe(out))
+        return
     if devices is not None and devices > 1 and not here.several:
         start_processes(devices)
     if not here.first:
@@ -86,13 +94,6 @@ def fit(
         return
     asked = hyperparameters.settings(n_components=("-k", n_components), random_state=("--seed", seed))
     chosen = {"verbose": 0 if quiet else 1, **asked}
-    if resume and out is not None and RunFolder(out).complete:
-        note(f"{out} is complete; nothing is left to do.")
-        if as_json:
-            from gmvae.cli.info import describe
-
-            show_json(describe(out))
-        return
 
     from gmvae.runs.fit_source import FitRequest, fit_new_run, resume_run
 

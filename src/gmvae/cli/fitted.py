@@ -12,7 +12,7 @@ from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.names import read_names
-from gmvae.runs.observed import in_words_of_options
+from gmvae.runs.observed import naming_options
 from gmvae.runs.record import Record
 from gmvae.weights_and_labels import checked_weights, known_labels
 
@@ -62,7 +62,7 @@ def load_for(
     config = opened.fitted.config
     of_cells = CellColumns.of(config.size_factors, config.covariate, opened.fitted.batches)
     data = load(source, labels=labels, data_home=data_home, table=options, known=known, of_cells=of_cells)
-    with in_words_of_options(data.name):
+    with naming_options(data.name):
         weight = None if data.weights is None else checked_weights(data.weights, len(data.X))
         known_labels(data.partial_labels, len(data.X), weight)
     for sentence in data.notes:

@@ -69,6 +69,12 @@ def predict(
             "1 flags the least likely hundredth. Slow.",
         ),
     ] = None,
+    likelihood: Annotated[
+        bool,
+        typer.Option(
+            "--likelihood", help="Add log_likelihood, the importance-weighted estimate of log p(y) in nats. Slow."
+        ),
+    ] = False,
     labels: Annotated[str | None, typer.Option(metavar="COLUMN", help="Leave this column of the table out.")] = None,
     table: Any = None,
     keep_columns: Annotated[
@@ -99,11 +105,11 @@ def predict(
 
         annotate(run, source, out, table, device)
         return
-    if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None)) > 1:
+    if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None, likelihood)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     opened = open_fitted(run, device if not files else str(device_for(device, local_rank())))
     fitted = opened.fitted
-    outputs = _outputs(opened, suffix != formats.ARRAY, proba, embedding, ambiguous, novel, batch_size)
+    outputs = _outputs(opened, suffix != formats.ARRAY, proba, embedding, ambiguous, novel, likelihood, batch_size)
 
     if out is not None and files:
         if keep_columns or labels is not None:
@@ -140,6 +146,7 @@ def _outputs(
     embedding: bool,
     ambiguous: float | None,
     novel: float | None,
+    likelihood: bool,
     batch_size: int | None,
 ) -> list[Output]:
     """The cluster, its name where it has one, and what is added."""
@@ -163,6 +170,8 @@ def _outputs(
         outputs.append(Output(["ambiguous"], lambda _, chances: is_ambiguous(chances, ambiguous).astype("u1")))
     if novel is not None:
         outputs.append(Output(["novel"], lambda block, _: fitted.novel(block, novel, batch_size).astype("u1")))
+    if likelihood:
+        outputs.append(Output(["log_likelihood"], lambda block, _: fitted.log_evidence(block, batch_size=batch_size)))
     return outputs
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
@@ -39,6 +42,23 @@ def start_processes(n: int) -> NoReturn:
             note(f"Process {rank} of {n} was ended by {failure.signal_name()}{go_on}.")
         raise typer.Exit(failure.exitcode if failure.exitcode > 0 else FAILURE) from error
     raise typer.Exit
+
+
+@contextmanager
+def silent_unless_first() -> Iterator[bool]:
+    """Whether this process speaks: of several that do the same only the first, which also says what is wrong."""
+    from gmvae.training.processes import processes_here
+
+    first = processes_here().first
+    try:
+        with warnings.catch_warnings():
+            if not first:
+                warnings.simplefilter("ignore")
+            yield first
+    except (ValueError, OSError, FloatingPointError) as error:
+        if first:
+            raise
+        raise typer.Exit(FAILURE) from error
 
 
 def take_part_quietly(device: str) -> None:

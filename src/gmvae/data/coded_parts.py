@@ -77,7 +77,7 @@ def learn_coding(files: Sequence[Shard], names: Sequence[str]) -> CodedColumns |
     DataError
         If no column is left, or a column is text in some files only, or neither numbers nor text.
     """
-    from gmvae.shards.source import is_number  # PyTorch, which reading tables does without
+    from gmvae.shards import is_number  # PyTorch, which reading tables does without
 
     of_text = [name for name in names if any(_is_text(file.types[name]) for file in files)]
     if not of_text:
@@ -119,13 +119,14 @@ def _levels(files: Sequence[Shard], names: Sequence[str]) -> dict[str, Counter[s
             sought = [name for name in names if len(found[name]) <= MOST_LEVELS]
             table = file.table(block, sought)
             for name in sought:
-                for each in _cleaned(table.column(name)).value_counts().to_pylist():
+                for each in plain_cells(table.column(name)).value_counts().to_pylist():
                     if each["values"] is not None:
                         found[name][each["values"]] += each["counts"]
     return found
 
 
-def _cleaned(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of a column without a dictionary, missing where a mark of missing ones stands."""
     from pyarrow import types
 
     plain = column.cast(column.type.value_type) if types.is_dictionary(column.type) else column

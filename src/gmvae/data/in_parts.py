@@ -8,22 +8,30 @@ import re
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gmvae.data.coded_parts import coding_of, learn_coding, learned_columns
 from gmvae.data.columns import Columns
 from gmvae.data.dataset import Dataset, Ids
-from gmvae.data.errors import DataError
-from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.errors import DataError, refusing
+from gmvae.data.labelled_parts import labels_as_read, learn_classes
+from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
 from gmvae.data.order import natural_path
 from gmvae.data.parts import visible_files
+from gmvae.data.tables import label_column
 from gmvae.formats import ARRAY, CSV, IMAGES, IN_PARTS, PARQUET
+
+if TYPE_CHECKING:
+    from gmvae.shards import Shards  # PyTorch, which reading tables does without
 
 SHARE_OF_MEMORY = 0.25
 """Share of the memory of the machine above which the numbers of a table, of 8 bytes each, are read in parts: reading it
 whole takes up to three times as much."""
 _CELL_BYTES, _USUAL_MEMORY = 8, 2**33
-_CHOSEN = ("header", "separator", "decimal", "missing", "partial_labels", "layer")
+_CHOSEN = ("header", "separator", "decimal", "missing", "layer")
 _OTHERS = (*CSV, *IMAGES)
 _PATTERN = re.compile(r"[*?\\[]")
 
@@ -63,57 +71,97 @@ def read_in_parts(
     options: TableOptions = NO_OPTIONS,
     known: Columns | None = None,
 ) -> Dataset:
-    """Look at all rows of a source once, and hold a sample of them.
+    """Look at all rows of a source once, and hold a sample of them, with their labels.
 
     DataError if the files cannot be used, or an option is given that needs rows in memory.
     """
-    from gmvae.shards import Shards, open_shard  # PyTorch, which reading tables does without
-
     name = Path(text).name if Path(text).exists() else text
     said = [each for each in _CHOSEN if each in options.document()] if known is None else []
-    if labels is not None or said:
-        option = "labels" if labels is not None else said[0].replace("_", "-")
+    if said:
         raise DataError(
-            f"`--{option}` must be left out for {name}, which is read in parts, for its size or its kind; got it: "
+            f"`--{said[0]}` must be left out for {name}, which is read in parts, for its size or its kind; got it: "
             "leave it out, and take a column that is no feature out by `--drop`."
         )
     try:
-        if known is not None:
-            files = files_of(text)
-            weights = options.weights if options.weights in open_shard(files[0]).types else None
-            shards = Shards(files, known.names, name=name, learn=lambda *_: coding_of(known), weights=weights)
-        else:
-            others = [each for each in (options.id,) if each is not None]
-            shards = Shards(
-                files_of(text),
-                options.columns,
-                [*options.drop, *others],
-                name,
-                learn=learn_coding,
-                weights=options.weights,
-            )
+        shards = _shards(files_of(text), name, labels, options, known)
         found = shards.look(partial(_with_bar, n=len(shards.sizes), name=name))
     except ValueError as error:
-        raise DataError(str(error)) from error
-    held = f"{len(found.rows):,} random ones are" if len(found.rows) < len(shards) else "all are"
-    note = (
-        f"Read in parts: {len(shards):,} rows of {shards.n_columns} columns in {len(shards.files):,} files; {held} "
-        "held in memory, for the start, the held-out rows, figures and reports."
-    )
-    shown = name if len(found.rows) == len(shards) else f"{name}, {len(found.rows):,} of {len(shards):,} rows"
+        raise DataError(in_words_of_options(str(error))) from error
+    n = len(found.rows)
     ids = Ids("row", found.numbers + 1)
-    if options.id is not None and options.id in shards.known:
-        ids = Ids(str(options.id), shards.values(str(options.id), found.numbers))
+    if options.id is not None and options.id in shards.of_files:
+        ids = Ids(options.id, _as_ids(shards.values(options.id, found.numbers)))
+    partial_labels = None
+    if shards.classes is not None:
+        partial_labels = np.array([*shards.classes.names, None], dtype=object)[found.label]
+    elif options.partial_labels is not None and options.partial_labels in shards.of_files:
+        partial_labels = labels_as_read(shards.values(options.partial_labels, found.numbers))
     return Dataset(
-        shown,
+        name if n == len(shards) else f"{name}, {n:,} of {len(shards):,} rows",
         found.rows,
+        None if labels is None else _labels(shards, str(labels), found.numbers),
         feature_names=None if shards.names is None else tuple(shards.names),
         columns=None if shards.coding is None else known or learned_columns(shards),
         ids=ids,
-        weights=None if shards.weights is None else found.weight,
-        notes=(note, *(() if shards.coding is None else shards.coding.notes)),
+        weights=None if shards.weights is None and shards.classes is None else found.weight,
+        partial_labels=partial_labels,
+        notes=(_note(shards, n), *(() if shards.coding is None else shards.coding.notes)),
         shards=shards,
     )
+
+
+def _shards(
+    files: list[Path], name: str, labels: str | Path | None, options: TableOptions, known: Columns | None
+) -> Shards:
+    """The files as a source: the columns of a fit, or those to learn from, without what stands beside them."""
+    from gmvae.shards import Shards, open_shard
+
+    # Files without rows may be without columns, too.
+    of_files = next((shard for shard in map(open_shard, files) if shard.n_rows), open_shard(files[0])).types
+    if labels is not None and labels not in of_files:
+        raise DataError(
+            f"`--labels` must name a column of {name}, which is read in parts; got {str(labels)!r}: write labels into "
+            "its files as a column."
+        )
+    if known is not None:
+        weights = options.weights if options.weights in of_files else None
+        return Shards(files, known.names, name=name, learn=lambda *_: coding_of(known), weights=weights)
+    return Shards(
+        files,
+        options.columns,
+        [*options.drop, *(str(each) for each in (options.id, labels) if each is not None)],
+        name,
+        learn=learn_coding,
+        weights=options.weights,
+        partial_labels=options.partial_labels,
+        learn_classes=learn_classes,
+    )
+
+
+def _note(shards: Shards, n: int) -> str:
+    held = "all are" if n == len(shards) else f"{n:,} random ones are"
+    if shards.classes is not None:
+        held = f"{shards.classes.n_rows:,} have a known class; {held}"
+    return (
+        f"Read in parts: {len(shards):,} rows of {shards.n_columns} columns in {len(shards.files):,} files; {held} "
+        "held in memory, for the start, the held-out rows, scores, figures and reports."
+    )
+
+
+def _as_ids(values: list[Any]) -> NDArray[Any]:
+    return np.array(values, dtype=np.int64 if all(type(value) is int for value in values) else object)
+
+
+def _labels(shards: Shards, column: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Labels of some rows; DataError if one is missing, or neither a whole number nor text."""
+    import pyarrow as pa
+
+    values = shards.values(column, rows)
+    for row, value in zip(rows.tolist(), values, strict=True):
+        if value is None or value != value or value == "":
+            raise DataError(f"Labels must not be missing; got none in column {column!r}, {shards.place(row)}.")
+    with refusing(f"Labels in {shards.name}, column {column!r}, must be whole numbers or text in all files"):
+        return label_column(pa.table([pa.array(values)], [column]), column, shards.name)
 
 
 def _with_bar(blocks: Iterable[Any], n: int, name: str) -> Iterable[Any]:

@@ -9,6 +9,7 @@ from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.data.errors import DataError
 
 _TEXTS = ("id", "separator", "decimal", "weights", "partial_labels", "layer")
+_OF_ESTIMATOR = {"sample_weight": "weights", "partial_labels": "partial-labels"}
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
 
@@ -100,6 +101,13 @@ class CellColumns(NamedTuple):
         """The columns that hyperparameters of these names say."""
         column = None if size_factors in SIZES_WITHOUT_COLUMN else size_factors
         return cls(column, covariate, None if batches is None else tuple(batches))
+
+
+def in_words_of_options(said: str) -> str:
+    """What is said of weights and labels of rows, with the options of the command line for the parameters of `fit`."""
+    for parameter, option in _OF_ESTIMATOR.items():
+        said = said.replace(f"`{parameter}`", f"`--{option}`")
+    return said
 
 
 NO_OPTIONS = TableOptions()

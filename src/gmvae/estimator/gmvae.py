@@ -189,14 +189,15 @@ class GMVAE(FittedQueries):
             rows of a minibatch. A `pyarrow.dataset.Dataset` of Parquet or Arrow files with columns of numbers is read
             in parts, so that it may be larger than memory: see docs/scale.md.
         y : ignored
-        sample_weight : array-like of shape (n_samples,), optional
+        sample_weight : array-like of shape (n_samples,) or str, optional
             How much every row counts, none negative: 2 as if the row occurred twice, 0 as if it were absent. Their
             scale does not matter. Levels, quartiles and rounding of columns, which decide how they are seen, and
-            `held_out_log_likelihoods_` do not follow them, but for rows of weight 0.
-        partial_labels : array-like of shape (n_samples,), optional
+            `held_out_log_likelihoods_` do not follow them, but for rows of weight 0. Of a Dataset the name of a column,
+            above 0 in every row.
+        partial_labels : array-like of shape (n_samples,) or str, optional
             Classes of some rows, whole numbers or text; -1, None, NaN or "" where unknown. Known rows hold the cluster
             of their class throughout, and `labels_` gives it; held-out rows are drawn from the others. Everything else,
-            the held-out bound on log p(y) too, is without labels.
+            the held-out bound on log p(y) too, is without labels. Of a Dataset the name of a column.
         run_dir : str or Path, optional
             Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. One that holds an earlier run
             is refused, unless that is resumed, and so is one in which another process is fitting.

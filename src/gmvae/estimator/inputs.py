@@ -17,6 +17,7 @@ from gmvae.arrays import FARTHEST, check_finite, image_shape, image_shape_as_fit
 from gmvae.data.coded_parts import learn_coding, learned_columns
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_table
+from gmvae.data.labelled_parts import learn_classes
 from gmvae.estimator.frames import encoded, learned, table_of
 from gmvae.networks import Shape
 from gmvae.observations import Observations, sampled, shaped_as_fitted
@@ -34,11 +35,17 @@ def fit_observations(
     """
     X = _host(X)
     if is_dataset(X):
-        shards = shards_of(X, learn_coding)
+        for name, column in (("sample_weight", sample_weight), ("partial_labels", partial_labels)):
+            if not isinstance(column, str | None):
+                raise ValueError(
+                    f"`{name}` must be the name of a column of the Dataset, which is read in parts; got "
+                    f"{type(column).__name__}: write the values into its files as a column."
+                )
+        shards = shards_of(X, learn_coding, sample_weight, partial_labels, learn_classes)
         columns = learned_columns(shards)
         observations = sampled(shards, n_components, None if columns is None else columns.families, columns)
         take_note(estimator, observations.y.shape[1], observations.names)
-        return observations.with_weights_and_labels(sample_weight, partial_labels)
+        return observations
     table = table_of(X)
     if table is None:
         observations = _numeric(estimator, X)

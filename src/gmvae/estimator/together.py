@@ -10,7 +10,7 @@ from typing import Any
 
 from gmvae.config import Config
 from gmvae.estimator.gmvae import GMVAE
-from gmvae.estimator.inputs import fit_observations
+from gmvae.estimator.inputs import fit_observations, take_note
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitting.fit import fit
 from gmvae.runs.checkpoints import task_for
@@ -86,8 +86,9 @@ def fit_together(
     config = Config(**shared)
     with restored_unless_finished(estimators), ExitStack() as held:
         observations = fit_observations(estimators[0], X, config.n_components)
+        first = estimators[0]
         for estimator in estimators[1:]:
-            fit_observations(estimator, X, config.n_components)  # it takes note of X's features
+            take_note(estimator, first.n_features_in_, getattr(first, "feature_names_in_", None))
         tasks = []
         for index, estimator in enumerate(estimators):
             folder = None if run_dirs is None else Path(run_dirs[index])

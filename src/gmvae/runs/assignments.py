@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gmvae.atomic import replacing
 from gmvae.fitted.fitted import Fitted
-from gmvae.shards import Shard, Shards, open_shard
+from gmvae.shards import KnownClasses, Shard, Shards, open_shard
 from gmvae.training.processes import ONE_PROCESS, Processes
 
 if TYPE_CHECKING:
@@ -48,10 +48,16 @@ def labels_of(fitted: Fitted) -> list[Output]:
 
 
 def answered(
-    fitted: Fitted, outputs: Sequence[Output], rows: NDArray[Any], batch_size: int | None
+    fitted: Fitted,
+    outputs: Sequence[Output],
+    rows: NDArray[Any],
+    batch_size: int | None,
+    label: NDArray[np.int64] | None = None,
 ) -> list[NDArray[Any]]:
-    """What the outputs are of rows (n, *event), each (n, ...)."""
+    """What the outputs are of rows (n, *event), each (n, ...); of those with a label, not -1, that is their cluster."""
     chances = fitted.proba(rows, batch_size)
+    if label is not None:
+        chances[label >= 0] = np.eye(chances.shape[1])[label[label >= 0]]
     return [np.asarray(output.of(rows, chances)) for output in outputs]
 
 
@@ -70,10 +76,11 @@ def write_parts(
     processes: Processes = ONE_PROCESS,
     tell: Callable[[str], object] = str,
     id: str | None = None,
+    classes: KnownClasses | None = None,
 ) -> Written:
     """Write ``part-00000.parquet`` and so on, one for each file: the number of every row in it, and what is asked.
 
-    A column ``id`` of a file stands in place of the numbers of its rows.
+    A column ``id`` of a file stands in place of the numbers of its rows. Rows of known classes are in their clusters.
     Files that are there, of the same model, question and source, stay. Of several processes each takes every n-th file.
     ValueError if a file has other columns than the fit, or rows that cannot be in its units. ShardError if a file is
     gone or has been changed.
@@ -96,10 +103,12 @@ def write_parts(
         own_id = id if id in shard.types else None
         if own_id is not None:
             about["id"] = own_id
+        if classes is not None:
+            about["partial labels"] = classes.column
         if _is_there(target, about):
             n_there += 1
             continue
-        tables = _tables(fitted, shard, outputs, batch_size, said, own_id)
+        tables = _tables(fitted, shard, outputs, batch_size, said, own_id, classes)
         first = next(tables)
         schema = first.schema.with_metadata({_KEY: json.dumps(about)})
         with replacing(target) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
@@ -115,7 +124,13 @@ def write_parts(
 
 
 def _tables(
-    fitted: Fitted, shard: Shard, outputs: Sequence[Output], batch_size: int | None, said: set[str], id: str | None
+    fitted: Fitted,
+    shard: Shard,
+    outputs: Sequence[Output],
+    batch_size: int | None,
+    said: set[str],
+    id: str | None,
+    classes: KnownClasses | None,
 ) -> Iterator[pa.Table]:
     """The answers about a file, some rows at a time; the first table has none, and tells the types."""
     import pyarrow as pa
@@ -123,8 +138,8 @@ def _tables(
     names = [name for each in outputs for name in each.names]
     names.insert(0, "row" if id is None else f"{id} (id)" if id in names else id)
 
-    def answers(rows: NDArray[Any], numbers: Any) -> pa.Table:
-        return pa.table([numbers, *as_columns(answered(fitted, outputs, rows, batch_size))], names)
+    def answers(rows: NDArray[Any], numbers: Any, label: NDArray[np.int64] | None = None) -> pa.Table:
+        return pa.table([numbers, *as_columns(answered(fitted, outputs, rows, batch_size, label))], names)
 
     kind = pa.int64() if id is None else shard.types[id]
     yield answers(np.zeros((1, *fitted.event_shape), np.float32), pa.nulls(1, kind))[:0]
@@ -134,9 +149,11 @@ def _tables(
         numbers = pa.array(np.arange(done + 1, done + len(block) + 1))
         if id is not None:
             numbers = shard.table(number, [id]).column(id)
+        label = None if classes is None else classes.numbers(shard.table(number, [classes.column]).column(0))
         for first in range(0, len(block), _ROWS_AT_ONCE):
             rows = fitted.rows(block[first : first + _ROWS_AT_ONCE])
-            yield answers(rows, numbers[first : first + len(rows)])
+            own = slice(first, first + len(rows))
+            yield answers(rows, numbers[own], None if label is None else label[own])
         done += len(block)
 
 

@@ -15,6 +15,7 @@ from gmvae.config import Config
 from gmvae.data import load
 from gmvae.data.options import CellColumns, TableOptions
 from gmvae.data.writers import write_table
+from gmvae.device import device_for
 from gmvae.figures import choice_of_k, save
 from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
@@ -22,6 +23,7 @@ from gmvae.initialisation.n_clusters import Criteria
 from gmvae.runs.folder import name_of, refuse_file
 from gmvae.runs.observed import checked_data, kinds_of
 from gmvae.runs.record import read_json, versions
+from gmvae.training.processes import join_processes, local_rank
 
 _NAME = "choose-k"
 _FREE = {"n_components", "random_state", "device", "verbose"}
@@ -75,6 +77,8 @@ def choose(
 ) -> Comparison:
     """Compare numbers of clusters, and those that the folder already holds; all files are written after each step.
 
+    Processes that a launcher has started divide the fits; the first reads and writes the folder.
+
     ``on_step`` is that of `gmvae.choose_k`; ``tell`` gets sentences on the data. ValueError if the folder holds a
     comparison of other data or settings.
     """
@@ -97,14 +101,16 @@ def choose(
         "fits": n_fits,
         "settings": {name: value for name, value in parameters(config).items() if name not in _FREE},
     }
-    known = _known(path, conditions)
+    processes = join_processes(device_for(config.device, local_rank()))
+    known = processes.from_first(lambda: _known(path, conditions))
     about = {**conditions, "table": table.document(), "seeds": list(range(seed, seed + n_fits)), "versions": versions()}
 
     def comparison(choice: Choice) -> Comparison:
         return Comparison(path, choice, {**about, **_found(choice)})
 
     def step(choice: Choice, done: Candidate | None) -> None:
-        comparison(choice).write()
+        if processes.first:
+            comparison(choice).write()
         on_step(choice, done)
 
     numbers = sorted({*numbers, *(each.n_components for each in known)})

@@ -247,7 +247,7 @@ def _write_parts(shards: Shards, fitted: Fitted, folder: Path, id: str | None, p
     """A file for each of the source's, of which every process writes its share; it returns when all are there."""
     files = [file.path for file in shards.files]
     with processes.agreed():
-        write_parts(fitted, files, labels_of(fitted), folder, processes=processes, id=id)
+        write_parts(fitted, files, labels_of(fitted), folder, processes=processes, id=id, classes=shards.classes)
 
 
 def _scores(labels: np.ndarray, fitted: Fitted, proba: np.ndarray, observations: Observations) -> Scores | None:

@@ -12,10 +12,10 @@ from gmvae.data import DataError, Dataset
 from gmvae.data.cells import listed
 from gmvae.data.dataset import Ids
 from gmvae.data.kinds import KINDS
+from gmvae.data.options import in_words_of_options
 from gmvae.observations import Observations, checked, sampled
 
 _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
-_OPTIONS = {"sample_weight": "--weights", "partial_labels": "--partial-labels"}
 _MOST_NAMES = 8
 
 
@@ -26,7 +26,8 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
     """
     if data.shards is not None:
         families = None if data.columns is None else data.columns.families
-        return sampled(data.shards, n_components, families, data.columns)
+        with naming_options(data.name):
+            return sampled(data.shards, n_components, families, data.columns)
     if data.columns is not None:
         empty = np.flatnonzero(without_values(data.X))
         if len(empty):
@@ -40,22 +41,19 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
     if data.weights is None and data.partial_labels is None:
         observations.check(n_components)
         return observations
-    with in_words_of_options(data.name):
+    with naming_options(data.name):
         observations = observations.with_weights_and_labels(data.weights, data.partial_labels)
         observations.check(n_components)
     return observations
 
 
 @contextmanager
-def in_words_of_options(name: str) -> Iterator[None]:
+def naming_options(name: str) -> Iterator[None]:
     """Raise what is said of weights and labels of rows as `DataError`, in the words of the command line."""
     try:
         yield
     except ValueError as error:
-        said = str(error)
-        for parameter, option in _OPTIONS.items():
-            said = said.replace(f"`{parameter}`", f"`{option}`")
-        raise DataError(f"{name}: {said}") from error
+        raise DataError(f"{name}: {in_words_of_options(str(error))}") from error
 
 
 def kinds_of(data: Dataset) -> Iterator[str]:

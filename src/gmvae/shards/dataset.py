@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gmvae.shards.source import Learn, Shards
+from gmvae.shards.source import Learn, LearnClasses, Shards, no_coding
 
 
 def is_dataset(X: Any) -> bool:
@@ -15,8 +15,14 @@ def is_dataset(X: Any) -> bool:
     return module is not None and isinstance(X, module.Dataset)
 
 
-def shards_of(dataset: Any, learn: Learn) -> Shards:
-    """The files of a dataset as shards, with the coding that is learned of its columns.
+def shards_of(
+    dataset: Any,
+    learn: Learn,
+    weights: str | None = None,
+    partial_labels: str | None = None,
+    learn_classes: LearnClasses = no_coding,
+) -> Shards:
+    """The files of a dataset as shards; what is learned of their columns, and columns beside them, are as of `Shards`.
 
     Raises
     ------
@@ -40,8 +46,15 @@ def shards_of(dataset: Any, learn: Learn) -> Shards:
             "leaves with `pyarrow.dataset.write_dataset` and open that."
         )
     ending = ".parquet" if isinstance(dataset.format, ds.ParquetFileFormat) else ".arrow"
-    source = Shards([Path(path) for path in dataset.files], ending=ending, learn=learn)
-    beside = [name for name in dataset.schema.names if source.names is not None and name not in source.known]
+    source = Shards(
+        [Path(path) for path in dataset.files],
+        ending=ending,
+        learn=learn,
+        weights=weights,
+        partial_labels=partial_labels,
+        learn_classes=learn_classes,
+    )
+    beside = [name for name in dataset.schema.names if source.names is not None and name not in source.of_files]
     if beside:
         raise ValueError(
             f"X must be a Dataset with all columns in its files; got {beside[0]!r}, which is in names of folders: open "

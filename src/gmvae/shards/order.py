@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from gmvae.shards.reading import ahead
 from gmvae.shards.source import Shards
+
+T = TypeVar("T", bound=Any)
 
 WINDOW_BYTES, WINDOW_BLOCKS = 2**26, 4
 """A window has at least so many of both, but for the last of a pass; two windows are in memory, and one in the making.
@@ -29,7 +31,8 @@ class _Window(NamedTuple):
 class Stream:
     """Minibatches of random rows of a source, pass after pass; every row comes at most once in each.
 
-    Where rows have weights, their weight over the mean of all stands after their last column.
+    After their last column stands their weight over the mean of all, where rows have weights, and the number of their
+    class, -1 where it is unknown, where some rows have one.
 
     Parameters
     ----------
@@ -38,14 +41,19 @@ class Stream:
         Numbers of rows that do not come, in order: held-out rows.
     batch_size, seed : int
         At most all rows that come.
+    numbers : sequence of int, optional
+        Those that stand for the classes of the source, by default as it counts them.
     """
 
-    def __init__(self, source: Shards, left_out: np.ndarray, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, source: Shards, left_out: np.ndarray, batch_size: int, seed: int, numbers: Sequence[int] | None = None
+    ) -> None:
         self.source = source
         self.left_out = left_out
         self.batch_size = batch_size
         self.seed = seed
-        self.width = source.n_columns + (source.weights is not None)
+        self._numbers = None if numbers is None else np.array([*numbers, -1])
+        self.width = source.n_columns + (source.weights is not None) + (source.classes is not None)
         self.steps_per_pass = (len(source) - len(left_out)) // batch_size
         self._bounds = np.searchsorted(left_out, source.starts)
         self._sizes = source.sizes - np.diff(self._bounds)
@@ -59,6 +67,12 @@ class Stream:
             self._coming = self._minibatches(step)
         self._next_step = step + 1
         return next(self._coming)
+
+    def parts(self, rows: T) -> tuple[T, T | None, T | None]:
+        """Of rows (b, width), an array or a tensor: what their columns hold, their weights and their classes."""
+        p = self.source.n_columns
+        weight = rows[:, p] if self.source.weights is not None else None
+        return rows[:, :p], weight, rows[:, -1] if self.source.classes is not None else None
 
     def close(self) -> None:
         """End reading in advance."""
@@ -123,5 +137,7 @@ class Stream:
         return window, rows[window.skip :]
 
     def _read(self, block: int) -> np.ndarray:
-        rows, weight = self.source.read(block), self.source.weight(block)
-        return rows if weight is None else np.column_stack([rows, weight / self.source.survey.mean_weight])
+        rows, weight, label = self.source.read(block), self.source.weight(block), self.source.label(block)
+        beside = [] if weight is None else [weight / self.source.survey.mean_weight]
+        beside += [] if label is None else [label if self._numbers is None else self._numbers[label]]
+        return np.column_stack([rows, *beside]) if beside else rows

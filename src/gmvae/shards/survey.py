@@ -24,7 +24,7 @@ MAX_SAMPLE, _MAX_SAMPLE_BYTES = 50_000, 2**28
 KEPT_FROM = 2**28
 """Bytes of the files from which a survey takes long enough to be kept for the next fit."""
 _ROWS_AT_ONCE = 4096
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Source(Protocol):
@@ -37,6 +37,7 @@ class Source(Protocol):
     starts: np.ndarray
     coding: Any
     weights: str | None
+    classes: Any
 
     @property
     def shape(self) -> tuple[int, int]: ...
@@ -44,6 +45,8 @@ class Source(Protocol):
     def read(self, block: int) -> np.ndarray: ...
 
     def weight(self, block: int) -> np.ndarray | None: ...
+
+    def label(self, block: int) -> np.ndarray | None: ...
 
     def place(self, row: int) -> str: ...
 
@@ -56,7 +59,7 @@ class Survey(NamedTuple):
     Attributes
     ----------
     rows : ndarray of shape (m, p)
-        A random sample, in order; all rows of a small source.
+        A random sample, in order, with some more rows of known classes; all rows of a small source.
     numbers : ndarray of int, shape (m,)
         Which rows of the source they are.
     n : ndarray of int, shape (p,)
@@ -66,7 +69,10 @@ class Survey(NamedTuple):
     fraction : ndarray of shape (p,), float64
         A value of every column that is no whole number; NaN where there is none.
     weight : ndarray of shape (m,), float64
-        How much the rows of the sample count, over the mean of all rows; 1 where all count alike.
+        How much the rows of the sample count, over the mean of all rows, so that their means are those of all rows; 1
+        where all count alike.
+    label : ndarray of shape (m,), int
+        Number of the class of the rows of the sample, -1 where it is unknown.
     mean_weight : ndarray of shape (), float64
     """
 
@@ -79,6 +85,7 @@ class Survey(NamedTuple):
     high: np.ndarray
     fraction: np.ndarray
     weight: np.ndarray
+    label: np.ndarray
     mean_weight: np.ndarray
 
 
@@ -134,6 +141,7 @@ class _Looked(NamedTuple):
     bad: tuple[int, str] | None
     weight: np.ndarray
     weight_of_all: float
+    label: np.ndarray
 
 
 def survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Survey:
@@ -161,13 +169,16 @@ def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> 
     n, p = source.shape
     m = min(n, MAX_SAMPLE, max(1, _MAX_SAMPLE_BYTES // (p * source.dtype.itemsize)))
     numbers = np.arange(n) if m == n else np.sort(np.random.default_rng(0).choice(n, m, replace=False, shuffle=False))
+    if source.classes is not None:
+        numbers = np.union1d(numbers, source.classes.rows)
     bounds = np.searchsorted(numbers, source.starts)
 
     def look(block: int) -> _Looked:
         own = numbers[bounds[block] : bounds[block + 1]] - source.starts[block]
-        return _look(source.read(block), own, source.weight(block))
+        return _look(source.read(block), own, source.weight(block), source.label(block))
 
-    sample, weight, weight_of_all = np.empty((m, p), source.dtype), np.empty(m), 0.0
+    sample, weight_of_all = np.empty((len(numbers), p), source.dtype), 0.0
+    weight, label = np.empty(len(numbers)), np.empty(len(numbers), dtype=np.int64)
     moments, (low, high, fraction) = _Moments.none(p), _no_range(p)
     looking = ahead((partial(look, block) for block in range(len(source.sizes))), _workers())
     for block, looked in enumerate(shown(looking)):
@@ -177,6 +188,7 @@ def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> 
             raise ValueError(f"{source.name} must hold {what}, in {place}: replace it or drop its row.")
         sample[bounds[block] : bounds[block + 1]] = looked.sampled
         weight[bounds[block] : bounds[block + 1]] = looked.weight
+        label[bounds[block] : bounds[block + 1]] = looked.label
         weight_of_all += looked.weight_of_all
         moments = moments.merge(looked.moments)
         low, high = np.minimum(low, looked.low), np.maximum(high, looked.high)
@@ -187,15 +199,28 @@ def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> 
         raise ValueError(f"{source.name} must hold a value in every column to fit; got none in column {name}: drop it.")
     deviation, mean_weight = np.sqrt(moments.squares / moments.total), weight_of_all / n
     ranges = (moments.mean, deviation, low, high, fraction)
-    return Survey(sample, numbers, moments.n, *ranges, weight / mean_weight, np.array(mean_weight))
+    weight = weight / mean_weight
+    if source.classes is not None:
+        weight = weight * _shares(label >= 0, source.classes.n_rows / n)
+    return Survey(sample, numbers, moments.n, *ranges, weight, label, np.array(mean_weight))
 
 
-def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None) -> _Looked:
-    p = block.shape[1]
+def _shares(known: np.ndarray, share: float) -> np.ndarray:
+    """How much the rows of a sample count so that those of known classes have their share of all rows."""
+    of_sample = known.mean()
+    if of_sample in (share, 1.0):
+        return np.ones(len(known))
+    return np.where(known, share / of_sample, (1.0 - share) / (1.0 - of_sample))
+
+
+def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None, label: np.ndarray | None) -> _Looked:
+    p, label = block.shape[1], np.full(len(block), -1) if label is None else label
     if weight is not None and not ((weight > 0.0) & (weight <= LARGEST)).all():
         row = int((~((weight > 0.0) & (weight <= LARGEST))).argmax())
         what = f"a weight above 0 in every row; got {named(weight[row])}"
-        return _Looked(block[sampled], _Moments.none(p), *_no_range(p), (row, what), weight[sampled], 0.0)
+        return _Looked(
+            block[sampled], _Moments.none(p), *_no_range(p), (row, what), weight[sampled], 0.0, label[sampled]
+        )
     moments, (low, high, fraction), bad = _Moments.none(p), _no_range(p), None
     for first, part in _parts(block):
         gaps = np.isnan(part)
@@ -220,7 +245,8 @@ def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None) -> 
             found = values[holds.argmax(0), np.arange(len(sought))]
             fraction[sought] = np.where(holds.any(0), found, np.nan)
     counts = np.ones(len(block)) if weight is None else weight
-    return _Looked(block[sampled], moments, low, high, fraction, bad, counts[sampled], float(counts.sum()))
+    of_all = float(counts.sum())
+    return _Looked(block[sampled], moments, low, high, fraction, bad, counts[sampled], of_all, label[sampled])
 
 
 def _no_range(p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -243,5 +269,6 @@ def _kept(source: Source) -> Path | None:
     if sum(size for _, size, _ in source.identity()) < KEPT_FROM:
         return None
     names = source.names if source.coding is None else source.coding.key
-    key = json.dumps([_FORMAT, MAX_SAMPLE, names, source.weights, source.dtype.str, source.identity()])
+    column = None if source.classes is None else source.classes.column
+    key = json.dumps([_FORMAT, MAX_SAMPLE, names, source.weights, column, source.dtype.str, source.identity()])
     return cache_folder() / "surveys" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"

@@ -164,9 +164,9 @@ class Trainer:
             for step in range(first_step, first_step + self.steps_per_epoch):
                 part = Part(self.batch_size, self.processes.slice(self.batch_size))
                 rows = as_tensor(self.stream.minibatch(step)[part.own]).to(self.fabric.device)
-                n_columns = self.stream.source.n_columns
-                weight = rows[:, n_columns].float() if self.stream.width > n_columns else None
-                yield part, Rows(rows[:, :n_columns].contiguous(), weight)
+                y, weight, label = self.stream.parts(rows)
+                weight = None if weight is None else weight.float()
+                yield part, Rows(y.contiguous(), weight, None if label is None else label.long())
             return
         steps_per_pass = len(self.train) // self.batch_size
         for _ in range(self.steps_per_epoch // steps_per_pass):

@@ -54,4 +54,6 @@ def stream_of(observations: Observations, split: Split, batch_size: int, seed: i
     if observations.shards is None:
         return None
     held_out = np.setdiff1d(split.held_out.numpy(), split.train.numpy())
-    return Stream(observations.shards, observations.shards.survey.numbers[held_out], batch_size, seed)
+    known = observations.shards.classes
+    numbers = None if known is None else [observations.classes.index(name) for name in known.names]
+    return Stream(observations.shards, observations.shards.survey.numbers[held_out], batch_size, seed, numbers)
