@@ -689,7 +689,7 @@ def test_unfit_rows_at_the_command_line(run: Path, tmp_path: Path, rows: np.ndar
 
 def test_what_a_file_says_does_not_command_the_terminal(tmp_path: Path) -> None:
     said = refused("fit", put(tmp_path, "t.csv", b"a,b\n1,2\n\x1b[2J\x07\n"))
-    assert said.endswith(r"Expected 2 columns, got 1: \x1b[2J\x07.")
+    assert r"Expected 2 columns, got 1: \x1b[2J\x07: correct the file" in said
     assert "\\x1b]0;" in refused("fit", "\x1b]0;title\x07.csv")
 
 

@@ -159,7 +159,10 @@ def _labels(shards: Shards, column: str, rows: NDArray[np.int64]) -> NDArray[Any
     values = shards.values(column, rows)
     for row, value in zip(rows.tolist(), values, strict=True):
         if value is None or value != value or value == "":
-            raise DataError(f"Labels must not be missing; got none in column {column!r}, {shards.place(row)}.")
+            raise DataError(
+                f"Labels must not be missing; got none in column {column!r}, {shards.place(row)}: fill it in, or drop "
+                "the row."
+            )
     with refusing(f"Labels in {shards.name}, column {column!r}, must be whole numbers or text in all files"):
         return label_column(pa.table([pa.array(values)], [column]), column, shards.name)
 
