@@ -72,6 +72,8 @@ class FittedGeneration(FittedOutputs, ABC):
     def impute(self, X: Any, n_samples: int = 0, *, batch_size: int | None = None) -> Any:
         """Fill missing entries by what the model says of them given the observed ones.
 
+        A fit with ``effort="density"`` fills them better than the default, which ends once clusters have settled.
+
         Parameters
         ----------
         X : array-like
