@@ -22,9 +22,10 @@ def test_dask_answers_partition_by_partition(tmp_path: Path, monkeypatch: pytest
     import dask
 
     monkeypatch.chdir(tmp_path)
-    X = blobs()
-    write(tmp_path / "parts", X, sizes=(150, 50, 200))
-    model = quietly(GMVAE(**SMALL), pd.DataFrame(X, columns=[f"c{d}" for d in range(4)]))
+    rows = blobs()
+    write(tmp_path / "parts", rows, sizes=(150, 50, 200))
+    X = pd.DataFrame(rows, columns=[f"c{d}" for d in range(4)])
+    model = quietly(GMVAE(**SMALL), X)
     model.save("parts.safetensors")
     page = PAGE.read_text(encoding="utf-8")
     code = next(each for each in re.findall(r"```py\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "dask" in each)
