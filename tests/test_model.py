@@ -314,7 +314,7 @@ def test_importance_samples_in_chunks_change_nothing(monkeypatch: pytest.MonkeyP
     # One sample of 5 rows holds 5 · 2 K D_x = 60 numbers.
     for budget, sizes in ((1, [1] * 23), (60 * 5, [5, 5, 5, 5, 3]), (60 * 23 - 1, [22, 1])):
         calls.clear()
-        monkeypatch.setattr(gmvae.model, "_ELEMENTS_AT_ONCE", budget)
+        monkeypatch.setattr(gmvae.model, "ELEMENTS_AT_ONCE", budget)
         torch.testing.assert_close(world.model.log_evidence(y, noise), whole, rtol=1e-12, atol=1e-12)
         assert calls == sizes
 

@@ -19,7 +19,7 @@ from gmvae.likelihoods import Likelihood, Observation
 from gmvae.objective import GuidedTerms, Terms
 from gmvae.recognition import Posterior, Recognition
 
-_ELEMENTS_AT_ONCE = 2**22
+ELEMENTS_AT_ONCE = 2**22
 """Floats that one chunk of importance samples may hold: 16 MiB in float32, beside the decoder's hidden layers."""
 
 
@@ -139,7 +139,7 @@ class GaussianMixtureVAE(nn.Module):
         seen = self.standardised(y)
         q_x, q_w = self.recognition(seen)
         per_sample = len(y) * max(2 * self.K * self.D_x, math.prod(y.shape[1:]))
-        chunk = max(1, _ELEMENTS_AT_ONCE // per_sample)
+        chunk = max(1, ELEMENTS_AT_ONCE // per_sample)
         nothing = seen.new_full((len(y),), -math.inf)
         weights = objective.WeightSum(nothing, nothing)
         for noise_x, noise_w in zip(noise.x.split(chunk), noise.w.split(chunk), strict=True):

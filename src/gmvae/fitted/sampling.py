@@ -7,16 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gmvae.arrays import FARTHEST, as_tensor
 from gmvae.device import torch_defaults
 from gmvae.domains import integer, require
-from gmvae.model import GaussianMixtureVAE
+from gmvae.model import ELEMENTS_AT_ONCE, GaussianMixtureVAE
 
 COUNT = integer(1)
 _N_DRAWS = 8192
-_ELEMENTS_AT_ONCE = 2**22
-"""Floats that the densities of one chunk of draws may hold: 16 MiB in float32."""
 
 
 class Components(NamedTuple):
@@ -33,10 +32,9 @@ def draw(
 ) -> tuple[np.ndarray, np.ndarray]:
     """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
     require("n_samples", COUNT, n_samples)
-    mixture, style_dim = model.generative.mixture, model.generative.style_dim
-    weight = mixture.output.weight
-    generator = torch.Generator(weight.device).manual_seed(seed)
-    drawn = torch.multinomial(mixture.log_weights.softmax(-1), n_samples, replacement=True, generator=generator)
+    style_dim = model.generative.style_dim
+    generator = torch.Generator(model.generative.mixture.output.weight.device).manual_seed(seed)
+    drawn, w = _components_and_styles(model, n_samples, generator)
     if component is not None:
         component = np.asarray(component)
         fits = component.shape in {(), (n_samples,)} and np.issubdtype(component.dtype, np.integer)
@@ -46,7 +44,6 @@ def draw(
                 f"{component.tolist()!r}."
             )
         drawn.copy_(torch.from_numpy(np.array(component)))
-    w = torch.randn(n_samples, style_dim, generator=generator, device=weight.device, dtype=weight.dtype)
     if style is not None:
         w = torch.from_numpy(_checked_style(style, (style_dim,), (n_samples, style_dim))).to(w).expand_as(w)
     x = model.generative.sample_latent(drawn, w, generator)
@@ -62,18 +59,24 @@ def log_density(model: GaussianMixtureVAE, rows: np.ndarray) -> np.ndarray:
     It has no bias far from the rows of the fit either, where q(x|y) may be too narrow for importance weights. In more
     than a few dimensions hardly any draw comes near a row.
     """
-    mixture = model.generative.mixture
-    weight = mixture.output.weight
-    generator = torch.Generator(weight.device).manual_seed(0)
-    z = torch.multinomial(mixture.log_weights.softmax(-1), _N_DRAWS, replacement=True, generator=generator)
-    w = torch.randn(_N_DRAWS, model.generative.style_dim, generator=generator, device=weight.device, dtype=weight.dtype)
-    x = model.generative.sample_latent(z, w, generator).unsqueeze(1)
-    y = as_tensor(rows).to(weight.device)
+    device = model.generative.mixture.output.weight.device
+    generator = torch.Generator(device).manual_seed(0)
+    x = model.generative.sample_latent(*_components_and_styles(model, _N_DRAWS, generator), generator).unsqueeze(1)
+    y = as_tensor(rows).to(device)
     seen = model.standardised(y)
     total = seen.new_full((len(y),), -math.inf)
-    for part in x.split(max(1, _ELEMENTS_AT_ONCE // seen.numel())):
+    for part in x.split(max(1, ELEMENTS_AT_ONCE // seen.numel())):
         total = torch.logaddexp(total, model.log_likelihood(part, y, seen).logsumexp(0))
     return (total - math.log(_N_DRAWS)).cpu().numpy()
+
+
+def _components_and_styles(model: GaussianMixtureVAE, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draws of z (n,) and w (n, D_w) from the prior."""
+    mixture = model.generative.mixture
+    z = torch.multinomial(mixture.log_weights.softmax(-1), n, replacement=True, generator=generator)
+    weight = mixture.output.weight
+    w = torch.randn(n, model.generative.style_dim, generator=generator, device=weight.device, dtype=weight.dtype)
+    return z, w
 
 
 @torch_defaults()
