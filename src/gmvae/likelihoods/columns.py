@@ -76,11 +76,10 @@ def completed(sample: np.ndarray) -> np.ndarray:
 
 
 class Mark(NamedTuple):
-    """A number that may mark missing cells of a column, and the share of the column that it takes."""
+    """A number that may mark missing cells of a column."""
 
     column: int
     value: float
-    share: float
 
 
 def marks(sample: np.ndarray) -> list[Mark]:
@@ -102,7 +101,7 @@ def marks(sample: np.ndarray) -> list[Mark]:
             continue
         width = others[-1] - others[0]
         far = values[0] < others[0] - width, values[-1] > others[-1] + width
-        found += [Mark(index, float(values[end]), float(shares[end])) for end in (0, -1) if far[end]]
+        found += [Mark(index, float(values[end])) for end in (0, -1) if far[end]]
     return found
 
 
