@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from gmvae import networks
 from gmvae.config import Config
+from gmvae.foreign_errors import reason
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import LIKELIHOODS, Likelihood
 from gmvae.model import GaussianMixtureVAE
@@ -78,7 +79,7 @@ def rebuild(
         with torch.device("meta"):
             wanted = built().state_dict()
     except (RuntimeError, TypeError, OverflowError) as error:
-        raise MisfitError(f"a model of such sizes cannot be made: {str(error).splitlines()[0]}") from error
+        raise MisfitError(f"a model of such sizes cannot be made: {reason(error)}") from error
     for name in [*wanted, *weights]:
         if name not in weights or name not in wanted:
             raise MisfitError(f"{name} is {'missing' if name in wanted else 'left over'}")
