@@ -28,7 +28,7 @@ from gmvae.report.differences import MOST_DIFFERENCES, differences
 from gmvae.report.page import report
 from gmvae.report.page_data import MOST_VALUE_BYTES
 from gmvae.report.pictures import MOST_THUMBNAIL_BYTES, _Scale, _thumbnails, pictures
-from gmvae.report.plane import principal_components
+from gmvae.report.plane import plane
 from gmvae.report.problems import problems
 from gmvae.report.rows import ShownColumn, cell, rounded, shown_columns
 from gmvae.report.separation import log_ratios, separation_shares
@@ -230,10 +230,10 @@ def test_columns_of_mixed_tables_come_in_their_order(of_table):
 
 def test_the_map_is_that_of_principal_components():
     X = _RNG.normal(size=(200, 5)) * [5, 3, 1, 1, 1]
-    found, expected = principal_components(X), PCA(2).fit(X)
+    found, expected = plane(X, umap=False), PCA(2).fit(X)
     np.testing.assert_allclose(np.abs(found.points), np.abs(expected.transform(X)), rtol=1e-9, atol=1e-9)
     assert found.axes[0] == f"principal component 1 ({expected.explained_variance_ratio_[0]:.0%} of the variance)"
-    assert principal_components(X[:, :1]).points[:, 1].tolist() == [0.0] * 200
+    assert plane(X[:, :1], umap=False).points[:, 1].tolist() == [0.0] * 200
 
 
 def test_a_sample_stands_for_many_rows(of_numbers):

@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 from gmvae.cli import app
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE
+from gmvae.projection import Projection
 from gmvae.report.clusters import assignment
 from gmvae.report.differences import differences
 from gmvae.report.distinctions import mean_images
 from gmvae.report.page import report
-from gmvae.report.plane import nearest_neighbours, plane, principal_components
+from gmvae.report.plane import nearest_neighbours, plane
 from gmvae.report.rows import ShownColumn
 from gmvae.report.survey import survey
 
@@ -168,7 +169,7 @@ def test_umap_draws_the_map_where_it_is_installed(monkeypatch):
     x = _RNG.normal(size=(40, 4))
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Mapper))
     drawn = plane(x)
-    start = principal_components(x).points
+    start = Projection.principal(x).points(x)
     assert (drawn.method, drawn.axes) == ("UMAP", ["UMAP 1", "UMAP 2"])
     np.testing.assert_allclose(drawn.points, 10 * start / np.abs(start).max() + 1, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(asked["precomputed_knn"][0], nearest_neighbours(x)[0])
