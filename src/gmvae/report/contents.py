@@ -107,7 +107,7 @@ def _card(seen: Survey, provenance: Provenance) -> Card:
         ambiguous_share=found.ambiguous_share,
         novel_share=seen.novel_share,
         n_scored=int((~np.isnan(seen.novel)).sum()),
-        epochs=fitted.n_epochs,
+        epochs=len(fitted.history.epochs),
         converged=fitted.converged,
         seconds=float(fitted.history["seconds"].sum()),
         seed=provenance.seed,

@@ -28,7 +28,7 @@ def problems(found: Survey) -> Iterator[Problem]:
             yield Problem(f"With K = {fitted.config.K} {collapsed.what}.", _sentence(collapsed.remedy))
     if not fitted.converged:
         yield Problem(
-            f"Training ended after {fitted.n_epochs} epochs, before the held-out bound had stopped gaining.",
+            f"Training ended after {len(fitted.history.epochs)} epochs, before the held-out bound had stopped gaining.",
             "Raise `max_iter` (`--epochs`), or `tol` to accept it.",
         )
     failed = sum(map(math.isnan, fitted.restart_bounds))
