@@ -33,7 +33,7 @@ def fit_observations(
     ValueError if X is not numeric, not finite, too few for the components or neither rows nor images, or as
     `Observations.with_weights_and_labels` does.
     """
-    X = _host(X)
+    X = _on_host(X)
     if is_dataset(X):
         for name, column in (("sample_weight", sample_weight), ("partial_labels", partial_labels)):
             if not isinstance(column, str | None):
@@ -58,8 +58,10 @@ def fit_observations(
 
 
 def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
-    if isinstance(X, SparseRows):
-        return _named(estimator, X)
+    if isinstance(X, SparseRows):  # whose columns have names, as an integration makes them
+        check_finite(X)
+        take_note(estimator, X.shape[1], X.names)
+        return Observations(X, X.names)
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
@@ -68,13 +70,6 @@ def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
         take_note(estimator, math.prod(event_shape), None)
     names = getattr(estimator, "feature_names_in_", None)
     return Observations(rows, None if names is None else names.tolist())
-
-
-def _named(estimator: BaseEstimator, X: SparseRows) -> Observations:
-    """Rows whose columns have names, as an integration makes them."""
-    check_finite(X)
-    take_note(estimator, X.shape[1], X.names)
-    return Observations(X, X.names)
 
 
 def take_note(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
@@ -90,7 +85,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
 
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
     """
-    X = _host(X)
+    X = _on_host(X)
     if is_dataset(X):
         raise ValueError(
             "X must be rows in memory to be answered; got a pyarrow Dataset: ask batch by batch, `for batch in "
@@ -110,7 +105,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     """Validate places in the latent space, (n, latent_dim)."""
-    latents = _numbers(_host(X), check_array)
+    latents = _numbers(_on_host(X), check_array)
     if latents.shape[1] != latent_dim:
         raise ValueError(
             f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}: pass its result."
@@ -124,7 +119,7 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     return latents
 
 
-def _host(X: Any) -> Any:
+def _on_host(X: Any) -> Any:
     if np.ma.is_masked(X):
         return X.astype(np.float64).filled(np.nan)
     if not isinstance(X, torch.Tensor):

@@ -88,19 +88,16 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
 
         found = _train(own_attempts, training, new_member)
     if len(attempts) > 1:
-        found = gather_restarts(
-            processes, attempts, found, lambda attempt: _as_trained(data.model(training, attempt.seed), training)
-        )
+
+        def new_model(attempt: Attempt) -> GaussianMixtureVAE:
+            built = data.model(training, attempt.seed)
+            return built.double() if training.precision == "64-true" else built  # as training has it
+
+        found = gather_restarts(processes, attempts, found, new_model)
+    of_tasks = [[trained for trained in found if trained.attempt.task is task] for task in tasks]
     return [
-        best_of(
-            task,
-            [trained for trained in found if trained.attempt.task is task],
-            all_rows,
-            observations,
-            config,
-            processes,
-        )
-        for task in tasks
+        best_of(task, restarts, all_rows, observations, config, processes)
+        for task, restarts in zip(tasks, of_tasks, strict=True)
     ]
 
 
@@ -118,11 +115,6 @@ def _train(attempts: Sequence[Attempt], training: Config, new_member: Callable[[
                 member.trainer.close()
         found += [Trained(each, m.trainer.model, o) for each, m, o in zip(group, members, outcomes, strict=True)]
     return found
-
-
-def _as_trained(model: GaussianMixtureVAE, training: Config) -> GaussianMixtureVAE:
-    """A new model in the type that training gives to its weights."""
-    return model.double() if training.precision == "64-true" else model
 
 
 def _new_member(
