@@ -16,8 +16,8 @@ from gmvae.cli import app
 from gmvae.estimator import GMVAE
 from gmvae.report.records import Difference
 from gmvae.runs.folder import RunFolder
+from gmvae.runs.provenance import command
 from gmvae.runs.record import RunRecord
-from gmvae.runs.report import command
 
 pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
 

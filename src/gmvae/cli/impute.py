@@ -46,9 +46,9 @@ def impute(
     import numpy as np
 
     from gmvae.arrays import missing
-    from gmvae.cli.fitted import load_for, open_fitted, written_columns
+    from gmvae.cli.opened_model import load_for, open_fitted, written_columns
     from gmvae.data.writers import check_target, write_array, write_table
-    from gmvae.runs.observed import row_ids
+    from gmvae.runs.source_data import row_ids
     from gmvae.seeds import draw_seed
 
     out = named_file(out)

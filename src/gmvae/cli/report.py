@@ -14,7 +14,7 @@ from gmvae.cli.speech import note, show
 from gmvae.cli.table_options import reads_table
 
 if TYPE_CHECKING:
-    from gmvae.cli.fitted import OpenedModel
+    from gmvae.cli.opened_model import OpenedModel
 
 
 @app.command(
@@ -50,7 +50,7 @@ def report(
     device: Device = "auto",
 ) -> None:
     """Write a report."""
-    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.cli.opened_model import load_for, open_fitted
     from gmvae.data.errors import DataError
     from gmvae.data.sources import exists
     from gmvae.data.writers import check_target
@@ -58,7 +58,7 @@ def report(
     from gmvae.report.page import report as make
     from gmvae.runs.folder import RunFolder, model_file
     from gmvae.runs.names import write_names
-    from gmvae.runs.report import provenance
+    from gmvae.runs.provenance import provenance
 
     folder = RunFolder(model_file(run).parent)
     out = out or _own_target(folder, run, source)

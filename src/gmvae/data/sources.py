@@ -21,8 +21,8 @@ from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.in_parts import files_of, is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
 from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
-from gmvae.data.parts import parts_of
 from gmvae.data.sets import BUILT_IN, find
+from gmvae.data.table_folders import parts_of
 from gmvae.data.tables import open_table, read_table
 
 if TYPE_CHECKING:

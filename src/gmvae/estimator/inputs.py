@@ -44,14 +44,14 @@ def fit_observations(
         shards = shards_of(X, learn_coding, sample_weight, partial_labels, learn_classes)
         columns = learned_columns(shards)
         observations = sampled(shards, n_components, None if columns is None else columns.families, columns)
-        take_note(estimator, observations.y.shape[1], observations.names)
+        set_features(estimator, observations.y.shape[1], observations.names)
         return observations
     table = table_of(X)
     if table is None:
         observations = _numeric(estimator, X)
     else:
         observations = learned(table)
-        take_note(estimator, table.num_columns, table.column_names)
+        set_features(estimator, table.num_columns, table.column_names)
     observations = observations.with_weights_and_labels(sample_weight, partial_labels)
     observations.check(n_components)
     return observations
@@ -60,20 +60,20 @@ def fit_observations(
 def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
     if isinstance(X, SparseRows):  # whose columns have names, as an integration makes them
         check_finite(X)
-        take_note(estimator, X.shape[1], X.names)
+        set_features(estimator, X.shape[1], X.names)
         return Observations(X, X.names)
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
     else:
         rows = _images(estimator, X, event_shape, min_samples=2)
-        take_note(estimator, math.prod(event_shape), None)
+        set_features(estimator, math.prod(event_shape), None)
     names = getattr(estimator, "feature_names_in_", None)
     return Observations(rows, None if names is None else names.tolist())
 
 
-def take_note(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
-    """Set what scikit-learn knows of the columns of a fit."""
+def set_features(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
+    """Set `n_features_in_` and `feature_names_in_`, by which scikit-learn knows the columns of a fit."""
     estimator.n_features_in_ = n_features
     vars(estimator).pop("feature_names_in_", None)
     if names is not None:

@@ -20,7 +20,7 @@ from gmvae.atomic import replacing, write_text
 from gmvae.device import torch_defaults
 from gmvae.fitted.card import model_card
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES
-from gmvae.fitted.operations import Replaced
+from gmvae.fitted.onnx_operations import Replaced
 from gmvae.foreign_errors import reason
 
 OPSET = 18

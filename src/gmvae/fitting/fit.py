@@ -10,7 +10,7 @@ from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
-from gmvae.fitting.selection import Fit, best_of, so_far
+from gmvae.fitting.selection import Fit, best_of, fitted_so_far
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_fewer, warn_of_marks
 from gmvae.model import GaussianMixtureVAE
@@ -159,7 +159,7 @@ def _new_member(
         if storage is not None:
             storage.keep(restart, state)
         if attempt.task.on_epoch is not None:
-            attempt.task.on_epoch(so_far(model, state.history, observations, config))
+            attempt.task.on_epoch(fitted_so_far(model, state.history, observations, config))
 
     return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
 

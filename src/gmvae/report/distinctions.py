@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.clusters import nearest_clusters
 from gmvae.report.differences import differences
 from gmvae.report.folds import log2_fold_changes
 from gmvae.report.records import Distinction
 from gmvae.report.rows import rounded
 from gmvae.report.separation import separation_shares
-from gmvae.report.survey import Survey
 
 FEW = 5
 """Where no single row is shown, a mean of fewer rows is not shown either: it would tell them."""
 
 
-def distinctions(seen: Survey, few: int = 0) -> list[Distinction]:
+def distinctions(seen: AnsweredRows, few: int = 0) -> list[Distinction]:
     """What tells every cluster from the others; nothing of clusters of fewer than ``few`` rows, nor against such."""
-    found, nearest = seen.found, nearest_clusters(seen.found)
+    found, nearest = seen.assignment, nearest_clusters(seen.assignment)
     sizes = np.bincount(found.first[found.weight > 0], minlength=found.K)
     told = [0 < sizes[k] >= few and (few == 0 or sizes.sum() - sizes[k] >= few) for k in range(found.K)]
     if seen.of_images:
@@ -46,15 +46,15 @@ def _finite(value: float) -> float | None:
     return rounded(value) if np.isfinite(value) else None
 
 
-def mean_images(seen: Survey) -> NDArray[np.float64]:
+def mean_images(seen: AnsweredRows) -> NDArray[np.float64]:
     """Mean of every cluster's images, (K, C, H, W), missing pixels left out; NaN where there is none."""
-    means = np.full((seen.found.K, *seen.fitted.event_shape), np.nan)
-    for k in range(seen.found.K):
-        members = np.flatnonzero(seen.found.first == k)
+    means = np.full((seen.assignment.K, *seen.fitted.event_shape), np.nan)
+    for k in range(seen.assignment.K):
+        members = np.flatnonzero(seen.assignment.first == k)
         total, n = np.zeros(seen.fitted.event_shape), np.zeros(seen.fitted.event_shape)
         for start in range(0, len(members), 1024):
             own = members[start : start + 1024]
-            part, weight = seen.rows[own].astype(np.float64), seen.found.weight[own]
+            part, weight = seen.rows[own].astype(np.float64), seen.assignment.weight[own]
             total += np.tensordot(weight, np.nan_to_num(part), 1)
             n += np.tensordot(weight, (~np.isnan(part)).astype(np.float64), 1)
         np.divide(total, n, out=means[k], where=n > 0)

@@ -20,8 +20,8 @@ from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
 from gmvae.initialisation.n_clusters import Criteria
 from gmvae.runs.folder import name_of, refuse_file
-from gmvae.runs.observed import checked_data, kinds_of
 from gmvae.runs.record import read_json, versions
+from gmvae.runs.source_data import checked_data, kinds_of
 from gmvae.training.processes import join_processes, local_rank
 
 _NAME = "choose-k"

@@ -28,9 +28,9 @@ from gmvae.runs.assignments import labels_of, write_parts
 from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.names import read_names
-from gmvae.runs.observed import checked_data, kinds_of, row_ids
+from gmvae.runs.provenance import provenance
 from gmvae.runs.record import RunRecord, read_json, versions
-from gmvae.runs.report import provenance
+from gmvae.runs.source_data import checked_data, kinds_of, row_ids
 from gmvae.shards import Shards
 from gmvae.training.processes import Processes, join_processes, local_rank, restarted
 

@@ -13,8 +13,8 @@ from gmvae.data.sources import Source
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.names import read_names
-from gmvae.runs.observed import naming_options
 from gmvae.runs.record import RunRecord
+from gmvae.runs.source_data import naming_options
 from gmvae.weights_and_labels import checked_weights, known_labels
 
 if TYPE_CHECKING:
