@@ -14,6 +14,7 @@ from gmvae.config import Config
 from gmvae.foreign_errors import reason
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import LIKELIHOODS, Likelihood
+from gmvae.likelihoods.likelihood import below
 from gmvae.model import GaussianMixtureVAE
 from gmvae.recognition import Recognition
 
@@ -67,7 +68,7 @@ def rebuild(
     if len(config.hidden_layer_sizes) > len(weights):
         raise MisfitError(f"{len(config.hidden_layer_sizes)} hidden layers cannot come from {len(weights)} tensors")
 
-    learned = {name.removeprefix("units."): tensor for name, tensor in weights.items() if name.startswith("units.")}
+    learned = below("units.", weights)
     if isinstance(config.network, str):
         n_batches = LIKELIHOODS[likelihood].blank(event_shape, learned).n_batches
         weights = _told_of_batches(weights, config.latent_dim, n_batches)

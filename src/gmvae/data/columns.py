@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
@@ -14,7 +13,7 @@ from gmvae.data.cells import Form, listed
 from gmvae.data.coding import decode_column, encode_column
 from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import KINDS, Column, Remarks, learn_column
+from gmvae.data.kinds import Column, Remarks, learn_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,11 +80,6 @@ class Columns:
         """The likelihood of every column of which its type decides; None for numbers and truth values as they are."""
         names = {"yes/no": "bernoulli", "category": "categorical"}
         return [None if _is_truth(column) else names.get(column.kind) for column in self.columns]
-
-    def counts(self) -> dict[str, int]:
-        """How many columns there are of each kind that occurs."""
-        found = Counter(column.kind for column in self.columns)
-        return {kind: found[kind] for kind in KINDS if found[kind]}
 
     @classmethod
     def learn(
