@@ -22,7 +22,7 @@ from gmvae.device import device_for, device_or_cpu, torch_defaults
 from gmvae.domains import require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, require_entropy
-from gmvae.fitted.document import check, config_of, fields_of, parameters
+from gmvae.fitted.document import check, config_of, entries_of, fields_of, parameters
 from gmvae.fitted.gaps import N_IMPUTATION_SAMPLES, impute, prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.graphs import Answers, Decoder
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES, NOVEL_BELOW, Novelty
@@ -199,19 +199,7 @@ class Fitted:
             "likelihood": self.likelihood,
             "event_shape": list(self.event_shape),
             "n_features_in": math.prod(self.event_shape),
-            "feature_names_in": self.feature_names,
-            "classes": self.classes,
-            "columns": None if self.columns is None else self.columns.document(),
-            "history": [list(epoch) for epoch in self.history.epochs],
-            "converged": self.converged,
-            "lower_bound": self.lower_bound,
-            "restart_bounds": self.restart_bounds,
-            "stability": None if math.isnan(self.stability) else self.stability,
-            "weights": self.weights.tolist(),
-            "n_components_effective": self.n_components_effective,
-            "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
-            "batches": self.batches,
-            "held_out_sizes": None if self.held_out_sizes is None else self.held_out_sizes.tolist(),
+            **entries_of(vars(self)),
         }
 
     def save(self, path: str | Path) -> None:
