@@ -143,8 +143,8 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
-        told = {*names, *self.left_out, *ignore}
-        extra = [name for name in table.column_names if name not in told]
+        expected = {*names, *self.left_out, *ignore}
+        extra = [name for name in table.column_names if name not in expected]
         if extra:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)

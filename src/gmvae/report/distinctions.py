@@ -21,25 +21,25 @@ def distinctions(seen: AnsweredRows, few: int = 0) -> list[Distinction]:
     """What tells every cluster from the others; nothing of clusters of fewer than ``few`` rows, nor against such."""
     found, nearest = seen.assignment, nearest_clusters(seen.assignment)
     sizes = np.bincount(found.first[found.weight > 0], minlength=found.K)
-    told = [0 < sizes[k] >= few and (few == 0 or sizes.sum() - sizes[k] >= few) for k in range(found.K)]
+    large = [0 < sizes[k] >= few and (few == 0 or sizes.sum() - sizes[k] >= few) for k in range(found.K)]
     if seen.of_images:
         means = mean_images(seen)
         return [
-            Distinction(k, other, [], _pixels(means, k, other) if told[k] else None) for k, other in enumerate(nearest)
+            Distinction(k, other, [], _pixels(means, k, other) if large[k] else None) for k, other in enumerate(nearest)
         ]
     shares = [
-        separation_shares(seen.fitted, seen.rows[found.first == k], k, other) if told[k] else None
+        separation_shares(seen.fitted, seen.rows[found.first == k], k, other) if large[k] else None
         for k, other in enumerate(nearest)
     ]
-    told_apart = differences(seen.rows, found.first, found.K, seen.columns, shares, found.weight)
+    of_clusters = differences(seen.rows, found.first, found.K, seen.columns, shares, found.weight)
     folds = log2_fold_changes(seen)
     if folds is not None:
         number = {column.name: d for d, column in enumerate(seen.columns)}
-        told_apart = [
+        of_clusters = [
             [each._replace(log2_fold_change=_finite(folds[k, number[each.column]])) for each in own]
-            for k, own in enumerate(told_apart)
+            for k, own in enumerate(of_clusters)
         ]
-    return [Distinction(k, other, told_apart[k] if told[k] else [], None) for k, other in enumerate(nearest)]
+    return [Distinction(k, other, of_clusters[k] if large[k] else [], None) for k, other in enumerate(nearest)]
 
 
 def _finite(value: float) -> float | None:

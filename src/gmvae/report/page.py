@@ -109,10 +109,10 @@ def report(
     umap : bool
         Whether UMAP may draw the map if it is installed.
     """
-    called = cluster_names(names, fitted.classes, fitted.config.K)
+    shown_names = cluster_names(names, fitted.classes, fitted.config.K)
     seen = answered_rows(fitted, data, proba, umap=umap)
     grid = style_grid(seen)
-    found = contents(seen, provenance, describe_style(seen, grid), called, with_rows=with_rows)
+    found = contents(seen, provenance, describe_style(seen, grid), shown_names, with_rows=with_rows)
     drawn = pictures(seen, found, grid, with_rows=with_rows) if seen.of_images else None
     script = _file("map.js") + _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

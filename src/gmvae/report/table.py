@@ -27,7 +27,7 @@ def distinctions_table(fitted: Fitted, data: Dataset, names: Sequence[str] | Non
     import pyarrow as pa
 
     seen = answered_rows(fitted, data, mapped=False)
-    called = cluster_names(names, fitted.classes, fitted.config.K)
+    shown_names = cluster_names(names, fitted.classes, fitted.config.K)
     kinds: dict[str, Any] = {
         "cluster": pa.int64(),
         "name": pa.string(),
@@ -41,10 +41,10 @@ def distinctions_table(fitted: Fitted, data: Dataset, names: Sequence[str] | Non
         kinds |= {name: pa.string() if name in text else pa.float64() for name in Difference._fields}
     sizes = np.bincount(seen.assignment.first, minlength=seen.assignment.K).tolist()
     lines: list[dict[str, Any]] = []
-    for told in distinctions(seen):
-        k = told.cluster
-        first = {"cluster": k, "name": called[k], "rows": sizes[k], "nearest": told.nearest}
+    for distinction in distinctions(seen):
+        k = distinction.cluster
+        first = {"cluster": k, "name": shown_names[k], "rows": sizes[k], "nearest": distinction.nearest}
         if seen.of_images:
-            lines.append({**first, "pixels": told.pixels})
-        lines += [{**first, **each._asdict()} for each in told.differences]
+            lines.append({**first, "pixels": distinction.pixels})
+        lines += [{**first, **each._asdict()} for each in distinction.differences]
     return pa.Table.from_pylist(lines, schema=pa.schema(kinds))

@@ -164,8 +164,8 @@ def _opened(path: Path, ending: str) -> tuple[type[Shard], dict[Any, Any], list[
     with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
         types = _types(reader.schema)
         source.seek(0)
-        with pa.ipc.open_file(source, options=first_column) as counted:
-            blocks = [counted.get_batch(index).num_rows for index in range(counted.num_record_batches)]
+        with pa.ipc.open_file(source, options=first_column) as first_columns:
+            blocks = [first_columns.get_batch(index).num_rows for index in range(first_columns.num_record_batches)]
     return _Arrow, types, blocks
 
 
