@@ -14,6 +14,7 @@ from scipy.stats import multivariate_normal
 from gmvae import figures
 from gmvae.figures import latent, palette, points
 from gmvae.metrics import Confusion, Reliability
+from gmvae.projection import Projection
 
 # Machado, Oliveira and Fernandes (2009), full severity, for linear RGB.
 EYES = {
@@ -232,14 +233,14 @@ def test_projecting_points_that_lie_in_a_plane_keeps_their_distances():
     rng = np.random.default_rng(1)
     plane, _ = np.linalg.qr(rng.normal(size=(7, 2)))
     x = rng.normal(size=(50, 2)) * [3, 1] @ plane.T + 5
-    flat = latent.project(x).points(x)
+    flat = Projection.principal(x).points(x)
     np.testing.assert_allclose(pdist(flat), pdist(x))
     assert flat[:, 0].var() > flat[:, 1].var()
 
 
 def test_a_projected_covariance_is_that_of_projected_samples():
     rng = np.random.default_rng(2)
-    plane = latent.project(rng.normal(size=(100, 4)) * [4, 3, 2, 1])
+    plane = Projection.principal(rng.normal(size=(100, 4)) * [4, 3, 2, 1])
     scales = np.array([[0.5, 2.0, 1.0, 0.1]])
     samples = rng.normal(size=(200_000, 4)) * scales
     np.testing.assert_allclose(plane.covariances(scales)[0], np.cov(plane.points(samples).T), atol=0.05)

@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 from gmvae.cli import app
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE
+from gmvae.projection import Projection
+from gmvae.report.answered_rows import answered_rows
 from gmvae.report.clusters import assignment
 from gmvae.report.differences import differences
 from gmvae.report.distinctions import mean_images
 from gmvae.report.page import report
-from gmvae.report.plane import nearest_neighbours, plane, principal_components
+from gmvae.report.plane import nearest_neighbours, plane
 from gmvae.report.rows import ShownColumn
-from gmvae.report.survey import survey
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -84,9 +85,9 @@ def test_images_of_weight_0_leave_the_mean_as_it_is():
     X = _RNG.random((40, 1, 4, 4))
     fitted = GMVAE(2, **SMALL).fit(X).fitted_
     weight = (np.arange(40) < 30).astype(float)
-    seen = survey(fitted, Dataset("x", X, weights=weight))
+    seen = answered_rows(fitted, Dataset("x", X, weights=weight))
     for k in range(2):
-        own = X[:30][seen.found.first[:30] == k]
+        own = X[:30][seen.assignment.first[:30] == k]
         if len(own):
             np.testing.assert_allclose(mean_images(seen)[k], own.mean(axis=0))
 
@@ -168,7 +169,7 @@ def test_umap_draws_the_map_where_it_is_installed(monkeypatch):
     x = _RNG.normal(size=(40, 4))
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Mapper))
     drawn = plane(x)
-    start = principal_components(x).points
+    start = Projection.principal(x).points(x)
     assert (drawn.method, drawn.axes) == ("UMAP", ["UMAP 1", "UMAP 2"])
     np.testing.assert_allclose(drawn.points, 10 * start / np.abs(start).max() + 1, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(asked["precomputed_knn"][0], nearest_neighbours(x)[0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gmvae import formats
 from gmvae.atomic import replacing
-from gmvae.cli.fitted import options_for
+from gmvae.cli.opened_model import options_for
 from gmvae.data.options import TableOptions
 from gmvae.runs.folder import RunFolder, model_file
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from gmvae.cli.fitted import OpenedModel
+    from gmvae.cli.opened_model import OpenedModel
     from gmvae.data import Dataset
     from gmvae.runs.assignments import Output
 
@@ -87,7 +87,7 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
-    from gmvae.cli.fitted import load_for, open_fitted, options_for
+    from gmvae.cli.opened_model import load_for, open_fitted, options_for
     from gmvae.data.in_parts import files_of
     from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array
@@ -190,7 +190,7 @@ def _write_table(
     """Write ids, answers and, beside them, the columns of the source."""
     from gmvae.data.writers import write_table
     from gmvae.runs.assignments import as_columns
-    from gmvae.runs.observed import row_ids
+    from gmvae.runs.source_data import row_ids
 
     names = [name for each in outputs for name in each.names]
     ids = row_ids(data, names)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvae.data.columns import UNNAMED
-from gmvae.data.errors import DataError, reason
+from gmvae.data.errors import DataError
+from gmvae.foreign_errors import reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,15 +85,15 @@ def plain(table: pa.Table) -> pa.Table:
     """A table without views of text, half floats or run-length codes, with which Arrow cannot compute."""
     import pyarrow as pa
 
-    def settled(kind: pa.DataType) -> pa.DataType:
+    def computable(kind: pa.DataType) -> pa.DataType:
         if pa.types.is_dictionary(kind):
-            return pa.dictionary(pa.int32(), settled(kind.value_type), kind.ordered)
+            return pa.dictionary(pa.int32(), computable(kind.value_type), kind.ordered)
         if str(kind) == "string_view":
             return pa.large_string()
         return pa.float32() if pa.types.is_float16(kind) else kind
 
     for i, field in enumerate(table.schema):
-        kind = settled(field.type)
+        kind = computable(field.type)
         if kind != field.type:
             table = table.set_column(i, pa.field(field.name, kind), table.column(i).cast(kind))
     return table

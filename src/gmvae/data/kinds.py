@@ -43,11 +43,6 @@ class Column(NamedTuple):
     low: float = 0.0  # the range of the numbers in the fit
     high: float = 0.0
 
-    @property
-    def whole(self) -> bool:
-        """Whether all numbers of the fit are whole."""
-        return self.digits == 0
-
 
 class Remarks:
     """What is said about columns, those with the same remark together."""

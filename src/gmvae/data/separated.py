@@ -155,8 +155,8 @@ def _check_header(rows: Rows, where: str) -> None:
     first = [cell.strip() for cell in rows[0]]
     below = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == len(first)]
     # pandas numbers columns from 0. No row of data is 0, 1, 2, … where all columns hold fractions.
-    counted = len(first) > 2 and first == [str(i) for i in range(len(first))]
-    if counted and all(any("." in row[i] for row in below) for i in range(len(first))):
+    numbered = len(first) > 2 and first == [str(i) for i in range(len(first))]
+    if numbered and all(any("." in row[i] for row in below) for i in range(len(first))):
         return
     seen = [{row[i] for row in below} for i in range(len(first))]
     doubtful = [

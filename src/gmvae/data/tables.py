@@ -16,8 +16,8 @@ from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import plain
 from gmvae.data.options import NO_OPTIONS, TableOptions
-from gmvae.data.parts import join, parts_of
 from gmvae.data.separated import read_separated
+from gmvae.data.table_folders import join, parts_of
 from gmvae.data.zipped import check_growth
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ def fit_observations(
     ValueError if X is not numeric, not finite, too few for the components or neither rows nor images, or as
     `Observations.with_weights_and_labels` does.
     """
-    X = _host(X)
+    X = _on_host(X)
     if is_dataset(X):
         for name, column in (("sample_weight", sample_weight), ("partial_labels", partial_labels)):
             if not isinstance(column, str | None):
@@ -45,41 +45,36 @@ def fit_observations(
         shards = shards_of(X, learn_coding, sample_weight, partial_labels, learn_classes)
         columns = learned_columns(shards)
         observations = sampled(shards, n_components, None if columns is None else columns.families, columns)
-        take_note(estimator, observations.y.shape[1], observations.names)
+        set_features(estimator, observations.y.shape[1], observations.names)
         return observations
     table = table_of(X)
     if table is None:
         observations = _numeric(estimator, X)
     else:
         observations = learned(table)
-        take_note(estimator, table.num_columns, table.column_names)
+        set_features(estimator, table.num_columns, table.column_names)
     observations = observations.with_weights_and_labels(sample_weight, partial_labels)
     observations.check(n_components)
     return observations
 
 
 def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
-    if isinstance(X, SparseRows):
-        return _named(estimator, X)
+    if isinstance(X, SparseRows):  # whose columns have names, as an integration makes them
+        check_finite(X)
+        set_features(estimator, X.shape[1], X.names)
+        return Observations(X, X.names)
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
     else:
         rows = _images(estimator, X, event_shape, min_samples=2)
-        take_note(estimator, math.prod(event_shape), None)
+        set_features(estimator, math.prod(event_shape), None)
     names = getattr(estimator, "feature_names_in_", None)
     return Observations(rows, None if names is None else names.tolist())
 
 
-def _named(estimator: BaseEstimator, X: SparseRows) -> Observations:
-    """Rows whose columns have names, as an integration makes them."""
-    check_finite(X)
-    take_note(estimator, X.shape[1], X.names)
-    return Observations(X, X.names)
-
-
-def take_note(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
-    """Set what scikit-learn knows of the columns of a fit."""
+def set_features(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
+    """Set `n_features_in_` and `feature_names_in_`, by which scikit-learn knows the columns of a fit."""
     estimator.n_features_in_ = n_features
     vars(estimator).pop("feature_names_in_", None)
     if names is not None:
@@ -91,7 +86,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
 
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
     """
-    X = _host(X)
+    X = _on_host(X)
     if is_dataset(X):
         raise ValueError(
             "X must be rows in memory to be answered; got a pyarrow Dataset: ask batch by batch, `for batch in "
@@ -111,7 +106,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     """Validate places in the latent space, (n, latent_dim)."""
-    latents = _numbers(_host(X), check_array)
+    latents = _numbers(_on_host(X), check_array)
     if latents.shape[1] != latent_dim:
         raise ValueError(
             f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}: pass its result."
@@ -125,7 +120,7 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     return latents
 
 
-def _host(X: Any) -> Any:
+def _on_host(X: Any) -> Any:
     """X where rows are looked for: tensors as arrays, masked entries as gaps, lists with text or None as tables."""
     _check_is_rows(X)
     if np.ma.is_masked(X):

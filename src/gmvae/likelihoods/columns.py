@@ -63,7 +63,7 @@ def scale_of(mean: Tensor, deviation: Tensor) -> Tensor:
     return torch.where(negligible, torch.ones_like(deviation), deviation)
 
 
-def completed(sample: np.ndarray) -> np.ndarray:
+def filled_in_turn(sample: np.ndarray) -> np.ndarray:
     """The rows (n, p) with every column's gaps filled by its observed values in turn: quantiles and steps stay."""
     gaps = np.isnan(sample)
     if not gaps.any():

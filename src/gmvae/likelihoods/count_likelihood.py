@@ -205,9 +205,9 @@ class CountLikelihood(Likelihood):
     def shares(self, mean: np.ndarray) -> np.ndarray | None:
         if self.size_factors is None:
             return None
-        counted, beside = mean.astype(np.float64), self._beside
-        counted[:, [column for column in (beside.sizes, beside.covariate) if column is not None]] = np.nan
-        return counted / np.nansum(counted, axis=1, keepdims=True)
+        counts, beside = mean.astype(np.float64), self._beside
+        counts[:, [column for column in (beside.sizes, beside.covariate) if column is not None]] = np.nan
+        return counts / np.nansum(counts, axis=1, keepdims=True)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         (n,) = self.decoded_shape(event_shape) if len(event_shape) == 1 else (None,)
@@ -254,11 +254,11 @@ class CountLikelihood(Likelihood):
         log_rate = relative + self.log_mean.to(relative.dtype)
         if self.size_factors is None:
             return self.counts(log_rate, event_dims)
-        log_share, given = log_rate.log_softmax(-1), None
+        log_share, batches = log_rate.log_softmax(-1), None
         if self.covariate is not None:
             numbers = self.covariate.or_largest(batch, log_share.shape[:-1])
-            log_share, given = self.covariate.shifted(log_share, numbers), Batches(self.covariate, numbers)
-        return SizedCounts(lambda log_rate: self.counts(log_rate, event_dims), log_share, self.size_factors, given)
+            log_share, batches = self.covariate.shifted(log_share, numbers), Batches(self.covariate, numbers)
+        return SizedCounts(lambda log_rate: self.counts(log_rate, event_dims), log_share, self.size_factors, batches)
 
     @property
     def n_batches(self) -> int:

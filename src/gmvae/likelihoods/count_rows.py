@@ -1,4 +1,4 @@
-"""Rows of counts, with columns of size factors and of a covariate beside them."""
+"""Rows of counts, with columns of size factors and of a covariate beside them; columns taken out and put back."""
 
 from __future__ import annotations
 
@@ -49,10 +49,20 @@ class ColumnsBeside(NamedTuple):
         return ValueError(f"X must {requirement}; got {named(value)} at X{[*place]}: {remedy}.")
 
 
+def without_column(y: Tensor, column: int | None) -> Tensor:
+    """Observations (..., p) without a column, where there is one."""
+    return y if column is None else torch.cat([y[..., :column], y[..., column + 1 :]], -1)
+
+
+def with_column(y: Tensor, column: int, values: Tensor) -> Tensor:
+    """Observations (..., p) with one column (...) more, at this place."""
+    own = values.to(y.dtype).expand(y.shape[:-1]).unsqueeze(-1)
+    return torch.cat([y[..., :column], own, y[..., column:]], -1)
+
+
 def without(rows: AnyRows, column: int | None) -> Iterator[Tensor]:
     """Rows in parts, without a column."""
-    for part in batches(rows):
-        yield part if column is None else torch.cat([part[:, :column], part[:, column + 1 :]], 1)
+    return (without_column(part, column) for part in batches(rows))
 
 
 def column_of(rows: AnyRows, column: int) -> np.ndarray:
