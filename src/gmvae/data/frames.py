@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 def is_frame(X: Any) -> bool:
     """Whether X is a table with named columns, of pandas, polars, pyarrow or another library that speaks Arrow."""
     return _is_pandas(X) or (hasattr(X, "__arrow_c_stream__") and hasattr(X, "columns"))
+
+
+def check_names(X: Any) -> None:
+    """DataError if a pandas frame has no columns, or two of the same name; others cannot, or are found out by Arrow."""
+    if not _is_pandas(X):
+        return
+    if not X.shape[1]:
+        raise DataError("X must have columns; got a frame without any: add some.")
+    _check_different(X.columns)
 
 
 def as_table(X: Any) -> pa.Table:
@@ -42,9 +52,7 @@ def as_table(X: Any) -> pa.Table:
             table = pa.table({f"{UNNAMED}{i + 1}": _objects(values) for i, values in enumerate(array.T)})
     except (pa.ArrowException, TypeError, NotImplementedError) as error:
         raise DataError(f"X must be a table that Arrow can hold; got: {reason(error)}: convert its columns.") from error
-    name, times = Counter(table.column_names).most_common(1)[0] if table.num_columns else ("", 0)
-    if times > 1:
-        raise DataError(f"X must have different column names; got {name!r} {times} times: rename one.")
+    _check_different(table.column_names)
     return plain(table)
 
 
@@ -105,6 +113,12 @@ def _with_ordered_enums(table: pa.Table, X: Any) -> pa.Table:
             ]
             table = table.set_column(i, pa.field(name, ordered), pa.chunked_array(chunks, ordered))
     return table
+
+
+def _check_different(names: Iterable[Any]) -> None:
+    name, times = next(iter(Counter(names).most_common(1)), ("", 0))
+    if times > 1:
+        raise DataError(f"X must have different column names; got {name!r} {times} times: rename one.")
 
 
 def _is_pandas(X: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -125,12 +126,34 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
 
 
 def _host(X: Any) -> Any:
+    """X where rows are looked for: tensors as arrays, masked entries as gaps, lists with text or None as tables."""
+    _check_is_rows(X)
     if np.ma.is_masked(X):
+        if X.dtype == object:
+            return np.where(np.ma.getmaskarray(X), None, X.data)
         return X.astype(np.float64).filled(np.nan)
+    if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple) and len({len(row) for row in X}) == 1:
+        told = any(cell is None or isinstance(cell, str) for row in X for cell in row)
+        return np.array(X, dtype=object) if told else X
     if not isinstance(X, torch.Tensor):
         return X
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()  # numpy has no bfloat16
+
+
+def _check_is_rows(X: Any) -> None:
+    """Raise ValueError for what is often given in the place of rows, with how to get these."""
+    if isinstance(X, str | os.PathLike):
+        what, remedy = f"the text {os.fspath(X)!r}", "read the file, as by `pandas.read_csv`"
+    elif isinstance(X, dict) or (isinstance(X, list | tuple) and X and isinstance(X[0], dict)):
+        what, remedy = "dictionaries", "give `pandas.DataFrame(X)`"
+    elif getattr(getattr(X, "dtype", None), "names", None):
+        what, remedy = "a structured array", "give `pandas.DataFrame(X)`"
+    elif type(X).__name__ == "LazyFrame":
+        what, remedy = "a query that has not been run", "give `X.collect()`"
+    else:
+        return
+    raise ValueError(f"X must be an array or a frame of rows; got {what}: {remedy}.")
 
 
 def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
