@@ -164,8 +164,9 @@ def test_random_state_is_a_seed_or_a_generator() -> None:
 def test_hidden_layers_are_counts() -> None:
     for good in ((1,), (500, 500), [16, 8], (np.int64(4),)):
         assert Config(hidden_layer_sizes=good).hidden_layer_sizes == tuple(good)
-    for bad in ((), [], 500, (0,), (8, -1), (8.0,), (True,), "88", None, ("8",), np.array([8])):
-        sentence = f"`hidden_layer_sizes` must be a non-empty tuple of integers of at least 1; got {bad!r}."
+    assert Config(hidden_layer_sizes="auto").hidden_layer_sizes == "auto"
+    for bad in ((), [], 500, (0,), (8, -1), (8.0,), (True,), "88", "", None, ("8",), np.array([8])):
+        sentence = f"`hidden_layer_sizes` must be a non-empty tuple of integers of at least 1 or 'auto'; got {bad!r}."
         assert refusal(hidden_layer_sizes=bad) == sentence
 
 

@@ -141,8 +141,11 @@ class Config:
         "'bernoulli', (n, 2, *event) means and log-scales for 'gaussian', or (n, 1, *event) logs of the rates over "
         "their columns' means for counts. The modules are copied: every restart begins with the weights they have.",
     )
-    hidden_layer_sizes: tuple[int, ...] = _field(
-        (500, 500), WIDTHS, "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last."
+    hidden_layer_sizes: tuple[int, ...] | Literal["auto"] = _field(
+        "auto",
+        WIDTHS,
+        "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last. 'auto' takes 500 twice, "
+        "or 256 twice where an observation has at most 100 values.",
     )
     batch_norm: bool = _field(False, TRUTH, "Batch normalisation after every hidden layer of 'mlp' and 'conv'.")
     effort: Effort = _field(
@@ -237,7 +240,8 @@ class Config:
             require(field.name, _NAMES if field.name == "network" and isinstance(value, str) else domain, value)
             if domain.predicate is None:
                 self._replace(field.name, builtin(value))
-        self._replace("hidden_layer_sizes", tuple(map(builtin, self.hidden_layer_sizes)))
+        if not isinstance(self.hidden_layer_sizes, str):
+            self._replace("hidden_layer_sizes", tuple(map(builtin, self.hidden_layer_sizes)))
 
     @property
     def K(self) -> int:
@@ -250,6 +254,12 @@ class Config:
         """Dimension of the style, once it is a number."""
         assert isinstance(self.style_dim, int)
         return self.style_dim
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the hidden layers, once they are numbers."""
+        assert isinstance(self.hidden_layer_sizes, tuple)
+        return self.hidden_layer_sizes
 
     def _replace(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen once it is made

@@ -106,11 +106,12 @@ SEED = Domain(
     type_name="int, RandomState or None",
 )
 WIDTHS = Domain(
-    "a non-empty tuple of integers of at least 1",
+    "a non-empty tuple of integers of at least 1 or 'auto'",
     predicate=lambda value: (
-        isinstance(value, tuple | list) and bool(value) and all(integer(1).holds(width) for width in value)
+        (isinstance(value, tuple | list) and bool(value) and all(integer(1).holds(width) for width in value))
+        or (isinstance(value, str) and value == "auto")
     ),
-    type_name="tuple of int",
+    type_name='tuple of int or "auto"',
 )
 
 

@@ -106,7 +106,7 @@ class GMVAE(FittedQueries):
         size_factors: str = "auto",
         covariate: str | None = None,
         network: Any = "auto",
-        hidden_layer_sizes: tuple[int, ...] = (500, 500),
+        hidden_layer_sizes: tuple[int, ...] | str = "auto",
         batch_norm: bool = False,
         effort: str = "labels",
         max_iter: int | str = "auto",
