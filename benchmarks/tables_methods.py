@@ -173,7 +173,7 @@ def _ours(train: Table, test: Table | None, started: float, *, fills: bool) -> F
         found.fitted.impute(train.rows) if fills else None,
         None if test is None else found.fitted.log_evidence(test.rows),
         seconds,
-        found.fitted.n_epochs,
+        len(found.fitted.history.epochs),
     )
 
 

@@ -75,6 +75,11 @@ def cases() -> Iterator[Case]:
     outlier = X.copy()
     outlier[0, 1] = 1e4
     yield Case("one row far away", outlier, y, 3)
+    tails = np.random.default_rng(8)
+    y = tails.integers(0, 3, 900)
+    yield Case("heavy tails in every column", tails.standard_t(2, size=(900, 3)) + 8 * np.eye(3)[y], y, 3)
+    y = np.repeat([0, 1, 2], [900, 90, 10])
+    yield Case("90, 9 and 1 %", tails.normal(size=(1000, 2)) + np.array([[0, 0], [7, 0], [0, 7]])[y], y, 3)
     X, y = blobs(rng, 900, 3, 5.0)
     yield Case("log-normal columns", np.exp(1.2 * X), y, 3)
     X, y = blobs(rng, 900, 4, 3.5)
@@ -180,16 +185,25 @@ def test_groups_are_counted(name: str) -> None:
         (np.random.default_rng(0).normal(size=300), -999.0),
         (np.random.default_rng(0).normal(40.0, 12.0, 300).round(), 9999.0),
         (np.random.default_rng(0).integers(1, 6, 300).astype(float), 99.0),
+        (np.random.default_rng(0).integers(1, 6, 300).astype(float), 9.0),
     ],
 )
 def test_marks_of_missing_cells_are_seen(usual: NDArray[Any], mark: float) -> None:
     column = usual.copy()
     column[::15] = mark
-    assert marks(np.column_stack([usual, column])) == [Mark(1, mark, pytest.approx(1 / 15))]
+    assert marks(np.column_stack([usual, column])) == [Mark(1, mark)]
     column[1::15] = -mark
     assert {found.value for found in marks(column[:, None])} == {mark, -mark}
     column[:3] = np.nan
     assert len(marks(column[:, None])) == 2
+
+
+def test_a_usual_mark_is_seen_though_it_is_not_far() -> None:
+    column = np.random.default_rng(0).normal(13.0, 2.0, 300)
+    column[::5] = -1.0
+    assert marks(column[:, None]) == [Mark(0, -1.0)]
+    assert marks(np.where(column == -1.0, 1.0, column)[:, None]) == [], "1 is a number"
+    assert marks(np.round(column - 14.0)[:, None]) == [], "-15 is one, too"
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.X.ndim == 2 and "mark" not in name])

@@ -16,8 +16,8 @@ from gmvae.cli import app
 from gmvae.estimator import GMVAE
 from gmvae.report.records import Difference
 from gmvae.runs.folder import RunFolder
-from gmvae.runs.record import Record
-from gmvae.runs.report import command
+from gmvae.runs.provenance import command
+from gmvae.runs.record import RunRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
 
@@ -69,7 +69,7 @@ def test_the_command_of_a_report_repeats_the_fit(folder, tmp_path):
 
 
 def test_commands_hold_every_kind_of_value():
-    record = Record("my data.csv", "y", None, None, [3, 2], None, {}, {"header": False, "drop": ["a,b"]})
+    record = RunRecord("my data.csv", "y", None, None, [3, 2], None, {}, {"header": False, "drop": ["a,b"]})
     parameters = {
         "n_components": "auto",
         "random_state": None,

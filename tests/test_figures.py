@@ -14,6 +14,7 @@ from scipy.stats import multivariate_normal
 from gmvae import figures
 from gmvae.figures import latent, palette, points
 from gmvae.metrics import Confusion, Reliability
+from gmvae.projection import Projection
 
 # Machado, Oliveira and Fernandes (2009), full severity, for linear RGB.
 EYES = {
@@ -155,13 +156,19 @@ def test_confusion_shades_by_the_share_of_the_class_and_writes_the_counts():
 
 
 def test_reliability_draws_accuracy_over_confidence_and_the_share_of_every_bin():
-    found = Reliability(np.array([np.nan, 0.4, 0.9]), np.array([np.nan, 0.5, 0.75]), np.array([0, 2, 8]))
+    found = Reliability(np.array([np.nan, 0.4, 0.9]), np.array([np.nan, 0.5, 0.75]), np.array([0, 20, 80]))
     ax = figures.reliability_diagram(found)
     heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
     assert heights == [[0.0, 0.2, 0.8], [0.5, 0.75]]
     assert [bar.get_x() for bar in ax.containers[1]] == pytest.approx([1 / 3, 2 / 3])
     np.testing.assert_allclose(ax.lines[1].get_xydata(), [[0.4, 0.5], [0.9, 0.75]])
     assert ax.get_title() == "Reliability: calibration error 0.140"  # 0.2 · 0.1 + 0.8 · 0.15
+
+
+def test_reliability_draws_no_accuracy_of_a_few_rows():
+    ax = figures.reliability_diagram(Reliability(np.array([0.3, 0.9]), np.array([1.0, 0.75]), np.array([1, 99])))
+    assert ax.lines[1].get_xydata().tolist() == [[0.9, 0.75]]
+    assert [bar.get_height() for bar in ax.containers[0]] == [0.01, 0.99]
 
 
 # ------------------------------------------------------------------ images
@@ -226,14 +233,14 @@ def test_projecting_points_that_lie_in_a_plane_keeps_their_distances():
     rng = np.random.default_rng(1)
     plane, _ = np.linalg.qr(rng.normal(size=(7, 2)))
     x = rng.normal(size=(50, 2)) * [3, 1] @ plane.T + 5
-    flat = latent.project(x).points(x)
+    flat = Projection.principal(x).points(x)
     np.testing.assert_allclose(pdist(flat), pdist(x))
     assert flat[:, 0].var() > flat[:, 1].var()
 
 
 def test_a_projected_covariance_is_that_of_projected_samples():
     rng = np.random.default_rng(2)
-    plane = latent.project(rng.normal(size=(100, 4)) * [4, 3, 2, 1])
+    plane = Projection.principal(rng.normal(size=(100, 4)) * [4, 3, 2, 1])
     scales = np.array([[0.5, 2.0, 1.0, 0.1]])
     samples = rng.normal(size=(200_000, 4)) * scales
     np.testing.assert_allclose(plane.covariances(scales)[0], np.cov(plane.points(samples).T), atol=0.05)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from gmvae import GMVAE
+from gmvae.estimator.inputs import fit_observations
 from gmvae.user_warnings import TableWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -162,3 +163,28 @@ def test_dates_and_ids_are_left_out_with_a_word() -> None:
     assert "Left out: 'name'" in said
     assert "Left out: 'day'" in said
     assert [*model.column_likelihoods_] == [*people().columns]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("rows.csv", "got the text 'rows.csv': read the file"),
+        ({"a": [1, 2]}, "got dictionaries: give `pandas.DataFrame"),
+        ([{"a": 1}, {"a": 2}], "got dictionaries: give `pandas.DataFrame"),
+        (np.zeros(3, dtype=[("a", "f8"), ("b", "f8")]), "got a structured array: give `pandas.DataFrame"),
+        (pl.LazyFrame({"a": [1, 2]}), "give `X.collect"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "different column names; got 'a' 2 times"),
+        (pd.DataFrame(), "X must have columns"),
+    ],
+)
+def test_what_is_no_table_of_rows_is_named(rows: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        GMVAE(2).fit(rows)
+
+
+def test_lists_and_masked_objects_may_hold_text_and_gaps() -> None:
+    rows = [[1.0, "x", None], [2.0, None, 5], [None, "y", 6]]
+    for given in (rows, np.ma.masked_equal(np.array(rows, dtype=object), 2.0)):
+        found = fit_observations(GMVAE(2), given, 2)
+        assert found.kinds == [None, "bernoulli", None]
+    assert np.isnan(np.asarray(found.y)).sum() == 4

@@ -21,6 +21,7 @@ from gmvae.data import Dataset
 from gmvae.data.columns import Columns
 from gmvae.data.dataset import Ids
 from gmvae.estimator import GMVAE
+from gmvae.report.answered_rows import answered_rows
 from gmvae.report.clusters import ambiguous_rows, assignment, nearest_clusters, neighbours, typical_rows
 from gmvae.report.contents import Provenance, cluster_names
 from gmvae.report.curves import training_panels
@@ -28,12 +29,11 @@ from gmvae.report.differences import MOST_DIFFERENCES, differences
 from gmvae.report.page import report
 from gmvae.report.page_data import MOST_VALUE_BYTES
 from gmvae.report.pictures import MOST_THUMBNAIL_BYTES, _Scale, _thumbnails, pictures
-from gmvae.report.plane import principal_components
+from gmvae.report.plane import plane
 from gmvae.report.problems import problems
 from gmvae.report.rows import ShownColumn, cell, rounded, shown_columns
 from gmvae.report.separation import log_ratios, separation_shares
 from gmvae.report.style import style_grid
-from gmvae.report.survey import survey
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -230,19 +230,19 @@ def test_columns_of_mixed_tables_come_in_their_order(of_table):
 
 def test_the_map_is_that_of_principal_components():
     X = _RNG.normal(size=(200, 5)) * [5, 3, 1, 1, 1]
-    found, expected = principal_components(X), PCA(2).fit(X)
+    found, expected = plane(X, umap=False), PCA(2).fit(X)
     np.testing.assert_allclose(np.abs(found.points), np.abs(expected.transform(X)), rtol=1e-9, atol=1e-9)
     assert found.axes[0] == f"principal component 1 ({expected.explained_variance_ratio_[0]:.0%} of the variance)"
-    assert principal_components(X[:, :1]).points[:, 1].tolist() == [0.0] * 200
+    assert plane(X[:, :1], umap=False).points[:, 1].tolist() == [0.0] * 200
 
 
 def test_a_sample_stands_for_many_rows(of_numbers):
     fitted, data = of_numbers
-    seen = survey(fitted, data, most_rows=40, most_points=10)
+    seen = answered_rows(fitted, data, most_rows=40, most_points=10)
     assert len(seen.kept) == 40
     assert sorted(set(seen.kept)) == seen.kept.tolist()
     np.testing.assert_array_equal(seen.rows, data.X[seen.kept])
-    np.testing.assert_allclose(seen.found.proba, fitted.proba(data.X)[seen.kept], rtol=1e-4)
+    np.testing.assert_allclose(seen.assignment.proba, fitted.proba(data.X)[seen.kept], rtol=1e-4)
     assert len(seen.mapped) == len(seen.plane.points) == 10
     known = ~np.isnan(seen.novel)
     assert known.sum() == 10
@@ -251,7 +251,7 @@ def test_a_sample_stands_for_many_rows(of_numbers):
 
 def test_the_grid_of_the_style_holds_decoded_means(of_images):
     fitted, data = of_images
-    grid = style_grid(survey(fitted, data))
+    grid = style_grid(answered_rows(fitted, data))
     first, second = grid.directions
     w = np.zeros(fitted.config.D_w)
     w[first], w[second] = -1.0, 2.0
@@ -265,14 +265,14 @@ def test_grey_levels_of_the_model_are_those_of_the_data():
     fitted = GMVAE(2, **(SMALL | {"max_iter": 40})).fit(X).fitted_
     decoded = fitted.decode(fitted.components().means).mean(axis=(1, 2, 3))  # within 0 and 1
     for data, unit in ((Dataset("grey", X), 255), (Dataset("grey", X / 255), 1)):
-        seen = survey(fitted, data)
+        seen = answered_rows(fitted, data)
         grid = style_grid(seen)
         drawn = pictures(seen, report(fitted, data).contents, grid)
         for k in range(2):
             assert grid.means[k, 2, 2].mean() == pytest.approx(unit * decoded[k], rel=1e-4)
             middle = pixels(drawn.styles[k])[10:15, 8:12]  # the third tile of 5 by 4 pixels across and down
             assert middle.mean() == pytest.approx(255 * decoded[k], abs=9)  # one of 16 shades
-            own = seen.rows[seen.found.first == k].mean()
+            own = seen.rows[seen.assignment.first == k].mean()
             assert pixels(drawn.clusters[k].mean).mean() == pytest.approx(255 / unit * own, abs=1)
             assert pixels(drawn.clusters[k].samples[0]).mean() > 20
 
@@ -293,9 +293,9 @@ def test_cells_are_in_the_datas_own_names():
 def test_problems_name_their_remedies(of_numbers):
     fitted, data = of_numbers
     far = Dataset("far", data.X + 40.0)
-    said = [problem.what for problem in problems(survey(fitted, far))]
+    said = [problem.what for problem in problems(answered_rows(fitted, far))]
     assert any("100% of rows are novel" in what for what in said)
-    mixed_up = survey(fitted, data, np.full((150, 3), 1 / 3))
+    mixed_up = answered_rows(fitted, data, np.full((150, 3), 1 / 3))
     said = {problem.what: problem.remedy for problem in problems(mixed_up)}
     assert any("100% of rows are ambiguous" in what for what in said)
     assert any(what == "No row is in clusters 1, 2." for what in said)
@@ -410,9 +410,9 @@ def test_without_rows_no_row_can_be_found(of_table, of_images):
     assert bare.contents.map is None
     assert all(not cluster.typical and not cluster.ambiguous for cluster in bare.contents.clusters)
     assert json.loads(re.search(r'id="data">(.*?)</script>', bare.html)[1])["columns"] == []
-    alone = survey(fitted, Dataset("few", data.X[:7], columns=data.columns, feature_names=data.feature_names))
+    alone = answered_rows(fitted, Dataset("few", data.X[:7], columns=data.columns, feature_names=data.feature_names))
     few = report(fitted, alone.data, with_rows=False).contents
-    sizes = np.bincount(alone.found.first, minlength=3)
+    sizes = np.bincount(alone.assignment.first, minlength=3)
     for told in few.distinctions:
         assert bool(told.differences) == (sizes[told.cluster] >= 5 and 7 - sizes[told.cluster] >= 5)
     pictures = report(*of_images, with_rows=False)
@@ -427,6 +427,8 @@ def test_labels_that_the_fit_knew_do_not_count(of_table):
     found = report(fitted, partly).contents
     assert found.agreement.n == np.array(found.agreement.matrix).sum() == len(data.X) - 200
     assert "The fit knew the class of 200 of these rows." in found.making.notes
+    share = f"{np.isnan(data.X).mean():.1%} of cells are missing"
+    assert sum(note.startswith(share) for note in found.making.notes) == 1
     everything = Dataset("t", data.X, data.labels, data.feature_names, data.columns, partial_labels=data.labels)
     assert report(fitted, everything).contents.agreement is None
 

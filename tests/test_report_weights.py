@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 from gmvae.cli import app
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE
+from gmvae.projection import Projection
+from gmvae.report.answered_rows import answered_rows
 from gmvae.report.clusters import assignment
 from gmvae.report.differences import differences
 from gmvae.report.distinctions import mean_images
 from gmvae.report.page import report
-from gmvae.report.plane import nearest_neighbours, plane, principal_components
+from gmvae.report.plane import nearest_neighbours, plane
 from gmvae.report.rows import ShownColumn
-from gmvae.report.survey import survey
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -84,9 +85,9 @@ def test_images_of_weight_0_leave_the_mean_as_it_is():
     X = _RNG.random((40, 1, 4, 4))
     fitted = GMVAE(2, **SMALL).fit(X).fitted_
     weight = (np.arange(40) < 30).astype(float)
-    seen = survey(fitted, Dataset("x", X, weights=weight))
+    seen = answered_rows(fitted, Dataset("x", X, weights=weight))
     for k in range(2):
-        own = X[:30][seen.found.first[:30] == k]
+        own = X[:30][seen.assignment.first[:30] == k]
         if len(own):
             np.testing.assert_allclose(mean_images(seen)[k], own.mean(axis=0))
 
@@ -168,13 +169,21 @@ def test_umap_draws_the_map_where_it_is_installed(monkeypatch):
     x = _RNG.normal(size=(40, 4))
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Mapper))
     drawn = plane(x)
-    start = principal_components(x).points
+    start = Projection.principal(x).points(x)
     assert (drawn.method, drawn.axes) == ("UMAP", ["UMAP 1", "UMAP 2"])
     np.testing.assert_allclose(drawn.points, 10 * start / np.abs(start).max() + 1, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(asked["precomputed_knn"][0], nearest_neighbours(x)[0])
     assert plane(x, umap=False).method == plane(x[:15]).method == plane(np.ones((40, 4))).method
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace())  # a folder of this name
     assert plane(x).method == "principal components"
+
+
+def test_umap_may_warn_when_it_is_imported(monkeypatch, tmp_path):
+    (tmp_path / "umap.py").write_text("import warnings\n\nwarnings.warn('no TensorFlow', ImportWarning)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "umap", raising=False)
+    assert plane(_RNG.normal(size=(40, 4))).method == "principal components"  # this module has no UMAP
+    assert sys.modules.pop("umap").__file__ == str(tmp_path / "umap.py")
 
 
 def test_umap_itself_keeps_groups_together():

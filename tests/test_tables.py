@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,11 @@ def put(folder: Path, text: str, name: str = "t.csv") -> Path:
         ("a,b\n1 250,12%\n300,3%\n", "t.csv", {}, [[1250, 12], [300, 3]]),
         ("a,b\n1,-9\n-9,3\n", "t.csv", {"missing": ("-9",)}, [[1, NAN], [NAN, 3]]),
         ("a,b\n1,n.d.\n, n.d.\n2,5\nNA,4\n", "t.csv", {}, None),
+        ("a;b\n1,5;-9,0\n-9;3\n", "t.csv", {"missing": ("-9",)}, [[1.5, NAN], [NAN, 3]]),
+        ("a,b,\n1,2,\n3,4,\n", "t.csv", {}, [[1, 2], [3, 4]]),
+        ("sep=;\na;b\n1;2\n3;4\n", "t.csv", {}, [[1, 2], [3, 4]]),
+        ("a,b\n$1.50,\u22122\n$3,4\n", "t.csv", {}, [[1.5, -2], [3, 4]]),
+        ("a;b\n1'250,5;5,00 \u20ac\n300;12,10 \u20ac\n", "t.csv", {}, [[1250.5, 5], [300, 12.1]]),
         ('a,note\n1,"one\nline"\n2,"two\nlines"\n', "t.csv", {}, [[1, 0], [2, 1]]),
     ],
 )
@@ -57,6 +63,52 @@ def test_separators_marks_and_gaps(tmp_path: Path, text: str, name: str, options
             load(path)
         options, expected = {"missing": ("n.d.",)}, [[1, NAN], [NAN, NAN], [2, 5], [NAN, 4]]
     np.testing.assert_array_equal(load(path, table=TableOptions(**options)).X, expected)
+
+
+def test_excels_unicode_text_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("a\tgröße\n1,5\t2\n3,5\t4\n".encode("utf-16"))
+    data = load(path)
+    assert data.feature_names == ("a", "größe")
+    np.testing.assert_array_equal(data.X, [[1.5, 2], [3.5, 4]])
+
+
+def test_digits_behind_leading_zeros_are_text(tmp_path: Path) -> None:
+    """A postal code is no number, and an id comes back as it was."""
+    rows = "".join(f"{id},{zip},{i}\n" for i, (id, zip) in enumerate([("007", "01234"), ("010", "10115")] * 10))
+    data = load(put(tmp_path, "id,zip,v\n" + rows), table=TableOptions(id="id"))
+    assert data.columns is not None
+    assert data.ids is not None
+    assert data.ids.values[:2].tolist() == ["007", "010"]
+    assert data.columns.columns[0].levels == ("01234", "10115")
+    assert any(note.startswith("Taken as text: 'zip', whose cells begin with zeros") for note in data.notes)
+    later = load(put(tmp_path, "zip,v\n10115,1\n,2\n", "later.csv"), known=data.columns)
+    np.testing.assert_array_equal(later.X, [[1, 1], [NAN, 2]])
+    numbers = load(put(tmp_path, "v,w\n1,2\n3,4\n")).columns
+    np.testing.assert_array_equal(load(put(tmp_path, "v,w\n01,2\n", "n.csv"), known=numbers).X, [[1, 2]])
+
+
+def test_what_may_be_numbers_or_the_same_level_is_noted(tmp_path: Path) -> None:
+    text = "a,size,answer,when\n" + "1,5 kg,yes,01/02/2024\n2,12 kg,Yes,13/02/2024\n" * 9 + "3,7 kg,no,14/02/2024\n"
+    data = load(put(tmp_path, text))
+    assert data.feature_names == ("a", "size", "answer")
+    for said in ("numbers with a unit or sign", "upper and lower case: in 'answer'", "Left out: 'when', dates"):
+        assert sum(said in note for note in data.notes) == 1, data.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a b\n1 2\n3 4\n", "commas, semicolons, tabs .* `--separator space`"),
+        ("a:b\n1:2\n3:4\n", "`--separator :`"),
+        ('a,b\n1,"x\n2,x\n3,y\n', "must close every quote"),
+        ("a;b\n1.250;3,5\n900;2,5\n", "got '1.250' beside decimal commas .* `--decimal`"),
+        ("2024-01-01,a\n2024-01-02,b\n", "may be data: `--no-header`"),
+    ],
+)
+def test_tables_that_would_be_cut_wrongly_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        load(put(tmp_path, text))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +317,7 @@ def test_sparse_matrices_are_read(tmp_path: Path) -> None:
 def test_adult_and_horse_colic_are_read_as_they_are(data_home: Path) -> None:
     data = load(data_home / "tabular" / "adult-train.csv.gz", table=TableOptions(header=False))
     assert data.columns is not None
-    assert data.columns.counts() == {"number": 6, "yes/no": 2, "category": 7}
+    assert Counter(column.kind for column in data.columns) == {"number": 6, "yes/no": 2, "category": 7}
     assert data.X.shape == (32561, 15)
     rows_with_gaps = np.isnan(data.X).any(axis=1).sum()
     assert rows_with_gaps == 2399

@@ -18,7 +18,7 @@ from sklearn.mixture import GaussianMixture
 from gmvae import GMVAE
 from gmvae.config import Config
 from gmvae.fitting.starts import TrainingData, learned_likelihood, split_rows
-from gmvae.initialisation.centres import gaussian_gain
+from gmvae.initialisation.centres import held_out
 from gmvae.initialisation.features import principal_scores
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.starts import starting_clusters
@@ -206,7 +206,7 @@ def test_the_gain_is_that_of_weighted_normals() -> None:
         members = [seen[clusters[seen] == k] for k in range(3)]
         joint = [log_density(m, unseen) + np.log(weight[m].sum() / weight[seen].sum()) for m in members]
         total += weight[unseen] @ (logsumexp(joint, axis=0) - log_density(seen, unseen))
-    assert gaussian_gain(X, clusters, weight) == pytest.approx(total / 120.0, rel=1e-9)
+    assert held_out(X, clusters, weight).gain == pytest.approx(total / 120.0, rel=1e-9)
 
 
 def test_rows_are_subsampled_as_often_as_their_weight_says() -> None:

@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from gmvae import networks
 from gmvae.config import Config
+from gmvae.foreign_errors import reason
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import LIKELIHOODS, Likelihood
+from gmvae.likelihoods.likelihood import below
 from gmvae.model import GaussianMixtureVAE
 from gmvae.recognition import Recognition
 
@@ -66,7 +68,7 @@ def rebuild(
     if len(config.widths) > len(weights):
         raise MisfitError(f"{len(config.widths)} hidden layers cannot come from {len(weights)} tensors")
 
-    learned = {name.removeprefix("units."): tensor for name, tensor in weights.items() if name.startswith("units.")}
+    learned = below("units.", weights)
     if isinstance(config.network, str):
         n_batches = LIKELIHOODS[likelihood].blank(event_shape, learned).n_batches
         weights = _told_of_batches(weights, config.latent_dim, n_batches)
@@ -78,7 +80,7 @@ def rebuild(
         with torch.device("meta"):
             wanted = built().state_dict()
     except (RuntimeError, TypeError, OverflowError) as error:
-        raise MisfitError(f"a model of such sizes cannot be made: {str(error).splitlines()[0]}") from error
+        raise MisfitError(f"a model of such sizes cannot be made: {reason(error)}") from error
     for name in [*wanted, *weights]:
         if name not in weights or name not in wanted:
             raise MisfitError(f"{name} is {'missing' if name in wanted else 'left over'}")

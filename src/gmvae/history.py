@@ -85,6 +85,10 @@ class History(Mapping[str, np.ndarray]):
             raise ValueError(f"A history must be rows of {len(Epoch._fields)} numbers.")
         return cls(Epoch(*row) for row in rows)
 
+    def rows(self) -> list[list[float]]:
+        """What `from_rows` reads."""
+        return [list(epoch) for epoch in self.epochs]
+
     def __getitem__(self, column: str) -> np.ndarray:
         if column not in Epoch._fields:
             raise KeyError(column)

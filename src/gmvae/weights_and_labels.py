@@ -44,12 +44,12 @@ def known_labels(partial_labels: Any, n_rows: int, weight: np.ndarray | None = N
     """
     if partial_labels is None:
         return KnownLabels(None, [])
-    given = np.asarray(partial_labels, dtype=object)
-    shape = given.shape
+    labels = np.asarray(partial_labels, dtype=object)
+    shape = labels.shape
     if shape != (n_rows,):
         raise ValueError(f"`partial_labels` must have shape ({n_rows},), one for each row; got {shape}: give as many.")
     named: dict[int, int | str] = {}
-    for row, value in enumerate(given.tolist()):
+    for row, value in enumerate(labels.tolist()):
         name = class_of(value, f"row {row}")
         if name is not None and (weight is None or weight[row] > 0.0):
             named[row] = name

@@ -302,7 +302,7 @@ def test_every_command_answers_a_signal(
     start: Callable[..., BaseProcess], whole_run: tuple[Path, float], table: Path, tmp_path: Path
 ) -> None:
     arguments = ["predict", str(whole_run[0]), str(table), "--labels", "kind", "-o", str(tmp_path / "out.csv")]
-    assert ended(start(victim.command_that_is_ended, tmp_path, "gmvae.cli.fitted.open_fitted", *arguments)) == 143
+    assert ended(start(victim.command_that_is_ended, tmp_path, "gmvae.cli.opened_model.open_fitted", *arguments)) == 143
     assert (tmp_path / "err").read_text() == ""
     assert not (tmp_path / "out.csv").exists()
 

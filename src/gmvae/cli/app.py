@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from gmvae import __version__
 from gmvae.cli.speech import heed_termination, plainly
 
-_COMMANDS = (
+COMMANDS = (
     "demo",
     "choose-k",
     "fit",
@@ -34,7 +34,7 @@ class Commands(TyperGroup):
     """All commands, in the order of the help, with one manner of saying errors and warnings."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def invoke(self, ctx: Any) -> Any:
         with plainly(debug=bool(ctx.params.get("debug"))):

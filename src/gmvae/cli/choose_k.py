@@ -83,15 +83,14 @@ def choose_k(
     asked = numbers_of(numbers)
     chosen = hyperparameters.settings(n_components=("--k", "auto"), random_state=("--seed", str(seed)))
 
+    from gmvae.data.sources import Source
     from gmvae.runs.choice_of_k import choose
 
     with silent_unless_first() as first:
         say = note if first and not quiet else (lambda _: None)
-        reading = {"labels": labels, "data_home": data_home, "table": table}
+        named = Source(source, labels, data_home, table)
         try:
-            outcome = choose(
-                source, asked, chosen, **reading, out=out, n_fits=n_fits, on_step=_Clock(say).tell, tell=say
-            )
+            outcome = choose(named, asked, chosen, out=out, n_fits=n_fits, on_step=_Clock(say).tell, tell=say)
         except KeyboardInterrupt as signal:
             interrupted(signal, "Interrupted; the same command goes on from here.")
     if not first:

@@ -29,7 +29,7 @@ def describe(
     device: Device = "auto",
 ) -> None:
     """Write what tells clusters apart."""
-    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.cli.opened_model import load_for, open_fitted
     from gmvae.data.writers import check_target, write_table
     from gmvae.report.table import distinctions_table
 

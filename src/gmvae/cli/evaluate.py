@@ -33,7 +33,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score clusters against true classes."""
-    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.cli.opened_model import load_for, open_fitted
 
     opened = open_fitted(run, device)
     data = load_for(opened, source, labels, data_home, table)

@@ -33,7 +33,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a fitted model as ONNX."""
-    from gmvae.cli.fitted import open_fitted
+    from gmvae.cli.opened_model import open_fitted
     from gmvae.data.writers import check_target
 
     check_target(out, (".onnx",))

@@ -136,7 +136,7 @@ def _show(outcome: FinishedRun) -> None:
         [
             ("run folder", outcome.folder.path),
             *([("report", outcome.report)] if outcome.report is not None else []),
-            ("epochs", f"{fitted.n_epochs}, {'converged' if fitted.converged else 'not converged'}"),
+            ("epochs", f"{len(fitted.history.epochs)}, {'converged' if fitted.converged else 'not converged'}"),
             ("held-out bound", f"{fitted.lower_bound:.3f} nats per observation"),
             *([("classes", _named(fitted.classes))] if any(name is not None for name in fitted.classes) else []),
             *([("clusters found", fitted.config.K)] if outcome.config.n_components == "auto" else []),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -11,21 +11,23 @@ from gmvae.cli.options import hyperparameter
 from gmvae.cli.settings import settings
 from gmvae.presets import PRESETS
 
-_OF_CELLS = " Of cells a column is one of obs."
+_OWN = {
+    "max_iter": ("--epochs", "N|auto", ""),
+    "device": ("--device", "DEVICE", ""),
+    "precision": ("--precision", "NAME", " auto, 32-true, bf16-mixed or 64-true."),
+    "size_factors": ("--size-factors", "COLUMN|total|none", " Of cells a column is one of obs."),
+    "covariate": ("--covariate", "COLUMN", " Of cells a column is one of obs, with names."),
+}
+"""Hyperparameters that have an option of their own: the option, its value in the help, and what the help adds."""
 _OPTIONS: dict[str, Any] = {
     "preset": Annotated[
         str | None,
         typer.Option(metavar="NAME", help=f"Settings of the paper: {', '.join(PRESETS)}. Other options override them."),
     ],
-    "epochs": Annotated[str | None, hyperparameter("max_iter", "N|auto")],
-    "device": Annotated[str | None, hyperparameter("device", "DEVICE")],
-    "precision": Annotated[
-        str | None, hyperparameter("precision", "NAME", more=" auto, 32-true, bf16-mixed or 64-true.")
-    ],
-    "size_factors": Annotated[
-        str | None, hyperparameter("size_factors", "COLUMN|total|none", "--size-factors", more=_OF_CELLS)
-    ],
-    "covariate": Annotated[str | None, hyperparameter("covariate", "COLUMN", more=f"{_OF_CELLS[:-1]}, with names.")],
+    **{
+        name: Annotated[str | None, hyperparameter(name, metavar, option, more=more)]
+        for name, (option, metavar, more) in _OWN.items()
+    },
     "assignments": Annotated[
         list[str] | None,
         typer.Option(
@@ -37,16 +39,15 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-class Hyperparameters(NamedTuple):
+class Hyperparameters:
     """What was typed; None where an option was left out."""
 
-    preset: str | None
-    epochs: str | None
-    device: str | None
-    precision: str | None
-    size_factors: str | None
-    covariate: str | None
-    assignments: list[str] | None
+    def __init__(self, preset: str | None, assignments: list[str] | None, **typed: str | None) -> None:
+        self.preset, self.assignments, self.typed = preset, assignments or [], typed
+
+    @property
+    def device(self) -> str | None:
+        return self.typed["device"]
 
     def settings(self, **own: tuple[str, str | None]) -> dict[str, Any]:
         """The hyperparameters that were chosen, checked.
@@ -54,14 +55,8 @@ class Hyperparameters(NamedTuple):
         ``own`` are the command's: by hyperparameter the option that sets it, and its value as typed. ValueError if a
         name is unknown, or named twice.
         """
-        options = {
-            "max_iter": ("--epochs", self.epochs),
-            "device": ("--device", self.device),
-            "precision": ("--precision", self.precision),
-            "size_factors": ("--size-factors", self.size_factors),
-            "covariate": ("--covariate", self.covariate),
-        }
-        return settings(self.preset, {**own, **options}, self.assignments or ())
+        options = {name: (_OWN[name][0], text) for name, text in self.typed.items()}
+        return settings(self.preset, {**own, **options}, self.assignments)
 
 
 chooses_hyperparameters = takes("hyperparameters", _OPTIONS, Hyperparameters)

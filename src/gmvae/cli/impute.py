@@ -46,9 +46,9 @@ def impute(
     import numpy as np
 
     from gmvae.arrays import missing
-    from gmvae.cli.fitted import load_for, open_fitted, written_columns
+    from gmvae.cli.opened_model import load_for, open_fitted, written_columns
     from gmvae.data.writers import check_target, write_array, write_table
-    from gmvae.runs.observed import row_ids
+    from gmvae.runs.source_data import row_ids
     from gmvae.seeds import draw_seed
 
     out = named_file(out)
@@ -64,13 +64,13 @@ def impute(
         raise ValueError(
             f"`SOURCE` must be read into memory to be filled; {data.name} is read in parts: name one part."
         )
-    given = fitted.rows(data.X)
-    rows = fitted.impute(given, n_samples, seed=draw_seed(seed))
+    source_rows = fitted.rows(data.X)
+    rows = fitted.impute(source_rows, n_samples, seed=draw_seed(seed))
     draws = rows if n_samples else rows[None]
     if out is not None and suffix == formats.ARRAY:
         write_array(out, len(rows), [rows])
         return
-    observed = ~missing(given)
+    observed = ~missing(source_rows)
     names = list(written_columns(opened, draws[0][:1]))
     ids = row_ids(data, names)
 

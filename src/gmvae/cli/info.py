@@ -29,7 +29,7 @@ def describe(run: Path) -> dict[str, Any]:
     """What is known about a run, complete or not, or about a model file, as JSON; None where nothing is known."""
     folder = RunFolder(run)
     begun = folder.config.is_file() and not folder.model.is_file()
-    facts = _unfinished(folder) if begun else _finished(model_file(run))
+    of_fit = _unfinished(folder) if begun else _finished(model_file(run))
     record = RunFolder(run if run.is_dir() else run.parent).read_record()
     return {
         "run": str(run),
@@ -37,9 +37,9 @@ def describe(run: Path) -> dict[str, Any]:
         "labels": None if record is None else record.labels,
         "seed": None if record is None else record.seed,
         "data_shape": None if record is None else record.shape,
-        **facts,
+        **of_fit,
         "versions": None if record is None else record.versions,
-        "config": facts["config"],
+        "config": of_fit["config"],
     }
 
 

@@ -29,9 +29,9 @@ def takes(keyword: str, options: Mapping[str, Any], gather: Callable[..., object
             ]
 
         @functools.wraps(command)
-        def run(**given: Any) -> None:
-            gathered = gather(**{name: given.pop(name) for name in options})
-            command(**given, **{keyword: gathered})
+        def run(**arguments: Any) -> None:
+            group = gather(**{name: arguments.pop(name) for name in options})
+            command(**arguments, **{keyword: group})
 
         shown: Any = run
         shown.__signature__ = own.replace(parameters=parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +32,11 @@ def hyperparameter(name: str, metavar: str, *options: str, more: str = "") -> An
 def named_file(out: Path | None) -> Path | None:
     """The file for results; None for standard output, which ``-`` names, too."""
     return None if str(out) == "-" else out
+
+
+def names_in(text: str) -> list[str]:
+    """Names with commas between; one that holds a comma stands in double quotes."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def output(metavar: str, about: str, default: str | None = None) -> Any:

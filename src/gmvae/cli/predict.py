@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from gmvae.cli.fitted import OpenedModel
+    from gmvae.cli.opened_model import OpenedModel
     from gmvae.data import Dataset
     from gmvae.runs.assignments import Output
 
@@ -87,7 +87,7 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
-    from gmvae.cli.fitted import load_for, open_fitted, options_for
+    from gmvae.cli.opened_model import load_for, open_fitted, options_for
     from gmvae.data.in_parts import files_of
     from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array
@@ -103,6 +103,11 @@ def predict(
     if suffix == formats.ANNDATA and out is not None:
         from gmvae.cli.annotate import annotate
 
+        if ambiguous is not None or novel is not None or likelihood:
+            raise ValueError(
+                "`--ambiguous`, `--novel` and `--likelihood` must be left out where -o is .h5ad, which gets entropy "
+                "and what is novel at 1 percent: write a table."
+            )
         annotate(run, source, out, table, device)
         return
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None, likelihood)) > 1:
@@ -185,7 +190,7 @@ def _write_table(
     """Write ids, answers and, beside them, the columns of the source."""
     from gmvae.data.writers import write_table
     from gmvae.runs.assignments import as_columns
-    from gmvae.runs.observed import row_ids
+    from gmvae.runs.source_data import row_ids
 
     names = [name for each in outputs for name in each.names]
     ids = row_ids(data, names)

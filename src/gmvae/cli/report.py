@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmvae.cli.app import app
-from gmvae.cli.options import SOURCE_HELP, DataHome, Device, Labels, RunArgument, output
+from gmvae.cli.options import SOURCE_HELP, DataHome, Device, Labels, RunArgument, names_in, output
 from gmvae.cli.speech import note, show
 from gmvae.cli.table_options import reads_table
 
 if TYPE_CHECKING:
-    from gmvae.cli.fitted import OpenedModel
+    from gmvae.cli.opened_model import OpenedModel
 
 
 @app.command(
@@ -51,7 +50,7 @@ def report(
     device: Device = "auto",
 ) -> None:
     """Write a report."""
-    from gmvae.cli.fitted import load_for, open_fitted
+    from gmvae.cli.opened_model import load_for, open_fitted
     from gmvae.data.errors import DataError
     from gmvae.data.sources import exists
     from gmvae.data.writers import check_target
@@ -59,13 +58,13 @@ def report(
     from gmvae.report.page import report as make
     from gmvae.runs.folder import RunFolder, model_file
     from gmvae.runs.names import write_names
-    from gmvae.runs.report import provenance
+    from gmvae.runs.provenance import provenance
 
     folder = RunFolder(model_file(run).parent)
     out = out or _own_target(folder, run, source)
     check_target(out, (".html", ".htm"))
     opened = open_fitted(run, device)
-    given = None if names is None else cluster_names(_split(names), [], opened.fitted.config.K)
+    typed = None if names is None else cluster_names(names_in(names), [], opened.fitted.config.K)
     asked = _source_of(opened, source, labels, data_home)
     try:
         data = load_for(opened, *asked, table)
@@ -76,11 +75,11 @@ def report(
             f"The data of the run must be where they were, at {asked[0]!r}; they moved, or this folder is another: "
             f"name the data: gmvae report {shlex.quote(str(run))} SOURCE."
         ) from error
-    found = make(opened.fitted, data, provenance=provenance(folder), names=given or opened.names, with_rows=not no_rows)
+    found = make(opened.fitted, data, provenance=provenance(folder), names=typed or opened.names, with_rows=not no_rows)
     found.write_html(out)
-    if given is not None:
+    if typed is not None:
         if opened.record is not None:
-            write_names(folder, given)
+            write_names(folder, typed)
         else:
             note("The names are in this report alone: only a run folder keeps them.")
     show([("report", out), ("numbers", out.with_suffix(".json"))])
@@ -107,8 +106,3 @@ def _source_of(
         raise ValueError("`SOURCE` must be given for a model file, which does not know its data; got none: name them.")
     home = opened.record.data_home
     return opened.record.source, labels, data_home or (None if home is None else Path(home))
-
-
-def _split(text: str) -> list[str]:
-    """Names with commas between; one that holds a comma stands in double quotes."""
-    return next(csv.reader([text], skipinitialspace=True), [])

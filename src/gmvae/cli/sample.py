@@ -60,7 +60,7 @@ def sample(
     """Draw new observations."""
     import numpy as np
 
-    from gmvae.cli.fitted import open_fitted, written_columns
+    from gmvae.cli.opened_model import open_fitted, written_columns
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.seeds import draw_seed
 

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gmvae.foreign_errors import first_line
+
 USER_ERROR, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 """Exit codes: what the user can put right, what went wrong in the computation, Ctrl-C, SIGTERM."""
 
@@ -118,7 +120,6 @@ def _shown(text: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """Return the first line of an error, which says what is wrong; scikit-learn adds advice on pipelines below."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror.lower()}."
-    return str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
+    return first_line(error)  # scikit-learn adds advice on pipelines below

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gmvae.cli.option_groups import takes
+from gmvae.cli.options import names_in
 
 if TYPE_CHECKING:
     from gmvae.data.options import TableOptions
@@ -66,10 +66,9 @@ reads_table = takes("table", _OPTIONS, _table_options)
 
 
 def _names(text: str | None, option: str) -> tuple[str, ...]:
-    """Names with commas between; one that holds a comma stands in double quotes."""
     if text is None:
         return ()
-    names = tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
+    names = names_in(text)
     if not names or "" in names:
         raise ValueError(f"`{option}` must be names of columns with commas between; got {text!r}.")
-    return names
+    return tuple(names)

@@ -48,7 +48,7 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         column = column.cast(pa.float64())
     if known.kind == "number":
         if is_text(column.type):
-            column = numbers(column, where, form, certain=True)
+            column = cleaned(numbers(column, where, form, certain=True), form)
         if not (types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type)):
             raise DataError(
                 f"{where}, must hold numbers as in the fit; got values of type {column.type}: encode them as then."

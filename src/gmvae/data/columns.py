@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
@@ -14,7 +13,7 @@ from gmvae.data.cells import Form, listed
 from gmvae.data.coding import decode_column, encode_column
 from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import KINDS, Column, Remarks, learn_column
+from gmvae.data.kinds import Column, Remarks, learn_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,11 +81,6 @@ class Columns:
         names = {"yes/no": "bernoulli", "category": "categorical"}
         return [None if _is_truth(column) else names.get(column.kind) for column in self.columns]
 
-    def counts(self) -> dict[str, int]:
-        """How many columns there are of each kind that occurs."""
-        found = Counter(column.kind for column in self.columns)
-        return {kind: found[kind] for kind in KINDS if found[kind]}
-
     @classmethod
     def learn(
         cls,
@@ -149,8 +143,8 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
-        told = {*names, *self.left_out, *ignore}
-        extra = [name for name in table.column_names if name not in told]
+        expected = {*names, *self.left_out, *ignore}
+        extra = [name for name in table.column_names if name not in expected]
         if extra:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gmvae.data.columns import UNNAMED
-from gmvae.data.errors import DataError, reason
+from gmvae.data.errors import DataError
+from gmvae.foreign_errors import reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 def is_frame(X: Any) -> bool:
     """Whether X is a table with named columns, of pandas, polars, pyarrow or another library that speaks Arrow."""
     return _is_pandas(X) or (hasattr(X, "__arrow_c_stream__") and hasattr(X, "columns"))
+
+
+def check_names(X: Any) -> None:
+    """DataError if a pandas frame has no columns, or two of the same name; others cannot, or are found out by Arrow."""
+    if not _is_pandas(X):
+        return
+    if not X.shape[1]:
+        raise DataError("X must have columns; got a frame without any: add some.")
+    _check_different(X.columns)
 
 
 def as_table(X: Any) -> pa.Table:
@@ -42,9 +53,7 @@ def as_table(X: Any) -> pa.Table:
             table = pa.table({f"{UNNAMED}{i + 1}": _objects(values) for i, values in enumerate(array.T)})
     except (pa.ArrowException, TypeError, NotImplementedError) as error:
         raise DataError(f"X must be a table that Arrow can hold; got: {reason(error)}: convert its columns.") from error
-    name, times = Counter(table.column_names).most_common(1)[0] if table.num_columns else ("", 0)
-    if times > 1:
-        raise DataError(f"X must have different column names; got {name!r} {times} times: rename one.")
+    _check_different(table.column_names)
     return plain(table)
 
 
@@ -76,15 +85,15 @@ def plain(table: pa.Table) -> pa.Table:
     """A table without views of text, half floats or run-length codes, with which Arrow cannot compute."""
     import pyarrow as pa
 
-    def settled(kind: pa.DataType) -> pa.DataType:
+    def computable(kind: pa.DataType) -> pa.DataType:
         if pa.types.is_dictionary(kind):
-            return pa.dictionary(pa.int32(), settled(kind.value_type), kind.ordered)
+            return pa.dictionary(pa.int32(), computable(kind.value_type), kind.ordered)
         if str(kind) == "string_view":
             return pa.large_string()
         return pa.float32() if pa.types.is_float16(kind) else kind
 
     for i, field in enumerate(table.schema):
-        kind = settled(field.type)
+        kind = computable(field.type)
         if kind != field.type:
             table = table.set_column(i, pa.field(field.name, kind), table.column(i).cast(kind))
     return table
@@ -105,6 +114,12 @@ def _with_ordered_enums(table: pa.Table, X: Any) -> pa.Table:
             ]
             table = table.set_column(i, pa.field(name, ordered), pa.chunked_array(chunks, ordered))
     return table
+
+
+def _check_different(names: Iterable[Any]) -> None:
+    name, times = next(iter(Counter(names).most_common(1)), ("", 0))
+    if times > 1:
+        raise DataError(f"X must have different column names; got {name!r} {times} times: rename one.")
 
 
 def _is_pandas(X: Any) -> bool:

@@ -20,7 +20,7 @@ from gmvae.data.errors import DataError, refusing
 from gmvae.data.labelled_parts import labels_as_read, learn_classes
 from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
 from gmvae.data.order import natural_path
-from gmvae.data.parts import visible_files
+from gmvae.data.table_folders import visible_files
 from gmvae.data.tables import label_column
 from gmvae.formats import ARRAY, CSV, IMAGES, IN_PARTS, PARQUET
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gmvae.data.cells import Form, check_finite, cleaned, is_text, listed
 from gmvae.data.errors import DataError
-from gmvae.data.numerals import numbers
+from gmvae.data.numerals import are_codes, are_dates, have_units, numbers
 from gmvae.data.order import natural
 
 if TYPE_CHECKING:
@@ -43,11 +43,6 @@ class Column(NamedTuple):
     low: float = 0.0  # the range of the numbers in the fit
     high: float = 0.0
 
-    @property
-    def whole(self) -> bool:
-        """Whether all numbers of the fit are whole."""
-        return self.digits == 0
-
 
 class Remarks:
     """What is said about columns, those with the same remark together."""
@@ -71,6 +66,9 @@ _MANY = (
     f"Left out: {{}}, with more than {MOST_LEVELS:,} different texts; group them into fewer categories to keep them."
 )
 _DATES = "Left out: {}, dates or times; encode them as numbers, such as a year or days since a day, to keep them."
+_CODES = "Taken as text: {}, whose cells begin with zeros, as codes do; leave the zeros out to have numbers."
+_UNITS = "Taken as text: {}, numbers with a unit or sign beside them; write plain numbers to have them as such."
+_CASE = "Different levels though alike but for upper and lower case: in {}; write them alike to join them."
 _ONE = "Left out: {}, where every row has the same text or none."
 _MAYBE_ID = (
     "Perhaps an id: {}, a different whole number in every row; `--id` with its name takes it for that, `--drop` leaves "
@@ -108,7 +106,7 @@ def learn_column(
         raise DataError(f"{where}, must have a value in some row; got none: leave it out by `--drop`.")
     if is_text(column.type) and not declared:
         read = numbers(column, where, form)
-        column = column if read is None else read
+        column = column if read is None else cleaned(read, form)
     if declared:
         return _levels(name, column, where, remarks, wanted, declared, order)
     if types.is_boolean(column.type):
@@ -205,6 +203,16 @@ def levels_column(
     if len(levels) > MOST_LEVELS:
         remarks.add(_MANY, name)
         return None
+    if dtype == "string":
+        if are_dates(levels) and not wanted:
+            remarks.add(_DATES, name)
+            return None
+        if are_codes(levels) and not declared:
+            remarks.add(_CODES, name)
+        elif have_units(levels) and not declared:
+            remarks.add(_UNITS, name)
+        if len({level.casefold() for level in levels}) < len(levels):
+            remarks.add(_CASE, name)
     kind: Kind = "yes/no" if len(levels) == 2 else "category"
     others = tuple(order) if order is not None and len(order) > len(levels) else ()
     return Column(name, kind, dtype, tuple(levels), declared, others)

@@ -9,9 +9,10 @@ import numpy as np
 from gmvae import formats
 from gmvae.data.arrays import read_npy
 from gmvae.data.dataset import as_labels
-from gmvae.data.errors import DataError, reason
+from gmvae.data.errors import DataError
 from gmvae.data.idx import read_idx
 from gmvae.data.tables import label_column, open_table
+from gmvae.foreign_errors import reason
 
 
 def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from gmvae.data.cells import Form, first_among
@@ -19,8 +19,14 @@ _BLANK = "[ \u00a0\u2009\u202f]"
 _BY_BLANKS = rf"[+-]?\d{{1,3}}({_BLANK}\d{{3}})+([.,]\d+)?"
 _BY_COMMAS = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
 _BY_DOTS = r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"
+_BY_QUOTES = r"[+-]?\d{1,3}(['’]\d{3})+([.,]\d+)?"
+_CURRENCIES = "$€£¥"
+_DATE = (
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}( .*)?|\d{1,2}/\d{1,2}/\d{2}( .*)?"
+    r"|\d{1,2}[-. ]+[A-Za-z]{3,9}[-. ]+\d{4}|[A-Za-z]{3,9} \d{1,2}, \d{4}|\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp][Mm])?"
+)
 _SMALL = r"[+-]?\d{1,3}([.,]\d+)?"
-_LIKE_ONE = rf"({_NUMBER}|{_DECIMAL_COMMA}|{_BY_BLANKS}|{_BY_COMMAS}|{_BY_DOTS})\s*%?"
+_LIKE_ONE = rf"({_NUMBER}|{_DECIMAL_COMMA}|{_BY_BLANKS}|{_BY_QUOTES}|{_BY_COMMAS}|{_BY_DOTS})\s*%?"
 
 
 class _Reading(NamedTuple):
@@ -37,6 +43,27 @@ def is_number(text: str) -> bool:
     return re.fullmatch(f"{_NUMBER}|{_DECIMAL_COMMA}", text.strip()) is not None
 
 
+def are_codes(cells: Collection[str]) -> bool:
+    """Whether cells are digits, some with leading zeros, as postal codes are: these are no numbers."""
+    return all(re.fullmatch(r"\d+", cell) for cell in cells) and any(re.match(r"0\d", cell) for cell in cells)
+
+
+def are_dates(cells: Collection[str]) -> bool:
+    """Whether texts are dates or times of a day, in one of the usual forms."""
+    return bool(cells) and all(re.fullmatch(_DATE, cell) for cell in cells)
+
+
+def have_units(cells: Collection[str]) -> bool:
+    """Whether texts are numbers with a unit or a sign beside each."""
+    return all(re.fullmatch(rf"\W*({_NUMBER})\s*[^\W\d]*\W*", cell) for cell in cells)
+
+
+def dots_in_doubt(cells: Collection[str]) -> bool:
+    """Whether dots in numbers may be decimal marks or cut thousands."""
+    grouped = all(re.fullmatch(rf"{_BY_DOTS}|[+-]?\d{{1,3}}", cell) for cell in cells)
+    return grouped and any("." in cell for cell in cells)
+
+
 def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = False) -> pa.ChunkedArray | None:
     """A cleaned column of text as numbers; None where it is text.
 
@@ -51,7 +78,15 @@ def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = 
     """
     from pyarrow import compute
 
+    column = compute.replace_substring_regex(column, r"^−([\d.])", r"-\1")
     levels = compute.unique(column.drop_null())
+    if not certain and _any(levels, r"^0\d") and _all(levels, r"\d+"):
+        return None
+    for sign in map(re.escape, _CURRENCIES):
+        ahead, behind = rf"^([+-]?)\s*{sign}\s*([\d.])", rf"(\d)\s*{sign}$"
+        if _any(levels, f"{ahead}|{behind}"):
+            bare = compute.replace_substring_regex(column, ahead, r"\1\2")
+            return numbers(compute.replace_substring_regex(bare, behind, r"\1"), where, form, certain=certain)
     if not certain and not any(re.fullmatch(_LIKE_ONE, level) for level in levels.slice(0, 1000).to_pylist()):
         return None
     if len(levels) and _all(levels, r".*\d\s*%"):
@@ -90,6 +125,7 @@ def _readings(form: Form) -> Iterator[_Reading]:
         proof = "" if comma else r"^[+-]?(0|\d{4,})?,|,(\d{1,2}|\d{4,})([eE]|$)"
         yield _Reading(_DECIMAL_COMMA, proof, decimal=",")
     yield _Reading(f"{_BY_BLANKS}|{_SMALL}", _BLANK, groups=_BLANK, decimal=",")
+    yield _Reading(f"{_BY_QUOTES}|{_SMALL}", "['’]", groups="['’]", decimal=",")
     if point:
         proof = "," if form.decimal == "." else r",\d{3}[,.]"
         yield _Reading(rf"{_BY_COMMAS}|{_SMALL}", proof, groups=",")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvae.data.deep_png import read_deep_png
-from gmvae.data.errors import DataError, reason
+from gmvae.data.errors import DataError
+from gmvae.foreign_errors import reason
 
 if TYPE_CHECKING:
     from PIL import Image

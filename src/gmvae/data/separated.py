@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
+import reprlib
 from collections import Counter
-from collections.abc import Collection
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmvae.data.cells import MARKS, Form
-from gmvae.data.columns import UNNAMED
+from gmvae.data.cells import MARKS, Form, is_text
+from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.errors import DataError
-from gmvae.data.numerals import is_number
+from gmvae.data.numerals import are_codes, are_dates, dots_in_doubt, is_number
 from gmvae.data.options import TableOptions
 from gmvae.data.zipped import unzipped
 
@@ -28,32 +30,41 @@ _HEAD_ROWS = 200
 Rows = list[list[str]]
 
 
-def read_separated(path: Path, options: TableOptions, known: Collection[str] = ()) -> tuple[pa.Table, Form]:
+def read_separated(path: Path, options: TableOptions, known: Columns | None = None) -> tuple[pa.Table, Form]:
     """Read a file as it is: names without blanks around them, cells that pyarrow cannot read as numbers as text.
 
-    DataError if it is in doubt whether its first row holds names, or two are the same.
+    Digits behind leading zeros, as in postal codes, and columns that held text in the fit, are text. Columns without a
+    name and without a value, as separators at the end of rows make them, are left out. DataError if it is in doubt
+    whether the first row holds names, or two are the same, or where columns end.
 
     Parameters
     ----------
-    known : collection of str
-        Names of columns; a first row that has them all is a header.
+    known : Columns, optional
+        Columns of a fit; a first row that has the names of all is a header.
     """
+    import pyarrow as pa
     from pyarrow import csv as arrow
 
     if path.suffix.lower() == ".gz":
         for _ in unzipped(path):
             pass
-    head = _head(path)
-    separator = options.separator or ("\t" if ".tsv" in path.name.lower() else separator_of(head))
+    head, encoding = _head(path)
+    told = head[4] if head[:4].lower() == "sep=" and head[5:6] in ("\r", "\n") else None  # Excel's own first row
+    head = head.partition("\n")[2] if told else head
+    separator = options.separator or told or ("\t" if ".tsv" in path.name.lower() else separator_of(head))
     rows = _rows(head, separator)
+    if options.separator is None:
+        _check_separated(rows, head, path.name)
     header = options.header
     if header is None:
-        header = bool(known) and bool(rows) and {*known} <= {cell.strip() for cell in rows[0]}
+        header = known is not None and bool(rows) and {*known.names} <= {cell.strip() for cell in rows[0]}
         if not header and rows:
             _check_header(rows, path.name)
             header = True
     # With one thread, a parse error names its row.
-    reading = arrow.ReadOptions(use_threads=False, autogenerate_column_names=not header)
+    reading = arrow.ReadOptions(
+        use_threads=False, autogenerate_column_names=not header, encoding=encoding, skip_rows=int(told is not None)
+    )
     parsing = arrow.ParseOptions(delimiter=separator, ignore_empty_lines=not rows or len(rows[0]) > 1)
     converting = arrow.ConvertOptions(
         null_values=[*MARKS, *options.missing],
@@ -70,10 +81,23 @@ def read_separated(path: Path, options: TableOptions, known: Collection[str] = (
             table = arrow.read_csv(path, reading, parsing, converting)
         except ValueError:
             raise error from None
-    names = [name.strip() for name in table.column_names]
+    try:
+        names = [name.strip() for name in table.column_names]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} must be text in UTF-8; its first row is not: save it as UTF-8.") from error
+    _check_quotes(table, path)
     if not header:
         names = [f"{UNNAMED}{i + 1}" for i in range(table.num_columns)]
+    kept = [i for i, name in enumerate(names) if name or table.column(i).null_count < table.num_rows]
+    names, table = [names[i] for i in kept], table.select(kept)
     _check_names(names, path.name)
+    of_text = _texts(rows[header:], names, kept, known)
+    again = [raw for raw, name in zip(table.column_names, names, strict=True) if name in of_text]
+    if any(not is_text(table.schema.field(raw).type) for raw in again):
+        converting.column_types = dict.fromkeys(again, pa.string())
+        table = arrow.read_csv(path, reading, parsing, converting).select(kept)
+    if separator != "," and options.decimal is None:
+        _check_dots(rows[header:], path.name)
     form = Form(options.missing, options.decimal, comma=separator == ";")
     return table.rename_columns(names), form
 
@@ -92,13 +116,29 @@ def separator_of(head: str) -> str:
     return max(_SEPARATORS, key=lambda separator: shares[separator])
 
 
-def _head(path: Path) -> str:
+def _head(path: Path) -> tuple[str, str]:
+    """The begin of a file, and its encoding: UTF-16 where it says so, as Excel's "Unicode text" does, else UTF-8."""
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
         content = file.read(_HEAD_BYTES + 1)
-    text = content[:_HEAD_BYTES].decode("utf-8-sig", errors="replace")
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    text = content[:_HEAD_BYTES].decode(encoding, errors="replace").removeprefix("\ufeff")
     # The last line may be cut.
-    return text.rpartition("\n")[0] if len(content) > _HEAD_BYTES and "\n" in text else text
+    return (text.rpartition("\n")[0] if len(content) > _HEAD_BYTES and "\n" in text else text), encoding
+
+
+def _texts(rows: Rows, names: list[str], places: list[int], known: Columns | None) -> set[str]:
+    """The columns that hold text though pyarrow may see numbers in them: codes, and those that were text in the fit."""
+    columns = () if known is None else known
+    texts = {column.name.strip() for column in columns if column.levels and isinstance(column.levels[0], str)}
+    cells = (_cells(rows, place) for place in places)
+    return texts | {name for name, column in zip(names, cells, strict=True) if are_codes(column)}
+
+
+def _cells(rows: Rows, place: int) -> list[str]:
+    """The cells of a column that are not missing."""
+    cells = (row[place].strip() for row in rows if place < len(row))
+    return [cell for cell in cells if cell not in MARKS]
 
 
 def _rows(head: str, separator: str) -> Rows:
@@ -115,14 +155,17 @@ def _check_header(rows: Rows, where: str) -> None:
     first = [cell.strip() for cell in rows[0]]
     below = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == len(first)]
     # pandas numbers columns from 0. No row of data is 0, 1, 2, … where all columns hold fractions.
-    counted = len(first) > 2 and first == [str(i) for i in range(len(first))]
-    if counted and all(any("." in row[i] for row in below) for i in range(len(first))):
+    numbered = len(first) > 2 and first == [str(i) for i in range(len(first))]
+    if numbered and all(any("." in row[i] for row in below) for i in range(len(first))):
         return
     seen = [{row[i] for row in below} for i in range(len(first))]
     doubtful = [
         cell
         for cell, cells in zip(first, seen, strict=True)
-        if is_number(cell) or (cell in MARKS and cell) or (cell and cell in cells)
+        if is_number(cell)
+        or (cell in MARKS and cell)
+        or (cell and cell in cells)
+        or (cells and are_dates([cell, *cells]))
     ]
     if doubtful:
         few = (" ".join(cell.split()) for cell in first[:6])
@@ -131,6 +174,56 @@ def _check_header(rows: Rows, where: str) -> None:
             f"{where} must start with the names of its columns; got {shown}{', …' * (len(first) > 6)}, which may be "
             "data: `--no-header` reads the first row as data, `--header` as names."
         )
+
+
+def _check_separated(rows: Rows, head: str, where: str) -> None:
+    """Raise DataError if rows seem to have columns between blanks or colons, which are not cut unless it is said."""
+    if len(rows) < 2 or any(len(row) > 1 for row in rows):
+        return
+    for separator, name in ((" ", "space"), (":", ":")):
+        cut = _rows(head, separator)
+        if len({len(row) for row in cut}) == 1 < len(cut[0]) and all(map(is_number, chain(*cut[1:]))):
+            raise DataError(
+                f"{where} must have commas, semicolons, tabs or | between its columns; got rows such as "
+                f"{reprlib.repr(rows[1][0])}: `--separator {name}` cuts them, `--separator ,` takes them as one column."
+            )
+
+
+def _check_quotes(table: pa.Table, path: Path) -> None:
+    """Raise DataError if a quote that is never closed may have joined rows."""
+    from pyarrow import compute
+
+    joined = any(
+        compute.any(compute.match_substring(column, "\n")).as_py() for column in table.columns if is_text(column.type)
+    )
+    if joined and sum(block.count(b'"') for block in _blocks(path)) % 2:
+        raise DataError(
+            f"{path.name} must close every quote that begins a cell; got an odd number of quotes, so that rows would "
+            "be joined: correct the file."
+        )
+
+
+def _check_dots(rows: Rows, where: str) -> None:
+    """Raise DataError where dots may cut thousands, as other columns have decimal commas."""
+    columns = [_cells(rows, place) for place in range(len(rows[0]))] if rows else []
+    if not any(cell.count(",") == 1 and is_number(cell) for column in columns for cell in column):
+        return
+    for i, column in enumerate(columns):
+        if dots_in_doubt(column):
+            cell = next(cell for cell in column if "." in cell)
+            raise DataError(
+                f"{where}, column {i + 1}, must hold numbers of one meaning; got {cell!r} beside decimal commas in "
+                f"other columns, which may be {cell.replace('.', '')} or {cell}: name the decimal mark by `--decimal`."
+            )
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    if path.suffix.lower() == ".gz":
+        yield from unzipped(path)
+        return
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            yield block
 
 
 def _check_names(names: list[str], where: str) -> None:

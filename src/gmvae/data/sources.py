@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gmvae import formats
+from gmvae.config import Config
 from gmvae.data.arrays import channels_first, read_npy, read_npz
 from gmvae.data.builtin import load_builtin
 from gmvae.data.cell_files import holds_cells, read_cells
@@ -19,8 +21,8 @@ from gmvae.data.images import holds_images, read_folder, read_image
 from gmvae.data.in_parts import files_of, is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
 from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
-from gmvae.data.parts import parts_of
 from gmvae.data.sets import BUILT_IN, find
+from gmvae.data.table_folders import parts_of
 from gmvae.data.tables import open_table, read_table
 
 if TYPE_CHECKING:
@@ -105,6 +107,30 @@ def load(
     if data.columns is None and known is None and not cells:
         _refuse_options(table, data.name)
     return data
+
+
+class Source(NamedTuple):
+    """Data as the user names them; the fields are parameters of `load`."""
+
+    name: str
+    labels: str | None = None
+    data_home: Path | None = None
+    table: TableOptions = NO_OPTIONS
+
+    def load(
+        self,
+        config: Config,
+        *,
+        known: Columns | None = None,
+        batches: Iterable[str] | None = None,
+        in_parts: bool | None = None,
+    ) -> Dataset:
+        """The data, of cells with the columns that a fit's hyperparameters name, and the names of its batches."""
+        of_cells = CellColumns.of(config.size_factors, config.covariate, batches)
+        name, labels, data_home, table = self
+        return load(
+            name, labels=labels, data_home=data_home, table=table, known=known, in_parts=in_parts, of_cells=of_cells
+        )
 
 
 def exists(source: str) -> bool:

@@ -16,8 +16,8 @@ from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import plain
 from gmvae.data.options import NO_OPTIONS, TableOptions
-from gmvae.data.parts import join, parts_of
 from gmvae.data.separated import read_separated
+from gmvae.data.table_folders import join, parts_of
 from gmvae.data.zipped import check_growth
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
 
 def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
     if path.name.lower().endswith(formats.CSV):
-        table, form = read_separated(path, options, () if known is None else known.names)
+        table, form = read_separated(path, options, known)
         if table.column_names[:1] == [""]:
             table = table.rename_columns(["index", *table.column_names[1:]])
             return Opened(table, form, ("index",))

@@ -48,7 +48,7 @@ class FittedAttributes(BaseEstimator, ABC):
     style_dim_ = _Fact(lambda fitted: fitted.config.D_w)
     classes_ = _Fact(lambda fitted: np.array(fitted.classes, dtype=object))
     history_ = _Fact(lambda fitted: fitted.history)
-    n_iter_ = _Fact(lambda fitted: fitted.n_epochs)
+    n_iter_ = _Fact(lambda fitted: len(fitted.history.epochs))
     converged_ = _Fact(lambda fitted: fitted.converged)
     lower_bound_ = _Fact(lambda fitted: fitted.lower_bound)
     lower_bounds_ = _Fact(lambda fitted: [float(bound) for bound in fitted.history["lower_bound_held_out"]])

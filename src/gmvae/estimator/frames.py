@@ -8,7 +8,7 @@ import numpy as np
 
 from gmvae.arrays import without_values
 from gmvae.data.columns import Columns
-from gmvae.data.frames import as_frame, as_table, is_frame
+from gmvae.data.frames import as_frame, as_table, check_names, is_frame
 from gmvae.observations import Observations
 from gmvae.sparse_rows import AnyRows
 from gmvae.user_warnings import TableWarning, warn_user
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def table_of(X: Any) -> pa.Table | None:
     """X as a table if it holds more than numbers: text, categories, dates, decimals; else None."""
     if is_frame(X):
+        check_names(X)
         if all(getattr(kind, "kind", "O") in "biuf" for kind in getattr(X, "dtypes", [None])):
             return None  # columns of pandas that say so themselves
         from pyarrow import types

@@ -13,7 +13,7 @@ import numpy as np
 
 from gmvae.config import Config
 from gmvae.estimator.docstring import with_parameters
-from gmvae.estimator.inputs import fit_observations, take_note
+from gmvae.estimator.inputs import fit_observations, set_features
 from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
@@ -259,5 +259,5 @@ class GMVAE(FittedQueries):
         fitted = Fitted.load(path, network=network, device=device)
         estimator = cls(**{field.name: getattr(fitted.config, field.name) for field in fields(fitted.config)})
         estimator._fitted = fitted
-        take_note(estimator, math.prod(fitted.event_shape), fitted.feature_names)
+        set_features(estimator, math.prod(fitted.event_shape), fitted.feature_names)
         return estimator

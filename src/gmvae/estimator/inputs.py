@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,7 +34,7 @@ def fit_observations(
     ValueError if X is not numeric, not finite, too few for the components or neither rows nor images, or as
     `Observations.with_weights_and_labels` does.
     """
-    X = _host(X)
+    X = _on_host(X)
     if is_dataset(X):
         for name, column in (("sample_weight", sample_weight), ("partial_labels", partial_labels)):
             if not isinstance(column, str | None):
@@ -44,41 +45,36 @@ def fit_observations(
         shards = shards_of(X, learn_coding, sample_weight, partial_labels, learn_classes)
         columns = learned_columns(shards)
         observations = sampled(shards, n_components, None if columns is None else columns.families, columns)
-        take_note(estimator, observations.y.shape[1], observations.names)
+        set_features(estimator, observations.y.shape[1], observations.names)
         return observations
     table = table_of(X)
     if table is None:
         observations = _numeric(estimator, X)
     else:
         observations = learned(table)
-        take_note(estimator, table.num_columns, table.column_names)
+        set_features(estimator, table.num_columns, table.column_names)
     observations = observations.with_weights_and_labels(sample_weight, partial_labels)
     observations.check(n_components)
     return observations
 
 
 def _numeric(estimator: BaseEstimator, X: Any) -> Observations:
-    if isinstance(X, SparseRows):
-        return _named(estimator, X)
+    if isinstance(X, SparseRows):  # whose columns have names, as an integration makes them
+        check_finite(X)
+        set_features(estimator, X.shape[1], X.names)
+        return Observations(X, X.names)
     event_shape = image_shape(X)
     if event_shape is None:
         rows = _numbers(X, validate_data, estimator, ensure_min_samples=2, accept_sparse="csr")
     else:
         rows = _images(estimator, X, event_shape, min_samples=2)
-        take_note(estimator, math.prod(event_shape), None)
+        set_features(estimator, math.prod(event_shape), None)
     names = getattr(estimator, "feature_names_in_", None)
     return Observations(rows, None if names is None else names.tolist())
 
 
-def _named(estimator: BaseEstimator, X: SparseRows) -> Observations:
-    """Rows whose columns have names, as an integration makes them."""
-    check_finite(X)
-    take_note(estimator, X.shape[1], X.names)
-    return Observations(X, X.names)
-
-
-def take_note(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
-    """Set what scikit-learn knows of the columns of a fit."""
+def set_features(estimator: BaseEstimator, n_features: int, names: Sequence[str] | None) -> None:
+    """Set `n_features_in_` and `feature_names_in_`, by which scikit-learn knows the columns of a fit."""
     estimator.n_features_in_ = n_features
     vars(estimator).pop("feature_names_in_", None)
     if names is not None:
@@ -90,7 +86,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
 
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
     """
-    X = _host(X)
+    X = _on_host(X)
     if is_dataset(X):
         raise ValueError(
             "X must be rows in memory to be answered; got a pyarrow Dataset: ask batch by batch, `for batch in "
@@ -110,7 +106,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     """Validate places in the latent space, (n, latent_dim)."""
-    latents = _numbers(_host(X), check_array)
+    latents = _numbers(_on_host(X), check_array)
     if latents.shape[1] != latent_dim:
         raise ValueError(
             f"X must have shape (n, {latent_dim}), as `transform` gives; got shape {latents.shape}: pass its result."
@@ -124,13 +120,35 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
     return latents
 
 
-def _host(X: Any) -> Any:
+def _on_host(X: Any) -> Any:
+    """X where rows are looked for: tensors as arrays, masked entries as gaps, lists with text or None as tables."""
+    _check_is_rows(X)
     if np.ma.is_masked(X):
+        if X.dtype == object:
+            return np.where(np.ma.getmaskarray(X), None, X.data)
         return X.astype(np.float64).filled(np.nan)
+    if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple) and len({len(row) for row in X}) == 1:
+        told = any(cell is None or isinstance(cell, str) for row in X for cell in row)
+        return np.array(X, dtype=object) if told else X
     if not isinstance(X, torch.Tensor):
         return X
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()  # numpy has no bfloat16
+
+
+def _check_is_rows(X: Any) -> None:
+    """Raise ValueError for what is often given in the place of rows, with how to get these."""
+    if isinstance(X, str | os.PathLike):
+        what, remedy = f"the text {os.fspath(X)!r}", "read the file, as by `pandas.read_csv`"
+    elif isinstance(X, dict) or (isinstance(X, list | tuple) and X and isinstance(X[0], dict)):
+        what, remedy = "dictionaries", "give `pandas.DataFrame(X)`"
+    elif getattr(getattr(X, "dtype", None), "names", None):
+        what, remedy = "a structured array", "give `pandas.DataFrame(X)`"
+    elif type(X).__name__ == "LazyFrame":
+        what, remedy = "a query that has not been run", "give `X.collect()`"
+    else:
+        return
+    raise ValueError(f"X must be an array or a frame of rows; got {what}: {remedy}.")
 
 
 def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -95,7 +95,7 @@ class FittedOutputs(FittedAttributes, ABC):
         """
         from gmvae.report.page import report
 
-        data = _dataset(X, self._rows(X), getattr(self, "feature_names_in_", None), y, sample_weight)
+        data = self._dataset(X, y, sample_weight)
         return report(self.fitted_, data, provenance=self._provenance(), names=names, with_rows=with_rows)
 
     def describe(self, X: Any, *, sample_weight: Any = None) -> Any:
@@ -121,7 +121,7 @@ class FittedOutputs(FittedAttributes, ABC):
         from gmvae.data.frames import as_frame
         from gmvae.report.table import distinctions_table
 
-        data = _dataset(X, self._rows(X), getattr(self, "feature_names_in_", None), None, sample_weight)
+        data = self._dataset(X, None, sample_weight)
         return as_frame(distinctions_table(self.fitted_, data), X)
 
     @abstractmethod
@@ -140,26 +140,23 @@ class FittedOutputs(FittedAttributes, ABC):
             versions=versions(),
         )
 
+    def _dataset(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
+        """X as a source of this name, with labels ``y``, weights, and the index of a frame as ids.
 
-def _dataset(X: Any, rows: AnyRows, names: Any, y: Any, sample_weight: Any) -> Dataset:
-    """Rows (n, *event) as a source named X, with labels ``y``, weights, and the index of a frame as ids.
-
-    Raises
-    ------
-    ValueError
-        If there is not one label for each row, or one is missing.
-    """
-    labels = None if y is None else as_labels(_host(y), "`y`")
-    if labels is not None and len(labels) != len(rows):
-        raise ValueError(f"`y` must hold one label for each of {len(rows)} rows; got {len(labels)}: give as many.")
-    return Dataset(
-        name="X",
-        X=np.asarray(rows).astype(np.uint8) if rows.dtype.kind == "b" else rows,
-        labels=labels,
-        feature_names=None if names is None else tuple(map(str, names)),
-        ids=_index(X),
-        weights=None if sample_weight is None else checked_weights(sample_weight, len(rows)),
-    )
+        ValueError if there is not one label for each row, or one is missing.
+        """
+        rows, labels = self._rows(X), None if y is None else as_labels(_plain_labels(y), "`y`")
+        if labels is not None and len(labels) != len(rows):
+            raise ValueError(f"`y` must hold one label for each of {len(rows)} rows; got {len(labels)}: give as many.")
+        names = getattr(self, "feature_names_in_", None)
+        return Dataset(
+            name="X",
+            X=np.asarray(rows).astype(np.uint8) if rows.dtype.kind == "b" else rows,
+            labels=labels,
+            feature_names=None if names is None else tuple(map(str, names)),
+            ids=_index(X),
+            weights=None if sample_weight is None else checked_weights(sample_weight, len(rows)),
+        )
 
 
 def _index(X: Any) -> Ids | None:
@@ -170,7 +167,7 @@ def _index(X: Any) -> Ids | None:
     return Ids(str(index.name or "index"), np.array([str(each) for each in index], dtype=object))
 
 
-def _host(y: Any) -> np.ndarray:
+def _plain_labels(y: Any) -> np.ndarray:
     labels = np.asarray(y)
     if labels.dtype.kind != "O":
         return labels

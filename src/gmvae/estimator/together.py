@@ -10,7 +10,7 @@ from typing import Any
 
 from gmvae.config import Config
 from gmvae.estimator.gmvae import GMVAE
-from gmvae.estimator.inputs import fit_observations, take_note
+from gmvae.estimator.inputs import fit_observations, set_features
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitting.fit import fit
 from gmvae.runs.checkpoints import task_for
@@ -88,7 +88,7 @@ def fit_together(
         observations = fit_observations(estimators[0], X, config.n_components)
         first = estimators[0]
         for estimator in estimators[1:]:
-            take_note(estimator, first.n_features_in_, getattr(first, "feature_names_in_", None))
+            set_features(estimator, first.n_features_in_, getattr(first, "feature_names_in_", None))
         tasks = []
         for index, estimator in enumerate(estimators):
             folder = None if run_dirs is None else Path(run_dirs[index])

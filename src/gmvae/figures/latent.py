@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
@@ -13,22 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmvae.figures.canvas import axes_or_new, open_frame
 from gmvae.figures.palette import colour
 from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_clusters, subsample
-
-
-class Projection(NamedTuple):
-    """An orthogonal projection of latent space onto a plane."""
-
-    centre: NDArray[np.float64]  # (D,), the point that is mapped to the origin
-    directions: NDArray[np.float64]  # (2, D), orthonormal rows
-    names: tuple[str, str]  # labels of the axes
-
-    def points(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Project points (N, D) to (N, 2)."""
-        return (x - self.centre) @ self.directions.T
-
-    def covariances(self, scales: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Project diagonal covariances, given as standard deviations (K, D), to (K, 2, 2)."""
-        return np.einsum("id,kd,jd->kij", self.directions, np.square(scales), self.directions)
+from gmvae.projection import Projection
 
 
 def latent_space(
@@ -63,7 +46,10 @@ def latent_space(
     if points.shape[1] == 1:
         _rows(panel, points[kept, 0], numbers[kept], centres, spreads)
         return panel
-    plane = project(points[kept])
+    if points.shape[1] == 2:
+        plane = Projection(np.zeros(2), np.eye(2), ("$x_1$", "$x_2$"))
+    else:
+        plane = Projection.principal(points[kept])
     panel.set_aspect("equal", adjustable="datalim")
     dots(panel, plane.points(points[kept]), numbers[kept])
     if centres is None:
@@ -74,24 +60,9 @@ def latent_space(
         _stars(panel, plane.points(centres))
         panel.autoscale_view()
         annotate(panel, plane.points(centres), [str(k) for k in range(len(centres))])
-    panel.set(title="Latent space", xlabel=plane.names[0], ylabel=plane.names[1])
+    panel.set(title="Latent space", xlabel=plane.axes[0], ylabel=plane.axes[1])
     open_frame(panel)
     return panel
-
-
-def project(x: NDArray[np.float64]) -> Projection:
-    """Return the plane of the first two principal components of x (N, D), or x's own if D = 2."""
-    dimension = x.shape[1]
-    if dimension == 2:
-        return Projection(np.zeros(2), np.eye(2), ("$x_1$", "$x_2$"))
-    centre = x.mean(axis=0)
-    _, singular, directions = np.linalg.svd(x - centre, full_matrices=len(x) < 2)
-    largest = np.abs(directions).argmax(axis=1, keepdims=True)
-    directions = directions * np.sign(np.take_along_axis(directions, largest, axis=1))
-    variance = np.square(np.append(singular, 0.0))
-    shares = variance[:2] / max(variance.sum(), np.finfo(float).tiny)
-    first, second = (f"principal component {i} ({share:.0%} of variance)" for i, share in enumerate(shares, 1))
-    return Projection(centre, directions[:2], (first, second))
 
 
 def ellipse(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> Ellipse:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def check(path: str | Path, document: Mapping[str, Any]) -> None:
     if not (_is_count(n_components) and isinstance(parameters, dict) and _is_count(parameters.get("style_dim"))):
         raise broken(path, "model", "`parameters` in it are not those of a fit")
     for name, law in _LAWS.items():
-        if name in _OPTIONAL and document.get(name) is None:
+        if document.get(name) is None and name in _ENTRIES and _ENTRIES[name].optional:
             continue
         if not law(document.get(name)):
             raise broken(path, "model", f"`{name}` in it is {_short(document.get(name))}")
@@ -84,24 +84,17 @@ def config_of(path: str | Path, parameters: Mapping[str, Any], network: Any) -> 
         raise broken(path, "model", f"its parameters are refused: {error}") from error
 
 
+def entries_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Fitted` as JSON values, by the names that they have in a document."""
+    values = {name: fields[entry.field or name] for name, entry in _ENTRIES.items()}
+    return {name: None if value is None else _ENTRIES[name].write(value) for name, value in values.items()}
+
+
 def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checked document says of the fields of `Fitted`, but for its model, hyperparameters and event shape."""
-    stability, columns, sizes = (document.get(name) for name in ("stability", "columns", "held_out_sizes"))
-    return {
-        "history": History.from_rows(document["history"]),
-        "feature_names": document.get("feature_names_in"),
-        "classes": document.get("classes") or [None] * document["parameters"]["n_components"],
-        "columns": None if columns is None else Columns.from_document(columns),
-        "converged": document["converged"],
-        "lower_bound": document["lower_bound"],
-        "restart_bounds": document["restart_bounds"],
-        "stability": math.nan if stability is None else stability,
-        "weights": np.array(document["weights"]),
-        "n_components_effective": document["n_components_effective"],
-        "held_out_log_likelihoods": np.array(document.get("held_out_log_likelihoods") or []),
-        "batches": document.get("batches"),
-        "held_out_sizes": None if sizes is None else np.array(sizes),
-    }
+    """Fields of `Fitted` from a checked document, but for its model, hyperparameters and event shape."""
+    held = {name: entry for name, entry in _ENTRIES.items() if document.get(name) is not None}
+    fields = {entry.field or name: entry.read(document[name]) for name, entry in held.items()}
+    return {**fields, "classes": fields.get("classes") or [None] * document["parameters"]["n_components"]}
 
 
 def _plain(value: Any) -> Any:
@@ -110,8 +103,16 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _is_whole(value: Any) -> bool:
+    return is_number(value) and isinstance(value, int)
+
+
 def _is_count(value: Any) -> bool:
-    return is_number(value) and isinstance(value, int) and value >= 1
+    return _is_whole(value) and value >= 1
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _all(law: Law) -> Law:
@@ -136,31 +137,38 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
+class _Entry(NamedTuple):
+    """An entry that is a field of `Fitted`: what it may be, and how it becomes JSON values and back."""
+
+    law: Law
+    optional: bool = False  # whether it may be null or, in earlier files, missing
+    write: Callable[[Any], Any] = lambda value: value
+    read: Callable[[Any], Any] = lambda value: value
+    field: str | None = None  # name of the field where it is another
+
+
+def _array(law: Law, *, optional: bool = False) -> _Entry:
+    return _Entry(_all(law), optional, np.ndarray.tolist, np.array)
+
+
+_ENTRIES: Mapping[str, _Entry] = {
+    "feature_names_in": _Entry(_all(_is_text), optional=True, field="feature_names"),
+    "classes": _Entry(_all(lambda name: name is None or _is_text(name) or _is_whole(name)), optional=True),
+    "columns": _Entry(_taken_by(Columns.from_document), True, Columns.document, Columns.from_document),
+    "history": _Entry(_taken_by(History.from_rows), write=History.rows, read=History.from_rows),
+    "converged": _Entry(lambda value: isinstance(value, bool)),
+    "lower_bound": _Entry(is_number),
+    "restart_bounds": _Entry(_all(is_number)),
+    "stability": _Entry(is_number, optional=True, write=lambda value: None if math.isnan(value) else value),
+    "weights": _array(is_number),
+    "n_components_effective": _Entry(is_number),
+    "held_out_log_likelihoods": _array(is_number, optional=True),
+    "batches": _Entry(_all(_is_text), optional=True),
+    "held_out_sizes": _array(lambda size: is_number(size) and size > 0.0, optional=True),
+}
 _LAWS: Mapping[str, Law] = {
     "likelihood": lambda value: value == "mixed" or (value != "auto" and value in get_args(LikelihoodName)),
     "event_shape": lambda value: _all(_is_count)(value) and len(value) in (1, 3),
     "n_features_in": _is_count,
-    "feature_names_in": _all(lambda name: isinstance(name, str)),
-    "classes": _all(lambda name: name is None or isinstance(name, str) or (is_number(name) and isinstance(name, int))),
-    "columns": _taken_by(Columns.from_document),
-    "history": _taken_by(History.from_rows),
-    "converged": lambda value: isinstance(value, bool),
-    "lower_bound": is_number,
-    "restart_bounds": _all(is_number),
-    "stability": is_number,
-    "weights": _all(is_number),
-    "n_components_effective": is_number,
-    "held_out_log_likelihoods": _all(is_number),
-    "batches": _all(lambda name: isinstance(name, str)),
-    "held_out_sizes": _all(lambda size: is_number(size) and size > 0.0),
+    **{name: entry.law for name, entry in _ENTRIES.items()},
 }
-_OPTIONAL = (
-    "feature_names_in",
-    "classes",
-    "columns",
-    "stability",
-    "held_out_log_likelihoods",
-    "held_out_sizes",
-    "batches",
-)
-"""Entries that may be null or, in earlier files, missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,28 +15,27 @@ from torch import Tensor
 
 from gmvae import persistence
 from gmvae.arrays import has_missing, without_values
+from gmvae.build import rebuild
 from gmvae.config import Config
 from gmvae.data.columns import Columns
-from gmvae.device import device_or_cpu, torch_defaults
+from gmvae.device import device_for, device_or_cpu, torch_defaults
 from gmvae.domains import require
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, require_entropy
-from gmvae.fitted.document import fields_of, parameters
-from gmvae.fitted.gaps import impute, prior_of_components, prior_of_latents, with_gaps
+from gmvae.fitted.document import check, config_of, entries_of, fields_of, parameters
+from gmvae.fitted.gaps import N_IMPUTATION_SAMPLES, impute, prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.graphs import Answers, Decoder
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES, NOVEL_BELOW, Novelty
 from gmvae.fitted.onnx import N_CHECKED, Exported, Graph, export
 from gmvae.fitted.sampling import COUNT, Components, components, draw
-from gmvae.fitted.stored import read
 from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
+from gmvae.seeds import seeded
 from gmvae.sparse_rows import AnyRows
 
 N_IMPORTANCE_SAMPLES = 64
-N_IMPUTATION_SAMPLES = 100
-"""Samples of q(x|y) that stand for the posterior where missing entries are filled in."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -114,10 +113,6 @@ class Fitted:
     def categories(self) -> dict[str, np.ndarray]:
         """Levels of every column of categories or of two answers, by its name."""
         return {column.name: np.array(column.levels) for column in self.columns or () if column.levels}
-
-    @property
-    def n_epochs(self) -> int:
-        return len(self.history.epochs)
 
     def rows(self, X: AnyRows) -> np.ndarray | Any:
         """Check an array from a file and return rows (n, *event_shape); flat rows of images pass too.
@@ -204,19 +199,7 @@ class Fitted:
             "likelihood": self.likelihood,
             "event_shape": list(self.event_shape),
             "n_features_in": math.prod(self.event_shape),
-            "feature_names_in": self.feature_names,
-            "classes": self.classes,
-            "columns": None if self.columns is None else self.columns.document(),
-            "history": [list(epoch) for epoch in self.history.epochs],
-            "converged": self.converged,
-            "lower_bound": self.lower_bound,
-            "restart_bounds": self.restart_bounds,
-            "stability": None if math.isnan(self.stability) else self.stability,
-            "weights": self.weights.tolist(),
-            "n_components_effective": self.n_components_effective,
-            "held_out_log_likelihoods": self.held_out_log_likelihoods.tolist(),
-            "batches": self.batches,
-            "held_out_sizes": None if self.held_out_sizes is None else self.held_out_sizes.tolist(),
+            **entries_of(vars(self)),
         }
 
     def save(self, path: str | Path) -> None:
@@ -242,13 +225,21 @@ class Fitted:
     @torch_defaults()
     def load(cls, path: str | Path, *, network: Any = None, device: str = "auto") -> Self:
         """Read what `save` wrote; see `GMVAE.load`."""
-        model, config, content = read(path, network=network, device=device)
-        return cls(
-            model=model,
-            config=config,
-            event_shape=tuple(content["event_shape"]),
-            **fields_of(content),
-        )
+        place = device_for(Config(device=device).device)
+        tensors, document = persistence.read(path, "model")
+        check(path, document)
+        config, event_shape = config_of(path, document["parameters"], network), tuple(document["event_shape"])
+        try:
+            with seeded(0):
+                model = rebuild(config, event_shape, document["likelihood"], tensors)
+        except ValueError as error:
+            raise persistence.ModelFileError(
+                f"`path` must hold the weights of its own network; {str(path)!r} does not: {str(error).rstrip('.')}."
+            ) from error
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise persistence.broken(path, "model", "its weights are not all finite")
+        model, config = model.eval().to(place), replace(config, device=device)
+        return cls(model=model, config=config, event_shape=event_shape, **fields_of(document))
 
     def __getstate__(self) -> dict[str, Any]:
         """With the model on the CPU, so that a pickle from a GPU opens on a machine without one."""
@@ -272,11 +263,12 @@ class Fitted:
 
     def _log_posterior(self, rows: AnyRows, function: Callable[[Tensor], Tensor], batch_size: int | None) -> np.ndarray:
         """A function of log p(z|y) (B, K) at the means of q(x|y) and q(w|y)."""
-
-        def of_prior(model: GaussianMixtureVAE) -> np.ndarray:
-            return function(prior_of_components(model)[None])[0].cpu().numpy()
-
-        return self._ask(lambda model, y: function(model.log_posterior(y)), rows, batch_size, of_prior)
+        return self._ask(
+            lambda model, y: function(model.log_posterior(y)),
+            rows,
+            batch_size,
+            lambda model: function(prior_of_components(model)[None])[0].cpu().numpy(),
+        )
 
     def _ask(
         self,

@@ -14,6 +14,8 @@ from gmvae.likelihoods import JointLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import Shape
 
+N_IMPUTATION_SAMPLES = 100
+"""Samples of q(x|y) that stand for the posterior where missing entries are filled in."""
 _N_STYLES = 1000
 """Draws of the style over which the prior's mean of x is taken."""
 

@@ -20,7 +20,8 @@ from gmvae.atomic import replacing, write_text
 from gmvae.device import torch_defaults
 from gmvae.fitted.card import model_card
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES
-from gmvae.fitted.operations import Replaced
+from gmvae.fitted.onnx_operations import Replaced
+from gmvae.foreign_errors import reason
 
 OPSET = 18
 _FACTS = ("likelihood", "event_shape", "feature_names_in", "columns", "classes", "n_components_effective")
@@ -201,7 +202,7 @@ def _program(graph: Graph) -> Any:
         except (torch.onnx.OnnxExporterError, torch._dynamo.exc.TorchDynamoException, RuntimeError) as error:
             raise ValueError(
                 "`network` must hold modules that `torch.export` takes, for any number of rows; got "
-                f"{type(error).__name__}: {str(error).strip().splitlines()[0]}: use layers of torch.nn."
+                f"{type(error).__name__}: {reason(error)}: use layers of torch.nn."
             ) from error
 
 

@@ -10,7 +10,7 @@ from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
-from gmvae.fitting.selection import Fit, best_of, so_far
+from gmvae.fitting.selection import Fit, best_of, fitted_so_far
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_fewer, warn_of_marks
 from gmvae.model import GaussianMixtureVAE
@@ -88,19 +88,16 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
 
         found = _train(own_attempts, training, new_member)
     if len(attempts) > 1:
-        found = gather_restarts(
-            processes, attempts, found, lambda attempt: _as_trained(data.model(training, attempt.seed), training)
-        )
+
+        def new_model(attempt: Attempt) -> GaussianMixtureVAE:
+            built = data.model(training, attempt.seed)
+            return built.double() if training.precision == "64-true" else built  # as training has it
+
+        found = gather_restarts(processes, attempts, found, new_model)
+    of_tasks = [[trained for trained in found if trained.attempt.task is task] for task in tasks]
     return [
-        best_of(
-            task,
-            [trained for trained in found if trained.attempt.task is task],
-            all_rows,
-            observations,
-            config,
-            processes,
-        )
-        for task in tasks
+        best_of(task, restarts, all_rows, observations, config, processes)
+        for task, restarts in zip(tasks, of_tasks, strict=True)
     ]
 
 
@@ -118,11 +115,6 @@ def _train(attempts: Sequence[Attempt], training: Config, new_member: Callable[[
                 member.trainer.close()
         found += [Trained(each, m.trainer.model, o) for each, m, o in zip(group, members, outcomes, strict=True)]
     return found
-
-
-def _as_trained(model: GaussianMixtureVAE, training: Config) -> GaussianMixtureVAE:
-    """A new model in the type that training gives to its weights."""
-    return model.double() if training.precision == "64-true" else model
 
 
 def _new_member(
@@ -167,7 +159,7 @@ def _new_member(
         if storage is not None:
             storage.keep(restart, state)
         if attempt.task.on_epoch is not None:
-            attempt.task.on_epoch(so_far(model, state.history, observations, config))
+            attempt.task.on_epoch(fitted_so_far(model, state.history, observations, config))
 
     return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
 

@@ -59,7 +59,7 @@ def best_of(
     if task.storage is not None:
         task.storage.keep_best(state)
     best = next(restart for restart in restarts if restart.outcome is state)
-    fitted = so_far(best.model, state.history, observations, config)
+    fitted = fitted_so_far(best.model, state.history, observations, config)
     proba = _proba(fitted, all_rows.y, processes)
     if all_rows.label is not None:
         known = all_rows.label >= 0
@@ -98,7 +98,7 @@ def _proba(fitted: Fitted, y: AnyRows, processes: Processes) -> np.ndarray:
     return proba.cpu().numpy()
 
 
-def so_far(model: GaussianMixtureVAE, history: History, observations: Observations, config: Config) -> Fitted:
+def fitted_so_far(model: GaussianMixtureVAE, history: History, observations: Observations, config: Config) -> Fitted:
     """What is known of a fit after an epoch; all else comes with its end."""
     return Fitted(
         model=model,
@@ -117,4 +117,4 @@ def _stability(restarts: Sequence[Trained], observations: Observations, config: 
         return math.nan
     split = restarts[0].attempt.split
     compared = observations.y[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
-    return stability([so_far(*each, observations, config).labels(compared) for each in trained])
+    return stability([fitted_so_far(*each, observations, config).labels(compared) for each in trained])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
@@ -19,6 +22,8 @@ _FLOOR = 1e-3
 _GAIN_FLOOR = 1e-2
 """The same where gains are compared. A smaller one lets rows that share a value, such as an income of 0, dominate the
 gain."""
+_T_ITERATIONS = 10
+"""Of expectation maximisation for a Student t."""
 
 
 def kmeans_clusters(
@@ -38,40 +43,71 @@ def gmm_clusters(scores: np.ndarray, n_clusters: int, seed: int, weights: np.nda
     return mixture.fit_predict(scores)
 
 
-def gaussian_gain(scores: np.ndarray, clusters: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Held-out log-likelihood of a mixture of normals less that of a single normal, in nats per row (2-fold).
+class HeldOut(NamedTuple):
+    """Log-likelihoods of unseen rows in nats per row: a mixture's gain over a single component, and its own."""
 
-    The mixture has a component for each of the clusters (n,) of the scores (n, p). Covariances of small clusters are
-    shrunk towards their diagonals.
+    gain: float
+    of_mixture: float
+
+
+def held_out(
+    scores: np.ndarray, clusters: np.ndarray, weights: np.ndarray | None = None, freedom: float | None = None
+) -> HeldOut:
+    """What a mixture says of rows that its components have not seen (2-fold).
+
+    The mixture has a component for each of the clusters (n,) of the scores (n, p): a normal, or a Student t of so many
+    degrees of freedom, of which a few rows far away do not own the covariance. Covariances of small clusters are shrunk
+    towards their diagonals.
     """
     order = np.random.default_rng(0).permutation(len(scores))
     halves = order[::2], order[1::2]
     floor = _GAIN_FLOOR * mean_and_variance(scores, weights)[1].mean() or _MIN_COVARIANCE
     weights = np.ones(len(scores)) if weights is None else weights
-    total = 0.0
+    gain = own = 0.0
     for seen, unseen in (halves, halves[::-1]):
         counts = np.bincount(clusters[seen], weights[seen])
         members = [seen[clusters[seen] == k] for k in range(len(counts))]
         densities = [
-            _log_density(scores[rows], weights[rows], scores[unseen], floor) + np.log(count / counts.sum())
+            _log_density(scores[rows], weights[rows], scores[unseen], floor, freedom) + np.log(count / counts.sum())
             for rows, count in zip(members, counts, strict=True)
             if len(rows) > 1
         ]
-        alone = _log_density(scores[seen], weights[seen], scores[unseen], floor)
-        gains = np.logaddexp.reduce(densities, axis=0) - alone if densities else np.zeros(len(unseen))
-        total += (weights[unseen] * gains).sum()
-    return float(total / weights.sum())
+        alone = _log_density(scores[seen], weights[seen], scores[unseen], floor, freedom)
+        together = np.logaddexp.reduce(densities, axis=0) if densities else alone
+        gain += (weights[unseen] * (together - alone)).sum()
+        own += (weights[unseen] * together).sum()
+    return HeldOut(float(gain / weights.sum()), float(own / weights.sum()))
 
 
-def _log_density(rows: np.ndarray, weights: np.ndarray, asked: np.ndarray, floor: float) -> np.ndarray:
-    """Log density, up to a constant, of a normal distribution fitted to ``rows``, at ``asked``."""
-    n, p = weights.sum(), rows.shape[1]
-    even = (weights == 1.0).all()
-    mean = rows.mean(0) if even else weights @ rows / n
+def _log_density(
+    rows: np.ndarray, weights: np.ndarray, asked: np.ndarray, floor: float, freedom: float | None
+) -> np.ndarray:
+    """Log density at ``asked`` of a normal, or of a Student t (Liu and Rubin 1995), fitted to ``rows``."""
+    p, n = rows.shape[1], float(weights.sum())
+    mean, factor = _mean_and_factor(rows, weights, n, floor)
+    if freedom is not None:
+        for _ in range(_T_ITERATIONS):
+            counted = weights * (freedom + p) / (freedom + _distances(rows, mean, factor))
+            mean, factor = _mean_and_factor(rows, counted, n, floor)
+    distances, log_determinant = _distances(asked, mean, factor), np.log(np.diag(factor)).sum()
+    if freedom is None:
+        return -0.5 * (distances + p * math.log(2.0 * math.pi)) - log_determinant
+    constant = math.lgamma((freedom + p) / 2) - math.lgamma(freedom / 2) - 0.5 * p * math.log(freedom * math.pi)
+    return constant - 0.5 * (freedom + p) * np.log1p(distances / freedom) - log_determinant
+
+
+def _mean_and_factor(rows: np.ndarray, counted: np.ndarray, n: float, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (p,) of rows that count by weights, and the Cholesky factor (p, p) of their covariance."""
+    p = rows.shape[1]
+    even = (counted == 1.0).all()
+    mean = rows.mean(0) if even else counted @ rows / counted.sum()
     deviations = rows - mean
-    covariance = deviations.T @ (deviations if even else weights[:, None] * deviations) / n
+    covariance = deviations.T @ (deviations if even else counted[:, None] * deviations) / n
     shrunk = p / (p + n)
     covariance = (1.0 - shrunk) * covariance + shrunk * np.diag(np.diag(covariance)) + floor * np.eye(p)
-    factor = np.linalg.cholesky(covariance)
-    standardised = np.linalg.solve(factor, (asked - mean).T)
-    return -0.5 * (standardised**2).sum(0) - np.log(np.diag(factor)).sum()
+    return mean, np.linalg.cholesky(covariance)
+
+
+def _distances(rows: np.ndarray, mean: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Squared Mahalanobis distances (n,)."""
+    return (np.linalg.solve(factor, (rows - mean).T) ** 2).sum(0)

@@ -18,6 +18,8 @@ from gmvae.initialisation.centres import kmeans_clusters
 N_NEIGHBOURS = 15
 _MIN_ROWS_PER_CLUSTER = 5
 """With fewer distinct rows, k-means takes the place of the graph."""
+_FEW = 3
+"""Fewer rows are no cluster."""
 _N_CANDIDATES = 11
 """How many numbers of eigenvectors are tried, from K to 2 K."""
 _RESOLUTION = 1e-6
@@ -162,6 +164,26 @@ def cohesion(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:
     size.
     """
     within, volume = _within_and_volume(graph, clusters)
+    return _mean_share(within, volume)
+
+
+def attainable_cohesion(graph: sparse.csr_matrix, clusters: np.ndarray, counts: np.ndarray) -> float:
+    """The same as a share of what clusters can have: one of few rows has most neighbours outside, however far they are.
+
+    In a cluster of three distinct rows or more, but with their ``counts`` (m,) of no more than a row has neighbours, a
+    row counts its nearest ones alone, as many as there are others in the cluster.
+    """
+    within, volume = _within_and_volume(graph, clusters)
+    few = (np.bincount(clusters) >= _FEW) & (np.bincount(clusters, counts) <= N_NEIGHBOURS)
+    for cluster in np.flatnonzero(few):
+        members = np.flatnonzero(clusters == cluster)
+        ordered = [np.sort(graph.data[graph.indptr[row] : graph.indptr[row + 1]]) for row in members]
+        nearest = sum(float(weights[1 - len(members) :].sum()) for weights in ordered)
+        volume[cluster] = max(within[cluster], nearest / graph.sum())
+    return _mean_share(within, volume)
+
+
+def _mean_share(within: np.ndarray, volume: np.ndarray) -> float:
     return float(np.divide(within, volume, out=np.zeros_like(within), where=volume > 0.0).sum() / len(volume))
 
 

@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from gmvae.initialisation.centres import gaussian_gain, gmm_clusters, kmeans_clusters
+from gmvae.initialisation.centres import gmm_clusters, held_out, kmeans_clusters
 from gmvae.initialisation.features import descriptions
-from gmvae.initialisation.graph import cohesion, distinct_rows, neighbour_clusters, neighbour_graph
+from gmvae.initialisation.graph import attainable_cohesion, distinct_rows, neighbour_clusters, neighbour_graph
 from gmvae.initialisation.latent_classes import latent_classes
 from gmvae.likelihoods import Discrete
 
@@ -37,6 +37,12 @@ _LEAST_GAIN = 0.2
 """Floor of gains, in nats, before their logarithm: gains say nothing where the best is next to nothing, as on rings.
 Over 434 starts of 150 sets the mean regret is .017 to .019 for floors of 0.05 to 0.3, .036 for a thousandth of the best
 gain and .023 for 0.5, from which a cluster of 15 % in one column is missed."""
+_FREEDOM = 3.0
+_EVIDENCE = 20.0
+"""Degrees of freedom of a Student t, and by how many nats over all distinct rows it must be better than normals. Over
+the 173 of 324 starts of 162 sets in which the ways differ, among them heavy tails, rows far away and clusters of few
+rows, the mean regret in ARI is .017 for 10 to 20 nats; it was .072 with normals alone. Always Student t's are as good
+there, but not on iris in whole centimetres."""
 _LEAST_CUT = 0.005
 """Added to the share of cut weight before its logarithm: smaller shares are of a few rows in thousands."""
 _MAX_MIXTURE = 2e9
@@ -64,7 +70,7 @@ class Support(NamedTuple):
     """Two criteria of clusters that need no classes."""
 
     cohesion: float  # mean share of the weight in the graph of nearest neighbours that stays within a cluster
-    gain: float  # held-out log-likelihood over that of a single normal; see `gaussian_gain`
+    gain: float  # held-out log-likelihood over that of a single component; see `held_out`
 
     def score(self, best_gain: float) -> float:
         """1.48 log(gain) - log(cut), so that half the cut weighs as much as 1.6 times the gain."""
@@ -178,13 +184,23 @@ def candidates(
 def supports(
     scores: np.ndarray, found: Mapping[str, np.ndarray], weights: np.ndarray | None = None
 ) -> dict[str, Support]:
-    """Criteria of each of several clusterings."""
+    """Criteria of each of several clusterings.
+
+    Gains are those of normals or, where these explain unseen rows far better, of Student t: a few rows far away make a
+    normal so wide that none of the clusterings gains anything, or only one that puts them into a cluster of their own.
+    """
     distinct = distinct_rows(scores, weights)
     if len(distinct.scores) < 2:
         return {name: Support(1.0, 0.0) for name in found}
     graph = neighbour_graph(distinct)
+    normal, heavy = (
+        {name: held_out(scores, clusters, weights, freedom) for name, clusters in found.items()}
+        for freedom in (None, _FREEDOM)
+    )
+    least, most = (max(each.of_mixture for each in family.values()) for family in (normal, heavy))
+    family = heavy if (most - least) * len(distinct.scores) > _EVIDENCE else normal
     return {
-        name: Support(cohesion(graph, clusters[distinct.first]), gaussian_gain(scores, clusters, weights))
+        name: Support(attainable_cohesion(graph, clusters[distinct.first], distinct.counts), family[name].gain)
         for name, clusters in found.items()
     }
 

@@ -11,7 +11,7 @@ from gmvae.arrays import has_missing
 from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood, two_valued
 from gmvae.likelihoods.categorical import CategoricalLikelihood
-from gmvae.likelihoods.counts import CountLikelihood
+from gmvae.likelihoods.count_likelihood import CountLikelihood
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.hurdle import HurdleLikelihood, mostly_repeated

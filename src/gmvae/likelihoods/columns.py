@@ -22,6 +22,11 @@ _OFF_GRID = 1e-3
 _MIN_SHARE_OF_MARK, _MIN_COUNT_OF_MARK, _MIN_OTHERS = 0.005, 3, 4
 """A number that may mark missing cells stands in so large a share of a column, and so often, beside so many values."""
 
+_USUAL_MARKS = (-1.0, *(sign * (10.0**digits - 1.0) for digits in range(1, 6) for sign in (-1.0, 1.0)))
+"""Numbers that people take for marks: -1, 9 and -9 to 99999 and -99999."""
+_GAPS_OF_MARK = 3.0
+"""How many times the largest gap between other values a usual mark must lie away from them."""
+
 N_LOOKED_AT = 10_000
 """Rows of a table, drawn at random, that tell which of its columns were rounded, have heavy tails or repeat a value."""
 
@@ -63,7 +68,7 @@ def scale_of(mean: Tensor, deviation: Tensor) -> Tensor:
     return torch.where(negligible, torch.ones_like(deviation), deviation)
 
 
-def completed(sample: np.ndarray) -> np.ndarray:
+def filled_in_turn(sample: np.ndarray) -> np.ndarray:
     """The rows (n, p) with every column's gaps filled by its observed values in turn: quantiles and steps stay."""
     gaps = np.isnan(sample)
     if not gaps.any():
@@ -76,15 +81,16 @@ def completed(sample: np.ndarray) -> np.ndarray:
 
 
 class Mark(NamedTuple):
-    """A number that may mark missing cells of a column, and the share of the column that it takes."""
+    """A number that may mark missing cells of a column."""
 
     column: int
     value: float
-    share: float
 
 
 def marks(sample: np.ndarray) -> list[Mark]:
     """Repeated numbers, such as -999, that lie farther from all others of their column than these from one another.
+
+    Of numbers that are usual marks, as -1, a distance of several times the largest gap between others is enough.
 
     Parameters
     ----------
@@ -100,9 +106,11 @@ def marks(sample: np.ndarray) -> list[Mark]:
         others = values[int(repeated[0]) : len(values) - int(repeated[-1])]
         if len(others) < _MIN_OTHERS:
             continue
-        width = others[-1] - others[0]
-        far = values[0] < others[0] - width, values[-1] > others[-1] + width
-        found += [Mark(index, float(values[end]), float(shares[end])) for end in (0, -1) if far[end]]
+        width, gap = others[-1] - others[0], _GAPS_OF_MARK * np.diff(others).max()
+        for end in (0, -1):
+            away = abs(values[end] - others[end])
+            if away > width or (repeated[end] and values[end] in _USUAL_MARKS and away > gap):
+                found.append(Mark(index, float(values[end])))
     return found
 
 

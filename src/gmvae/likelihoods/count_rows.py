@@ -1,8 +1,9 @@
-"""Rows of counts, with columns of size factors and of a covariate beside them."""
+"""Rows of counts, with columns of size factors and of a covariate beside them; columns taken out and put back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,40 +21,50 @@ def are_counts(values: np.ndarray) -> np.ndarray:
     return (values >= 0) & (values <= LARGEST_COUNT) & (values == np.floor(values))
 
 
-def are_counts_beside(rows: np.ndarray, sizes: int | None, covariate: int | None, n_batches: int) -> np.ndarray:
-    """The same of rows (n, p), beside a column of sizes above 0 and one of numbers of batches."""
-    valid = are_counts(rows)
-    if sizes is not None:
-        valid[:, sizes] = (rows[:, sizes] > 0) & (rows[:, sizes] <= LARGEST_COUNT)
-    if covariate is not None:
-        valid[:, covariate] &= rows[:, covariate] < n_batches
-    return valid
+class ColumnsBeside(NamedTuple):
+    """Columns of a row that are no counts: that of its size factor, above 0, and that of the number of its batch."""
+
+    sizes: int | None = None
+    covariate: int | None = None
+    n_batches: int = 0
+
+    def valid(self, rows: np.ndarray) -> np.ndarray:
+        """Which values of rows (n, p) are counts or, in these columns, a size and a batch."""
+        valid = are_counts(rows)
+        if self.sizes is not None:
+            valid[:, self.sizes] = (rows[:, self.sizes] > 0) & (rows[:, self.sizes] <= LARGEST_COUNT)
+        if self.covariate is not None:
+            valid[:, self.covariate] &= rows[:, self.covariate] < self.n_batches
+        return valid
+
+    def refusal(self, value: np.generic, place: Sequence[int], requirement: str, remedy: str) -> ValueError:
+        """The error for a value that is not `valid`, and its place in X; the last two are of counts."""
+        if place[1:] == (self.sizes,):
+            requirement = "be above 0 in the column of size factors"
+            remedy = "drop its row, or set `size_factors='total'`"
+        if place[1:] == (self.covariate,):
+            n = self.n_batches
+            requirement = f"hold the number of a batch of the fit, 0 to {n - 1}, in the column of the covariate"
+            remedy = "fit with rows of this batch, too"
+        return ValueError(f"X must {requirement}; got {named(value)} at X{[*place]}: {remedy}.")
+
+
+def without_column(y: Tensor, column: int | None) -> Tensor:
+    """Observations (..., p) without a column, where there is one."""
+    return y if column is None else torch.cat([y[..., :column], y[..., column + 1 :]], -1)
+
+
+def with_column(y: Tensor, column: int, values: Tensor) -> Tensor:
+    """Observations (..., p) with one column (...) more, at this place."""
+    own = values.to(y.dtype).expand(y.shape[:-1]).unsqueeze(-1)
+    return torch.cat([y[..., :column], own, y[..., column:]], -1)
 
 
 def without(rows: AnyRows, column: int | None) -> Iterator[Tensor]:
     """Rows in parts, without a column."""
-    for part in batches(rows):
-        yield part if column is None else torch.cat([part[:, :column], part[:, column + 1 :]], 1)
+    return (without_column(part, column) for part in batches(rows))
 
 
 def column_of(rows: AnyRows, column: int) -> np.ndarray:
     """A column of whole numbers, (n,)."""
     return np.concatenate([part[:, column].numpy() for part in batches(rows)]).astype(np.int64)
-
-
-def refused(
-    value: np.generic,
-    place: Sequence[int],
-    sizes: int | None,
-    covariate: int | None,
-    n_batches: int,
-    requirement: str,
-    remedy: str,
-) -> ValueError:
-    """The error for a value that is none of `are_counts_beside`, and its place in X; the last two are of counts."""
-    if place[1:] == (sizes,):
-        requirement, remedy = "be above 0 in the column of size factors", "drop its row, or set `size_factors='total'`"
-    if place[1:] == (covariate,):
-        requirement = f"hold the number of a batch of the fit, 0 to {n_batches - 1}, in the column of the covariate"
-        remedy = "fit with rows of this batch, too"
-    return ValueError(f"X must {requirement}; got {named(value)} at X{[*place]}: {remedy}.")

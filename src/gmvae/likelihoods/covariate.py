@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gmvae.likelihoods.count_rows import with_column, without_column
 from gmvae.networks import Shape
 
 
@@ -77,12 +78,11 @@ class Covariate(nn.Module):
 
     def without(self, y: Tensor) -> Tensor:
         """Observations (..., p - 1) without the column."""
-        return torch.cat([y[..., : self.column_number], y[..., self.column_number + 1 :]], -1)
+        return without_column(y, self.column_number)
 
     def beside(self, y: Tensor, numbers: Tensor) -> Tensor:
         """Observations (..., p) of ones without the column and their batches (...)."""
-        own = numbers.to(y.dtype).expand(y.shape[:-1]).unsqueeze(-1)
-        return torch.cat([y[..., : self.column_number], own, y[..., self.column_number :]], -1)
+        return with_column(y, self.column_number, numbers)
 
     def shifted(self, log_share: Tensor, numbers: Tensor) -> Tensor:
         """Log shares (..., G) in batches (...), which sum to 1 again."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gmvae.arrays import FARTHEST, LARGEST, batches
 from gmvae.distributions import Normal
-from gmvae.likelihoods.columns import completed, looked_at, moments, rounding_noise, scale_of
+from gmvae.likelihoods.columns import filled_in_turn, looked_at, moments, rounding_noise, scale_of
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
 from gmvae.likelihoods.likelihood import ColumnMoments, Likelihood, Observation
 from gmvae.sparse_rows import AnyRows
@@ -62,7 +62,7 @@ class GaussianLikelihood(Likelihood):
         """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails."""
         if rows.ndim > 2:
             return cls.from_batches(batches(rows), weights=weights)
-        sample = completed(looked_at(rows))
+        sample = filled_in_turn(looked_at(rows))
         tails = heavy_tails(sample, batches(rows))
         if tails is not None:
             sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid

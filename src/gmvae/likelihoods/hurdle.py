@@ -14,7 +14,7 @@ from torch.nn import functional
 from gmvae.distributions import Normal, at_least_float32
 from gmvae.likelihoods.columns import looked_at
 from gmvae.likelihoods.gaussian import GaussianLikelihood
-from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.likelihoods.likelihood import Likelihood, Observation, below
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -113,9 +113,8 @@ class HurdleLikelihood(Likelihood):
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
-        prefix = "others."
-        of_others = {key.removeprefix(prefix): each for key, each in weights.items() if key.startswith(prefix)}
-        return cls(torch.ones(*event_shape).double(), GaussianLikelihood.blank(event_shape, of_others))
+        others = GaussianLikelihood.blank(event_shape, below("others.", weights))
+        return cls(torch.ones(*event_shape).double(), others)
 
     def within(self, y: Tensor) -> Tensor:
         return self.others.within(y) | (y == self.value)

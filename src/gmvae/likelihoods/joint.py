@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gmvae.arrays import batches, has_missing
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.families import FAMILIES
-from gmvae.likelihoods.likelihood import ColumnMoments, Discrete, Likelihood, Observation
+from gmvae.likelihoods.likelihood import ColumnMoments, Discrete, Likelihood, Observation, below
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -165,11 +165,10 @@ class JointLikelihood(Likelihood):
         if len(counts) != len(names) or not whole or sorted(order) != list(range(event_shape[0])) != sum(counts):
             raise ValueError("every column must be of one family")
         columns = {name: [order.pop(0) for _ in range(n)] for name, n in zip(names, counts, strict=True)}
-        families: dict[str, Likelihood] = {}
-        for name in names:
-            prefix = f"families.{name}."
-            own = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-            families[name] = FAMILIES[name].blank((len(columns[name]), *event_shape[1:]), own)
+        families = {
+            name: FAMILIES[name].blank((len(columns[name]), *event_shape[1:]), below(f"families.{name}.", weights))
+            for name in names
+        }
         return cls(families, columns, tuple(event_shape), shows_gaps=bool(weights["gaps"]))
 
     def within(self, y: Tensor) -> Tensor:

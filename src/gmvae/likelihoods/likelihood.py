@@ -44,6 +44,11 @@ class Observation(Protocol):
     def sample(self, generator: torch.Generator) -> Tensor: ...
 
 
+def below(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a part of a module, by their names in it; ``prefix`` ends with a dot."""
+    return {name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)}
+
+
 class Likelihood(nn.Module, ABC):
     """p(y|x) of one family, with what a fit has learned from its rows as buffers.
 

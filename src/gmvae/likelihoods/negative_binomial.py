@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gmvae.distributions import at_least_float32, smoothly_bounded
+from gmvae.likelihoods.count_distribution import CountDistribution
+from gmvae.likelihoods.count_likelihood import CountLikelihood
 from gmvae.likelihoods.count_rows import are_counts
-from gmvae.likelihoods.count_variables import CountVariables
-from gmvae.likelihoods.counts import CountLikelihood
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.size_factors import SizeFactors
 from gmvae.sparse_rows import AnyRows, SparseRows
@@ -27,7 +27,7 @@ clusters too, it is farther to θ within them than a weight moves in a fit."""
 
 
 @dataclass(frozen=True)
-class NegativeBinomial(CountVariables):
+class NegativeBinomial(CountDistribution):
     """Independent negative binomial variables over the last ``event_dims`` axes: variance μ + μ²/θ.
 
     Parameters

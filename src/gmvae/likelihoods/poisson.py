@@ -9,14 +9,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gmvae.likelihoods.count_variables import CountVariables
-from gmvae.likelihoods.counts import CountLikelihood
+from gmvae.likelihoods.count_distribution import CountDistribution
+from gmvae.likelihoods.count_likelihood import CountLikelihood
 from gmvae.likelihoods.size_factors import SizeFactors
 
 
 @dataclass(frozen=True)
-class Poisson(CountVariables):
-    """Independent Poisson variables; see `CountVariables`."""
+class Poisson(CountDistribution):
+    """Independent Poisson variables; see `CountDistribution`."""
 
     log_rate: Tensor
     event_dims: int = 1

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gmvae.likelihoods.count_rows import with_column, without_column
 from gmvae.networks import Shape
 
 _N_QUANTILES = 1001
@@ -88,9 +89,7 @@ class SizeFactors(nn.Module):
 
     def counts(self, y: Tensor) -> Tensor:
         """The counts (..., G) of observations (..., p)."""
-        if self.column_number is None:
-            return y
-        return torch.cat([y[..., : self.column_number], y[..., self.column_number + 1 :]], -1)
+        return without_column(y, self.column_number)
 
     def sizes(self, y: Tensor) -> Tensor:
         """Size factors (..., 1) of observations (..., p), in counts and float64."""
@@ -106,8 +105,7 @@ class SizeFactors(nn.Module):
         """Observations (..., p) of counts (..., G) and size factors (..., 1)."""
         if self.column_number is None:
             return counts
-        own = (sizes / self.unit).to(counts.dtype).expand(*counts.shape[:-1], 1)
-        return torch.cat([counts[..., : self.column_number], own, counts[..., self.column_number :]], -1)
+        return with_column(counts, self.column_number, (sizes / self.unit).squeeze(-1))
 
     def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
         """Size factors (*shape, 1) drawn from those of the fit, in float64."""

@@ -11,14 +11,14 @@ _ROW_SUM_TOLERANCE = 1e-2
 """Wide enough for probabilities rounded to bfloat16, narrow enough to catch logits."""
 
 
-class Coded(NamedTuple):
+class NumberedNames(NamedTuple):
     """Sorted distinct names and, for each entry, the position of its name among them."""
 
     names: NDArray[Any]
     codes: NDArray[np.int64]
 
 
-def encode(name: str, values: ArrayLike) -> Coded:
+def encode(name: str, values: ArrayLike) -> NumberedNames:
     """Check and number names; ``name`` is the argument's, for the error."""
     array = np.asarray(values)
     if array.ndim != 1 or not array.size:
@@ -34,10 +34,10 @@ def encode(name: str, values: ArrayLike) -> Coded:
         raise ValueError(sentence.format(", ".join(types))) from error
     if (names != names).any():
         raise ValueError(sentence.format("NaN"))
-    return Coded(names, codes)
+    return NumberedNames(names, codes)
 
 
-def pair(labels: ArrayLike, clusters: ArrayLike) -> tuple[Coded, Coded]:
+def pair(labels: ArrayLike, clusters: ArrayLike) -> tuple[NumberedNames, NumberedNames]:
     """Check true classes and clusters of the same observations and number them."""
     truth, found = encode("labels", labels), encode("clusters", clusters)
     if len(truth.codes) != len(found.codes):

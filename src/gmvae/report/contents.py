@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from gmvae.fitted.document import parameters
 from gmvae.metrics import evaluate, match, reliability
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.clusters import describe_clusters
 from gmvae.report.distinctions import FEW, distinctions
+from gmvae.report.notation import shown_share
 from gmvae.report.problems import problems
 from gmvae.report.records import (
     SCHEMA,
@@ -25,7 +27,6 @@ from gmvae.report.records import (
     Style,
 )
 from gmvae.report.rows import cells, drawn_cells, identities
-from gmvae.report.survey import Survey
 from gmvae.seeds import draw_seed
 
 N_SAMPLES = 5
@@ -52,7 +53,7 @@ class Provenance(NamedTuple):
 
 
 def contents(
-    seen: Survey, provenance: Provenance, style: Style, names: Sequence[str], *, with_rows: bool = True
+    seen: AnsweredRows, provenance: Provenance, style: Style, names: Sequence[str], *, with_rows: bool = True
 ) -> Contents:
     """Everything a report says in numbers and words; pictures are made apart."""
     columns = [column.name for column in seen.columns]
@@ -62,7 +63,7 @@ def contents(
         problems=list(problems(seen)),
         card=_card(seen, provenance),
         columns=columns,
-        clusters=describe_clusters(seen.found, seen.embedding, names, show, _samples(seen)),
+        clusters=describe_clusters(seen.assignment, seen.embedding, names, show, _samples(seen)),
         map=_map(seen) if with_rows else None,
         distinctions=distinctions(seen, few=0 if with_rows else FEW),
         style=style,
@@ -86,8 +87,8 @@ def cluster_names(names: Sequence[str] | None, classes: Sequence[int | str | Non
     return names
 
 
-def _card(seen: Survey, provenance: Provenance) -> Card:
-    fitted, found = seen.fitted, seen.found
+def _card(seen: AnsweredRows, provenance: Provenance) -> Card:
+    fitted, found = seen.fitted, seen.assignment
     best = fitted.history.best
     return Card(
         data=seen.data.name,
@@ -107,7 +108,7 @@ def _card(seen: Survey, provenance: Provenance) -> Card:
         ambiguous_share=found.ambiguous_share,
         novel_share=seen.novel_share,
         n_scored=int((~np.isnan(seen.novel)).sum()),
-        epochs=fitted.n_epochs,
+        epochs=len(fitted.history.epochs),
         converged=fitted.converged,
         seconds=float(fitted.history["seconds"].sum()),
         seed=provenance.seed,
@@ -118,8 +119,8 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _shown_rows(seen: Survey) -> Callable[[NDArray[np.int64]], list[ShownRow]]:
-    found = seen.found
+def _shown_rows(seen: AnsweredRows) -> Callable[[NDArray[np.int64]], list[ShownRow]]:
+    found = seen.assignment
 
     def show(places: NDArray[np.int64]) -> list[ShownRow]:
         ids = identities(seen.data, seen.kept[places])
@@ -138,24 +139,24 @@ def _shown_rows(seen: Survey) -> Callable[[NDArray[np.int64]], list[ShownRow]]:
     return show
 
 
-def _samples(seen: Survey) -> list[list[list[Any]] | None]:
-    K = seen.found.K
+def _samples(seen: AnsweredRows) -> list[list[list[Any]] | None]:
+    K = seen.assignment.K
     if seen.of_images:
         return [None] * K
     drawn = samples(seen)
     return [drawn_cells(seen.fitted, seen.columns, own) for own in drawn]
 
 
-def samples(seen: Survey, *, mean: bool = False) -> NDArray[Any]:
+def samples(seen: AnsweredRows, *, mean: bool = False) -> NDArray[Any]:
     """Draws of every cluster at w = 0, (K, N_SAMPLES, *event), in the data's units; ``mean`` gives means of p(y|x)."""
-    fitted, K = seen.fitted, seen.found.K
+    fitted, K = seen.fitted, seen.assignment.K
     each = np.repeat(np.arange(K), N_SAMPLES)
     seed = draw_seed(fitted.config.random_state)
     drawn, _ = fitted.draw(len(each), each, np.zeros(fitted.config.D_w), mean=mean, seed=seed)
     return seen.unit * drawn.reshape(K, N_SAMPLES, *fitted.event_shape)
 
 
-def _map(seen: Survey) -> Map:
+def _map(seen: AnsweredRows) -> Map:
     mapped, points = seen.mapped, seen.plane.points
     novel = seen.novel[mapped]
     return Map(
@@ -166,20 +167,20 @@ def _map(seen: Survey) -> Map:
         id=identities(seen.data, seen.kept[mapped]),
         x=[float(f"{value:.5g}") for value in points[:, 0]],
         y=[float(f"{value:.5g}") for value in points[:, 1]],
-        cluster=seen.found.first[mapped].tolist(),
-        probability=seen.found.certainty[mapped].round(4).tolist(),
-        ambiguous=seen.found.ambiguous[mapped].tolist(),
+        cluster=seen.assignment.first[mapped].tolist(),
+        probability=seen.assignment.certainty[mapped].round(4).tolist(),
+        ambiguous=seen.assignment.ambiguous[mapped].tolist(),
         novel=[None if np.isnan(mark) else bool(mark) for mark in novel],
     )
 
 
-def _agreement(seen: Survey) -> Agreement | None:
+def _agreement(seen: AnsweredRows) -> Agreement | None:
     """Against the labels of rows whose class the fit did not know; None without such rows."""
     others = ~seen.known
     if seen.labels is None or not others.any():
         return None
-    labels, proba = seen.labels[others], seen.found.proba[others]
-    table = match(labels, seen.found.first[others])
+    labels, proba = seen.labels[others], seen.assignment.proba[others]
+    table = match(labels, seen.assignment.first[others])
     curve = reliability(labels, proba)
     return Agreement(
         n=int(others.sum()),
@@ -193,11 +194,14 @@ def _agreement(seen: Survey) -> Agreement | None:
     )
 
 
-def _making(seen: Survey, provenance: Provenance, *, with_rows: bool) -> Making:
+def _making(seen: AnsweredRows, provenance: Provenance, *, with_rows: bool) -> Making:
     likelihoods: dict[str, int] = {}
     for column in seen.columns:
         likelihoods[column.likelihood] = likelihoods.get(column.likelihood, 0) + 1
     notes = list(seen.data.notes) if with_rows else []  # they quote cells and names of files
+    missing = float(np.isnan(seen.rows).mean())
+    if missing:
+        notes.append(f"{shown_share(missing)} of cells are missing: they count nowhere, and the fit did not fill them.")
     if seen.data.weights is not None:
         notes.append("Rows count by their weights in shares, means and differences; sizes and scores count each once.")
     if seen.known.any():

@@ -5,56 +5,56 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.clusters import nearest_clusters
 from gmvae.report.differences import differences
 from gmvae.report.folds import log2_fold_changes
 from gmvae.report.records import Distinction
 from gmvae.report.rows import rounded
 from gmvae.report.separation import separation_shares
-from gmvae.report.survey import Survey
 
 FEW = 5
 """Where no single row is shown, a mean of fewer rows is not shown either: it would tell them."""
 
 
-def distinctions(seen: Survey, few: int = 0) -> list[Distinction]:
+def distinctions(seen: AnsweredRows, few: int = 0) -> list[Distinction]:
     """What tells every cluster from the others; nothing of clusters of fewer than ``few`` rows, nor against such."""
-    found, nearest = seen.found, nearest_clusters(seen.found)
+    found, nearest = seen.assignment, nearest_clusters(seen.assignment)
     sizes = np.bincount(found.first[found.weight > 0], minlength=found.K)
-    told = [0 < sizes[k] >= few and (few == 0 or sizes.sum() - sizes[k] >= few) for k in range(found.K)]
+    large = [0 < sizes[k] >= few and (few == 0 or sizes.sum() - sizes[k] >= few) for k in range(found.K)]
     if seen.of_images:
         means = mean_images(seen)
         return [
-            Distinction(k, other, [], _pixels(means, k, other) if told[k] else None) for k, other in enumerate(nearest)
+            Distinction(k, other, [], _pixels(means, k, other) if large[k] else None) for k, other in enumerate(nearest)
         ]
     shares = [
-        separation_shares(seen.fitted, seen.rows[found.first == k], k, other) if told[k] else None
+        separation_shares(seen.fitted, seen.rows[found.first == k], k, other) if large[k] else None
         for k, other in enumerate(nearest)
     ]
-    told_apart = differences(seen.rows, found.first, found.K, seen.columns, shares, found.weight)
+    of_clusters = differences(seen.rows, found.first, found.K, seen.columns, shares, found.weight)
     folds = log2_fold_changes(seen)
     if folds is not None:
         number = {column.name: d for d, column in enumerate(seen.columns)}
-        told_apart = [
+        of_clusters = [
             [each._replace(log2_fold_change=_finite(folds[k, number[each.column]])) for each in own]
-            for k, own in enumerate(told_apart)
+            for k, own in enumerate(of_clusters)
         ]
-    return [Distinction(k, other, told_apart[k] if told[k] else [], None) for k, other in enumerate(nearest)]
+    return [Distinction(k, other, of_clusters[k] if large[k] else [], None) for k, other in enumerate(nearest)]
 
 
 def _finite(value: float) -> float | None:
     return rounded(value) if np.isfinite(value) else None
 
 
-def mean_images(seen: Survey) -> NDArray[np.float64]:
+def mean_images(seen: AnsweredRows) -> NDArray[np.float64]:
     """Mean of every cluster's images, (K, C, H, W), missing pixels left out; NaN where there is none."""
-    means = np.full((seen.found.K, *seen.fitted.event_shape), np.nan)
-    for k in range(seen.found.K):
-        members = np.flatnonzero(seen.found.first == k)
+    means = np.full((seen.assignment.K, *seen.fitted.event_shape), np.nan)
+    for k in range(seen.assignment.K):
+        members = np.flatnonzero(seen.assignment.first == k)
         total, n = np.zeros(seen.fitted.event_shape), np.zeros(seen.fitted.event_shape)
         for start in range(0, len(members), 1024):
             own = members[start : start + 1024]
-            part, weight = seen.rows[own].astype(np.float64), seen.found.weight[own]
+            part, weight = seen.rows[own].astype(np.float64), seen.assignment.weight[own]
             total += np.tensordot(weight, np.nan_to_num(part), 1)
             n += np.tensordot(weight, (~np.isnan(part)).astype(np.float64), 1)
         np.divide(total, n, out=means[k], where=n > 0)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.separation import MOST_ROWS
-from gmvae.report.survey import Survey
 
 
-def log2_fold_changes(seen: Survey) -> NDArray[np.float64] | None:
+def log2_fold_changes(seen: AnsweredRows) -> NDArray[np.float64] | None:
     """log2 of the mean share ρ in every cluster over that in all others, (K, D); None without size factors.
 
     ρ is what the model gives to rows, of a covariate in the largest batch, so that depth and batch do not count. Means
     are over at most 200 rows of every cluster; those outside are weighted by the sizes of their clusters. NaN where a
     cluster has no rows, and in columns that are not counted.
     """
-    found, likelihood = seen.found, seen.fitted.model.likelihood
+    found, likelihood = seen.assignment, seen.fitted.model.likelihood
     if seen.of_images or likelihood.sizes(seen.rows[:1]) is None:
         return None
     random = np.random.default_rng(0)

@@ -18,6 +18,7 @@ from gmvae.atomic import write_text
 from gmvae.data import Dataset
 from gmvae.figures.palette import colour
 from gmvae.fitted.fitted import Fitted
+from gmvae.report.answered_rows import answered_rows
 from gmvae.report.contents import Provenance, cluster_names, contents
 from gmvae.report.curves import calibration_panel, still_map, training_panels
 from gmvae.report.notation import SCORE_WORDS, on_dark, shown_cell, shown_number, shown_share
@@ -25,7 +26,6 @@ from gmvae.report.page_data import as_script, page_data
 from gmvae.report.pictures import pictures
 from gmvae.report.records import Contents, as_json
 from gmvae.report.style import describe_style, style_grid
-from gmvae.report.survey import survey
 
 _UNKNOWN = Provenance()
 
@@ -109,10 +109,10 @@ def report(
     umap : bool
         Whether UMAP may draw the map if it is installed.
     """
-    called = cluster_names(names, fitted.classes, fitted.config.K)
-    seen = survey(fitted, data, proba, umap=umap)
+    shown_names = cluster_names(names, fitted.classes, fitted.config.K)
+    seen = answered_rows(fitted, data, proba, umap=umap)
     grid = style_grid(seen)
-    found = contents(seen, provenance, describe_style(seen, grid), called, with_rows=with_rows)
+    found = contents(seen, provenance, describe_style(seen, grid), shown_names, with_rows=with_rows)
     drawn = pictures(seen, found, grid, with_rows=with_rows) if seen.of_images else None
     script = _file("map.js") + _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.curves import unit_square
 from gmvae.report.pictures import Pictures
 from gmvae.report.records import Contents, as_json
-from gmvae.report.survey import Survey
 
 MOST_VALUE_BYTES = 1_000_000
 """Of the values of rows on the map: columns that differ least between clusters are left out first."""
@@ -30,7 +30,7 @@ class PageData(NamedTuple):
     style: dict[str, Any]
 
 
-def page_data(seen: Survey, found: Contents, drawn: Pictures | None) -> PageData:
+def page_data(seen: AnsweredRows, found: Contents, drawn: Pictures | None) -> PageData:
     """Everything that changes on the page, as small as it can be said."""
     points = None
     if found.map is not None:
@@ -77,7 +77,7 @@ def as_script(data: PageData) -> str:
     return text
 
 
-def _columns(seen: Survey, found: Contents) -> list[dict[str, Any]]:
+def _columns(seen: AnsweredRows, found: Contents) -> list[dict[str, Any]]:
     """Columns by how much they tell clusters apart, as many as the bytes allow, then in the order of the table."""
     most: dict[str, float] = {}
     for distinction in found.distinctions:

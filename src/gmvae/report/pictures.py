@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.contents import samples
 from gmvae.report.distinctions import FEW, mean_images
 from gmvae.report.records import Cluster, Contents
 from gmvae.report.style import StyleGrid
-from gmvae.report.survey import Survey
 
 MOST_THUMBNAIL_BYTES = 1_500_000
 """Of the thumbnails of the map before they are written as text, which adds a third."""
@@ -58,7 +58,7 @@ class Pictures(NamedTuple):
     styles: list[str]
 
 
-def pictures(seen: Survey, found: Contents, grid: StyleGrid, *, with_rows: bool = True) -> Pictures:
+def pictures(seen: AnsweredRows, found: Contents, grid: StyleGrid, *, with_rows: bool = True) -> Pictures:
     """Draw everything on the scale of the data, from its lowest value (or 0) to its highest."""
     scale = _Scale.of(seen.rows)
     means, drawn = mean_images(seen), samples(seen, mean=True)
@@ -118,7 +118,7 @@ def _diverging(gap: NDArray[np.float64]) -> NDArray[np.uint8]:
     return (255 + np.abs(level[..., None]) * (ends - 255)).round().astype(np.uint8)
 
 
-def _rows(seen: Survey, cluster: Cluster, which: str, scale: _Scale, places: dict[int, int]) -> list[str]:
+def _rows(seen: AnsweredRows, cluster: Cluster, which: str, scale: _Scale, places: dict[int, int]) -> list[str]:
     return [_uri(scale.shades(seen.rows[places[shown.row]])) for shown in getattr(cluster, which)]
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.projection import Projection
+
 MOST_POINTS = 20_000
 """Points of the map at most."""
 _N_NEIGHBOURS = 15
@@ -31,27 +33,18 @@ def plane(embedding: NDArray[np.float64], *, umap: bool = True) -> Plane:
     projected on their first principal components.
     """
     if embedding.shape[1] == 2:
-        return Plane(embedding.astype(np.float64), "the latent space", ["x1", "x2"])
-    projected = principal_components(embedding)
+        return Plane(embedding.astype(np.float64), "the latent space", ["x₁", "x₂"])
+    projection = Projection.principal(embedding)
+    projected = Plane(projection.points(embedding), "principal components", list(projection.axes))
     if umap and len(embedding) > _N_NEIGHBOURS and np.ptp(projected.points) > 0:
         try:
-            mapper = importlib.import_module("umap").UMAP
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that TensorFlow is not installed, which nothing here needs
+                mapper = importlib.import_module("umap").UMAP
         except (ImportError, AttributeError):  # a folder named umap can be imported, too
             return projected
         return Plane(_umap(mapper, embedding, projected.points), "UMAP", ["UMAP 1", "UMAP 2"])
     return projected
-
-
-def principal_components(embedding: NDArray[np.float64]) -> Plane:
-    """The first two principal components, with the sign by which the largest weight of each is positive."""
-    centred = embedding - embedding.mean(axis=0)
-    centred = np.pad(centred, ((0, 0), (0, max(0, 2 - centred.shape[1]))))
-    variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))
-    variances, directions = np.maximum(variances[::-1], 0.0), directions[:, ::-1][:, :2]
-    directions *= np.sign(np.take_along_axis(directions, np.abs(directions).argmax(axis=0)[None], axis=0))
-    shares = variances[:2] / max(variances.sum(), np.finfo(float).tiny)
-    axes = [f"principal component {i} ({share:.0%} of the variance)" for i, share in enumerate(shares, 1)]
-    return Plane(centred @ directions, "principal components", axes)
 
 
 def _umap(mapper: Any, embedding: NDArray[np.float64], start: NDArray[np.float64]) -> NDArray[np.float64]:

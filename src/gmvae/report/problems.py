@@ -10,8 +10,8 @@ import numpy as np
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE
 from gmvae.fitted.novelty import NOVEL_BELOW
 from gmvae.fitting.warn import collapse
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.records import Problem
-from gmvae.report.survey import Survey
 
 MANY_AMBIGUOUS = 0.2
 """Share of ambiguous rows from which the clusters are said to overlap."""
@@ -19,16 +19,16 @@ MANY_NOVEL = 5 * NOVEL_BELOW / 100
 """Share of novel rows from which the data are said to be unlike those of the fit."""
 
 
-def problems(found: Survey) -> Iterator[Problem]:
+def problems(seen: AnsweredRows) -> Iterator[Problem]:
     """All that applies, the gravest first."""
-    fitted = found.fitted
+    fitted = seen.fitted
     if fitted.history.epochs:
         collapsed = collapse(fitted.history.best, fitted.config)
         if collapsed is not None:
             yield Problem(f"With K = {fitted.config.K} {collapsed.what}.", _sentence(collapsed.remedy))
     if not fitted.converged:
         yield Problem(
-            f"Training ended after {fitted.n_epochs} epochs, before the held-out bound had stopped gaining.",
+            f"Training ended after {len(fitted.history.epochs)} epochs, before the held-out bound had stopped gaining.",
             "Raise `max_iter` (`--epochs`), or `tol` to accept it.",
         )
     failed = sum(map(math.isnan, fitted.restart_bounds))
@@ -37,19 +37,19 @@ def problems(found: Survey) -> Iterator[Problem]:
             f"{failed} of {len(fitted.restart_bounds)} restarts diverged.",
             "Lower `learning_rate`, or look for outliers.",
         )
-    novel = found.novel_share or 0.0
+    novel = seen.novel_share or 0.0
     if novel > MANY_NOVEL:
         yield Problem(
             f"{novel:.0%} of rows are novel: less probable than all but {NOVEL_BELOW:g}% of held-out rows.",
             "Check that the data were prepared as those of the fit; look at the marked rows; fit again with them.",
         )
-    ambiguous = found.found.ambiguous_share
+    ambiguous = seen.assignment.ambiguous_share
     if ambiguous > MANY_AMBIGUOUS:
         yield Problem(
             f"{ambiguous:.0%} of rows are ambiguous: the entropy of their cluster is above {AMBIGUOUS_ABOVE} nats.",
             "Take fewer clusters (`gmvae choose-k`), or use the probabilities in place of the clusters.",
         )
-    sizes = np.bincount(found.found.first, minlength=found.found.K)
+    sizes = np.bincount(seen.assignment.first, minlength=seen.assignment.K)
     if (sizes == 0).any():
         empty = np.flatnonzero(sizes == 0).tolist()
         yield Problem(

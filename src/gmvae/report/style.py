@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from gmvae.arrays import random_rows
 from gmvae.fitted.fitted import Fitted
+from gmvae.likelihoods import FAMILIES, CountLikelihood
+from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.records import Style
 from gmvae.report.rows import drawn_cells
-from gmvae.report.survey import Survey
 
 STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """Values of a style coordinate in standard deviations of its prior."""
@@ -20,6 +21,8 @@ USED = 0.1
 """Nats of the w-prior below which the style carries next to no information about a row."""
 _MOST_ROWS = 5000
 _MOST_COLUMNS = 30
+_COUNT_DECIMALS = 3
+"""Of expected counts: what is rarer than one in two thousand rows is 0."""
 
 
 Values = Sequence[float] | NDArray[np.float64]
@@ -57,7 +60,7 @@ def style_places(fitted: Fitted, directions: NDArray[np.int64], across: Values, 
     return np.stack(means, axis=1)
 
 
-def style_grid(seen: Survey) -> StyleGrid:
+def style_grid(seen: AnsweredRows) -> StyleGrid:
     """Decode every component's mean over a grid of the two style coordinates that vary most over the rows."""
     fitted, deviations = seen.fitted, style_deviations(seen.fitted, seen.rows)
     directions = style_directions(deviations)
@@ -67,7 +70,7 @@ def style_grid(seen: Survey) -> StyleGrid:
     return StyleGrid(directions, deviations[directions], means.reshape(shape))
 
 
-def describe_style(seen: Survey, grid: StyleGrid) -> Style:
+def describe_style(seen: AnsweredRows, grid: StyleGrid) -> Style:
     """The grid as a record; of tables with its cells, of the columns that change most with the style."""
     fitted, columns = seen.fitted, seen.columns
     w_prior = float(fitted.history["w_prior"][-1]) if fitted.history.epochs else 0.0
@@ -77,9 +80,12 @@ def describe_style(seen: Survey, grid: StyleGrid) -> Style:
         spread = grid.means.std(axis=(1, 2)).max(axis=0) / np.maximum(grid.means.std(axis=(0, 1, 2)), 1e-12)
         most = np.argsort(-spread, kind="stable")[:_MOST_COLUMNS]
         shown = np.sort(most).tolist()
+        means = grid.means.copy()
+        counts = [issubclass(FAMILIES[column.likelihood], CountLikelihood) for column in columns]
+        means[..., counts] = means[..., counts].round(_COUNT_DECIMALS)
         values = [
             [[[row[d] for d in shown] for row in drawn_cells(fitted, columns, line)] for line in cluster]
-            for cluster in grid.means
+            for cluster in means
         ]
     return Style(
         directions=grid.directions.tolist(),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gmvae.data import Dataset
 from gmvae.fitted.fitted import Fitted
+from gmvae.report.answered_rows import answered_rows
 from gmvae.report.contents import cluster_names
 from gmvae.report.distinctions import distinctions
 from gmvae.report.records import Difference
-from gmvae.report.survey import survey
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +26,8 @@ def distinctions_table(fitted: Fitted, data: Dataset, names: Sequence[str] | Non
     """
     import pyarrow as pa
 
-    seen = survey(fitted, data, mapped=False)
-    called = cluster_names(names, fitted.classes, fitted.config.K)
+    seen = answered_rows(fitted, data, mapped=False)
+    shown_names = cluster_names(names, fitted.classes, fitted.config.K)
     kinds: dict[str, Any] = {
         "cluster": pa.int64(),
         "name": pa.string(),
@@ -37,11 +39,12 @@ def distinctions_table(fitted: Fitted, data: Dataset, names: Sequence[str] | Non
     else:
         text = ("column", "level")
         kinds |= {name: pa.string() if name in text else pa.float64() for name in Difference._fields}
+    sizes = np.bincount(seen.assignment.first, minlength=seen.assignment.K).tolist()
     lines: list[dict[str, Any]] = []
-    for told in distinctions(seen):
-        k = told.cluster
-        first = {"cluster": k, "name": called[k], "rows": int((seen.found.first == k).sum()), "nearest": told.nearest}
+    for distinction in distinctions(seen):
+        k = distinction.cluster
+        first = {"cluster": k, "name": shown_names[k], "rows": sizes[k], "nearest": distinction.nearest}
         if seen.of_images:
-            lines.append({**first, "pixels": told.pixels})
-        lines += [{**first, **each._asdict()} for each in told.differences]
+            lines.append({**first, "pixels": distinction.pixels})
+        lines += [{**first, **each._asdict()} for each in distinction.differences]
     return pa.Table.from_pylist(lines, schema=pa.schema(kinds))

@@ -89,7 +89,7 @@ def write_parts(
 
     model = _checksum(fitted)
     n_written = n_there = n_rows = 0
-    said, told = set[str](), set[str]()
+    notes, notes_told = set[str](), set[str]()
     for number in range(processes.rank, len(files), processes.size):
         shard = open_shard(files[number])
         target = folder / f"part-{number:05}.parquet"
@@ -108,16 +108,16 @@ def write_parts(
         if _is_there(target, about):
             n_there += 1
             continue
-        tables = _tables(fitted, shard, outputs, batch_size, said, own_id, classes)
+        tables = _tables(fitted, shard, outputs, batch_size, notes, own_id, classes)
         first = next(tables)
         schema = first.schema.with_metadata({_KEY: json.dumps(about)})
         with replacing(target) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
             writer.write_table(first.cast(schema))
             for table in tables:
                 writer.write_table(table.cast(schema))
-        for note in sorted(said - told):
+        for note in sorted(notes - notes_told):
             tell(note)
-        told |= said
+        notes_told |= notes
         n_written += 1
         n_rows += shard.n_rows
     return Written(n_written, n_there, n_rows)
@@ -128,7 +128,7 @@ def _tables(
     shard: Shard,
     outputs: Sequence[Output],
     batch_size: int | None,
-    said: set[str],
+    notes: set[str],
     id: str | None,
     classes: KnownClasses | None,
 ) -> Iterator[pa.Table]:
@@ -145,7 +145,7 @@ def _tables(
     yield answers(np.zeros((1, *fitted.event_shape), np.float32), pa.nulls(1, kind))[:0]
     done = 0
     full = [number for number, n in enumerate(shard.blocks) if n]
-    for number, block in zip(full, _blocks(fitted, shard, said), strict=True):
+    for number, block in zip(full, _blocks(fitted, shard, notes), strict=True):
         numbers = pa.array(np.arange(done + 1, done + len(block) + 1))
         if id is not None:
             numbers = shard.table(number, [id]).column(id)
@@ -157,7 +157,7 @@ def _tables(
         done += len(block)
 
 
-def _blocks(fitted: Fitted, shard: Shard, said: set[str]) -> Iterator[NDArray[Any]]:
+def _blocks(fitted: Fitted, shard: Shard, notes: set[str]) -> Iterator[NDArray[Any]]:
     """The rows of a file as the fit has them, block by block that holds any."""
     if not shard.n_rows:
         return
@@ -165,7 +165,7 @@ def _blocks(fitted: Fitted, shard: Shard, said: set[str]) -> Iterator[NDArray[An
         for number, n in enumerate(shard.blocks):
             if n:
                 encoded = fitted.columns.encode(shard.table(number), where=shard.path.name)
-                said.update(encoded.notes)
+                notes.update(encoded.notes)
                 yield encoded.y
         return
     source = Shards(

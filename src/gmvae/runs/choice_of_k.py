@@ -12,8 +12,7 @@ import numpy as np
 
 from gmvae.atomic import write_text
 from gmvae.config import Config
-from gmvae.data import load
-from gmvae.data.options import CellColumns, TableOptions
+from gmvae.data.sources import Source
 from gmvae.data.writers import write_table
 from gmvae.device import device_for
 from gmvae.figures import choice_of_k, save
@@ -21,8 +20,8 @@ from gmvae.fitted.document import parameters
 from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
 from gmvae.initialisation.n_clusters import Criteria
 from gmvae.runs.folder import name_of, refuse_file
-from gmvae.runs.observed import checked_data, kinds_of
 from gmvae.runs.record import read_json, versions
+from gmvae.runs.source_data import checked_data, kinds_of
 from gmvae.training.processes import join_processes, local_rank
 
 _NAME = "choose-k"
@@ -63,15 +62,12 @@ class Comparison(NamedTuple):
 
 
 def choose(
-    source: str,
+    source: Source,
     numbers: Sequence[int],
     chosen: dict[str, Any],
     *,
-    labels: str | None,
-    data_home: Path | None,
     out: Path | None,
     n_fits: int,
-    table: TableOptions,
     on_step: Callable[[Choice, Candidate | None], object],
     tell: Callable[[str], object],
 ) -> Comparison:
@@ -82,10 +78,9 @@ def choose(
     ``on_step`` is that of `gmvae.choose_k`; ``tell`` gets sentences on the data. ValueError if the folder holds a
     comparison of other data or settings.
     """
-    path = out or Path("runs") / f"{name_of(source)}-{_NAME}"
+    path = out or Path("runs") / f"{name_of(source.name)}-{_NAME}"
     config = Config(**chosen)
-    of_cells = CellColumns.of(config.size_factors, config.covariate)
-    data = load(source, labels=labels, data_home=data_home, table=table, of_cells=of_cells)
+    data = source.load(config)
     if data.shards is not None:
         raise ValueError(f"`SOURCE` must be read into memory to choose k; {data.name} is read in parts: name one part.")
     for sentence in (*data.notes, *kinds_of(data)):
@@ -93,8 +88,8 @@ def choose(
     observations = checked_data(data, "auto")
     seed = chosen["random_state"]
     conditions = {
-        "source": source,
-        "labels": labels,
+        "source": source.name,
+        "labels": source.labels,
         "shape": list(data.X.shape),
         "checksum": observations.checksum(),
         "seed": seed,
@@ -103,10 +98,10 @@ def choose(
     }
     processes = join_processes(device_for(config.device, local_rank()))
     known = processes.from_first(lambda: _known(path, conditions))
-    about = {**conditions, "table": table.document(), "seeds": list(range(seed, seed + n_fits)), "versions": versions()}
+    about = {"table": source.table.document(), "seeds": list(range(seed, seed + n_fits)), "versions": versions()}
 
     def comparison(choice: Choice) -> Comparison:
-        return Comparison(path, choice, {**about, **_found(choice)})
+        return Comparison(path, choice, {**conditions, **about, **_found(choice)})
 
     def step(choice: Choice, done: Candidate | None) -> None:
         if processes.first:

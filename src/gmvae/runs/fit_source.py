@@ -12,8 +12,9 @@ import numpy as np
 
 from gmvae.atomic import sweep
 from gmvae.config import Config
-from gmvae.data import Dataset, load
-from gmvae.data.options import CellColumns, TableOptions
+from gmvae.data import Dataset
+from gmvae.data.options import TableOptions
+from gmvae.data.sources import Source
 from gmvae.data.writers import write_table
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
@@ -27,9 +28,9 @@ from gmvae.runs.assignments import labels_of, write_parts
 from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.names import read_names
-from gmvae.runs.observed import checked_data, kinds_of, row_ids
-from gmvae.runs.record import Record, read_json, versions
-from gmvae.runs.report import provenance
+from gmvae.runs.provenance import provenance
+from gmvae.runs.record import RunRecord, read_json, versions
+from gmvae.runs.source_data import checked_data, kinds_of, row_ids
 from gmvae.shards import Shards
 from gmvae.training.processes import Processes, join_processes, local_rank, restarted
 
@@ -50,27 +51,12 @@ class FitRequest(NamedTuple):
     report: bool  # whether one is written
 
 
-class Job(NamedTuple):
-    """What the first of several processes sends to the others: where the data are, and the hyperparameters."""
+class FitInputs(NamedTuple):
+    """What every process of a fit needs; the first sends it to the others."""
 
-    source: str
-    labels: str | None
-    data_home: Path | None
-    table: TableOptions
-    parameters: dict[str, Any]
+    source: Source
+    config: Config
     parts: Path | None = None  # where assignments go of a source that is read in parts
-
-    def load(self, in_parts: bool | None = None) -> Dataset:
-        """The data, with the columns of cells that hyperparameters name."""
-        named = CellColumns.of(self.parameters.get("size_factors", "auto"), self.parameters.get("covariate"))
-        return load(
-            self.source,
-            labels=self.labels,
-            data_home=self.data_home,
-            table=self.table,
-            in_parts=in_parts,
-            of_cells=named,
-        )
 
 
 class FinishedRun(NamedTuple):
@@ -81,7 +67,7 @@ class FinishedRun(NamedTuple):
     """
 
     folder: RunFolder
-    record: Record
+    record: RunRecord
     data: Dataset
     config: Config
     fitted: Fitted
@@ -100,16 +86,15 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
         return resume_run(request)
     if request.source is None:
         raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
-    parameters = {"random_state": _SEED, **request.chosen}
-    n_components = parameters.get("n_components", Config.n_components)
-    with new_run(request.out, request.source, n_components) as folder:
-        job = Job(request.source, request.labels, request.data_home, request.table, parameters)
-        data = job.load()
-        record = Record(
+    config = Config(**{"random_state": _SEED, **request.chosen})
+    source = Source(request.source, request.labels, request.data_home, request.table)
+    with new_run(request.out, request.source, config.n_components) as folder:
+        data = source.load(config)
+        record = RunRecord(
             source=request.source,
             labels=request.labels,
             data_home=None if request.data_home is None else str(request.data_home),
-            seed=parameters["random_state"],
+            seed=config.random_state,
             shape=list(data.shape),
             feature_names=None if data.feature_names is None else list(data.feature_names),
             versions=versions(),
@@ -117,7 +102,7 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
         )
         folder.write_record(record)
-        return _train(folder, record, data, job, request, resume=False)
+        return _train(folder, record, data, FitInputs(source, config), request, resume=False)
 
 
 def resume_run(request: FitRequest) -> FinishedRun:
@@ -150,60 +135,59 @@ def _resume(folder: RunFolder, request: FitRequest) -> FinishedRun:
         )
     home = request.data_home or (None if record.data_home is None else Path(record.data_home))
     options = request.table.or_else(TableOptions.from_document(record.table))
-    source, labels = request.source or record.source, request.labels or record.labels
+    name, labels = request.source or record.source, request.labels or record.labels
     parameters = {**read_json(folder.config), **request.chosen, "random_state": record.seed}
-    job = Job(source, labels, home, options, parameters)
-    data = job.load()
+    unknown = parameters.keys() - {field.name for field in fields(Config)}
+    if unknown:
+        raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
+    inputs = FitInputs(Source(name, labels, home, options), Config(**parameters))
+    data = inputs.source.load(inputs.config)
     if list(data.shape) != record.shape:
         raise ValueError(
             f"The data must be those the run began with, of shape {tuple(record.shape)}; {data.name} has shape "
             f"{data.shape}: name the right source or start a new run."
         )
-    unknown = parameters.keys() - {field.name for field in fields(Config)}
-    if unknown:
-        raise ValueError(f"{folder.config} must hold hyperparameters; got {min(unknown)!r} too: start the run anew.")
     sweep(folder.figures)
-    return _train(folder, record, data, job, request, resume=True)
+    return _train(folder, record, data, inputs, request, resume=True)
 
 
 def take_part(device: str) -> None:
-    """Fit as one of several processes but the first, which keeps the run folder and sends the `Job`."""
+    """Fit as one of several processes but the first, which keeps the run folder and sends the `FitInputs`."""
     processes = join_processes(device_for(device, local_rank()))
-    job: Job = processes.from_first(_not_called)
+    source, config, parts = processes.from_first(_not_called)
     with processes.agreed():
-        data = job.load(in_parts=job.parts is not None)
-        config = Config(**job.parameters)
+        data = source.load(config, in_parts=parts is not None)
         observations = checked_data(data, config.n_components)
     (found,) = fit(observations, config, [Task(seed=0)])  # the first process's seed counts
-    if data.shards is not None and job.parts is not None:
-        _write_parts(data.shards, found.fitted, job.parts, job.table.id, processes)
+    if data.shards is not None and parts is not None:
+        _write_parts(data.shards, found.fitted, parts, source.table.id, processes)
 
 
-def _not_called() -> Job:
-    raise AssertionError("only the first process makes the job")
+def _not_called() -> FitInputs:
+    raise AssertionError("only the first process has the inputs")
 
 
 def _train(
     folder: RunFolder,
-    record: Record,
+    record: RunRecord,
     data: Dataset,
-    job: Job,
+    inputs: FitInputs,
     request: FitRequest,
     *,
     resume: bool,
 ) -> FinishedRun:
     """Fit, write model, assignments, figures and report, and remove checkpoints; an interruption says how to go on."""
     started = time.perf_counter()
+    source, config, _ = inputs
     try:
-        config = Config(**job.parameters)
         device = device_for(config.device, local_rank())
         observations = checked_data(data, config.n_components)
         processes = join_processes(device)
         if data.shards is not None:
-            job = job._replace(parts=folder.parts)
+            inputs = inputs._replace(parts=folder.parts)
             folder.parts.mkdir(exist_ok=True)
             sweep(folder.parts)
-        processes.from_first(lambda: job)  # sends it: the others wait for it in `take_part`
+        processes.from_first(lambda: inputs)  # sends it: the others wait for it in `take_part`
         with processes.agreed():  # and until all have read the data
             pass
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
@@ -212,7 +196,7 @@ def _train(
         seconds = time.perf_counter() - started
         fitted = replace(fitted, batches=data.batches)
         fitted.save(folder.model)
-        _write_assignments(folder, data, fitted, proba, job.table.id, processes)
+        _write_assignments(folder, data, fitted, proba, source.table.id, processes)
         figures = draw_run(fitted, observations.y, proba, folder.figures, data.labels)
         scores = None if data.labels is None else _scores(data.labels, fitted, proba, observations)
         written = _write_report(folder, data, fitted, proba) if request.report else None

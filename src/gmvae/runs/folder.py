@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gmvae.atomic import TEMPORARY, locked, write_text
 from gmvae.formats import without_ending
-from gmvae.runs.record import Record, read_record
+from gmvae.runs.record import RunRecord, read_record
 
 _LOCK = ".run.lock"
 
@@ -58,10 +58,10 @@ class RunFolder:
         """Hold the folder for this process; ValueError if another is at work in it."""
         return locked(self.path / _LOCK)
 
-    def write_record(self, record: Record) -> None:
+    def write_record(self, record: RunRecord) -> None:
         write_text(self.record, json.dumps(dataclasses.asdict(record), indent=2) + "\n")
 
-    def read_record(self) -> Record | None:
+    def read_record(self) -> RunRecord | None:
         return read_record(self.record) if self.record.is_file() else None
 
 

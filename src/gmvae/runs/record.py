@@ -16,7 +16,7 @@ _LIBRARIES = ("torch", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """Where a run's data came from, kept as ``run.json`` beside the ``config.json`` of its hyperparameters.
 
     ``seed`` is as given; ``config.json`` has the one that was drawn where none was. ``table`` is what was said of how
@@ -35,7 +35,7 @@ class Record:
 
 
 def _is_of(kind: Any, value: Any) -> bool:
-    """Whether a value out of a JSON file has the type of a field of `Record`."""
+    """Whether a value out of a JSON file has the type of a field of `RunRecord`."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is UnionType:
         return any(_is_of(each, value) for each in inner)
@@ -45,15 +45,15 @@ def _is_of(kind: Any, value: Any) -> bool:
     return isinstance(value, origin) and all(_is_of(inner[-1], each) for each in values)
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path) -> RunRecord:
     """Read ``run.json``; ValueError if it is not what `RunFolder.write_record` wrote."""
     document = read_json(path)
-    kinds = get_type_hints(Record)
-    needed = {each.name for each in fields(Record)} - {"table", "columns"}
+    kinds = get_type_hints(RunRecord)
+    needed = {each.name for each in fields(RunRecord)} - {"table", "columns"}
     known = needed <= document.keys() <= kinds.keys()
     if not known or not all(_is_of(kinds[name], value) for name, value in document.items()):
         raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.")
-    return Record(**document)
+    return RunRecord(**document)
 
 
 def versions() -> dict[str, str]:

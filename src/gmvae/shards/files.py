@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from gmvae.foreign_errors import reason
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -74,7 +76,7 @@ class Shard(ABC):
         except Exception as error:  # of Arrow and numpy, of many types
             self._require_unchanged()
             raise ShardError(
-                f"{self.path} must be a file that can be read; got: {_reason(error)}: take another copy."
+                f"{self.path} must be a file that can be read; got: {reason(error)}: take another copy."
             ) from error
 
     def _require_unchanged(self) -> None:
@@ -137,7 +139,7 @@ def open_shard(path: Path, ending: str | None = None) -> Shard:
         kind, types, blocks = _opened(path, ending or path.suffix.lower())
     except Exception as error:
         raise ValueError(
-            f"{path} must be a Parquet, Arrow IPC or .npy file that can be read; got: {_reason(error)}: save it again."
+            f"{path} must be a Parquet, Arrow IPC or .npy file that can be read; got: {reason(error)}: save it again."
         ) from error
     n_columns = int(types.pop("n_columns")) if None in types else len(types)
     return kind(path, found.st_size, found.st_mtime_ns, types, n_columns, tuple(blocks))
@@ -162,8 +164,8 @@ def _opened(path: Path, ending: str) -> tuple[type[Shard], dict[Any, Any], list[
     with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
         types = _types(reader.schema)
         source.seek(0)
-        with pa.ipc.open_file(source, options=first_column) as counted:
-            blocks = [counted.get_batch(index).num_rows for index in range(counted.num_record_batches)]
+        with pa.ipc.open_file(source, options=first_column) as first_columns:
+            blocks = [first_columns.get_batch(index).num_rows for index in range(first_columns.num_record_batches)]
     return _Arrow, types, blocks
 
 
@@ -176,7 +178,3 @@ def _types(schema: pa.Schema) -> dict[Any, Any]:
         for field in schema
         if field.name not in index and not field.name.startswith(_PANDAS_INDEX)
     }
-
-
-def _reason(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "").rstrip(". ") or type(error).__name__

@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 4096
 _FORMAT = 3
 
 
-class Source(Protocol):
+class RowsInBlocks(Protocol):
     """Rows (n, p) in blocks; see `Shards`."""
 
     name: str
@@ -144,7 +144,7 @@ class _Looked(NamedTuple):
     label: np.ndarray
 
 
-def survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Survey:
+def survey(source: RowsInBlocks, shown: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Survey:
     """Look at all rows once, or at what an earlier look at the same files found.
 
     Raises
@@ -165,7 +165,7 @@ def survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]] = ite
     return found
 
 
-def _survey(source: Source, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> Survey:
+def _survey(source: RowsInBlocks, shown: Callable[[Iterable[Any]], Iterable[Any]]) -> Survey:
     n, p = source.shape
     m = min(n, MAX_SAMPLE, max(1, _MAX_SAMPLE_BYTES // (p * source.dtype.itemsize)))
     numbers = np.arange(n) if m == n else np.sort(np.random.default_rng(0).choice(n, m, replace=False, shuffle=False))
@@ -264,7 +264,7 @@ def _workers() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-def _kept(source: Source) -> Path | None:
+def _kept(source: RowsInBlocks) -> Path | None:
     """Where the survey of large files is kept: by names, sizes, times and columns, in the user's cache folder."""
     if sum(size for _, size, _ in source.identity()) < KEPT_FROM:
         return None

@@ -11,7 +11,7 @@ from gmvae.config import Config
 from gmvae.data.options import TableOptions
 from gmvae.report.contents import Provenance
 from gmvae.runs.folder import RunFolder
-from gmvae.runs.record import Record, read_json
+from gmvae.runs.record import RunRecord, read_json
 
 _OPTIONS = {"n_components": "-k", "max_iter": "--epochs", "random_state": "--seed"}
 _LEFT_OUT = {"device", "verbose", "warm_start"}
@@ -32,7 +32,7 @@ def provenance(folder: RunFolder) -> Provenance:
     )
 
 
-def command(record: Record, parameters: Mapping[str, Any]) -> str:
+def command(record: RunRecord, parameters: Mapping[str, Any]) -> str:
     """The command that repeats a fit: its source, and all that is not the default."""
     defaults = {field.name: field.default for field in dataclasses.fields(Config)}
     typed = ["gmvae", "fit", record.source]

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gmvae.cli.speech import note
-from gmvae.data import Dataset, load
+from gmvae.data import Dataset
 from gmvae.data.columns import Column, Columns
-from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.sources import Source
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.names import read_names
-from gmvae.runs.observed import naming_options
-from gmvae.runs.record import Record
+from gmvae.runs.record import RunRecord
+from gmvae.runs.source_data import naming_options
 from gmvae.weights_and_labels import checked_weights, known_labels
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class OpenedModel(NamedTuple):
     """A fitted model and, if it lies in a run folder of `gmvae fit`, the record of its data and names of clusters."""
 
     fitted: Fitted
-    record: Record | None
+    record: RunRecord | None
     names: list[str] | None
 
     @property
@@ -55,13 +56,12 @@ def load_for(
     record = opened.record
     if labels is None and record is not None and source == record.source:
         labels = record.labels
-    options = options_for(record, table)
-    known = opened.fitted.columns
+    fitted = opened.fitted
+    known = fitted.columns
     if known is None and opened.columns is not None:  # of an earlier version, which took numbers only
         known = Columns(tuple(Column(name, "number", "double") for name in opened.columns))
-    config = opened.fitted.config
-    of_cells = CellColumns.of(config.size_factors, config.covariate, opened.fitted.batches)
-    data = load(source, labels=labels, data_home=data_home, table=options, known=known, of_cells=of_cells)
+    named = Source(source, labels, data_home, options_for(record, table))
+    data = named.load(fitted.config, known=known, batches=fitted.batches)
     with naming_options(data.name):
         weight = None if data.weights is None else checked_weights(data.weights, len(data.X))
         known_labels(data.partial_labels, len(data.X), weight)
@@ -84,6 +84,6 @@ def written_columns(
     return {name: decoded.column(name).combine_chunks() for name in decoded.column_names}
 
 
-def options_for(record: Record | None, table: TableOptions) -> TableOptions:
+def options_for(record: RunRecord | None, table: TableOptions) -> TableOptions:
     """Options of a table, and for what they leave open those of the fit."""
     return table if record is None else table.or_else(TableOptions.from_document(record.table))

@@ -14,7 +14,7 @@ from torch import Tensor
 from gmvae.arrays import batches, first_unlike, missing
 from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.columns import moments
-from gmvae.likelihoods.count_rows import LARGEST_COUNT, are_counts_beside, column_of, refused, without
+from gmvae.likelihoods.count_rows import LARGEST_COUNT, ColumnsBeside, column_of, without
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.likelihood import Likelihood, Observation
 from gmvae.likelihoods.size_factors import SizeFactors
@@ -149,22 +149,22 @@ class CountLikelihood(Likelihood):
     @classmethod
     def _check_counts(cls, rows: AnyRows, sizes: int | None, covariate: int | None = None) -> None:
         """Raise ``ValueError`` unless rows are counts, beside columns of sizes above 0 and of whole numbers."""
-        beside = (sizes, covariate, _MOST_BATCHES)
-        first = first_unlike(rows, lambda block: are_counts_beside(block, *beside) | missing(block))
+        beside = ColumnsBeside(sizes, covariate, _MOST_BATCHES)
+        first = first_unlike(rows, lambda block: beside.valid(block) | missing(block))
         if first is not None:
-            raise refused(rows[first], first, *beside, cls.requirement, cls.remedy)
+            raise beside.refusal(rows[first], first, cls.requirement, cls.remedy)
 
     def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
-        return refused(value, place, self._size_column, *self._batches, self.requirement, self.remedy)
+        return self._beside.refusal(value, place, self.requirement, self.remedy)
 
     def valid(self, rows: np.ndarray) -> np.ndarray:
-        return are_counts_beside(rows, self._size_column, *self._batches)
+        return self._beside.valid(rows)
 
     def within(self, y: Tensor) -> Tensor:
-        sizes, place, (covariate, n_batches) = self.sizes_of(y), torch.arange(y.shape[-1]), self._batches
-        valid = (y >= 0) & (y <= LARGEST_COUNT) & ((y == y.floor()) | (place == self._size_column))
-        if covariate is not None:
-            valid = valid & ((place != covariate) | (y < n_batches))
+        sizes, place, beside = self.sizes_of(y), torch.arange(y.shape[-1]), self._beside
+        valid = (y >= 0) & (y <= LARGEST_COUNT) & ((y == y.floor()) | (place == beside.sizes))
+        if beside.covariate is not None:
+            valid = valid & ((place != beside.covariate) | (y < beside.n_batches))
         return valid if sizes is None else valid & (sizes > 0.0)
 
     @property
@@ -174,23 +174,20 @@ class CountLikelihood(Likelihood):
     def check(self, rows: AnyRows) -> None:
         super().check(rows)
         if self.size_factors is not None:
-            self.size_factors.check(without(rows, self._batches[0]))
+            self.size_factors.check(without(rows, self._beside.covariate))
 
     @property
-    def _batches(self) -> tuple[int | None, int]:
-        """The column of batches, and how many there are."""
-        return (None, 0) if self.covariate is None else (self.covariate.column_number, self.covariate.n_batches)
-
-    @property
-    def _size_column(self) -> int | None:
-        """The column of size factors in whole rows."""
-        if self.size_factors is None or self.size_factors.column_number is None:
-            return None
-        number, (covariate, _) = self.size_factors.column_number, self._batches
-        return number + (covariate is not None and covariate <= number)
+    def _beside(self) -> ColumnsBeside:
+        sizes = None if self.size_factors is None else self.size_factors.column_number
+        if self.covariate is None:
+            return ColumnsBeside(sizes)
+        covariate = self.covariate.column_number
+        if sizes is not None:  # counted without the column of the covariate
+            sizes += covariate <= sizes
+        return ColumnsBeside(sizes, covariate, self.covariate.n_batches)
 
     def sizes(self, rows: AnyRows) -> np.ndarray | None:
-        return None if self.size_factors is None else self.size_factors.of_parts(without(rows, self._batches[0]))
+        return None if self.size_factors is None else self.size_factors.of_parts(without(rows, self._beside.covariate))
 
     def sizes_of(self, y: Tensor) -> Tensor | None:
         return None if self.size_factors is None else self.size_factors.sizes(self._without(y))
@@ -198,23 +195,23 @@ class CountLikelihood(Likelihood):
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
         if self.size_factors is None:
             return mean
-        sizes, (covariate, _) = self.sizes(rows), self._batches
+        sizes = self.sizes(rows)
         assert sizes is not None
         resized = mean * (sizes / float(self.size_factors.median))[:, None].astype(mean.dtype)
-        if covariate is not None:
-            resized[:, covariate] = mean[:, covariate]
+        if self.covariate is not None:
+            resized[:, self.covariate.column_number] = mean[:, self.covariate.column_number]
         return resized
 
     def shares(self, mean: np.ndarray) -> np.ndarray | None:
         if self.size_factors is None:
             return None
-        counted = mean.astype(np.float64)
-        counted[:, [column for column in (self._size_column, self._batches[0]) if column is not None]] = np.nan
-        return counted / np.nansum(counted, axis=1, keepdims=True)
+        counts, beside = mean.astype(np.float64), self._beside
+        counts[:, [column for column in (beside.sizes, beside.covariate) if column is not None]] = np.nan
+        return counts / np.nansum(counts, axis=1, keepdims=True)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         (n,) = self.decoded_shape(event_shape) if len(event_shape) == 1 else (None,)
-        return event_shape if n is None else (n + self._batches[1],)
+        return event_shape if n is None else (n + self.n_batches,)
 
     def decoded_shape(self, event_shape: Shape) -> Shape:
         if self.size_factors is None:
@@ -257,15 +254,15 @@ class CountLikelihood(Likelihood):
         log_rate = relative + self.log_mean.to(relative.dtype)
         if self.size_factors is None:
             return self.counts(log_rate, event_dims)
-        log_share, given = log_rate.log_softmax(-1), None
+        log_share, batches = log_rate.log_softmax(-1), None
         if self.covariate is not None:
             numbers = self.covariate.or_largest(batch, log_share.shape[:-1])
-            log_share, given = self.covariate.shifted(log_share, numbers), Batches(self.covariate, numbers)
-        return SizedCounts(lambda log_rate: self.counts(log_rate, event_dims), log_share, self.size_factors, given)
+            log_share, batches = self.covariate.shifted(log_share, numbers), Batches(self.covariate, numbers)
+        return SizedCounts(lambda log_rate: self.counts(log_rate, event_dims), log_share, self.size_factors, batches)
 
     @property
     def n_batches(self) -> int:
-        return self._batches[1]
+        return self._beside.n_batches
 
     def batch_of(self, y: Tensor) -> Tensor | None:
         return None if self.covariate is None else self.covariate.numbers(y)

@@ -23,7 +23,7 @@ MOST_SCORED = 5_000
 """Rows whose density is estimated, which takes far longer than everything else."""
 
 
-class Survey(NamedTuple):
+class AnsweredRows(NamedTuple):
     """The rows that were looked at."""
 
     fitted: Fitted
@@ -31,7 +31,7 @@ class Survey(NamedTuple):
     kept: NDArray[np.int64]  # (n,), the rows of the source that were looked at, in order
     rows: NDArray[Any]  # (n, *event)
     columns: list[ShownColumn]  # of tables; empty for images
-    found: Assignment
+    assignment: Assignment
     embedding: NDArray[np.float64]  # (n, D_x)
     mapped: NDArray[np.int64]  # (m,), places within `kept` of the points of the map
     plane: Plane  # of these points
@@ -46,7 +46,7 @@ class Survey(NamedTuple):
     @property
     def novel_share(self) -> float | None:
         """Share of novel rows among those whose density was estimated; None if there is none that counts."""
-        share = self.found.mean(self.novel, np.flatnonzero(~np.isnan(self.novel)))
+        share = self.assignment.mean(self.novel, np.flatnonzero(~np.isnan(self.novel)))
         return None if share is None else float(share)
 
     @property
@@ -58,7 +58,7 @@ class Survey(NamedTuple):
         return 1.0
 
 
-def survey(
+def answered_rows(
     fitted: Fitted,
     data: Dataset,
     proba: NDArray[Any] | None = None,
@@ -67,7 +67,7 @@ def survey(
     mapped: bool = True,
     most_rows: int = MOST_ROWS,
     most_points: int = MOST_POINTS,
-) -> Survey:
+) -> AnsweredRows:
     """Ask a fitted model about the rows of a source.
 
     Parameters
@@ -95,13 +95,13 @@ def survey(
     if mapped and len(fitted.held_out_log_likelihoods):
         scored = points[random_rows(len(points), MOST_SCORED)]
         novel[scored] = fitted.novel(rows[scored])
-    return Survey(
+    return AnsweredRows(
         fitted=fitted,
         data=data,
         kept=kept,
         rows=rows,
         columns=shown_columns(fitted, data),
-        found=found,
+        assignment=found,
         embedding=embedding,
         mapped=points,
         plane=plane(embedding[points], umap=umap),

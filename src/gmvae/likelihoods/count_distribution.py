@@ -7,7 +7,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 
-class CountVariables:
+class CountDistribution:
     """Independent counts over the last ``event_dims`` axes.
 
     Attributes
