@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow test-browser test-oldest attack docs check lint format types contracts \
@@ -76,13 +77,18 @@ dist: $(READY)  ## source distribution and wheel, into dist/, checked
 	cd build/release && bin/gmvae --version && bin/gmvae demo --out demo
 	ls -l dist
 
-release: dist  ## the same, and the words of the tag: what the changelog says of the version
-	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
-	awk -v name="[$$version]" '/^## /{found = index($$0, name)} found' CHANGELOG.md > build/notes.md; \
-	test -s build/notes.md && grep -qx "version: $$version" CITATION.cff || { \
-		echo "CHANGELOG.md must have a section [$$version], and CITATION.cff the version." >&2; exit 1; }; \
-	cat build/notes.md; \
-	printf '\nNext:\n  git tag -a v%s --cleanup=whitespace -F build/notes.md\n  %s/python -m twine upload dist/*\n' "$$version" "$(BIN)"
+# Entries under [Unreleased] would be missing from the tag: they are moved under the version first.
+release:  ## the same, and the words of the tag: what the changelog says of the version
+	@awk '/^## /{found = /\[Unreleased\]/; next} found && NF {exit 1}' CHANGELOG.md || { \
+		echo "[Unreleased] in CHANGELOG.md must be empty: move its entries to the section [$(VERSION)]." >&2; exit 1; }
+	@mkdir -p build
+	@awk -v name="[$(VERSION)]" '/^## /{found = index($$0, name)} found' CHANGELOG.md > build/notes.md
+	@test -s build/notes.md && grep -qx "version: $(VERSION)" CITATION.cff || { \
+		echo "CHANGELOG.md must have a section [$(VERSION)], and CITATION.cff the version." >&2; exit 1; }
+	@$(MAKE) --no-print-directory dist
+	@cat build/notes.md
+	@printf '\nNext:\n  git tag -a v%s --cleanup=whitespace -F build/notes.md\n  %s/python -m twine upload dist/*\n' \
+		"$(VERSION)" "$(BIN)"
 
 # From a venv of its own, so that nothing installed by hand gets in; a new PyTorch by `make constraints TORCH=…`.
 constraints:  ## pin the newest versions in constraints.txt
