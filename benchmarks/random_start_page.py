@@ -32,14 +32,18 @@ def _draw(records: Sequence[Record], path: Path) -> None:
     axes = figure.subplots()
     quoted = TABLE_1[Cell(10, 1)]
     assert quoted.mean is not None
-    axes.axhspan(quoted.mean - _deviation(), quoted.mean + _deviation(), color="0.93", lw=0)
-    axes.axhline(quoted.mean, color="0.6", lw=1, label="the paper's mean, K = 10, M = 1, 100 epochs")
+    low, high = quoted.mean - _deviation(), quoted.mean + _deviation()
+    axes.axhspan(low, high, color="0.9", lw=0, label="the paper after 100 epochs: mean ± deviation")
+    axes.axhline(quoted.mean, color="0.5", lw=1)
+    shared = set.intersection(*(set(_setting(record)) for record in records))
     for record, colour in zip(records, COLOURS, strict=False):
         epochs = [each["epoch"] for each in record["curve"]]
-        axes.plot(epochs, _exemplar(record), color=colour, label=_named(record))
+        own = [part for part in _setting(record) if part not in shared] or _setting(record)
+        axes.plot(epochs, _exemplar(record), color=colour, label=", ".join(own))
     axes.set(xlabel="epoch", ylabel="exemplar accuracy in per cent", xlim=(1, None))
+    axes.set_title(", ".join(part for part in _setting(records[0]) if part in shared))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=4)
     save(figure, path)
 
 
@@ -78,6 +82,6 @@ def _exemplar(record: Record) -> list[float]:
     return [100 * each["accuracy_exemplar"] for each in record["curve"]]
 
 
-def _named(record: Record) -> str:
+def _setting(record: Record) -> list[str]:
     cell = record["cell"]
-    return f"K = {cell['K']}, M = {cell['M']}, factor {cell['spread']:g}, seed {cell['seed']}"
+    return [f"K = {cell['K']}", f"M = {cell['M']}", f"factor {cell['spread']:g}", f"seed {cell['seed']}"]
