@@ -177,6 +177,14 @@ def test_umap_draws_the_map_where_it_is_installed(monkeypatch):
     assert plane(x).method == "principal components"
 
 
+def test_umap_may_warn_when_it_is_imported(monkeypatch, tmp_path):
+    (tmp_path / "umap.py").write_text("import warnings\n\nwarnings.warn('no TensorFlow', ImportWarning)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "umap", raising=False)
+    assert plane(_RNG.normal(size=(40, 4))).method == "principal components"  # this module has no UMAP
+    assert sys.modules.pop("umap").__file__ == str(tmp_path / "umap.py")
+
+
 def test_umap_itself_keeps_groups_together():
     pytest.importorskip("umap", reason="umap-learn is not installed")
     k = np.arange(200) % 4

@@ -35,7 +35,9 @@ def plane(embedding: NDArray[np.float64], *, umap: bool = True) -> Plane:
     projected = principal_components(embedding)
     if umap and len(embedding) > _N_NEIGHBOURS and np.ptp(projected.points) > 0:
         try:
-            mapper = importlib.import_module("umap").UMAP
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that TensorFlow is not installed, which nothing here needs
+                mapper = importlib.import_module("umap").UMAP
         except (ImportError, AttributeError):  # a folder named umap can be imported, too
             return projected
         return Plane(_umap(mapper, embedding, projected.points), "UMAP", ["UMAP 1", "UMAP 2"])
