@@ -155,13 +155,19 @@ def test_confusion_shades_by_the_share_of_the_class_and_writes_the_counts():
 
 
 def test_reliability_draws_accuracy_over_confidence_and_the_share_of_every_bin():
-    found = Reliability(np.array([np.nan, 0.4, 0.9]), np.array([np.nan, 0.5, 0.75]), np.array([0, 2, 8]))
+    found = Reliability(np.array([np.nan, 0.4, 0.9]), np.array([np.nan, 0.5, 0.75]), np.array([0, 20, 80]))
     ax = figures.reliability_diagram(found)
     heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
     assert heights == [[0.0, 0.2, 0.8], [0.5, 0.75]]
     assert [bar.get_x() for bar in ax.containers[1]] == pytest.approx([1 / 3, 2 / 3])
     np.testing.assert_allclose(ax.lines[1].get_xydata(), [[0.4, 0.5], [0.9, 0.75]])
     assert ax.get_title() == "Reliability: calibration error 0.140"  # 0.2 · 0.1 + 0.8 · 0.15
+
+
+def test_reliability_draws_no_accuracy_of_a_few_rows():
+    ax = figures.reliability_diagram(Reliability(np.array([0.3, 0.9]), np.array([1.0, 0.75]), np.array([1, 99])))
+    assert ax.lines[1].get_xydata().tolist() == [[0.9, 0.75]]
+    assert [bar.get_height() for bar in ax.containers[0]] == [0.01, 0.99]
 
 
 # ------------------------------------------------------------------ images

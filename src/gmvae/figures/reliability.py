@@ -9,14 +9,17 @@ from gmvae.figures.canvas import axes_or_new, open_frame
 from gmvae.figures.palette import COLOURS
 from gmvae.metrics import Reliability
 
+LEAST_ROWS = 10
+"""Rows of a bin below which its accuracy says next to nothing, and is not drawn."""
+
 
 def reliability_diagram(found: Reliability, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against confidence, bin by bin, with the share of the observations in each bin.
+    """Draw accuracy against confidence, in bins of 10 observations or more, with the share of the observations in each.
 
     Bars below the diagonal are overconfident.
     """
     panel = axes_or_new(ax, 4.8, 4.4)
-    filled = found.counts > 0
+    filled = found.counts >= LEAST_ROWS
     confidence, accuracy = found.confidence[filled], found.accuracy[filled]
     width = 1 / len(filled)
     left, shares = width * np.arange(len(filled)), found.counts / found.counts.sum()

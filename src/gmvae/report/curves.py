@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae.arrays import random_rows
+from gmvae.figures.reliability import LEAST_ROWS
 from gmvae.report.records import Agreement, Map
 
 WIDTH, HEIGHT = 320, 170
@@ -24,13 +25,13 @@ _PANELS = (
     (
         "Bound",
         ("lower_bound", "lower_bound_held_out"),
-        "Evidence bound: training, and held-out rows (dashed). Higher is better.",
+        "What the log-probability of a row is at least: in training, and on held-out rows (dashed). Higher is better.",
     ),
-    ("Reconstruction", ("reconstruction",), "Log-likelihood of the rows given their latents."),
-    ("Conditional prior", ("conditional_prior",), "Cost of x beyond its cluster."),
-    ("w-prior", ("w_prior",), "Cost of the style: near 0 where the style is not used."),
-    ("z-prior", ("z_prior",), "What a row's cluster tells beyond the average."),
-    ("Clusters in use", ("effective_components",), "Effective number: exp of the entropy of the shares."),
+    ("Reconstruction", ("reconstruction",), "Log-probability of a row, given its embedding. Higher is better."),
+    ("Conditional prior", ("conditional_prior",), "Cost of the embedding x within its cluster."),
+    ("w-prior", ("w_prior",), "Cost of the style w: near 0 where it is not used."),
+    ("z-prior", ("z_prior",), "Cost of the cluster z: the more, the surer clusters are, and near 0 where all are alike."),
+    ("Clusters in use", ("effective_components",), "Their effective number: fewer where sizes differ much."),
 )
 
 
@@ -56,6 +57,7 @@ class Panel(NamedTuple):
     lines: list[Line]
     across: list[Tick]
     up: list[Tick]
+    dots: str = ""  # an SVG path
 
 
 def training_panels(training: Mapping[str, Sequence[float]]) -> list[Panel]:
@@ -70,12 +72,12 @@ def training_panels(training: Mapping[str, Sequence[float]]) -> list[Panel]:
 
 
 def calibration_panel(agreement: Agreement) -> Panel:
-    """Accuracy against confidence, with the diagonal dashed."""
-    pairs = zip(agreement.confidence, agreement.accuracy, strict=True)
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    """Accuracy against confidence in bins of enough rows, with the diagonal dashed."""
+    bins = zip(agreement.confidence, agreement.accuracy, agreement.counts, strict=True)
+    known = [(a, b) for a, b, n in bins if a is not None and b is not None and n >= LEAST_ROWS]
     about = (
-        "Share of rows in the cluster matched to their class, by the probability of their cluster; dashed: where both "
-        "are equal."
+        "Share of rows in the cluster matched to their class, by the probability of their cluster, in bins of "
+        f"{LEAST_ROWS} rows or more; dashed: where both are equal."
     )
     box = _Box((0.0, 1.0), (0.0, 1.0))
     lines = [Line(box.polyline([a for a, _ in known], [b for _, b in known])), Line(box.polyline([0, 1], [0, 1]), True)]
@@ -86,6 +88,7 @@ def calibration_panel(agreement: Agreement) -> Panel:
         lines,
         [Tick(box.x(v), f"{v:g}") for v in ticks],
         [Tick(box.y(v), f"{v:g}") for v in ticks],
+        "".join(f"M{box.x(a)} {box.y(b)}h0" for a, b in known),
     )
 
 
