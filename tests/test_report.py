@@ -427,6 +427,8 @@ def test_labels_that_the_fit_knew_do_not_count(of_table):
     found = report(fitted, partly).contents
     assert found.agreement.n == np.array(found.agreement.matrix).sum() == len(data.X) - 200
     assert "The fit knew the class of 200 of these rows." in found.making.notes
+    share = f"{np.isnan(data.X).mean():.1%} of cells are missing"
+    assert sum(note.startswith(share) for note in found.making.notes) == 1
     everything = Dataset("t", data.X, data.labels, data.feature_names, data.columns, partial_labels=data.labels)
     assert report(fitted, everything).contents.agreement is None
 

@@ -77,6 +77,8 @@ def test_a_page_shows_folds_of_counts_alone() -> None:
     assert shown.log2_fold_change is not None
     assert f"{shown.log2_fold_change:+.2f}" in re.sub(r"\s+", " ", page.html)
     assert page.html.count("Log₂ fold</th>") == 3
+    expected = [value for cluster in page.contents.style.cells for line in cluster for row in line for value in row]
+    assert expected == [round(value, 3) for value in expected]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         other = GMVAE(2, max_iter=2, random_state=0).fit(X)

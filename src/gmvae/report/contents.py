@@ -13,6 +13,7 @@ from gmvae.fitted.document import parameters
 from gmvae.metrics import evaluate, match, reliability
 from gmvae.report.clusters import describe_clusters
 from gmvae.report.distinctions import FEW, distinctions
+from gmvae.report.notation import shown_share
 from gmvae.report.problems import problems
 from gmvae.report.records import (
     SCHEMA,
@@ -198,6 +199,9 @@ def _making(seen: Survey, provenance: Provenance, *, with_rows: bool) -> Making:
     for column in seen.columns:
         likelihoods[column.likelihood] = likelihoods.get(column.likelihood, 0) + 1
     notes = list(seen.data.notes) if with_rows else []  # they quote cells and names of files
+    missing = float(np.isnan(seen.rows).mean())
+    if missing:
+        notes.append(f"{shown_share(missing)} of cells are missing: they count nowhere, and the fit did not fill them.")
     if seen.data.weights is not None:
         notes.append("Rows count by their weights in shares, means and differences; sizes and scores count each once.")
     if seen.known.any():

@@ -30,7 +30,7 @@ _PANELS = (
     ("Reconstruction", ("reconstruction",), "Log-probability of a row, given its embedding. Higher is better."),
     ("Conditional prior", ("conditional_prior",), "Cost of the embedding x within its cluster."),
     ("w-prior", ("w_prior",), "Cost of the style w: near 0 where it is not used."),
-    ("z-prior", ("z_prior",), "Cost of the cluster z: the more, the surer clusters are, and near 0 where all are alike."),
+    ("z-prior", ("z_prior",), "Cost of the cluster z: near 0 where clusters are all alike, high where they are sure."),
     ("Clusters in use", ("effective_components",), "Their effective number: fewer where sizes differ much."),
 )
 

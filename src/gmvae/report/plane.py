@@ -31,7 +31,7 @@ def plane(embedding: NDArray[np.float64], *, umap: bool = True) -> Plane:
     projected on their first principal components.
     """
     if embedding.shape[1] == 2:
-        return Plane(embedding.astype(np.float64), "the latent space", ["x1", "x2"])
+        return Plane(embedding.astype(np.float64), "the latent space", ["x₁", "x₂"])
     projected = principal_components(embedding)
     if umap and len(embedding) > _N_NEIGHBOURS and np.ptp(projected.points) > 0:
         try:

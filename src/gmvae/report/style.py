@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmvae.arrays import random_rows
 from gmvae.fitted.fitted import Fitted
+from gmvae.likelihoods import FAMILIES, CountLikelihood
 from gmvae.report.records import Style
 from gmvae.report.rows import drawn_cells
 from gmvae.report.survey import Survey
@@ -20,6 +21,8 @@ USED = 0.1
 """Nats of the w-prior below which the style carries next to no information about a row."""
 _MOST_ROWS = 5000
 _MOST_COLUMNS = 30
+_COUNT_DECIMALS = 3
+"""Of expected counts: what is rarer than one in two thousand rows is 0."""
 
 
 Values = Sequence[float] | NDArray[np.float64]
@@ -77,9 +80,12 @@ def describe_style(seen: Survey, grid: StyleGrid) -> Style:
         spread = grid.means.std(axis=(1, 2)).max(axis=0) / np.maximum(grid.means.std(axis=(0, 1, 2)), 1e-12)
         most = np.argsort(-spread, kind="stable")[:_MOST_COLUMNS]
         shown = np.sort(most).tolist()
+        means = grid.means.copy()
+        counts = [issubclass(FAMILIES[column.likelihood], CountLikelihood) for column in columns]
+        means[..., counts] = means[..., counts].round(_COUNT_DECIMALS)
         values = [
             [[[row[d] for d in shown] for row in drawn_cells(fitted, columns, line)] for line in cluster]
-            for cluster in grid.means
+            for cluster in means
         ]
     return Style(
         directions=grid.directions.tolist(),
