@@ -28,4 +28,5 @@ drawn = {
 }
 for axis, (name, ((points, component), score)) in zip(axes, drawn.items(), strict=True):
     axis.scatter(*points.T, c=component, s=4, cmap="tab10")
-    axis.set_title(f"{name}: {score:.2f} nats")
+    axis.set(title=f"{name}: {score:.2f} nats", xlabel="first column")
+axes[0].set_ylabel("second column")
