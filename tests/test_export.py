@@ -215,7 +215,8 @@ def test_the_program_of_the_docs_reads_a_table(mixed: Case, monkeypatch: pytest.
     asked = table(200, 2)
     asked.loc[0, "colour"] = "violet"
     (tmp_path / "model.onnx").symlink_to(mixed.exported.model)
-    asked.to_csv(tmp_path / "table.csv", index=False)
+    header, rows = asked.to_csv(index=False).split("\n", 1)
+    (tmp_path / "table.csv").write_text(f"{header}\n{rows.replace(',', ', ')}")  # blanks around cells do not matter
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(code, names)

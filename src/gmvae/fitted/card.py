@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib.metadata import version
@@ -82,7 +83,7 @@ def _held(column: Mapping[str, Any]) -> str:
 
 
 def _listed(levels: Sequence[Any]) -> str:
-    shown = ", ".join(f"`{_cell(str(level))}`" for level in levels[:_MANY])
+    shown = ", ".join(_code(str(level)) for level in levels[:_MANY])
     return shown if len(levels) <= _MANY else f"{shown} and {len(levels) - _MANY} more"
 
 
@@ -126,3 +127,16 @@ def _chosen(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _cell(text: str) -> str:
     """A name from a file as text in a table of Markdown."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    """The same as code, in which `<` has no meaning.
+
+    Examples
+    --------
+    >>> _code("<=50K"), _code("a`b")
+    ('`<=50K`', '`` a`b ``')
+    """
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    blank = " " if len(fence) > 1 else ""
+    return fence + blank + " ".join(text.split()).replace("|", "\\|") + blank + fence
