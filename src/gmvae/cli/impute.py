@@ -78,5 +78,6 @@ def impute(
         columns = written_columns(opened, filled, observed).values()
         return [*([np.full(len(filled), number)] if n_samples else []), ids.values, *columns]
 
-    named = [*(["draw"] if n_samples else []), ids.name, *names]
+    number_of_draw = "draw" if "draw" not in names else "draw (number)"
+    named = [*([number_of_draw] if n_samples else []), ids.name, *names]
     write_table(out, named, (block(number, filled) for number, filled in enumerate(draws)))
