@@ -22,12 +22,19 @@ def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str
         from anndata import read_h5ad
     except ImportError as error:
         raise ValueError("Writing .h5ad must have AnnData installed: pip install 'gmvae[anndata]'.") from error
+    from gmvae.data.cell_files import in_words_of_options
+    from gmvae.data.errors import refusing
     from gmvae.estimator import GMVAE
     from gmvae.integrations.anndata import predict_anndata
 
     path = model_file(run)
     options = options_for(RunFolder(path.parent).read_record(), table)
-    adata = read_h5ad(source)
-    predict_anndata(GMVAE.load(path, device=device), adata, layer=options.layer)
+    file = Path(source).expanduser()
+    if not file.is_file():
+        raise ValueError(f"SOURCE must be an existing file where `-o` is .h5ad; got {source!r}: check the name.")
+    with refusing(f"{file.name} must hold AnnData"):
+        adata = read_h5ad(file)
+    with in_words_of_options():
+        predict_anndata(GMVAE.load(path, device=device), adata, layer=options.layer)
     with replacing(out) as temporary:
         adata.write_h5ad(temporary)

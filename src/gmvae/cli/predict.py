@@ -103,6 +103,11 @@ def predict(
     if suffix == formats.ANNDATA and out is not None:
         from gmvae.cli.annotate import annotate
 
+        if ambiguous is not None or novel is not None or likelihood:
+            raise ValueError(
+                "`--ambiguous`, `--novel` and `--likelihood` must be left out where -o is .h5ad, which gets entropy "
+                "and what is novel at 1 percent: write a table."
+            )
         annotate(run, source, out, table, device)
         return
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None, likelihood)) > 1:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvae import formats
-from gmvae.data.annotated import cells_of
+from gmvae.data.annotated import as_text, cells_of
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.options import CellColumns, TableOptions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gmvae.data.columns import Columns
 
 _MATRICES = ("matrix.mtx", "matrix.mtx.gz")
+_KINDS, _GENES = "features/feature_type", "Gene Expression"
 _OPTIONS = {
     "`layer`": "`--layer`",
     "layer='counts'": "--layer counts",
@@ -59,12 +60,11 @@ def read_cells(
     for name in options.document():
         if name not in _TAKEN:
             raise DataError(f"`--{name}` must be for a table; got {path.name}: leave it out.")
-    with refusing(f"{path.name} must hold counts by cells and genes"):
-        cells = _read(path)
-        genes: list[str] | None = list(options.columns) or None
+    with refusing(f"{path.name} must hold counts by cells and genes"), _opened(path) as cells:
+        genes: list[str] | None = list(dict.fromkeys(options.columns)) or None
         if known is not None:
             genes = [column.name for column in known if column.name not in (of_obs.size_factors, of_obs.covariate)]
-        with _in_words_of_options():
+        with in_words_of_options():
             found = cells_of(
                 cells,
                 options.layer,
@@ -80,7 +80,7 @@ def read_cells(
     return Dataset(
         path.name,
         found.rows,
-        as_labels(np.asarray(cells.obs[labels]).astype(str), f"{path.name}:{labels}") if are_in_obs else None,
+        as_labels(as_text(np.asarray(cells.obs[labels])), f"{path.name}:{labels}") if are_in_obs else None,
         tuple(found.rows.names or ()),
         ids=Ids("cell", names),
         weights=weights,
@@ -91,7 +91,7 @@ def read_cells(
 
 
 @contextmanager
-def _in_words_of_options() -> Iterator[None]:
+def in_words_of_options() -> Iterator[None]:
     """Raise what `cells_of` says of parameters as `DataError`, in the words of the command line."""
     try:
         yield
@@ -100,6 +100,17 @@ def _in_words_of_options() -> Iterator[None]:
         for parameter, option in _OPTIONS.items():
             said = said.replace(parameter, option)
         raise DataError(said) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """What a file holds; that of AnnData, whose counts stay on disk, is closed at the end."""
+    cells = _read(path)
+    try:
+        yield cells
+    finally:
+        if not isinstance(cells, _Cells):
+            cells.file.close()
 
 
 def _read(path: Path) -> Any:
@@ -127,11 +138,15 @@ def _of_h5(file: Any) -> _Cells:
     n_genes, n_cells = map(int, group["shape"][:])
     matrix = sparse.csr_array(tuple(group[name][:] for name in ("data", "indices", "indptr")), shape=(n_cells, n_genes))
     matrix.check_format(full_check=True)
-    ids, names, barcodes = (
-        np.array([each.decode() for each in group[name][:]], dtype=object)
-        for name in ("features/id", "features/name", "barcodes")
+    ids, names, barcodes, kinds = (
+        np.array([each.decode() for each in (group[name][:] if name in group or name != _KINDS else ())], dtype=object)
+        for name in ("features/id", "features/name", "barcodes", _KINDS)
     )
-    return _Cells(matrix, barcodes, _unique(names, ids))
+    if (len(barcodes), len(names), len(ids)) != (n_cells, n_genes, n_genes):
+        raise ValueError(
+            f"{len(barcodes):,} barcodes and {len(names):,} names of features of {n_cells:,} and {n_genes:,}"
+        )
+    return _of_genes(matrix, barcodes, names, ids, kinds)
 
 
 def _read_folder(folder: Path) -> _Cells:
@@ -149,7 +164,8 @@ def _read_folder(folder: Path) -> _Cells:
         )
     ids = np.array([line[0] for line in genes], dtype=object)
     names = np.array([line[min(1, len(line) - 1)] for line in genes], dtype=object)
-    return _Cells(counts, np.array([line[0] for line in barcodes], dtype=object), _unique(names, ids))
+    kinds = np.array([line[2] for line in genes if len(line) > 2], dtype=object)
+    return _of_genes(counts, np.array([line[0] for line in barcodes], dtype=object), names, ids, kinds)
 
 
 def _lines(folder: Path, *names: str) -> list[list[str]]:
@@ -161,9 +177,12 @@ def _lines(folder: Path, *names: str) -> list[list[str]]:
     raise DataError(f"{folder.name} must hold {names[0]} beside its matrix.mtx; got neither it nor its .gz: add it.")
 
 
-def _unique(names: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Names of genes, or where two have the same their ids."""
-    return names if len(set(names)) == len(names) else ids
+def _of_genes(counts: Any, barcodes: np.ndarray, names: np.ndarray, ids: np.ndarray, kinds: np.ndarray) -> _Cells:
+    """Counts of genes, without antibodies and others where kinds are said; ids where two genes have one name."""
+    genes = np.flatnonzero(kinds == _GENES) if len(kinds) == len(ids) else np.array([], dtype=int)
+    if len(genes):
+        counts, names, ids = counts[:, genes], names[genes], ids[genes]
+    return _Cells(counts, barcodes, names if len(set(names)) == len(names) else ids)
 
 
 def _column(cells: Any, key: str, path: Path) -> np.ndarray:

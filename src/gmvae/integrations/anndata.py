@@ -6,11 +6,12 @@ Install the extra ``gmvae[anndata]``; the object itself is only read and written
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gmvae.config import Config
+from gmvae.config import SIZES_WITHOUT_COLUMN, Config
 from gmvae.data.annotated import cells_of
 from gmvae.data.variable_genes import N_VARIABLE_GENES
 from gmvae.domains import integer, require
@@ -18,7 +19,8 @@ from gmvae.estimator import GMVAE
 from gmvae.fitted.certainty import entropy
 from gmvae.sparse_rows import SparseRows
 
-_COUNTS = "negative-binomial"
+_FAMILIES = ("negative-binomial", "poisson")
+"""Of counts, the usual one first."""
 _MOST_CELLS = 500
 """Cells of a cluster, and of all others, by which markers are judged."""
 _LEAST_FOLD = 0.5
@@ -59,7 +61,7 @@ def fit_anndata(
         ``obsm["X_" + key]`` (embedding, latent_dim), ``obsm[key + "_proba"]`` (probabilities, n_components) and
         ``uns[key]`` (genes and parameters).
     **parameters
-        Others of `GMVAE`, as ``random_state``; the likelihood is "negative-binomial" unless it is given.
+        Others of `GMVAE`, as ``random_state``; the likelihood is "negative-binomial", or "poisson" where it is given.
 
     Returns
     -------
@@ -69,7 +71,8 @@ def fit_anndata(
     Raises
     ------
     ValueError
-        If the layer holds no counts, a cell has none in the genes, or a parameter is outside its domain.
+        If the layer holds no counts, a cell has none in the genes, names are not unique, results would replace a column
+        that is read, or a parameter is outside its domain.
 
     Examples
     --------
@@ -79,10 +82,12 @@ def fit_anndata(
     >>> markers(model, adata, layer="counts").head()  # doctest: +SKIP
     """
     require("n_top_genes", integer(1), n_top_genes)
+    _require_writable(adata, key_added, (size_factor_key, batch_key))
+    _require_of_counts(parameters, size_factor_key)
     cells, _, batches = cells_of(adata, layer, None, n_top_genes, size_factor_key, batch_key)
     n_genes = cells.shape[1] - (size_factor_key is not None) - (batch_key is not None)
     _require_depth(cells, n_genes, adata.obs_names)
-    parameters.setdefault("likelihood", _COUNTS)
+    parameters.setdefault("likelihood", _FAMILIES[0])
     parameters.setdefault("size_factors", "total" if size_factor_key is None else size_factor_key)
     model = GMVAE(n_components, covariate=batch_key, **parameters).fit(cells)
     model._fitted = dataclasses.replace(model.fitted_, batches=batches)
@@ -111,9 +116,11 @@ def predict_anndata(
     Raises
     ------
     ValueError
-        If genes of the fit are missing, which are named, or a cell has no counts in them.
+        If genes of the fit are missing, which are named, a cell has no counts in them, or results would replace a
+        column that is read.
     """
     cells, genes = _cells_of_fit(model, adata, layer)
+    _require_writable(adata, key_added, model.feature_names_in_[len(genes) :])
     _require_depth(cells, len(genes), adata.obs_names)
     _write(adata, model, cells, key_added)
 
@@ -142,8 +149,15 @@ def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int 
     """
     import pandas as pd
 
+    if n_genes is not None:
+        require("n_genes", integer(1), n_genes)
     cells, genes = _cells_of_fit(model, adata, layer)
+    _require_depth(cells, len(genes), adata.obs_names)
     labels = model.predict(cells)
+    if len(np.unique(labels)) < 2:
+        raise ValueError(
+            f"`adata` must have cells of two clusters or more; all {len(labels):,} are of {labels[0]}: give more cells."
+        )
     random = np.random.default_rng(0)
     found = []
     for cluster in range(model.n_components_):
@@ -179,6 +193,37 @@ def _cells_of_fit(model: GMVAE, adata: Any, layer: str | None) -> tuple[SparseRo
     batches = model.fitted_.batches
     cells = cells_of(adata, layer, genes, size_factor_key=sizes, batch_key=config.covariate, batches=batches)
     return cells.rows, genes
+
+
+def _require_writable(adata: Any, key: object, read: Iterable[str | None]) -> None:
+    """ValueError if results cannot be written under a key, as over columns of obs that are read."""
+    if not isinstance(key, str) or not key or "/" in key:
+        raise ValueError(f"`key_added` must be a name without '/', which files part; got {key!r}: take 'gmvae'.")
+    replaced = [name for name in read if name in (key, f"{key}_entropy", f"{key}_novel")]
+    if replaced:
+        raise ValueError(
+            f"`key_added` must leave the columns of obs that the model reads; got {key!r}, under which "
+            f"{replaced[0]!r} is replaced: take another name."
+        )
+    if getattr(adata, "isbacked", False) and adata.is_view:
+        raise ValueError(
+            "`adata` must be in memory or all of a backed file; got a part of a backed one: call `adata.to_memory()`."
+        )
+
+
+def _require_of_counts(parameters: Mapping[str, Any], size_factor_key: str | None) -> None:
+    """ValueError if other parameters say what those of `fit_anndata` do, or take counts for something else."""
+    likelihood = parameters.get("likelihood", _FAMILIES[0])
+    if likelihood not in _FAMILIES:
+        raise ValueError(f"`likelihood` must be one of {', '.join(_FAMILIES)}; got {likelihood!r}: take one of these.")
+    sizes = parameters.get("size_factors")
+    if sizes is not None and (size_factor_key is not None or sizes not in SIZES_WITHOUT_COLUMN):
+        raise ValueError(
+            f"`size_factors` must be 'total' or 'none', and left out beside `size_factor_key`; got {sizes!r}: name a "
+            "column of obs by `size_factor_key` alone."
+        )
+    if "covariate" in parameters:
+        raise ValueError(f"`covariate` must be left out; got {parameters['covariate']!r}: use `batch_key`.")
 
 
 def _require_depth(cells: SparseRows, n_genes: int, names: Any) -> None:
