@@ -64,7 +64,7 @@ def impute(
         raise ValueError(
             f"`SOURCE` must be read into memory to be filled; {data.name} is read in parts: name one part."
         )
-    given = fitted.rows(data.X)
+    given = np.asarray(fitted.rows(data.X))
     rows = fitted.impute(given, n_samples, seed=draw_seed(seed))
     draws = rows if n_samples else rows[None]
     if out is not None and suffix == formats.ARRAY:
