@@ -64,7 +64,7 @@ def impute(
         raise ValueError(
             f"`SOURCE` must be read into memory to be filled; {data.name} is read in parts: name one part."
         )
-    source_rows = fitted.rows(data.X)
+    source_rows = np.asarray(fitted.rows(data.X))
     rows = fitted.impute(source_rows, n_samples, seed=draw_seed(seed))
     draws = rows if n_samples else rows[None]
     if out is not None and suffix == formats.ARRAY:
