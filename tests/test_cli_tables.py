@@ -99,6 +99,20 @@ def test_results_begin_with_what_identifies_rows(folder: Path, run: Path) -> Non
     assert [row["who"] if "who" in row else row["row"] for row in bare][:3] == ["p000", "p001", "p002"]
 
 
+def test_columns_of_the_data_keep_their_names_beside_those_of_results(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ["cluster", "draw", "label", "row"]
+    np.savetxt(tmp_path / "t.csv", rng.normal(size=(40, 4)), delimiter=",", header=",".join(names), comments="")
+    gmvae("fit", tmp_path / "t.csv", "-o", tmp_path / "run", *SMALL)
+    sampled = table_of(gmvae("sample", tmp_path / "run", "-n", "3", "-o", "-").stdout)
+    assert list(sampled[0]) == ["cluster (number)", *names]
+    filled = table_of(gmvae("impute", tmp_path / "run", tmp_path / "t.csv", "--n-samples", "2", "-o", "-").stdout)
+    assert list(filled[0])[0::2] == ["draw (number)", "cluster", "label"]
+    assert len(filled[0]) == 6
+    kept = table_of(gmvae("predict", tmp_path / "run", tmp_path / "t.csv", "--keep-columns", "-o", "-").stdout)
+    assert list(kept[0])[-4:] == ["cluster", "draw", "label (source)", "row (source)"]
+
+
 def test_a_later_month_with_other_gaps_levels_order_and_columns(folder: Path, run: Path, tmp_path: Path) -> None:
     later = tmp_path / "may.csv"
     later.write_text("job;extra;smokes;who;income;age\ncook;1;no;a;?;31\npilot;2;yes;b;5,25;\n?;3;NA;c;;\n")

@@ -202,6 +202,16 @@ def test_options_that_cells_cannot_follow_are_refused(run: Path) -> None:
     said = refused("fit", cells_file, "--labels", "type", "-o", run.parent / "new")
     assert "Labels in cells.h5ad:type must not be missing; got an empty one in row 2" in said
 
+    said = refused("fit", cells_file, "--labels", "kind", "-o", run.parent / "new")
+    assert "`labels` must be a column of obs, type, or an existing file; got 'kind'" in said
+
+
+def test_counts_without_gaps_are_answered_as_they_are(run: Path) -> None:
+    filled = run.parent / "filled.csv"
+    result = CliRunner().invoke(app, ["impute", str(run), str(run.parent / "cells.h5ad"), "-o", str(filled)])
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(pd.read_csv(filled)[GENES], COUNTS)
+
 
 def test_anndata_without_x_names_its_layer(run: Path) -> None:
     import anndata

@@ -64,7 +64,7 @@ def impute(
         raise ValueError(
             f"`SOURCE` must be read into memory to be filled; {data.name} is read in parts: name one part."
         )
-    source_rows = fitted.rows(data.X)
+    source_rows = np.asarray(fitted.rows(data.X))
     rows = fitted.impute(source_rows, n_samples, seed=draw_seed(seed))
     draws = rows if n_samples else rows[None]
     if out is not None and suffix == formats.ARRAY:
@@ -78,5 +78,6 @@ def impute(
         columns = written_columns(opened, filled, observed).values()
         return [*([np.full(len(filled), number)] if n_samples else []), ids.values, *columns]
 
-    named = [*(["draw"] if n_samples else []), ids.name, *names]
+    number_of_draw = "draw" if "draw" not in names else "draw (number)"
+    named = [*([number_of_draw] if n_samples else []), ids.name, *names]
     write_table(out, named, (block(number, filled) for number, filled in enumerate(draws)))

@@ -196,7 +196,7 @@ def _write_table(
     ids = row_ids(data, names)
     names.insert(0, ids.name)
     if source_table is not None:
-        kept = [name for name in source_table.column_names if name != ids.name]
+        kept = [name for name in source_table.column_names if data.ids is None or name != ids.name]
         names += [f"{name} (source)" if name in names else name for name in kept]
         source_table = source_table.select(kept)
 

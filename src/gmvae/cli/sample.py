@@ -85,7 +85,7 @@ def sample(
         write_array(out, n, [observations])
         return
     columns = written_columns(opened, observations)
-    drawn: dict[str, Any] = {"cluster": clusters}
+    drawn: dict[str, Any] = {"cluster" if "cluster" not in columns else "cluster (number)": clusters}
     if opened.names is not None:
         drawn["name" if "name" not in columns else "name (cluster)"] = np.array(opened.names)[clusters]
     write_table(out, [*drawn, *columns], [[*drawn.values(), *columns.values()]])

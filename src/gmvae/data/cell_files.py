@@ -77,6 +77,11 @@ def read_cells(
     asked = (options.weights, options.partial_labels)
     weights, partial_labels = (None if key is None else _column(cells, key, path) for key in asked)
     are_in_obs = isinstance(labels, str) and labels in cells.obs
+    if labels is not None and not are_in_obs and not Path(labels).expanduser().exists():
+        columns = ", ".join(map(str, cells.obs)) or "which has none"
+        raise DataError(
+            f"`labels` must be a column of obs, {columns}, or an existing file; got {str(labels)!r}: check the name."
+        )
     return Dataset(
         path.name,
         found.rows,

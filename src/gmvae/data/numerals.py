@@ -109,10 +109,10 @@ def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = 
     if not certain and 2 * n_other > len(column) - column.null_count:
         return None
     row, value = first_among(column, wrong)
-    raise DataError(
-        f"{where}, must hold numbers; got {reprlib.repr(value)} in data row {row + 1}: correct it, name it by "
-        "`--missing` if it marks missing cells, or leave the column out by `--drop`."
-    )
+    remedy = "correct it, or name it by `--missing` if it marks missing cells"
+    if not certain:
+        remedy = "correct it, name it by `--missing` if it marks missing cells, or leave the column out by `--drop`"
+    raise DataError(f"{where}, must hold numbers; got {reprlib.repr(value)} in data row {row + 1}: {remedy}.")
 
 
 def _readings(form: Form) -> Iterator[_Reading]:
