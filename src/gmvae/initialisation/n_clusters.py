@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.cluster.hierarchy import cut_tree, linkage
 from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.arrays import random_rows
@@ -125,7 +126,7 @@ class Subsample(NamedTuple):
 def criteria(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Criteria]:
     """Stability and separation for each number of clusters.
 
-    For every number, both the graph of nearest neighbours and k-means give clusters; the higher score counts.
+    For every number the graph of nearest neighbours, k-means and Ward's tree give clusters; the highest score counts.
 
     Parameters
     ----------
@@ -179,8 +180,15 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
 
 
 def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[str, list[np.ndarray]]:
-    """Clusters of every number, by k-means and, with enough rows, by the graph of nearest neighbours."""
-    found = {"kmeans": [kmeans_clusters(scores, number, seed, n_init=2) for number in numbers]}
+    """Clusters of every number, by k-means, Ward's tree and, with enough rows, the graph of nearest neighbours.
+
+    Ward's tree finds small clusters beside large ones, which k-means divides instead.
+    """
+    cut = cut_tree(linkage(scores, "ward"), numbers)
+    found = {
+        "kmeans": [kmeans_clusters(scores, number, seed, n_init=2) for number in numbers],
+        "ward": list(np.ascontiguousarray(cut.T)),
+    }
     distinct = distinct_rows(scores)
     if len(distinct.scores) >= _MIN_ROWS_PER_CLUSTER * max(numbers):
         graph = neighbour_graph(distinct)
