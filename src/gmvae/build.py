@@ -30,15 +30,16 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
     """
     seen, decoded = likelihood.seen_shape(event_shape), likelihood.decoded_shape(event_shape)
     latents = config.latent_dim + likelihood.n_batches
+    widths = networks.hidden_widths(config.hidden_layer_sizes, event_shape)
     if isinstance(config.network, str):
-        architecture = networks.architecture(config.network, config.widths, config.batch_norm, event_shape)
+        architecture = networks.architecture(config.network, widths, config.batch_norm, event_shape)
         trunks = architecture.build(seen, latents, likelihood.n_outputs, decoded)
         mixture_width = architecture.mixture_width
     else:
         # Copied together, so that layers which the two share stay shared.
         trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
         networks.check(trunks, seen, latents, likelihood.n_outputs, decoded)
-        mixture_width = config.widths[-1]
+        mixture_width = widths[-1]
     width = networks.output_width(trunks.encoder, seen)
     return GaussianMixtureVAE(
         Generative(
@@ -65,8 +66,9 @@ def rebuild(
 
     MisfitError if a tensor is missing, left over or of another shape or kind; no memory is taken for such a model.
     """
-    if len(config.widths) > len(weights):
-        raise MisfitError(f"{len(config.widths)} hidden layers cannot come from {len(weights)} tensors")
+    n_layers = len(networks.hidden_widths(config.hidden_layer_sizes, event_shape))
+    if n_layers > len(weights):
+        raise MisfitError(f"{n_layers} hidden layers cannot come from {len(weights)} tensors")
 
     learned = below("units.", weights)
     if isinstance(config.network, str):

@@ -255,12 +255,6 @@ class Config:
         assert isinstance(self.style_dim, int)
         return self.style_dim
 
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Widths of the hidden layers, once they are numbers."""
-        assert isinstance(self.hidden_layer_sizes, tuple)
-        return self.hidden_layer_sizes
-
     def _replace(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen once it is made
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -195,11 +195,13 @@ MIN_CONV_SIZE = 8
 MAX_FEW_VALUES = 100
 
 
-def default_widths(event_shape: Shape) -> tuple[int, int]:
-    """Widths of the hidden layers: the paper's, or half of it for observations of few values.
+def hidden_widths(sizes: tuple[int, ...] | Literal["auto"], event_shape: Shape) -> tuple[int, ...]:
+    """Resolve `hidden_layer_sizes` for observations of ``event_shape``.
 
-    These get the same clusters from narrow layers in two thirds of the time (docs/performance.md).
+    Of few values narrow layers find the same clusters in two thirds of the time (docs/performance.md).
     """
+    if sizes != "auto":
+        return sizes
     return (256, 256) if math.prod(event_shape) <= MAX_FEW_VALUES else (500, 500)
 
 

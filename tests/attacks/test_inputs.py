@@ -335,8 +335,8 @@ FILES: list[tuple[str, bytes, str]] = [
         "a,b\n1,é\n".encode("latin-1"),
         r"column 'b', must hold numbers, text .*; got values of type binary \(tex",
     ),
-    ("t.csv", "a,é\n1,2\n".encode("latin-1"), r"t.csv must be a table that can be read; got: 'utf-8' codec can't deco"),
-    ("t.csv", "a,b\n1,2\n".encode("utf-16"), r"t.csv must be a table that can be read; got: "),
+    ("t.csv", "a,é\n1,2\n".encode("latin-1"), r"t.csv must be text in UTF-8; its first row is not: save it as UTF-8."),
+    ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), r"t.csv must "),
     ("t.csv", b"5.1,3.5\n4.9,3\n", r"t.csv must start with the names of its columns; got 5.1, 3.5, which may be data"),
     ("t.csv", b"\0" * 99, r"^t.csv"),
     (
@@ -440,6 +440,7 @@ def test_unfit_files(tmp_path: Path, name: str, content: bytes, sentence: str) -
 
 def test_odd_but_legitimate_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load(put(tmp_path, "t.csv", b"\xef\xbb\xbfa,b\r\n1,2\r\n")).X, [[1, 2]])
+    np.testing.assert_array_equal(load(put(tmp_path, "t.csv", "a,b\n1,2\n".encode("utf-16"))).X, [[1, 2]])
     np.testing.assert_array_equal(load(put(tmp_path, "t.csv", b'"a","b;c"\n1e30,-1e-30\n')).X, [[1e30, -1e-30]])
     np.testing.assert_array_equal(load(put(tmp_path, "t.csv", b"a;b\n1\n2\n")).X, [[1], [2]])
     np.testing.assert_array_equal(load(put(tmp_path, "t.csv", b"a,b\n1,true\n2.5,false\n")).X, [[1, 1], [2.5, 0]])

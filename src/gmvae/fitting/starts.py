@@ -19,7 +19,7 @@ from gmvae.initialisation.n_clusters import Criteria, count, criteria
 from gmvae.initialisation.starts import MAX_ROWS, comparable, start_on_classes, starting_clusters
 from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
 from gmvae.model import GaussianMixtureVAE
-from gmvae.networks import default_widths
+from gmvae.networks import hidden_widths
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
 from gmvae.seeds import seeded
@@ -173,8 +173,8 @@ def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureV
 
     They are what the rows say, or as before.
     """
-    if config.hidden_layer_sizes == "auto":
-        config = dataclasses.replace(config, hidden_layer_sizes=default_widths(data.observations.event_shape))
+    widths = hidden_widths(config.hidden_layer_sizes, data.observations.event_shape)
+    config = dataclasses.replace(config, hidden_layer_sizes=widths)
     if config.style_dim == "auto":
         usual = _STYLE_OF_TABLES if len(data.observations.event_shape) == 1 else _STYLE_OF_IMAGES
         config = dataclasses.replace(config, style_dim=previous.generative.style_dim if previous else usual)

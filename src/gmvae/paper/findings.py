@@ -56,6 +56,10 @@ def draw(out: Path, name: str, figure: Any, caption: str) -> dict[str, str]:
     return {f"{name}.png": caption}
 
 
+MIN_RUNS = 3
+"""Runs of a setting below which nothing that differs from run to run counts as reproduced."""
+
+
 def judge(reached: Iterable[bool]) -> Verdict:
     """Whether all of the paper's claims were reached, some, or none."""
     met = list(reached)
