@@ -27,7 +27,8 @@ from gmvae.initialisation.starts import agreement, choose_description
 MAX_COMPONENTS = 20
 """Largest number up to which ``n_components="auto"`` compares every one."""
 LARGER_NUMBERS = (25, 30, 40, 50, 70, 100)
-"""Numbers that it tries next, in turn, as long as the last one scores as high as the best."""
+"""Numbers that it tries next, in turn, as long as one of the upper quarter scores as high as the best."""
+_UPPER_QUARTER = 0.75
 _MIN_ROWS_PER_NUMBER = 50
 """Rows that a number above 20 needs for each cluster."""
 _MAX_ROWS = 6000
@@ -156,16 +157,22 @@ def _least_score(found: Sequence[Criteria]) -> float:
     return best.score - best.score_error
 
 
+def _may_be_more(found: Sequence[Criteria]) -> bool:
+    """Whether one of the upper quarter of the numbers scores as high as the best."""
+    least, lower = _least_score(found), _UPPER_QUARTER * found[-1].n_components
+    return any(each.score >= least for each in found if each.n_components > lower)
+
+
 def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
     """Estimate the number of clusters from some of ``n_rows`` standardised rows, with a sentence that gives the reason.
 
-    Every number up to 20 is tried, and larger ones in steps, up to 100 or a fiftieth of the rows, as long as the
-    largest scores as high as the best.
+    Every number up to 20 is tried, and larger ones in steps, up to 100 or a fiftieth of the rows, as long as there may
+    be more.
     """
     subsample = Subsample.draw(rows, seed)
     found = subsample.criteria(range(2, MAX_COMPONENTS + 1))
     for number in LARGER_NUMBERS:
-        if not found or found[-1].score < _least_score(found) or number > n_rows // _MIN_ROWS_PER_NUMBER:
+        if not found or not _may_be_more(found) or number > n_rows // _MIN_ROWS_PER_NUMBER:
             break
         found += subsample.criteria([number])
     number = choose(found)
@@ -173,9 +180,10 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
         return number, f"n_components={number}: {len(rows)} rows are too few to tell"
     chosen = next(each for each in found if each.n_components == number)
     reason = f"n_components={number}: halves of the observations agree on so many clusters by {chosen.stability:.2f}"
-    if found[-1].score >= _least_score(found):
-        largest = found[-1].n_components
-        reason += f"; {largest}, the largest number that was looked at, is as good: there may be more"
+    if _may_be_more(found):
+        reason += (
+            f"; numbers near {found[-1].n_components}, the largest that was looked at, are as good: there may be more"
+        )
     return number, reason
 
 
