@@ -143,7 +143,7 @@ class Config:
     )
     hidden_layer_sizes: tuple[int, ...] | Literal["auto"] = _field(
         "auto",
-        WIDTHS,
+        WIDTHS.or_auto(),
         "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last. 'auto' takes 500 twice, "
         "or 256 twice where an observation has at most 100 values.",
     )

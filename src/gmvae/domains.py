@@ -17,7 +17,7 @@ class Domain:
 
     ``says`` ends the sentence "`name` must be …". Numbers lie between ``low`` and ``high``, which belong to the domain
     unless open; ``choices`` are words beside numbers, or in place of them if not ``numeric``; ``optional`` allows None.
-    A ``predicate`` replaces all this. ``type_name`` is given where the type cannot be derived.
+    A ``predicate`` replaces all this but the words. ``type_name`` is given where the type cannot be derived.
     """
 
     says: str
@@ -44,7 +44,7 @@ class Domain:
     def holds(self, value: object) -> bool:
         """Whether ``value`` lies in the domain."""
         if self.predicate is not None:
-            return self.predicate(value)
+            return (isinstance(value, str) and value in self.choices) or self.predicate(value)
         if value is None:
             return self.optional
         if isinstance(value, str):
@@ -59,7 +59,8 @@ class Domain:
 
     def or_auto(self) -> Domain:
         """The domain and the word 'auto'."""
-        return dataclasses.replace(self, says=f"{self.says} or 'auto'", choices=("auto",))
+        type_name = f'{self.type_name} or "auto"' if self.type_name else ""
+        return dataclasses.replace(self, says=f"{self.says} or 'auto'", choices=("auto",), type_name=type_name)
 
     def or_none(self) -> Domain:
         """The domain and None."""
@@ -88,11 +89,7 @@ NON_NEGATIVE = Domain("a number of at least 0", low=0.0, high_open=True)
 SHARE = Domain("a number in [0, 1]", low=0.0, high=1.0)
 SHARE_BELOW_ONE = Domain("a number in [0, 1)", low=0.0, high=1.0, high_open=True)
 TRUTH = Domain("True or False", predicate=lambda value: isinstance(value, bool), type_name="bool")
-TRUTH_OR_AUTO = Domain(
-    "True, False or 'auto'",
-    predicate=lambda value: isinstance(value, bool) or (isinstance(value, str) and value == "auto"),
-    type_name='bool or "auto"',
-)
+TRUTH_OR_AUTO = dataclasses.replace(TRUTH.or_auto(), says="True, False or 'auto'")
 DEVICE = Domain(
     "'auto', 'cpu', 'cuda' or 'cuda:N'",
     predicate=lambda value: isinstance(value, str) and bool(re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", value)),
@@ -106,12 +103,11 @@ SEED = Domain(
     type_name="int, RandomState or None",
 )
 WIDTHS = Domain(
-    "a non-empty tuple of integers of at least 1 or 'auto'",
+    "a non-empty tuple of integers of at least 1",
     predicate=lambda value: (
-        (isinstance(value, tuple | list) and bool(value) and all(integer(1).holds(width) for width in value))
-        or (isinstance(value, str) and value == "auto")
+        isinstance(value, tuple | list) and bool(value) and all(integer(1).holds(width) for width in value)
     ),
-    type_name='tuple of int or "auto"',
+    type_name="tuple of int",
 )
 
 
