@@ -201,7 +201,7 @@ def test_table_1_and_figure_4_show_what_is_finished(tmp_path: Path, data_home: P
         [16, 1, 1, "90.00", "90.00"],
     ]
     assert "from a random start 90.00% with K = 16 and 75.00% with K = 10" in figure.ours
-    assert figure.verdict == "reproduced"
+    assert figure.verdict == "in part"  # as K = 16 has one seed of the three that a verdict asks for
     # Of epochs that a killed process left out, the others are shown.
     epochs = [row[3] for row in figure.tables[0].rows]
     assert epochs == [*range(3, 21), *range(2, 21)]
