@@ -123,6 +123,16 @@ def test_starts_are_as_good_as_simple_methods(name: str) -> None:
         assert ari(case.y[case.scored], start.clusters[case.scored]) >= least, start.reason
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_small_clusters_beside_a_large_one_are_found(weighted: bool) -> None:
+    y = np.repeat(range(5), [1400, 400, 120, 60, 20])
+    X = StandardScaler().fit_transform(7.0 * np.eye(5, 8)[y] + np.random.default_rng(2).normal(size=(2000, 8)))
+    divided = KMeans(5, n_init=5, random_state=0).fit_predict(X)
+    start = starting_clusters("auto", X, 5, 0, np.ones(2000) if weighted else None)
+    assert ari(y, divided) < 0.6
+    assert ari(y, start.clusters) > 0.95, start.reason
+
+
 def rings(rng: np.random.Generator, y: NDArray[np.int64]) -> NDArray[Any]:
     angle = rng.uniform(0.0, 2.0 * np.pi, len(y))
     return (1.0 + 2.0 * y)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])

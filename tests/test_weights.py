@@ -164,7 +164,7 @@ def test_a_weighted_mixture_is_that_of_repeated_rows() -> None:
     X, n = rows(90, seed=5)[:, :2], times(90)
     repeats = np.repeat(X, n, axis=0)
     expected = GaussianMixture(3, n_init=5, reg_covar=1e-3, random_state=0).fit_predict(repeats)
-    found = mixture_clusters(X, n / n.mean(), 3, 5, 1e-3, 0)
+    found = mixture_clusters(X, n / n.mean(), 3, ["kmeans", "k-means++"], 5, 1e-3, 0)
     assert adjusted_rand_score(np.repeat(found, n), expected) == 1.0
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
-from gmvae.initialisation.weighted import mean_and_variance, mixture_clusters
+from gmvae.initialisation.weighted import Beginning, mean_and_variance, mixture_clusters
 
 _MIN_COVARIANCE = 1e-6
 """scikit-learn's own regularisation, for rows that are all equal."""
-_N_INIT, _N_INIT_SMALL = 3, 30
-_SMALL = 1e5
-"""Restarts of a mixture. The likelihood of few rows has many local maxima: where rows times clusters times squared
-dimensions are at most `_SMALL`, 30 restarts take about a second."""
+_BEGINNINGS: Sequence[Beginning] = ("kmeans", "k-means++")
+"""Of mixtures; the likeliest one is taken. Small clusters beside a large one are seldom found from k-means' clusters,
+which divide the large one, but often from single rows that lie far apart."""
+_N_INIT, _N_INIT_SMALL = 3, 15
+_SMALL, _MEDIUM = 1e5, 1e7
+"""Restarts from each of them. The likelihood of few rows has many local maxima: where rows times clusters times squared
+dimensions are at most `_SMALL`, 15 restarts take about half a second. Above `_MEDIUM` only the first is affordable."""
 _FLOOR = 1e-3
 """Regularisation of a mixture's covariances, as a share of the mean variance."""
 _GAIN_FLOOR = 1e-2
@@ -36,11 +40,16 @@ def kmeans_clusters(
 def gmm_clusters(scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
     """Clusters by a Gaussian mixture with full covariances."""
     floor = _FLOOR * mean_and_variance(scores, weights)[1].mean() or _MIN_COVARIANCE
-    n_init = _N_INIT_SMALL if scores.shape[0] * scores.shape[1] ** 2 * n_clusters <= _SMALL else _N_INIT
+    size = scores.shape[0] * scores.shape[1] ** 2 * n_clusters
+    n_init = _N_INIT_SMALL if size <= _SMALL else _N_INIT
+    beginnings = _BEGINNINGS if size <= _MEDIUM else _BEGINNINGS[:1]
     if weights is not None:
-        return mixture_clusters(scores, weights, n_clusters, n_init, floor, seed)
-    mixture = GaussianMixture(n_clusters, n_init=n_init, reg_covar=floor, random_state=seed)
-    return mixture.fit_predict(scores)
+        return mixture_clusters(scores, weights, n_clusters, beginnings, n_init, floor, seed)
+    found = [
+        GaussianMixture(n_clusters, n_init=n_init, init_params=beginning, reg_covar=floor, random_state=seed)
+        for beginning in beginnings
+    ]
+    return max((each.fit(scores) for each in found), key=lambda each: each.lower_bound_).predict(scores)
 
 
 class HeldOut(NamedTuple):

@@ -168,10 +168,13 @@ def cohesion(graph: sparse.csr_matrix, clusters: np.ndarray) -> float:
 
 
 def attainable_cohesion(graph: sparse.csr_matrix, clusters: np.ndarray, counts: np.ndarray) -> float:
-    """The same as a share of what clusters can have: one of few rows has most neighbours outside, however far they are.
+    """The mean of the cohesion and of the share of all weight that is within clusters.
 
-    In a cluster of three distinct rows or more, but with their ``counts`` (m,) of no more than a row has neighbours, a
-    row counts its nearest ones alone, as many as there are others in the cluster.
+    The first alone counts what is cut of a small cluster for far more than what is cut of a large one: over 324 starts
+    of 162 sets, the mean regret in ARI is .007 by both and .017 by either. Shares are of what clusters can have: one of
+    few rows has most neighbours outside, however far they are. In a cluster of three distinct rows or more, but with
+    their ``counts`` (m,) of no more than a row has neighbours, a row counts as many of its nearest ones as there are
+    others in the cluster.
     """
     within, volume = _within_and_volume(graph, clusters)
     few = (np.bincount(clusters) >= _FEW) & (np.bincount(clusters, counts) <= N_NEIGHBOURS)
@@ -180,7 +183,7 @@ def attainable_cohesion(graph: sparse.csr_matrix, clusters: np.ndarray, counts: 
         ordered = [np.sort(graph.data[graph.indptr[row] : graph.indptr[row + 1]]) for row in members]
         nearest = sum(float(weights[1 - len(members) :].sum()) for weights in ordered)
         volume[cluster] = max(within[cluster], nearest / graph.sum())
-    return _mean_share(within, volume)
+    return (_mean_share(within, volume) + float(within.sum() / (volume.sum() or 1.0))) / 2.0
 
 
 def _mean_share(within: np.ndarray, volume: np.ndarray) -> float:

@@ -31,7 +31,7 @@ CLUSTERINGS: Mapping[str, Clustering] = {
 }
 
 _GAIN_WEIGHT = 1.48
-"""Over 67 starts of 57 sets the mean regret in ARI is the same from 0.9 to 1.5. Below 1.47 one seed of iris in whole
+"""Over 324 starts of 162 sets the mean regret in ARI is .007 or .008 from 1 to 2. Below 1.47 one seed of iris in whole
 centimetres starts on k-means' clusters, above 1.5 some tables with incomes of 0 on those that tell 0 from others."""
 _LEAST_GAIN = 0.2
 """Floor of gains, in nats, before their logarithm: gains say nothing where the best is next to nothing, as on rings.
@@ -69,7 +69,7 @@ class Start(NamedTuple):
 class Support(NamedTuple):
     """Two criteria of clusters that need no classes."""
 
-    cohesion: float  # mean share of the weight in the graph of nearest neighbours that stays within a cluster
+    cohesion: float  # share of the weight in the graph of nearest neighbours within clusters; `attainable_cohesion`
     gain: float  # held-out log-likelihood over that of a single component; see `held_out`
 
     def score(self, best_gain: float) -> float:

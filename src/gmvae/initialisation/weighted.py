@@ -5,12 +5,17 @@ A weight of 2 is a row that occurs twice. scikit-learn's own PCA and Gaussian mi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.utils.extmath import randomized_svd
 
+Beginning = Literal["kmeans", "k-means++"]
+"""Of expectation maximisation, by scikit-learn's names: the clusters of k-means, or single rows that lie far apart."""
 _MAX_ITERATIONS, _TOLERANCE = 100, 1e-3
 """Of expectation maximisation, as in scikit-learn; the gain in nats per row that ends it."""
 _MAX_COVARIANCE = 1000
@@ -37,18 +42,23 @@ def principal_axes(centred: np.ndarray, weights: np.ndarray, number: int, seed: 
 
 
 def mixture_clusters(
-    rows: np.ndarray, weights: np.ndarray, n_clusters: int, n_init: int, floor: float, seed: int
+    rows: np.ndarray,
+    weights: np.ndarray,
+    n_clusters: int,
+    beginnings: Sequence[Beginning],
+    n_init: int,
+    floor: float,
+    seed: int,
 ) -> np.ndarray:
-    """Clusters by a mixture of normals with full covariances: the best of ``n_init`` by its weighted likelihood.
+    """Clusters by a mixture of normals with full covariances: the best of ``n_init`` a beginning by its likelihood.
 
-    As scikit-learn's: expectation maximisation from the clusters of k-means, with ``floor`` on the covariances'
-    diagonals.
+    As scikit-learn's: expectation maximisation with ``floor`` on the covariances' diagonals.
     """
     random = np.random.RandomState(seed)
     best, clusters = -np.inf, np.zeros(len(rows), dtype=int)
-    for _ in range(n_init):
-        start = KMeans(n_clusters, n_init=1, random_state=random).fit_predict(rows, sample_weight=weights)
-        posterior, before, bound, log_joint = np.eye(n_clusters)[start], -np.inf, -np.inf, np.eye(n_clusters)[start]
+    for beginning in np.repeat(beginnings, n_init):
+        posterior, before, bound = _first(beginning, rows, weights, n_clusters, random), -np.inf, -np.inf
+        log_joint = posterior
         for _ in range(_MAX_ITERATIONS):
             log_joint = _log_joint(rows, weights[:, None] * posterior, floor)
             log_density = logsumexp(log_joint, axis=1)
@@ -60,6 +70,19 @@ def mixture_clusters(
         if bound > best:
             best, clusters = bound, log_joint.argmax(1)
     return clusters
+
+
+def _first(
+    beginning: Beginning, rows: np.ndarray, weights: np.ndarray, n_clusters: int, random: np.random.RandomState
+) -> np.ndarray:
+    """The shares (n, K) by which rows belong to the components at first."""
+    if beginning == "kmeans":
+        found = KMeans(n_clusters, n_init=1, random_state=random).fit_predict(rows, sample_weight=weights)
+        return np.eye(n_clusters)[found]
+    _, chosen = kmeans_plusplus(rows, n_clusters, sample_weight=weights, random_state=random)
+    shares = np.zeros((len(rows), n_clusters))
+    shares[chosen, np.arange(n_clusters)] = 1.0
+    return shares
 
 
 def _log_joint(rows: np.ndarray, shares: np.ndarray, floor: float) -> np.ndarray:
