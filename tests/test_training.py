@@ -405,18 +405,24 @@ def test_a_gain_is_more_than_tol(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_training_has_settled_when_the_last_third_gains_little() -> None:
-    """Of 900 nats in all, 0.5 % are 4.5; of 3 columns, 0.15 nats; and `tol` counts as nothing whatever came before."""
-    bounds = [-200.0, -150.0, -120.0, -110.0, -104.4, -100.0]  # the best of four is -110
-    assert not settled(bounds, -1000.0, 10**6, tol=0.01)
-    bounds[-2:] = [-105.5, -106.0]
-    assert settled(bounds, -1006.0, 10**6, tol=0.01)
-    assert not settled(bounds, -1006.0, 3, tol=0.01)
-    assert not settled(bounds, -120.0, 10**6, tol=0.01)
-    assert settled(bounds, -120.0, 10**6, tol=5.0)
-    assert not settled(bounds, -1006.0, 10**6, tol=0.01, copies=True), "0.9 nats are needed"
-    assert settled(bounds, -6000.0, 10**6, tol=0.01, copies=True)
-    assert settled([*bounds[:4], -109.98, -109.99], -1006.0, 3, tol=0.0)
-    assert not settled(bounds[:2], -1006.0, 10**6, tol=1e9), "of two epochs there is no third"
+    """Of 900 nats in all, 3 % are 27; of 3 columns, 0.3 nats; and `tol` counts as nothing whatever came before."""
+    bounds = [-400.0, -250.0, -150.0, -130.0, -102.9, -100.0]  # the best of four is -130
+    assert not settled(bounds, -1000.0, 10**6, 600, tol=0.01)
+    bounds[-2:] = [-103.1, -106.0]
+    assert settled(bounds, -1003.1, 10**6, 600, tol=0.01)
+    assert not settled(bounds, -1003.1, 3, 600, tol=0.01)
+    assert not settled(bounds, -140.0, 10**6, 600, tol=0.01)
+    assert settled(bounds, -140.0, 10**6, 600, tol=27.0)
+    assert not settled(bounds, -1003.1, 10**6, 600, tol=0.01, copies=True), "0.9 nats are needed"
+    assert settled(bounds, -30_000.0, 10**6, 600, tol=0.01, copies=True)
+    assert settled([*bounds[:4], -129.98, -129.99], -1003.1, 3, 600, tol=0.0)
+    assert not settled(bounds[:2], -1003.1, 10**6, 600, tol=1e9), "of two epochs there is no third"
+
+
+def test_training_has_not_settled_before_20_epochs_or_600_steps() -> None:
+    assert not settled([-100.0] * 19, -1000.0, 4, 599, tol=0.0)
+    assert settled([-100.0] * 20, -1000.0, 4, 40, tol=0.0)
+    assert settled([-100.0] * 3, -1000.0, 4, 600, tol=0.0)
 
 
 def test_half_as_many_epochs_follow_until_the_schedules_end() -> None:
@@ -427,6 +433,7 @@ def test_half_as_many_epochs_follow_until_the_schedules_end() -> None:
 
 
 def test_labels_end_the_training_when_they_have_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmvae.training.schedule._LEAST_EPOCHS", 1)
     trainer = trainer_of(binary(), max_iter=20, effort="labels")
     bounds = [-100.0, -20.0, -10.0, -9.0, -8.999, -8.998, -8.9, 0.0]  # the first is before the training
     states = scripted(trainer, bounds, monkeypatch)

@@ -260,7 +260,8 @@ class Trainer:
         bounds = [epoch.lower_bound_held_out for epoch in state.history.epochs]
         first = state.first_bound if math.isfinite(state.first_bound) else bounds[0]
         n_values = math.prod(self.observations.event_shape)
-        return settled(bounds, first, n_values, self.config.tol, copies=bool(self.config.consistency))
+        n_steps = len(bounds) * self.steps_per_epoch
+        return settled(bounds, first, n_values, n_steps, self.config.tol, copies=bool(self.config.consistency))
 
     def _train_epoch(self, state: State) -> EpochSums:
         """Train one epoch; nothing is read from the device before its end."""
