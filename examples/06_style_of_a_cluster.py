@@ -39,7 +39,7 @@ for k in range(2):
     print(f"cluster {k}: {is_ring[model.labels_ == k].mean():.0%} rings")
 
 # %%
-# A row for each cluster; from left to right w goes from -2 to 2, and the slant with it.
+# A row for each cluster; from left to right w goes from -2 to 2, and the slant of rings with it.
 styles = np.linspace(-2, 2, 9)
 figure, axes = plt.subplots(2, 9, figsize=(8, 2), layout="constrained")
 for w, column in zip(styles, axes.T, strict=True):
