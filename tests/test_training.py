@@ -419,10 +419,12 @@ def test_training_has_settled_when_the_last_third_gains_little() -> None:
     assert not settled(bounds[:2], -1003.1, 10**6, 600, tol=1e9), "of two epochs there is no third"
 
 
-def test_training_has_not_settled_before_20_epochs_or_600_steps() -> None:
-    assert not settled([-100.0] * 19, -1000.0, 4, 599, tol=0.0)
-    assert settled([-100.0] * 20, -1000.0, 4, 40, tol=0.0)
-    assert settled([-100.0] * 3, -1000.0, 4, 600, tol=0.0)
+def test_a_rising_bound_has_not_settled_before_20_epochs_or_600_steps() -> None:
+    rising = [-100.0 + 0.001 * epoch for epoch in range(20)]
+    assert not settled(rising[:19], -1000.0, 4, 599, tol=0.0)
+    assert settled(rising, -1000.0, 4, 40, tol=0.0)
+    assert settled(rising[:3], -1000.0, 4, 600, tol=0.0)
+    assert settled([-99.0, -100.0, -100.0], -1000.0, 4, 3, tol=0.0)
 
 
 def test_half_as_many_epochs_follow_until_the_schedules_end() -> None:

@@ -14,8 +14,8 @@ pendigits three times as long, for 3 nats more and .001 in the right cluster, an
 clusters. On MNIST, with copies, 0.005 ended the training after 6 epochs with .967 in the right cluster. In tables of
 few columns the bound begins so low that the nats decide."""
 _LEAST_EPOCHS, _LEAST_STEPS = 20, 600
-"""No training has settled before one of them: the bound of a single epoch is noisy. On digits 17 epochs put .954 into
-the right cluster, 30 .958."""
+"""No training whose bound still rises has settled before one of them: the bound of a single epoch is noisy. On digits 17
+epochs put .954 into the right cluster, 30 .958."""
 
 
 def settled(
@@ -39,11 +39,14 @@ def settled(
         Whether images and transformed copies are pulled to the same cluster.
     """
     earlier = bounds[: len(bounds) - len(bounds) // 3]
-    if len(earlier) == len(bounds) or (len(bounds) < _LEAST_EPOCHS and n_steps < _LEAST_STEPS):
+    if len(earlier) == len(bounds):
         return False
     best = max(bounds)
+    gain = best - max(earlier)
+    if gain > 0.0 and len(bounds) < _LEAST_EPOCHS and n_steps < _LEAST_STEPS:
+        return False
     share = _SETTLED_OF_COPIES if copies else _SETTLED
-    return best - max(earlier) <= max(tol, min(share * (best - first_bound), _SETTLED_PER_VALUE * n_values))
+    return gain <= max(tol, min(share * (best - first_bound), _SETTLED_PER_VALUE * n_values))
 
 
 def last_epoch(settled_after: int, n_epochs: int) -> int:
