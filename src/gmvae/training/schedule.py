@@ -14,8 +14,8 @@ pendigits three times as long, for 3 nats more and .001 in the right cluster, an
 clusters. On MNIST, with copies, 0.005 ended the training after 6 epochs with .967 in the right cluster. In tables of
 few columns the bound begins so low that the nats decide."""
 _LEAST_EPOCHS, _LEAST_STEPS = 20, 600
-"""No training whose bound still rises has settled before one of them: the bound of a single epoch is noisy. On digits 17
-epochs put .954 into the right cluster, 30 .958."""
+"""No training whose bound still rises has settled before one of them: the bound of a single epoch is noisy. On digits
+17 epochs put .954 into the right cluster, 30 .958."""
 
 
 def settled(
