@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gmvae.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from gmvae.data import load
     from gmvae.estimator import GMVAE, choose_k, fit_together
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
     from gmvae.persistence import ModelFileError
     from gmvae.presets import PRESETS, preset
     from gmvae.training import DivergedError, TrainingWarning
-
-__version__ = "0.2.0"
+    from gmvae.user_warnings import TableWarning
 
 _HOMES = {
     "GMVAE": "gmvae.estimator",

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from safetensors import SafetensorError, deserialize
 
-from gmvae import __version__
 from gmvae.atomic import replacing
+from gmvae.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gmvae import __version__
 from gmvae.cli.speech import heed_termination, plainly
+from gmvae.version import __version__
 
 COMMANDS = (
     "demo",

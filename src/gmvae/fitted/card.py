@@ -9,8 +9,8 @@ from dataclasses import MISSING, fields
 from importlib.metadata import version
 from typing import Any
 
-from gmvae import __version__
 from gmvae.config import Config
+from gmvae.version import __version__
 
 _MANY = 30
 """Columns and levels of one column that are listed; of more, how many there are."""

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae import __version__
 from gmvae.atomic import replacing, write_text
 from gmvae.device import torch_defaults
 from gmvae.fitted.card import model_card
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES
 from gmvae.fitted.onnx_operations import Replaced
 from gmvae.foreign_errors import reason
+from gmvae.version import __version__
 
 OPSET = 18
 _FACTS = ("likelihood", "event_shape", "feature_names_in", "columns", "classes", "n_components_effective")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from gmvae import __version__
+from gmvae.version import __version__
 
 
 @cache

@@ -10,7 +10,7 @@ from platform import python_version
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from gmvae import __version__
+from gmvae.version import __version__
 
 _LIBRARIES = ("torch", "numpy", "scikit-learn")
 
