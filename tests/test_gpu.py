@@ -41,7 +41,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.parent
 
 
-@pytest.mark.slow  # a minute: the whole command with the paper's network
 def test_a_cell_is_kept_at_once_and_not_run_again(
     gpu: ModuleType, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
