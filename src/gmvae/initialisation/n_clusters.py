@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
-from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.arrays import random_rows
 from gmvae.initialisation.centres import kmeans_clusters
@@ -22,7 +20,7 @@ from gmvae.initialisation.graph import (
     spectral_clusters,
     weighted_by_distance,
 )
-from gmvae.initialisation.starts import agreement, choose_description
+from gmvae.initialisation.starts import agreement, choose_description, quick_and_quiet
 
 MAX_COMPONENTS = 20
 """Largest number up to which ``n_components="auto"`` compares every one."""
@@ -100,8 +98,7 @@ class Subsample(NamedTuple):
         generator = np.random.default_rng(self.seed)
         agreed: dict[str, list[list[float]]] = {}
         within: dict[str, list[np.ndarray]] = {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with quick_and_quiet():
             for _ in range(_N_SPLITS):
                 halves = [self.scores[half] for half in np.array_split(generator.permutation(len(self.scores)), 2)]
                 found = [clusterings(half, numbers, self.seed) for half in halves]

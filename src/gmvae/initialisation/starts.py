@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy.stats import mode
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from gmvae.initialisation.centres import gmm_clusters, held_out, kmeans_clusters
 from gmvae.initialisation.features import descriptions
@@ -55,6 +59,17 @@ _FEW_FILLED = 0.05
 """Share of filled entries up to which a Gaussian mixture is compared."""
 _MAX_ROWS_COMPARED = 4000
 _N_VOTES = 5
+
+
+@contextmanager
+def quick_and_quiet() -> Generator[None]:
+    """One thread for each of NumPy's products, and no word of starts that have not converged: they need not.
+
+    The matrices are so small that threads wait for each other: with two, a start took twice as long.
+    """
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 class Start(NamedTuple):
@@ -107,9 +122,7 @@ def starting_clusters(
         The methods that "auto" compares; see `comparable`.
     """
     n_clusters = min(n_components, len(rows))
-    with warnings.catch_warnings():
-        # A start need not converge; the warning would be taken for one about the fit.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quick_and_quiet():
         if init != "auto":
             described, scores = next(descriptions(rows, seed, weights))
             return Start(CLUSTERINGS[init](scores, n_clusters, seed, weights), init, f"clusters of {described}", scores)
@@ -173,12 +186,18 @@ def candidates(
     weights: np.ndarray | None = None,
     compared: Collection[str] = tuple(CLUSTERINGS),
 ) -> dict[str, np.ndarray]:
-    """Clusters by each of the methods that are compared for which there are enough rows."""
+    """Clusters by each of the methods that are compared for which there are enough rows, side by side."""
     names = ["neighbours", "kmeans"] if n_clusters > 1 else ["kmeans"]
     n, p = scores.shape
     if n_clusters > 1 and n >= _ROWS_PER_PARAMETER * n_clusters * p and n * n_clusters * p**2 <= _MAX_MIXTURE:
         names.append("gmm")
-    return {name: CLUSTERINGS[name](scores, n_clusters, seed, weights) for name in names if name in compared}
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        found = {
+            name: pool.submit(CLUSTERINGS[name], scores, n_clusters, seed, weights)
+            for name in names
+            if name in compared
+        }
+        return {name: clusters.result() for name, clusters in found.items()}
 
 
 def supports(
