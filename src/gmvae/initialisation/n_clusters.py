@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from gmvae.initialisation.graph import (
     spectral_clusters,
     weighted_by_distance,
 )
-from gmvae.initialisation.starts import agreement, choose_description, quick_and_quiet
+from gmvae.initialisation.starts import agreements, choose_description, quick_and_quiet
 
 MAX_COMPONENTS = 20
 """Largest number up to which ``n_components="auto"`` compares every one."""
@@ -96,17 +96,17 @@ class Subsample(NamedTuple):
         if not numbers:
             return []
         generator = np.random.default_rng(self.seed)
-        agreed: dict[str, list[list[float]]] = {}
+        agreed: dict[str, list[np.ndarray]] = {}
         within: dict[str, list[np.ndarray]] = {}
         with quick_and_quiet():
             for _ in range(_N_SPLITS):
                 halves = [self.scores[half] for half in np.array_split(generator.permutation(len(self.scores)), 2)]
                 found = [clusterings(half, numbers, self.seed) for half in halves]
+                cohesive = [cohesions(half, each) for half, each in zip(halves, found, strict=True)]
                 for method in (each for each in found[0] if each in found[1]):
                     pairs = list(zip(found[0][method], found[1][method], strict=True))
-                    agreed.setdefault(method, []).append([agreement(halves, pair) for pair in pairs])
-                    cohesive = [cohesions(half, each[method]) for half, each in zip(halves, found, strict=True)]
-                    within.setdefault(method, []).append(np.mean(cohesive, axis=0))
+                    agreed.setdefault(method, []).append(agreements(halves, pairs))
+                    within.setdefault(method, []).append(np.mean([each[method] for each in cohesive], axis=0))
             of_draws = [self._null_cohesion(numbers, self.seed + draw) for draw in range(_N_REFERENCES)]
         null_cohesion = np.mean(of_draws, axis=0)
         of_methods = (
@@ -118,7 +118,7 @@ class Subsample(NamedTuple):
     def _null_cohesion(self, numbers: Sequence[int], seed: int) -> np.ndarray:
         """Highest cohesion of the clusterings of a single normal cluster, for each number."""
         one = one_cluster(self.rows, self.scores, len(self.scores) // 2, seed)
-        return np.max([cohesions(one, clusters) for clusters in clusterings(one, numbers, seed).values()], axis=0)
+        return np.max(list(cohesions(one, clusterings(one, numbers, seed)).values()), axis=0)
 
 
 def criteria(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Criteria]:
@@ -204,13 +204,16 @@ def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[s
     return found
 
 
-def cohesions(scores: np.ndarray, found: Sequence[np.ndarray]) -> np.ndarray:
-    """Cohesion of each of several clusterings of the same rows, in a graph whose weights depend on distance."""
+def cohesions(scores: np.ndarray, found: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
+    """Cohesion of clusterings of the same rows by several methods, in a graph whose weights depend on distance."""
     distinct = distinct_rows(scores)
     if len(distinct.scores) < 2:
-        return np.ones(len(found))
+        return {method: np.ones(len(each)) for method, each in found.items()}
     graph = weighted_by_distance(neighbour_graph(distinct), distinct.scores)
-    return np.array([cohesion(graph, clusters[distinct.first]) for clusters in found])
+    return {
+        method: np.array([cohesion(graph, clusters[distinct.first]) for clusters in each])
+        for method, each in found.items()
+    }
 
 
 def _summaries(

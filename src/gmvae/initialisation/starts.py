@@ -241,7 +241,7 @@ def choose_description(
 
 
 def half_agreement(scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None) -> float:
-    """Agreement of the graph's clusters of two random halves of the rows; see `agreement`."""
+    """Agreement of the graph's clusters of two random halves of the rows; see `agreements`."""
     order = np.random.default_rng(seed).permutation(len(scores))[:_MAX_ROWS_COMPARED]
     parts = np.array_split(order, 2)
     halves = [scores[part] for part in parts]
@@ -249,16 +249,36 @@ def half_agreement(scores: np.ndarray, n_clusters: int, seed: int, weights: np.n
     found = [
         neighbour_clusters(half, min(n_clusters, len(half)), seed, v) for half, v in zip(halves, of_halves, strict=True)
     ]
-    return agreement(halves, found)
+    return float(agreements(halves, [found])[0])
 
 
-def agreement(halves: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
-    """Adjusted Rand index between one half's clusters and the other's transferred to it, averaged over both ways."""
-    transferred = [clusters_by_neighbours(halves[1 - here], found[1 - here], halves[here]) for here in (0, 1)]
-    return float(np.mean([adjusted_rand_score(own, other) for own, other in zip(found, transferred, strict=True)]))
+def agreements(halves: Sequence[np.ndarray], found: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Adjusted Rand index between one half's clusters and the other's transferred to it, averaged over both ways.
+
+    Parameters
+    ----------
+    halves : pair of ndarray of shape (n, p)
+    found : sequence of pairs of ndarray of shape (n,)
+        Clusters of both halves, for each of several ways to cluster them.
+
+    Returns
+    -------
+    agreements : ndarray of shape (n_ways,)
+    """
+    here, there = halves
+    to_here, to_there = _nearest(there, here), _nearest(here, there)
+    return np.array(
+        [
+            (adjusted_rand_score(own, _votes(other, to_here)) + adjusted_rand_score(other, _votes(own, to_there))) / 2
+            for own, other in found
+        ]
+    )
 
 
-def clusters_by_neighbours(known: np.ndarray, clusters: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Clusters of ``asked`` by a vote of their nearest neighbours among ``known`` rows."""
+def _nearest(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
     neighbours = NearestNeighbors(n_neighbors=min(_N_VOTES, len(known))).fit(known)
-    return mode(clusters[neighbours.kneighbors(asked, return_distance=False)], axis=1).mode
+    return neighbours.kneighbors(asked, return_distance=False)
+
+
+def _votes(clusters: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    return mode(clusters[nearest], axis=1).mode
