@@ -18,7 +18,14 @@ from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.fitting.starts import TrainingData
 from gmvae.initialisation.features import oriented_gradients
-from gmvae.initialisation.graph import N_NEIGHBOURS, distinct_rows, modularity, neighbour_clusters, neighbour_graph
+from gmvae.initialisation.graph import (
+    N_NEIGHBOURS,
+    distinct_rows,
+    eigenvectors,
+    modularity,
+    neighbour_clusters,
+    neighbour_graph,
+)
 from gmvae.initialisation.starts import starting_clusters
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
@@ -125,6 +132,32 @@ def test_weights_solve_their_equation_row_by_row() -> None:
         directed[i, nearest] = np.exp(-excess / sigma)
     expected = directed + directed.T - directed * directed.T
     np.testing.assert_allclose(neighbour_graph(distinct_rows(rows)).toarray(), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("places", "n_parts"), [([0], 1), ([0, 50, 100, 150], 4)])
+def test_eigenvectors_are_those_of_the_normalised_weights(places: list[int], n_parts: int) -> None:
+    generator = np.random.default_rng(0)
+    rows = np.concatenate([generator.normal(place, 1, (60, 3)) for place in places])
+    graph = neighbour_graph(distinct_rows(rows))
+    assert sparse.csgraph.connected_components(graph, directed=False)[0] == n_parts
+    root = np.sqrt(np.asarray(graph.sum(1)).ravel())
+    values, vectors = np.linalg.eigh(graph.toarray() / np.outer(root, root))
+    expected = vectors[:, :-7:-1]
+    found = eigenvectors(graph, 6, seed=0) * root[:, None]
+    np.testing.assert_allclose(found.T @ found, np.eye(6), atol=1e-8)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-6)
+    np.testing.assert_allclose(np.diag(found.T @ (graph.toarray() / np.outer(root, root)) @ found), values[:-7:-1])
+
+
+def test_eigenvectors_of_a_long_string_of_rows_are_found_too() -> None:
+    string = np.arange(3000.0)[:, None]
+    graph = neighbour_graph(distinct_rows(string))
+    root = np.sqrt(np.asarray(graph.sum(1)).ravel())
+    found = eigenvectors(graph, 4, seed=0) * root[:, None]
+    weights = sparse.diags(1 / root) @ graph @ sparse.diags(1 / root)
+    values = (found * (weights @ found)).sum(0) / (found**2).sum(0)
+    np.testing.assert_allclose(weights @ found, found * values, atol=1e-4)
+    assert values.min() > 0.9999
 
 
 def test_modularity_of_a_small_graph() -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.spatial.distance import cdist
 from sklearn.manifold import spectral_embedding
 from sklearn.neighbors import NearestNeighbors
@@ -22,6 +23,8 @@ _FEW = 3
 """Fewer rows are no cluster."""
 _N_CANDIDATES = 11
 """How many numbers of eigenvectors are tried, from K to 2 K."""
+_MAX_RESTARTS = 100
+"""Of Lanczos's method."""
 _RESOLUTION = 1e-6
 """Rows closer than this share of the scores' deviation are equal: a projection rounds."""
 
@@ -124,12 +127,28 @@ def connected(graph: sparse.csr_matrix, distinct: DistinctRows) -> sparse.csr_ma
 
 
 def eigenvectors(graph: sparse.csr_matrix, number: int, seed: int) -> np.ndarray:
-    """Leading eigenvectors (m, number) of a graph's normalised weights; at most m - 1 of them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Graph is not fully connected")  # its parts are clusters
-        warnings.filterwarnings("ignore", "ARPACK has failed")  # scikit-learn falls back on LOBPCG
-        number = min(number, graph.shape[0] - 1)
-        return spectral_embedding(graph, n_components=number, random_state=seed, drop_first=False)
+    """Leading eigenvectors (m, number) of a graph's normalised weights; at most m - 1 of them.
+
+    Those of the graph's parts are known, and Lanczos's method finds the others from products with the graph. Factors of
+    the Laplacian, which scikit-learn takes, cost up to a hundred times as much where neighbours are spread over many
+    dimensions; they are needed only where strings of rows are so long that Lanczos's method does not converge.
+    """
+    number = min(number, graph.shape[0] - 1)
+    n_parts, parts = csgraph.connected_components(graph, directed=False)
+    root = np.sqrt(np.asarray(graph.sum(1)).ravel())
+    known = root[:, None] * np.eye(n_parts)[parts]
+    known /= np.linalg.norm(known, axis=0)
+    weights = sparse.diags(1.0 / root) @ graph @ sparse.diags(1.0 / root)
+    others = LinearOperator(graph.shape, lambda v: weights @ v - known @ (known.T @ v), dtype=np.float64)
+    begin = np.random.default_rng(seed).uniform(-1.0, 1.0, graph.shape[0])
+    try:
+        _, found = eigsh(others, max(number - n_parts, 1), which="LA", v0=begin, maxiter=_MAX_RESTARTS)
+    except ArpackNoConvergence:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Graph is not fully connected")  # its parts are clusters
+            warnings.filterwarnings("ignore", "ARPACK has failed")  # scikit-learn falls back on LOBPCG
+            return spectral_embedding(graph, n_components=number, random_state=seed, drop_first=False)
+    return np.hstack([known, found[:, ::-1]])[:, :number] / root[:, None]
 
 
 def spectral_clusters(
