@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.domains import Domain, require
+from gmvae.domains import integer, require
 from gmvae.fitted.batches import map_rows
 from gmvae.likelihoods import JointLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise
@@ -47,7 +47,7 @@ def impute(
     model: GaussianMixtureVAE, rows: np.ndarray, noise: Noise, n_samples: int, seed: int, batch_size: int | None
 ) -> np.ndarray:
     """Rows (n, *event) with their missing entries filled in, by a model `with_gaps`; see `GMVAE.impute`."""
-    require("n_samples", Domain("an integer of at least 0", low=0, integral=True), n_samples)
+    require("n_samples", integer(0), n_samples)
     rows = rows.astype(np.float64)
     device = noise.x.device
     if n_samples == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from gmvae.atomic import write_text
 from gmvae.runs.folder import RunFolder
@@ -24,7 +23,6 @@ def read_names(folder: RunFolder, K: int) -> list[str] | None:
     return names
 
 
-def write_names(folder: RunFolder, names: Sequence[str]) -> Path:
+def write_names(folder: RunFolder, names: Sequence[str]) -> None:
     """Keep the names of the clusters of a run, for all later outputs."""
     write_text(folder.names, json.dumps({"names": list(names)}, indent=2, ensure_ascii=False) + "\n")
-    return folder.names
