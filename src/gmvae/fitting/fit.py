@@ -51,11 +51,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     all_rows = observations if previous is None else observations.classes_as(previous.classes)
     observations = all_rows.of_positive_weight()
     previous_model = None if previous is None else previous.model
-    likelihood = (
-        learned_likelihood(config.likelihood, observations, config.size_factors, config.covariate)
-        if previous_model is None
-        else previous_model.likelihood
-    )
+    likelihood = learned_likelihood(config, observations) if previous_model is None else previous_model.likelihood
     if observations is not all_rows:
         likelihood.check(all_rows.y)
     data = TrainingData(observations, likelihood)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
@@ -58,12 +57,12 @@ def likelihood_for(
         The column with the numbers of experimental batches, where there are size factors.
     """
     in_column = size_factors not in SIZES_WITHOUT_COLUMN
-    place = _index(size_factors, names, rows.shape[1], "size_factors") if in_column else None
-    columns = families_of(choice, rows, names, kinds, place)
+    sizes = _index(size_factors, names, rows.shape[1], "size_factors") if in_column else None
+    columns = families_of(choice, rows, names, kinds, sizes)
     batch = None if covariate is None else _index(covariate, names, rows.shape[1], "covariate")
-    sized = None if size_factors == "none" else _sized(columns, rows, size_factors, place, batch)
+    sized = None if size_factors == "none" else _sized_family(columns, rows, size_factors, {sizes, batch})
     if sized is not None:
-        return sized.family.learn_sized(rows, weights, sized.column, batch)
+        return sized.learn_sized(rows, weights, sizes, batch)
     if covariate is not None:
         raise ValueError(
             f"`covariate` must be None unless X is counts with size factors; got {covariate!r}: set "
@@ -79,10 +78,10 @@ def likelihood_from_sample(
     rows: np.ndarray,
     of_all: ColumnMoments,
     fractions: np.ndarray,
-    names: Sequence[str] | None = None,
-    kinds: Sequence[str | None] | None = None,
-    size_factors: str = "auto",
-    weights: np.ndarray | None = None,
+    names: Sequence[str] | None,
+    kinds: Sequence[str | None] | None,
+    weights: np.ndarray | None,
+    size_factors: str,
 ) -> Likelihood:
     """The same from a sample (m, p) of very many rows and what is known of the columns of all.
 
@@ -91,7 +90,7 @@ def likelihood_from_sample(
 
     Parameters
     ----------
-    choice, names, kinds, size_factors, weights
+    choice, names, kinds, weights, size_factors
         Those of `likelihood_for`.
     rows : ndarray of shape (m, p)
         A row or more with NaN where columns have gaps.
@@ -119,34 +118,21 @@ def likelihood_from_sample(
     return likelihood
 
 
-class _Sized(NamedTuple):
-    """The family of rows with size factors, and the column that holds these; None for totals."""
-
-    family: type[CountLikelihood]
-    column: int | None
-
-
-def _sized(
-    columns: Mapping[str, Sequence[int]],
-    rows: AnyRows,
-    size_factors: str,
-    column: int | None,
-    batch: int | None,
-) -> _Sized | None:
-    """How rows of these families have size factors; None where "auto" takes none."""
-    families = {name for name, own in columns.items() if {*own} - {column, batch}}
-    (name, *others) = families
-    family = FAMILIES[name]
-    counts = not others and issubclass(family, CountLikelihood) and rows.ndim == 2 and not has_missing(rows)
-    if size_factors == "auto" and not (counts and family is NegativeBinomialLikelihood):
+def _sized_family(
+    columns: Mapping[str, Sequence[int]], rows: AnyRows, size_factors: str, beside: Set[int | None]
+) -> type[CountLikelihood] | None:
+    """The family of counts with size factors, but for the columns beside them; None where "auto" takes none."""
+    names = sorted(name for name, own in columns.items() if {*own} - beside)
+    family = FAMILIES[names[0]] if len(names) == 1 and rows.ndim == 2 and not has_missing(rows) else None
+    if size_factors == "auto" and family is not NegativeBinomialLikelihood:
         return None
-    if not counts or not issubclass(family, CountLikelihood) or rows.shape[1] == (column is not None):
-        found = "missing entries" if has_missing(rows) else f"{', '.join(sorted(families))} columns"
+    if family is None or not issubclass(family, CountLikelihood):
+        found = "missing entries" if has_missing(rows) else f"{', '.join(names) or 'no other'} columns"
         raise ValueError(
             f"`size_factors` must be 'none' unless X is a complete table of counts of one likelihood; got "
             f"{size_factors!r} for {found}: set `likelihood='negative-binomial'`, or leave `size_factors` out."
         )
-    return _Sized(family, column)
+    return family
 
 
 def families_of(

@@ -96,15 +96,13 @@ class CountLikelihood(Likelihood):
     @classmethod
     def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         """Learn the means of y, and mean and scale of log(1 + y); a column of zeros is taken to hold one event."""
-        cls._check_counts(rows, None)
+        cls._check_counts(rows)
         shift, scale = moments((part.double().log1p() for part in batches(rows)), weights)
         mean, deviation = moments((part.double() for part in batches(rows)), weights)
         return cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, None)
 
     @classmethod
-    def learn_sized(
-        cls, rows: AnyRows, weights: np.ndarray | None = None, sizes: int | None = None, covariate: int | None = None
-    ) -> Self:
+    def learn_sized(cls, rows: AnyRows, weights: np.ndarray | None, sizes: int | None, covariate: int | None) -> Self:
         """The same with size factors: totals of the rows (n, p), or a column of them; and perhaps with a covariate."""
         cls._check_counts(rows, sizes, covariate)
         place = sizes if sizes is None or covariate is None else sizes - (covariate < sizes)
@@ -147,7 +145,7 @@ class CountLikelihood(Likelihood):
         return _Parts(shift, scale, log_mean, size_factors, covariate)
 
     @classmethod
-    def _check_counts(cls, rows: AnyRows, sizes: int | None, covariate: int | None = None) -> None:
+    def _check_counts(cls, rows: AnyRows, sizes: int | None = None, covariate: int | None = None) -> None:
         """Raise ``ValueError`` unless rows are counts, beside columns of sizes above 0 and of whole numbers."""
         beside = ColumnsBeside(sizes, covariate, _MOST_BATCHES)
         first = first_unlike(rows, lambda block: beside.valid(block) | missing(block))
@@ -193,14 +191,13 @@ class CountLikelihood(Likelihood):
         return None if self.size_factors is None else self.size_factors.sizes(self._without(y))
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
-        if self.size_factors is None:
-            return mean
         sizes = self.sizes(rows)
-        assert sizes is not None
-        resized = mean * (sizes / float(self.size_factors.median))[:, None].astype(mean.dtype)
+        if self.size_factors is None or sizes is None:
+            return mean
+        factors = np.repeat(sizes[:, None] / float(self.size_factors.median), mean.shape[1], axis=1).astype(mean.dtype)
         if self.covariate is not None:
-            resized[:, self.covariate.column_number] = mean[:, self.covariate.column_number]
-        return resized
+            factors[:, self.covariate.column_number] = 1.0
+        return mean * factors
 
     def shares(self, mean: np.ndarray) -> np.ndarray | None:
         if self.size_factors is None:
