@@ -41,6 +41,11 @@ def learned_likelihood(config: Config, observations: Observations) -> Likelihood
     of_rows = (observations.names, observations.kinds, observations.weight, config.size_factors)
     if observations.n_beyond:
         assert observations.shards is not None
+        if config.covariate is not None:
+            raise ValueError(
+                f"`covariate` must be None for rows that are read in parts; got {config.covariate!r}: leave the column "
+                "out, or fit to rows in memory."
+            )
         found = observations.shards.survey
         sample = found.rows
         gaps = found.n < len(observations.shards)
