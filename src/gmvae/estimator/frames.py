@@ -34,7 +34,7 @@ def learned(table: pa.Table) -> Observations:
     """Find the kinds of the columns of a table, and encode it; what is left out is warned of."""
     columns, notes = Columns.learn(table)
     _warn(notes)
-    return Observations(columns.encode(table).y, columns.names, columns.families, columns)
+    return Observations(columns.encode(table).y, columns.names, columns=columns)
 
 
 def encoded(table: pa.Table, columns: Columns) -> np.ndarray:

@@ -43,8 +43,7 @@ def fit_observations(
                     f"{type(column).__name__}: write the values into its files as a column."
                 )
         shards = shards_of(X, learn_coding, sample_weight, partial_labels, learn_classes)
-        columns = learned_columns(shards)
-        observations = sampled(shards, n_components, None if columns is None else columns.families, columns)
+        observations = sampled(shards, n_components, learned_columns(shards))
         set_features(estimator, observations.y.shape[1], observations.names)
         return observations
     table = table_of(X)

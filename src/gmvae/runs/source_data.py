@@ -23,10 +23,9 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
 
     DataError, which names the source, if a row has no value at all, or weights or labels cannot be such.
     """
-    families = None if data.columns is None else data.columns.families
     if data.shards is not None:
         with in_words_of_options(data.name):
-            return sampled(data.shards, n_components, families, data.columns)
+            return sampled(data.shards, n_components, data.columns)
     if data.columns is not None:
         empty = np.flatnonzero(without_values(data.X))
         if len(empty):
@@ -35,7 +34,7 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 f"{data.name} must have a value in every row to fit; got none in data row {empty[0] + 1}{name}: remove "
                 "the row."
             )
-    observations = checked(data.X, data.feature_names, families, data.columns)
+    observations = checked(data.X, data.feature_names, data.columns)
     if data.weights is None and data.partial_labels is None:
         observations.check(n_components)
         return observations
