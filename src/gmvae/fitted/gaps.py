@@ -24,7 +24,7 @@ def with_gaps(model: GaussianMixtureVAE, event_shape: Shape, bound: str) -> Gaus
     """The same model, for observations with missing entries even where its fit had none."""
     if isinstance(model.likelihood, JointLikelihood):
         return model
-    likelihood = JointLikelihood.of(model.likelihood, event_shape).to(model.generative.mixture.output.weight.device)
+    likelihood = JointLikelihood.of(model.likelihood, event_shape).to(model.device)
     return GaussianMixtureVAE(model.generative, model.recognition, likelihood, bound).eval()
 
 
@@ -36,9 +36,8 @@ def prior_of_components(model: GaussianMixtureVAE) -> Tensor:
 @torch.no_grad()
 def prior_of_latents(model: GaussianMixtureVAE) -> Any:
     """The prior's mean of x, (D_x,)."""
-    weight = model.generative.mixture.output.weight
     generator = torch.Generator().manual_seed(0)
-    w = torch.randn(_N_STYLES, model.generative.style_dim, generator=generator).to(weight)
+    w = torch.randn(_N_STYLES, model.generative.style_dim, generator=generator).to(model.device, model.dtype)
     mixture = model.generative.mixture(w)
     return (mixture.log_weights.exp()[:, None] * mixture.components.mean).sum(-2).mean(0).cpu().numpy()
 

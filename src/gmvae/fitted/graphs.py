@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from gmvae import objective
-from gmvae.distributions import reparameterise
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.novelty import Novelty
 from gmvae.likelihoods import CategoricalLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import Shape
+from gmvae.recognition import Posterior
 
 REFUSED = -1
 """The label of a row that `predict` refuses: a graph raises no errors."""
@@ -117,17 +117,13 @@ class Answers(nn.Module):
         )
         if self.novelty is None:
             return answer
-        log_likelihood = torch.where(empty, 0.0, self._log_evidence(y, seen))
+        log_likelihood = torch.where(empty, 0.0, self._log_evidence(y, seen, q))
         novel = self._surprise(y, log_likelihood) > self.novelty.above
         return AnswerOnNovelty(*answer, novel & ~refused, torch.where(refused, torch.nan, log_likelihood).float())
 
-    def _log_evidence(self, y: Tensor, seen: Tensor) -> Tensor:
+    def _log_evidence(self, y: Tensor, seen: Tensor, q: Posterior) -> Tensor:
         """As `GaussianMixtureVAE.log_evidence`, all samples at once, for the number of rows is not known."""
-        q_x, q_w = self.model.recognition(seen)
-        x, w = reparameterise(q_x, self.noise.x), reparameterise(q_w, self.noise.w)
-        mixture = self.model.generative.mixture(w)
-        reconstruction = self.model.log_likelihood(x, y, seen)
-        log_weights = objective.log_importance_weights(reconstruction, q_x, q_w, x, w, mixture)
+        _, log_weights = self.model.importance_samples(y, seen, q, self.noise)
         nothing = torch.full_like(log_weights[0], -torch.inf)
         total = objective.WeightSum(nothing, nothing).plus(log_weights).truncated
         return total.double() - np.log(len(self.noise.x))

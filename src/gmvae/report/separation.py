@@ -35,8 +35,7 @@ def log_ratios(fitted: Fitted, rows: NDArray[Any], cluster: int, other: int) -> 
         own, others = (_entries(model, means[:, k], y, seen) for k in (cluster, other))
         return own - others
 
-    device = model.generative.mixture.output.weight.device
-    return map_rows(ratio, rows, device).astype(np.float64)
+    return map_rows(ratio, rows, model.device).astype(np.float64)
 
 
 def _entries(model: GaussianMixtureVAE, x: Tensor, y: Tensor, seen: Tensor) -> Tensor:
