@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -29,16 +29,6 @@ _RESIDUAL_DISPERSION, _MAX_RESIDUAL = 100.0, 50.0
 """θ of Pearson residuals, and where they are clipped: about the root of the number of rows of a start."""
 
 
-class _Parts(NamedTuple):
-    """What every likelihood of counts has."""
-
-    shift: Tensor
-    scale: Tensor
-    log_mean: Tensor
-    size_factors: SizeFactors | None
-    covariate: Covariate | None
-
-
 class CountLikelihood(Likelihood):
     """Counts, of which the encoder sees log(1 + y), standardised.
 
@@ -54,7 +44,10 @@ class CountLikelihood(Likelihood):
         Log of every column's mean count; with size factors only differences matter, and its softmax is the shares of
         all rows together.
     size_factors : SizeFactors, optional
-    covariate : Covariate, optional
+
+    Attributes
+    ----------
+    covariate : Covariate or None
         Only with size factors. Encoder and decoder see its indicators, too.
     """
 
@@ -67,20 +60,15 @@ class CountLikelihood(Likelihood):
     scale: Tensor
     log_mean: Tensor
 
-    def __init__(
-        self,
-        shift: Tensor,
-        scale: Tensor,
-        log_mean: Tensor,
-        size_factors: SizeFactors | None = None,
-        covariate: Covariate | None = None,
-    ) -> None:
+    covariate: Covariate | None
+
+    def __init__(self, shift: Tensor, scale: Tensor, log_mean: Tensor, size_factors: SizeFactors | None) -> None:
         super().__init__()
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.register_buffer("log_mean", log_mean)
         self.size_factors = size_factors
-        self.covariate = covariate
+        self.covariate = None
 
     @classmethod
     @abstractmethod
@@ -128,8 +116,8 @@ class CountLikelihood(Likelihood):
         return likelihood
 
     @classmethod
-    def _blank_parts(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> _Parts:
-        """What has the shapes in ``weights``; ValueError if columns in it cannot be."""
+    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
+        """ValueError if columns in ``weights`` cannot be."""
         p = event_shape[0]
         places = [weights.get(f"{name}.column") for name in ("covariate", "size_factors")]
         covariate_column, size_column = (None if place is None else int(place) for place in places)
@@ -138,11 +126,11 @@ class CountLikelihood(Likelihood):
             raise ValueError("columns of size factors and batches must be among those of a row")
         size_factors = None if size_column is None else SizeFactors.blank(size_column)
         shape = tuple(event_shape) if size_factors is None else size_factors.counted_shape((n_left,))
-        covariate = None
+        shift, scale, mean, deviation = torch.ones(4, *shape).double()
+        likelihood = cls._of(shift, scale, mean, deviation, size_factors)
         if covariate_column is not None:
-            covariate = Covariate.blank(covariate_column, len(weights["covariate.shares"]), shape[0])
-        shift, scale, log_mean = torch.ones(3, *shape).double()
-        return _Parts(shift, scale, log_mean, size_factors, covariate)
+            likelihood.covariate = Covariate.blank(covariate_column, len(weights["covariate.shares"]), shape[0])
+        return likelihood
 
     @classmethod
     def _check_counts(cls, rows: AnyRows, sizes: int | None = None, covariate: int | None = None) -> None:
@@ -207,8 +195,10 @@ class CountLikelihood(Likelihood):
         return counts / np.nansum(counts, axis=1, keepdims=True)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
-        (n,) = self.decoded_shape(event_shape) if len(event_shape) == 1 else (None,)
-        return event_shape if n is None else (n + self.n_batches,)
+        if self.size_factors is None:
+            return event_shape
+        (n,) = self.decoded_shape(event_shape)
+        return (n + self.n_batches,)
 
     def decoded_shape(self, event_shape: Shape) -> Shape:
         if self.size_factors is None:
