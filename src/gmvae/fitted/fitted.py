@@ -137,11 +137,11 @@ class Fitted:
 
     def embedding(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(x|y) of every row, (n, D_x)."""
-        return self._ask(lambda model, y: model.embed(y), rows, batch_size, prior_of_latents)
+        return self._ask(GaussianMixtureVAE.embed, rows, batch_size, prior_of_latents)
 
     def style(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(w|y) of every row, (n, D_w)."""
-        return self._ask(lambda model, y: model.embed_style(y), rows, batch_size, lambda _: 0.0)
+        return self._ask(GaussianMixtureVAE.embed_style, rows, batch_size, lambda _: 0.0)
 
     def decode(
         self, latents: np.ndarray, batch_size: int | None = None, batches: np.ndarray | None = None
