@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.clusters import nearest_clusters
 from gmvae.report.differences import differences
-from gmvae.report.folds import log2_fold_changes
+from gmvae.report.fold_changes import log2_fold_changes
 from gmvae.report.records import Distinction
 from gmvae.report.rows import rounded
 from gmvae.report.separation import separation_shares
