@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
@@ -78,11 +79,8 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:
             reporter.note(reason)
-
-        def new_member(attempt: Attempt) -> Member:
-            return _new_member(placed, data, previous_model, training, config, attempt, reporter, one_restart_by)
-
-        found = _train(own_attempts, training, new_member)
+        own = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
+        found = _train(own_attempts, training, own)
     if len(attempts) > 1:
 
         def new_model(attempt: Attempt) -> GaussianMixtureVAE:
@@ -119,9 +117,9 @@ def _new_member(
     previous: GaussianMixtureVAE | None,
     training: Config,
     config: Config,
-    attempt: Attempt,
     reporter: Reporter,
     processes: Processes,
+    attempt: Attempt,
 ) -> Member:
     """The trainer of an attempt, its state if it was interrupted, and what follows each of its epochs.
 
