@@ -54,6 +54,7 @@ class GaussianMixtureVAE(nn.Module):
         self.generative = generative
         self.recognition = recognition
         self.units = likelihood  # named so in the files of weights
+        self.bound = bound
         self.conditional_prior = objective.CONDITIONAL_PRIORS[bound]
 
     @property

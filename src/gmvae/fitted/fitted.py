@@ -173,7 +173,7 @@ class Fitted:
 
     def impute(self, rows: np.ndarray, n_samples: int = 0, *, seed: int = 0, batch_size: int | None = None) -> Any:
         """Rows with their missing entries filled in; see `GMVAE.impute`."""
-        model = with_gaps(self.model, self.event_shape, self.config.bound)
+        model = with_gaps(self.model, self.event_shape)
         return impute(model, rows, self._shared_noise(N_IMPUTATION_SAMPLES), n_samples, seed, batch_size)
 
     def novelty_log_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
@@ -215,7 +215,7 @@ class Fitted:
         require_entropy(ambiguous)
         novelty = None if novel is None else Novelty.of(self.held_out_log_likelihoods, self.held_out_sizes, novel)
         noise = self._shared_noise(N_NOVELTY_SAMPLES)
-        answers = Answers(self.model, self.event_shape, self.config.bound, ambiguous, noise, novelty)
+        answers = Answers(self.model, self.event_shape, ambiguous, noise, novelty)
         rows = answers.as_rows(self.draw(N_CHECKED, seed=0)[0])
         expected = {"proba": self.proba(rows), "embedding": self.embedding(rows)}
         if novel is not None:
@@ -279,7 +279,7 @@ class Fitted:
         """Ask the model about rows; those of which nothing is observed get what the prior says."""
         if not has_missing(rows):
             return map_rows(lambda y: function(self.model, y), rows, self.model.device, batch_size)
-        model = with_gaps(self.model, self.event_shape, self.config.bound)
+        model = with_gaps(self.model, self.event_shape)
         results = map_rows(lambda y: function(model, y), rows, self.model.device, batch_size)
         results[without_values(rows)] = of_prior(model)
         return results

@@ -20,12 +20,12 @@ _N_STYLES = 1000
 """Draws of the style over which the prior's mean of x is taken."""
 
 
-def with_gaps(model: GaussianMixtureVAE, event_shape: Shape, bound: str) -> GaussianMixtureVAE:
+def with_gaps(model: GaussianMixtureVAE, event_shape: Shape) -> GaussianMixtureVAE:
     """The same model, for observations with missing entries even where its fit had none."""
     if isinstance(model.likelihood, JointLikelihood):
         return model
     likelihood = JointLikelihood.of(model.likelihood, event_shape).to(model.device)
-    return GaussianMixtureVAE(model.generative, model.recognition, likelihood, bound).eval()
+    return GaussianMixtureVAE(model.generative, model.recognition, likelihood, model.bound).eval()
 
 
 def prior_of_components(model: GaussianMixtureVAE) -> Tensor:

@@ -52,7 +52,6 @@ class Answers(nn.Module):
     model : GaussianMixtureVAE
         It is copied.
     event_shape : tuple of int
-    bound : str
     ambiguous : float
         Nats of entropy above which a row is ambiguous.
     noise : Noise
@@ -62,19 +61,13 @@ class Answers(nn.Module):
     """
 
     def __init__(
-        self,
-        model: GaussianMixtureVAE,
-        event_shape: Shape,
-        bound: str,
-        ambiguous: float,
-        noise: Noise,
-        novelty: Novelty | None,
+        self, model: GaussianMixtureVAE, event_shape: Shape, ambiguous: float, noise: Noise, novelty: Novelty | None
     ) -> None:
         super().__init__()
         own = copied(model)
         self.row_type = own.likelihood.row_type
         self.takes_gaps = own.likelihood.takes_gaps
-        self.model = with_gaps(own, event_shape, bound) if self.takes_gaps else own
+        self.model = with_gaps(own, event_shape) if self.takes_gaps else own
         families = own.likelihood.of_columns(event_shape[0])
         is_category = torch.tensor([family == CategoricalLikelihood.name for family in families])
         self.register_buffer("is_category", is_category.view(-1, *[1] * (len(event_shape) - 1)))
@@ -142,7 +135,7 @@ class Answers(nn.Module):
     def as_rows(self, drawn: np.ndarray) -> np.ndarray:
         """Observations drawn from the model as this takes them, a tenth of the entries of every other row missing."""
         if self.row_type == torch.uint8:
-            return np.rint(drawn * float(self.model.likelihood.top_level)).astype(np.uint8)  # type: ignore[arg-type]
+            return np.rint(drawn * self.model.likelihood.unit(np.dtype(np.uint8))).astype(np.uint8)
         rows = drawn.astype(np.float32 if self.row_type == torch.float32 else np.float64)
         rows = rows[self.model.likelihood.within(torch.from_numpy(rows)).flatten(1).all(1).numpy()]
         if self.takes_gaps:

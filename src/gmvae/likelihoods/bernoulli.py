@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -111,6 +111,9 @@ class BernoulliLikelihood(Likelihood):
     @property
     def row_type(self) -> torch.dtype:
         return torch.uint8 if self.top_level > 1.0 else torch.float32
+
+    def unit(self, dtype: np.dtype[Any]) -> float:
+        return self.top_level.item() if dtype == np.uint8 else 1.0
 
     @property
     def takes_gaps(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -127,6 +127,10 @@ class Likelihood(nn.Module, ABC):
     def row_type(self) -> torch.dtype:
         """Type in which an exported graph takes observations."""
         return torch.float64
+
+    def unit(self, dtype: np.dtype[Any]) -> float:
+        """What means and draws are multiplied by to be in the units of rows of such a type: 255 for grey levels."""
+        return 1.0
 
     @property
     def takes_gaps(self) -> bool:

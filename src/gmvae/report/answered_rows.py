@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from gmvae.arrays import random_rows
 from gmvae.data import Dataset
 from gmvae.fitted.fitted import Fitted
-from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.report.clusters import Assignment, assignment
 from gmvae.report.plane import MOST_POINTS, Plane, plane
 from gmvae.report.rows import ShownColumn, shown_columns
@@ -52,10 +51,7 @@ class AnsweredRows(NamedTuple):
     @property
     def unit(self) -> float:
         """By which means and draws of the model are multiplied to be in the units of the rows: 255 for grey levels."""
-        likelihood = self.fitted.model.likelihood
-        if isinstance(likelihood, BernoulliLikelihood) and self.rows.dtype == np.uint8:
-            return likelihood.top_level.item()
-        return 1.0
+        return self.fitted.model.likelihood.unit(self.rows.dtype)
 
 
 def answered_rows(
