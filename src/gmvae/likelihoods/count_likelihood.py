@@ -17,7 +17,7 @@ from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.count_rows import LARGEST_COUNT, ColumnsBeside, column_of, without
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.likelihood import Likelihood, Observation
-from gmvae.likelihoods.size_factors import SizeFactors
+from gmvae.likelihoods.size_factors import SizeFactors, require_counts
 from gmvae.likelihoods.sized_counts import Batches, SizedCounts
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
@@ -124,12 +124,14 @@ class CountLikelihood(Likelihood):
         n_left = p - (covariate_column is not None)
         if not 0 <= (covariate_column or 0) < p or not -1 <= (-1 if size_column is None else size_column) < n_left:
             raise ValueError("columns of size factors and batches must be among those of a row")
-        size_factors = None if size_column is None else SizeFactors.blank(size_column)
+        size_factors = None if size_column is None else SizeFactors.blank(None if size_column < 0 else size_column)
         shape = tuple(event_shape) if size_factors is None else size_factors.counted_shape((n_left,))
         shift, scale, mean, deviation = torch.ones(4, *shape).double()
         likelihood = cls._of(shift, scale, mean, deviation, size_factors)
         if covariate_column is not None:
-            likelihood.covariate = Covariate.blank(covariate_column, len(weights["covariate.shares"]), shape[0])
+            n_batches = len(weights["covariate.shares"])
+            shares, log_shift = torch.ones(n_batches).double(), torch.ones(n_batches, shape[0])
+            likelihood.covariate = Covariate(covariate_column, shares, log_shift)
         return likelihood
 
     @classmethod
@@ -159,8 +161,9 @@ class CountLikelihood(Likelihood):
 
     def check(self, rows: AnyRows) -> None:
         super().check(rows)
-        if self.size_factors is not None:
-            self.size_factors.check(without(rows, self._beside.covariate))
+        sizes = self.sizes(rows)
+        if sizes is not None:
+            require_counts(sizes)
 
     @property
     def _beside(self) -> ColumnsBeside:
