@@ -238,8 +238,7 @@ def checked(X: AnyRows, names: Sequence[str] | None, columns: Any) -> Observatio
             f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}: reshape or convert it."
         )
     check_finite(X)
-    rows = X if isinstance(X, SparseRows) else X.reshape(len(X), *shape)
-    return Observations(rows, names, columns=columns)
+    return Observations(X.reshape(len(X), *shape), names, columns=columns)
 
 
 def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
@@ -253,4 +252,4 @@ def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
     if not len(X) or X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}: convert it.")
     check_finite(X)
-    return X if isinstance(X, SparseRows) and len(event_shape) == 1 else np.asarray(X).reshape(len(X), *event_shape)
+    return X.reshape(len(X), *event_shape)

@@ -100,7 +100,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
     flat = _numbers(X, validate_data, estimator, reset=False, accept_sparse="csr")
-    return flat if isinstance(flat, SparseRows) else flat.reshape(len(flat), *event_shape)
+    return flat.reshape(len(flat), *event_shape)
 
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
