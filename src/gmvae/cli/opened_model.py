@@ -12,7 +12,6 @@ from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
 from gmvae.data.sources import Source
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
-from gmvae.runs.names import read_names
 from gmvae.runs.record import RunRecord
 from gmvae.weights_and_labels import checked_weights, known_labels
 
@@ -40,7 +39,7 @@ def open_fitted(run: Path, device: str) -> OpenedModel:
     path = model_file(run)
     folder = RunFolder(path.parent)
     fitted, record = Fitted.load(path, device=device), folder.read_record()
-    names = None if record is None else read_names(folder, fitted.config.K)
+    names = None if record is None else folder.read_names(fitted.config.K)
     return OpenedModel(fitted, record, names)
 
 
