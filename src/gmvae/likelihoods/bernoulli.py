@@ -122,6 +122,9 @@ class BernoulliLikelihood(Likelihood):
     def standardised(self, y: Tensor) -> Tensor:
         return y / self.top_level if y.dtype == torch.uint8 else y.clamp(0.0, 1.0)
 
+    def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        return observation.log_prob(seen)
+
     def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         return observation.entry_log_prob(self.standardised(y))
 

@@ -274,6 +274,3 @@ class CountLikelihood(Likelihood):
     def _indicators(self, numbers: Tensor) -> Tensor:
         """Which of the batches it is, (..., n_batches), in float64."""
         return (numbers.unsqueeze(-1) == torch.arange(self.n_batches, device=numbers.device)).double()
-
-    def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
-        return observation.log_prob(y)

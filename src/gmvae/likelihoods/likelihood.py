@@ -52,8 +52,7 @@ def below(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 class Likelihood(nn.Module, ABC):
     """p(y|x) of one family, with what a fit has learned from its rows as buffers.
 
-    Observations y (..., *event) are in the data's own units. The encoder sees them as `standardised` gives them; unless
-    a family says otherwise, these are what its distribution is of.
+    Observations y (..., *event) are in the data's own units. The encoder sees them as `standardised` gives them.
 
     Attributes
     ----------
@@ -184,15 +183,11 @@ class Likelihood(nn.Module, ABC):
 
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         """log p(y|x) in nats in the data's units, shape (...), for y and for what is seen of it."""
-        return observation.log_prob(seen) - self.log_volume(seen)
+        return observation.log_prob(y)
 
     def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         """The same for every entry of y, (..., *event)."""
         return observation.entry_log_prob(y)
-
-    def log_volume(self, seen: Tensor) -> Tensor:
-        """log |dy / d seen| in nats, shape () or (B,): 0 where densities are not rescaled."""
-        return seen.new_zeros(())
 
     def sizes(self, rows: AnyRows) -> np.ndarray | None:
         """How much was counted of each of the rows (n, *event), (n,); None without size factors."""
