@@ -242,9 +242,11 @@ def test_the_map_is_that_of_principal_components():
     assert plane(X[:, :1], umap=False).points[:, 1].tolist() == [0.0] * 200
 
 
-def test_a_sample_stands_for_many_rows(of_numbers):
+def test_a_sample_stands_for_many_rows(of_numbers, monkeypatch):
     fitted, data = of_numbers
-    seen = answered_rows(fitted, data, most_rows=40, most_points=10)
+    monkeypatch.setattr("gmvae.report.answered_rows.MOST_ROWS", 40)
+    monkeypatch.setattr("gmvae.report.answered_rows.MOST_POINTS", 10)
+    seen = answered_rows(fitted, data)
     assert len(seen.kept) == 40
     assert sorted(set(seen.kept)) == seen.kept.tolist()
     np.testing.assert_array_equal(seen.rows, data.X[seen.kept])

@@ -61,8 +61,6 @@ def answered_rows(
     *,
     umap: bool = True,
     mapped: bool = True,
-    most_rows: int = MOST_ROWS,
-    most_points: int = MOST_POINTS,
 ) -> AnsweredRows:
     """Ask a fitted model about the rows of a source.
 
@@ -76,17 +74,15 @@ def answered_rows(
         Whether UMAP may draw the map if it is installed.
     mapped : bool
         Whether rows are embedded and their densities estimated, as the map needs it.
-    most_rows, most_points : int
-        Rows that are looked at, and points of the map.
     """
-    kept = random_rows(len(data.X), most_rows)
+    kept = random_rows(len(data.X), MOST_ROWS)
     rows = fitted.rows(data.X if len(kept) == len(data.X) else select(data.X, kept))
     weight = None if data.weights is None else checked_weights(data.weights, len(data.X))[kept]
     weight = None if weight is None or not weight.any() else weight
     chances = fitted.proba(rows) if proba is None else proba[kept]
     found = assignment(np.asarray(chances, dtype=np.float64), weight)
     embedding = fitted.embedding(rows).astype(np.float64) if mapped else np.zeros((len(rows), 2))
-    points = random_rows(len(rows), most_points)
+    points = random_rows(len(rows), MOST_POINTS)
     novel = np.full(len(rows), np.nan)
     if mapped and len(fitted.held_out_log_likelihoods):
         scored = points[random_rows(len(points), MOST_SCORED)]
