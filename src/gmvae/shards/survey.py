@@ -215,8 +215,8 @@ def _shares(known: np.ndarray, share: float) -> np.ndarray:
 
 def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None, label: np.ndarray | None) -> _Looked:
     p, label = block.shape[1], np.full(len(block), -1) if label is None else label
-    if weight is not None and not ((weight > 0.0) & (weight <= LARGEST)).all():
-        row = int((~((weight > 0.0) & (weight <= LARGEST))).argmax())
+    if weight is not None and (odd := ~((weight > 0.0) & (weight <= LARGEST))).any():
+        row = int(odd.argmax())
         what = f"a weight above 0 in every row; got {named(weight[row])}"
         return _Looked(
             block[sampled], _Moments.none(p), *_no_range(p), (row, what), weight[sampled], 0.0, label[sampled]
