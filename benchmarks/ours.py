@@ -106,7 +106,8 @@ def loss(trainer: Trainer, n_rows: int, noise: tuple[Tensor, Tensor]) -> tuple[T
     model, y = trainer.model, trainer.observations.take(torch.arange(n_rows)).y
     cost = -lower_bound(trainer.model(y, Noise(*noise)), trainer.config.min_information)
     seen = model.standardised(y)
-    return cost - model.likelihood.log_volume(seen).mean(), seen
+    likelihood = model.likelihood
+    return cost - likelihood.log_volume(seen).mean() if isinstance(likelihood, GaussianLikelihood) else cost, seen
 
 
 def in_reference_order(model: GaussianMixtureVAE, values: Values) -> list[Tensor]:

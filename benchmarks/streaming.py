@@ -127,7 +127,7 @@ def steps(folder: Path, hidden: int, repetitions: int) -> dict[str, Any]:
     rows = np.concatenate([shards.read(block) for block in range(len(shards.sizes))])
 
     def training(observations: Observations) -> Iterator[Any]:
-        likelihood = learned_likelihood("auto", observations)
+        likelihood = learned_likelihood(settings, observations)
         model = TrainingData(observations, likelihood).model(settings, 0)
         split = split_rows(len(observations), 0.1, 0)
         trainer = Trainer(model, observations, split, settings, make_fabric(settings, None), 0)

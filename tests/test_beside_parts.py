@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from pyarrow import parquet
+from pyarrow.dataset import dataset
 from test_shards import SIZES, SMALL, blobs, in_the_order_of, invoke, quietly, shards
 
 from gmvae import GMVAE
@@ -118,3 +119,12 @@ def test_ids_stand_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
         assert table.column("key").to_pylist() == [f"row-{row}" for row in range(400)]
         np.testing.assert_array_equal(table.column("label"), model.predict(named(X)))
     assert "row-" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_covariate_is_refused_where_rows_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "MAX_SAMPLE", 120)
+    counts = pa.table({"a": np.arange(400) % 7, "b": np.arange(400) % 5, "lane": np.arange(400) % 2})
+    parquet.write_table(counts, tmp_path / "counts.parquet", row_group_size=100)
+    model = GMVAE(2, likelihood="poisson", size_factors="total", covariate="lane")
+    with pytest.raises(ValueError, match="`covariate` must be None for rows that are read in parts; got 'lane'"):
+        model.fit(dataset(tmp_path))

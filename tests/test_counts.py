@@ -198,6 +198,8 @@ def test_auto_takes_totals_of_complete_rows_of_one_family_of_counts() -> None:
         likelihood_for("gaussian", X, size_factors="total")
     with pytest.raises(ValueError, match="`size_factors` must name columns of X, a, b; got 'depth'"):
         likelihood_for("poisson", X[:, :2], ["a", "b"], size_factors="depth")
+    with pytest.raises(ValueError, match="of counts of one likelihood; got '0' for no other columns"):
+        likelihood_for("poisson", X[:, :1], size_factors="0")
 
 
 def test_rows_without_counts_are_refused() -> None:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 from sklearn.datasets import make_blobs
+from test_weights import QUIET, SMALL
 
 from gmvae import GMVAE
 from gmvae.build import build
@@ -25,17 +26,6 @@ from gmvae.observations import Observations
 from gmvae.training import ClusteredRows, Split
 from gmvae.training.guidance import START_WEIGHT, PosteriorGuidance, labelled_rows
 from gmvae.weights_and_labels import known_labels
-
-QUIET = pytest.mark.filterwarnings("ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
-SMALL: dict[str, Any] = {
-    "n_components": 3,
-    "latent_dim": 2,
-    "style_dim": 1,
-    "hidden_layer_sizes": (8,),
-    "max_iter": 3,
-    "random_state": 0,
-    "device": "cpu",
-}
 
 
 def blobs(n: int = 120) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -26,6 +26,7 @@ from gmvae.report.clusters import ambiguous_rows, assignment, nearest_clusters, 
 from gmvae.report.contents import Provenance, cluster_names
 from gmvae.report.curves import training_panels
 from gmvae.report.differences import MOST_DIFFERENCES, differences
+from gmvae.report.distinctions import distinctions
 from gmvae.report.page import report
 from gmvae.report.page_data import MOST_VALUE_BYTES
 from gmvae.report.pictures import MOST_THUMBNAIL_BYTES, _Scale, _thumbnails, pictures
@@ -136,7 +137,7 @@ def test_differences_of_numbers_are_those_of_pandas():
     X[_RNG.random(X.shape) < 0.2] = np.nan
     clusters = _RNG.integers(0, 4, 400)
     columns = [ShownColumn("a", "gaussian"), ShownColumn("b", "poisson"), ShownColumn("c", "gaussian")]
-    found = differences(X, clusters, 4, columns, [None, np.array([0.2, 0.3, 0.5]), None, None])
+    found = differences(X, clusters, 4, columns)
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     for k in range(4):
         inside, outside = frame[clusters == k], frame[clusters != k]
@@ -149,7 +150,6 @@ def test_differences_of_numbers_are_those_of_pandas():
             assert each.difference == pytest.approx(effect[each.column], rel=1e-6)
             expected = inside["b"].mean() / outside["b"].mean() if each.column == "b" else None
             assert each.ratio == (None if expected is None else pytest.approx(expected, rel=1e-5))
-    assert {each.column: each.separation for each in found[1]} == {"a": 0.2, "b": 0.3, "c": 0.5}
 
 
 def test_differences_of_levels_are_those_of_a_cross_table():
@@ -157,7 +157,7 @@ def test_differences_of_levels_are_those_of_a_cross_table():
     codes[::11] = np.nan
     clusters = _RNG.integers(0, 2, 300)
     column = ShownColumn("town", "categorical", ("Bern", "Rom", "Wien"))
-    found = differences(codes[:, None], clusters, 2, [column], [None, None])
+    found = differences(codes[:, None], clusters, 2, [column])
     table = pd.crosstab(codes, clusters, normalize="columns")
     for k in range(2):
         assert {each.level for each in found[k]} == {"Bern", "Rom", "Wien"}
@@ -171,7 +171,7 @@ def test_differences_of_levels_are_those_of_a_cross_table():
 def test_constant_columns_and_columns_of_one_cluster_alone_say_no_nonsense():
     X = np.array([[1.0, 5.0, np.nan], [1.0, 5.0, np.nan], [1.0, 7.0, 2.0], [1.0, 7.0, 3.0]])
     columns = [ShownColumn(name, "gaussian") for name in "abc"]
-    first, second = differences(X, np.array([0, 0, 1, 1]), 2, columns, [None, None])
+    first, second = differences(X, np.array([0, 0, 1, 1]), 2, columns)
     told = {each.column: each for each in first}
     assert told.keys() == {"a", "b"}  # c has no value in one of the clusters
     assert told["a"].difference == 0.0
@@ -182,7 +182,7 @@ def test_constant_columns_and_columns_of_one_cluster_alone_say_no_nonsense():
 def test_only_so_many_differences_are_kept():
     columns = [ShownColumn(str(d), "gaussian") for d in range(MOST_DIFFERENCES + 30)]
     X = _RNG.normal(size=(20, len(columns)))
-    assert len(differences(X, np.arange(20) % 2, 2, columns, [None, None])[0]) == MOST_DIFFERENCES
+    assert len(differences(X, np.arange(20) % 2, 2, columns)[0]) == MOST_DIFFERENCES
 
 
 def test_separation_is_the_log_ratio_of_the_models_own_densities(of_numbers):
@@ -214,6 +214,12 @@ def test_the_column_that_separates_two_clusters_carries_the_separation(of_number
     shares = separation_shares(fitted, data.X[labels == at[1]], at[1], at[0])
     assert shares.argmax() == 0  # they differ in the first column alone
     assert shares[0] > 0.8
+    seen = answered_rows(fitted, data)
+    for k, nearest, told, _ in distinctions(seen):
+        shares = separation_shares(fitted, data.X[labels == k], k, nearest)
+        assert {each.column: each.separation for each in told} == {
+            column.name: pytest.approx(share) for column, share in zip(seen.columns, shares, strict=True)
+        }
 
 
 def test_columns_of_mixed_tables_come_in_their_order(of_table):
@@ -236,9 +242,11 @@ def test_the_map_is_that_of_principal_components():
     assert plane(X[:, :1], umap=False).points[:, 1].tolist() == [0.0] * 200
 
 
-def test_a_sample_stands_for_many_rows(of_numbers):
+def test_a_sample_stands_for_many_rows(of_numbers, monkeypatch):
     fitted, data = of_numbers
-    seen = answered_rows(fitted, data, most_rows=40, most_points=10)
+    monkeypatch.setattr("gmvae.report.answered_rows.MOST_ROWS", 40)
+    monkeypatch.setattr("gmvae.report.answered_rows.MOST_POINTS", 10)
+    seen = answered_rows(fitted, data)
     assert len(seen.kept) == 40
     assert sorted(set(seen.kept)) == seen.kept.tolist()
     np.testing.assert_array_equal(seen.rows, data.X[seen.kept])

@@ -71,7 +71,7 @@ def test_weights_of_any_size_give_the_same_differences():
     X[::7] = np.nan
     clusters, weight = _RNG.integers(0, 3, 60), _RNG.random(60)
     columns = [ShownColumn("a", "gaussian"), ShownColumn("b", "gaussian")]
-    plain, tiny = (differences(X, clusters, 3, columns, [None] * 3, weight * factor) for factor in (1.0, 1e-6))
+    plain, tiny = (differences(X, clusters, 3, columns, weight * factor) for factor in (1.0, 1e-6))
     for own, other in zip(plain, tiny, strict=True):
         for a, b in zip(own, other, strict=True):
             assert a.difference == pytest.approx(b.difference)

@@ -146,3 +146,10 @@ def test_from_the_command_line(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
     labels = np.loadtxt(tmp_path / "labels.csv", delimiter=",", skiprows=1)
     assert len(labels) == 120
+
+
+def test_rows_of_another_shape_are_dense() -> None:
+    """As for a model of images."""
+    rows = SparseRows(sparse.csr_array(np.eye(4)))
+    assert rows.reshape(4, 4) is rows
+    np.testing.assert_array_equal(rows.reshape(4, 1, 2, 2), np.eye(4).reshape(4, 1, 2, 2))

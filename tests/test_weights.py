@@ -127,8 +127,8 @@ def test_units_are_those_of_repeated_rows(choice: str, gaps: bool) -> None:
     X, n = np.random.default_rng(3).poisson(20.0, (120, 3)).astype(float), times(120)
     if gaps:
         X[::7, 1] = np.nan
-    once = learned_likelihood(choice, Observations(X, weight=n.astype(float)))
-    twice = learned_likelihood(choice, Observations(np.repeat(X, n, axis=0)))
+    once = learned_likelihood(Config(likelihood=choice), Observations(X, weight=n.astype(float)))
+    twice = learned_likelihood(Config(likelihood=choice), Observations(np.repeat(X, n, axis=0)))
     for (name, own), (_, other) in zip(once.named_buffers(), twice.named_buffers(), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-10, atol=1e-12, msg=name)
 
@@ -213,7 +213,7 @@ def test_rows_are_subsampled_as_often_as_their_weight_says() -> None:
     X = np.arange(200.0)[:, None] + rows(200)[:, :1] * 0.0
     weight = np.where(np.arange(200) < 50, 3.0, 1.0 / 3.0)
     observations = Observations(X, weight=weight)
-    data = TrainingData(observations, learned_likelihood("gaussian", observations))
+    data = TrainingData(observations, learned_likelihood(Config(likelihood="gaussian"), observations))
     seen = data._subsample(0)[:, 0]
     all_rows = data.standardised(np.arange(200))[:, 0]
     counts = np.array([np.isclose(seen, value).sum() for value in all_rows])
@@ -277,7 +277,7 @@ def test_the_held_out_bound_is_the_weighted_mean_of_bounds() -> None:
     X, weight = rows(), np.random.default_rng(3).uniform(0.0, 2.0, 120)
     observations = Observations(X, weight=weight)
     config = Config(**{**SMALL, "batch_size": 120, "precision": "64-true", "consistency": 0.0})
-    likelihood = learned_likelihood("gaussian", observations)
+    likelihood = learned_likelihood(Config(likelihood="gaussian"), observations)
     trainer = Trainer(
         TrainingData(observations, likelihood).model(config, 0),
         observations,

@@ -45,14 +45,14 @@ class MixturePrior(nn.Module):
         return Mixture(self.log_weights.log_softmax(-1), Normal.from_network(mean, raw_log_scale))
 
     @torch.no_grad()
-    def begin_alike(self, spread: float | None = None) -> None:
-        """Begin with components that are nearly alike: multiply the output layer by ``spread``, 1 / √(2 D_x).
+    def begin_alike(self) -> None:
+        """Begin with components that are nearly alike: multiply the output layer by 1 / √(2 D_x).
 
         The log densities of two components at a point differ by a sum over D_x coordinates: with a layer's usual
         weights by several nats where D_x = 200. Posteriors are then certain from the first step on, and under the
         paper's bound one component takes all rows. So scaled, they differ by some tenths of a nat whatever D_x is.
         """
-        factor = (2 * self.streams[2]) ** -0.5 if spread is None else spread
+        factor = (2 * self.streams[2]) ** -0.5
         self.output.weight.mul_(factor)
         self.output.bias.mul_(factor)
 

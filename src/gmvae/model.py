@@ -54,6 +54,7 @@ class GaussianMixtureVAE(nn.Module):
         self.generative = generative
         self.recognition = recognition
         self.units = likelihood  # named so in the files of weights
+        self.bound = bound
         self.conditional_prior = objective.CONDITIONAL_PRIORS[bound]
 
     @property
@@ -65,6 +66,16 @@ class GaussianMixtureVAE(nn.Module):
     def D_x(self) -> int:
         """Dimension of the latent that carries the mixture."""
         return self.generative.mixture.streams[2]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.generative.mixture.output.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of its weights."""
+        return self.generative.mixture.output.weight.dtype
 
     def forward(
         self, y: Tensor, noise: Noise, guided: Tensor | None = None, label: Tensor | None = None
@@ -86,13 +97,13 @@ class GaussianMixtureVAE(nn.Module):
 
     def noise(self, n_samples: int, n_rows: int, generator: torch.Generator) -> Noise:
         """Draw noise of the model's type, on the generator's device."""
-        dtype, device = self.generative.mixture.output.weight.dtype, generator.device
         shapes = ((n_samples, n_rows, dim) for dim in (self.D_x, self.generative.style_dim))
+        dtype, device = self.dtype, generator.device
         return Noise(*(torch.randn(shape, generator=generator, dtype=dtype, device=device) for shape in shapes))
 
     def standardised(self, y: Tensor) -> Tensor:
         """What the networks see of observations y."""
-        return self.likelihood.standardised(y).to(self.generative.mixture.output.weight.dtype)
+        return self.likelihood.standardised(y).to(self.dtype)
 
     @property
     def likelihood(self) -> Likelihood:
@@ -137,15 +148,13 @@ class GaussianMixtureVAE(nn.Module):
         others together (`objective.WeightSum`).
         """
         seen = self.standardised(y)
-        q_x, q_w = self.recognition(seen)
+        q = self.recognition(seen)
         per_sample = len(y) * max(2 * self.K * self.D_x, math.prod(y.shape[1:]))
         chunk = max(1, ELEMENTS_AT_ONCE // per_sample)
         nothing = seen.new_full((len(y),), -math.inf)
         weights = objective.WeightSum(nothing, nothing)
         for noise_x, noise_w in zip(noise.x.split(chunk), noise.w.split(chunk), strict=True):
-            x, w = reparameterise(q_x, noise_x), reparameterise(q_w, noise_w)
-            reconstruction = self.log_likelihood(x, y, seen)
-            log_weights = objective.log_importance_weights(reconstruction, q_x, q_w, x, w, self.generative.mixture(w))
+            _, log_weights = self.importance_samples(y, seen, q, Noise(noise_x, noise_w))
             weights = weights.plus(log_weights)
         total = weights.truncated if len(noise.x) > 1 else weights.largest
         return total - math.log(len(noise.x))
@@ -156,27 +165,30 @@ class GaussianMixtureVAE(nn.Module):
         The S samples of q(x|y) count by their self-normalised importance weights (Mattei and Frellsen 2019). Of a
         category it is the most probable level; observed entries stay.
         """
-        x, weights = self._posterior_samples(y, noise)
+        x, weights = self._weighted_samples(y, noise)
         mean = self.observation(x).mean
         weights = weights.view(*weights.shape, *[1] * (mean.dim() - 2))
         return torch.where(y.isnan(), self.likelihood.to_data_units((weights * mean).sum(0)).to(y.dtype), y)
 
     def draw_missing(self, y: Tensor, noise: Noise, n_draws: int, generator: torch.Generator) -> Tensor:
         """Draws of the missing entries given the observed ones, in observations (B, *event); (B, n_draws, *event)."""
-        x, weights = self._posterior_samples(y, noise)
+        x, weights = self._weighted_samples(y, noise)
         chosen = torch.multinomial(weights.T, n_draws, replacement=True, generator=generator)
         of_rows = x[chosen.T, torch.arange(len(y), device=x.device)]
         drawn = self.sample_observation(of_rows.flatten(0, 1), generator).unflatten(0, of_rows.shape[:2]).movedim(0, 1)
         return torch.where(y.isnan().unsqueeze(1), drawn.to(y.dtype), y.unsqueeze(1))
 
-    def _posterior_samples(self, y: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def importance_samples(self, y: Tensor, seen: Tensor, q: Posterior, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Samples of q(x|y), (S, B, D_x), and logs of their importance weights for p(x|y), (S, B)."""
+        x, w = reparameterise(q.x, noise.x), reparameterise(q.w, noise.w)
+        reconstruction = self.log_likelihood(x, y, seen)
+        return x, objective.log_importance_weights(reconstruction, *q, x, w, self.generative.mixture(w))
+
+    def _weighted_samples(self, y: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Samples of q(x|y), (S, B, D_x), and their importance weights, (S, B), which sum to 1 over samples."""
         seen = self.standardised(y)
-        q_x, q_w = self.recognition(seen)
-        x, w = reparameterise(q_x, noise.x), reparameterise(q_w, noise.w)
-        reconstruction = self.log_likelihood(x, y, seen)
-        mixture = self.generative.mixture(w)
-        return x, objective.log_importance_weights(reconstruction, q_x, q_w, x, w, mixture).softmax(0)
+        x, log_weights = self.importance_samples(y, seen, self.recognition(seen), noise)
+        return x, log_weights.softmax(0)
 
     def decode(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
         """Mean of p(y|x) for latents x (B, D_x), in batches (B,) or the largest one, shape (B, *event)."""

@@ -45,7 +45,8 @@ class Observations:
     names : sequence of str, optional
         Of the columns of a table.
     kinds : sequence of str or None, optional
-        The likelihood of every column of which its type decides, as of categories; None for numbers.
+        The likelihood of every column of which its type decides, as of categories; None for numbers. By default as
+        ``columns`` say.
     columns : Columns, optional
         What the columns of a table hold, for the record of the fit.
     device : torch.device
@@ -88,7 +89,7 @@ class Observations:
         self._positive: np.ndarray | None = None
         self.columns = columns
         self.names = None if names is None else list(names)
-        self.kinds = kinds
+        self.kinds = columns.families if kinds is None and columns is not None else kinds
         self.device = device
         self._resident: Tensor | None = None
         if device.type == "cuda":
@@ -213,16 +214,13 @@ class Observations:
         return Observations(**{**{name: getattr(self, name) for name in names}, **changed})
 
 
-def sampled(
-    shards: Shards, n_components: int | str, kinds: Sequence[str | None] | None = None, columns: Any = None
-) -> Observations:
+def sampled(shards: Shards, n_components: int | str, columns: Any = None) -> Observations:
     """The observations of a source in shards, of which one pass is made; ValueError if they cannot be fitted to."""
     found, known = shards.survey, shards.classes
     observations = Observations(
         found.rows,
         shards.names,
-        kinds,
-        columns,
+        columns=columns,
         weight=None if shards.weights is None and known is None else found.weight,
         label=None if known is None else found.label,
         classes=() if known is None else known.names,
@@ -232,12 +230,7 @@ def sampled(
     return observations
 
 
-def checked(
-    X: AnyRows,
-    names: Sequence[str] | None = None,
-    kinds: Sequence[str | None] | None = None,
-    columns: Any = None,
-) -> Observations:
+def checked(X: AnyRows, names: Sequence[str] | None, columns: Any) -> Observations:
     """An array, rows (n, p) or images (n, H, W) or (n, C, H, W); ValueError unless it holds finite numbers."""
     shape = image_shape(X) or X.shape[1:]
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
@@ -245,8 +238,7 @@ def checked(
             f"X must hold numbers, in rows or images; got shape {X.shape} and type {X.dtype}: reshape or convert it."
         )
     check_finite(X)
-    rows = X if isinstance(X, SparseRows) else X.reshape(len(X), *shape)
-    return Observations(rows, names, kinds, columns)
+    return Observations(X.reshape(len(X), *shape), names, columns=columns)
 
 
 def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
@@ -260,4 +252,4 @@ def shaped_as_fitted(X: AnyRows, event_shape: Shape) -> AnyRows:
     if not len(X) or X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers, in one row or more; got {len(X)} rows of type {X.dtype}: convert it.")
     check_finite(X)
-    return X if isinstance(X, SparseRows) and len(event_shape) == 1 else np.asarray(X).reshape(len(X), *event_shape)
+    return X.reshape(len(X), *event_shape)

@@ -88,6 +88,10 @@ class SparseRows:
         """The largest entry."""
         return self.matrix.max()
 
+    def reshape(self, *shape: int) -> Self | np.ndarray:
+        """Rows of this shape: these, where it is theirs, else dense ones."""
+        return self if shape == self.shape else np.asarray(self).reshape(shape)
+
     def select(self, rows: Any) -> Self:
         """Some of the rows, by their numbers or by a mask, still sparse."""
         return type(self)(self.matrix[rows], self.names)

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
+from test_persistence import small
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
@@ -30,16 +31,6 @@ from gmvae.cli import app
 
 FORMATS = Path(__file__).with_name("formats")
 NAMES = [f"{version}-{family}" for version in (1, 2, 3) for family in ("gaussian", "bernoulli")]
-SMALL: dict[str, Any] = {
-    "n_components": 3,
-    "latent_dim": 2,
-    "style_dim": 1,
-    "hidden_layer_sizes": (8,),
-    "max_iter": 2,
-    "init": "random",
-    "random_state": 0,
-    "device": "cpu",
-}
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -185,7 +176,7 @@ def test_an_earlier_damaged_model_loads_or_is_refused(n: int, tmp_path: Path, ta
 
 
 def run_of(folder: Path) -> Path:
-    GMVAE(**SMALL).fit(points(), run_dir=folder)
+    small().fit(points(), run_dir=folder)
     return folder / "checkpoints" / "restart-0.safetensors"
 
 
@@ -200,7 +191,7 @@ def test_a_damaged_checkpoint_is_refused(n: int, tmp_path: Path, tally: Any) -> 
             tensors, text = persistence.read(path, "checkpoint")
         except ModelFileError:
             with pytest.raises(ModelFileError, match=r"^`path` must (be an? .*checkpoint file|have one of)"):
-                GMVAE(**SMALL).fit(points(), run_dir=tmp_path, resume=True)
+                small().fit(points(), run_dir=tmp_path, resume=True)
         else:
             (tmp_path / "whole").write_bytes(whole)
             expected, same = persistence.read(tmp_path / "whole", "checkpoint")
@@ -418,7 +409,7 @@ def test_a_document_may_lie_about_modules_of_the_users_own(tmp_path: Path) -> No
     def pair() -> tuple[nn.Module, nn.Module]:
         return nn.Sequential(nn.Linear(4, 5)), nn.Sequential(nn.Linear(2, 8), nn.Unflatten(1, (2, 4)))
 
-    fitted = GMVAE(**{**SMALL, "network": pair()}).fit(points())
+    fitted = small(network=pair()).fit(points())
     fitted.save(tmp_path / "f")
     loaded = GMVAE.load(tmp_path / "f", network=pair(), device="cpu")
     assert np.array_equal(loaded.predict_proba(points()), fitted.predict_proba(points()))
@@ -449,7 +440,7 @@ def test_a_checkpoint_with_wrong_entries_is_refused(n: int, tmp_path: Path, tall
         changed.update({} if junk is KeyError else {entry: junk})
         persistence.write(path, "checkpoint", tensors, changed)
         try:
-            GMVAE(**SMALL).fit(points(), run_dir=tmp_path, resume=True)
+            small().fit(points(), run_dir=tmp_path, resume=True)
         except ModelFileError:
             assert entry != "data"
         except ValueError:
@@ -482,7 +473,7 @@ def test_a_checkpoint_with_wrong_tensors_is_refused(
     change(tensors)
     persistence.write(path, "checkpoint", tensors, document)
     with pytest.raises(ValueError, match="must be"):
-        GMVAE(**{**SMALL}).fit(points(), run_dir=tmp_path, resume=True)
+        small().fit(points(), run_dir=tmp_path, resume=True)
 
 
 def cli(*arguments: object) -> Any:

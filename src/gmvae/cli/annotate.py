@@ -7,7 +7,7 @@ from pathlib import Path
 from gmvae import formats
 from gmvae.atomic import replacing
 from gmvae.cli.opened_model import options_for
-from gmvae.data.options import TableOptions
+from gmvae.data.options import TableOptions, in_words_of_options
 from gmvae.runs.folder import RunFolder, model_file
 
 
@@ -22,7 +22,6 @@ def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str
         from anndata import read_h5ad
     except ImportError as error:
         raise ValueError("Writing .h5ad must have AnnData installed: pip install 'gmvae[anndata]'.") from error
-    from gmvae.data.cell_files import in_words_of_options
     from gmvae.data.errors import refusing
     from gmvae.estimator import GMVAE
     from gmvae.integrations.anndata import predict_anndata

@@ -67,7 +67,6 @@ def _epochs(history: Path) -> list[float]:
 def _finished(model: Path) -> dict[str, Any]:
     from gmvae.fitted.document import read_document
     from gmvae.report.summary import summary
-    from gmvae.runs.names import read_names
 
     document = read_document(model)
     folder, known = RunFolder(model.parent), summary(document)
@@ -76,7 +75,7 @@ def _finished(model: Path) -> dict[str, Any]:
     return {
         "complete": not folder.checkpoints.exists(),
         **known,
-        "cluster_names": read_names(folder, known["n_components"]),
+        "cluster_names": folder.read_names(known["n_components"]),
         "cluster_sizes": [sum(each) for each in zip(*sizes, strict=True)] if sizes else None,
         "cluster_shares": document["weights"],
         "config": document["parameters"],

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gmvae.cli.speech import note
 from gmvae.data import Dataset
 from gmvae.data.columns import Column, Columns
-from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
 from gmvae.data.sources import Source
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
-from gmvae.runs.names import read_names
 from gmvae.runs.record import RunRecord
-from gmvae.runs.source_data import naming_options
 from gmvae.weights_and_labels import checked_weights, known_labels
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ def open_fitted(run: Path, device: str) -> OpenedModel:
     path = model_file(run)
     folder = RunFolder(path.parent)
     fitted, record = Fitted.load(path, device=device), folder.read_record()
-    names = None if record is None else read_names(folder, fitted.config.K)
+    names = None if record is None else folder.read_names(fitted.config.K)
     return OpenedModel(fitted, record, names)
 
 
@@ -62,7 +60,7 @@ def load_for(
         known = Columns(tuple(Column(name, "number", "double") for name in opened.columns))
     named = Source(source, labels, data_home, options_for(record, table))
     data = named.load(fitted.config, known=known, batches=fitted.batches)
-    with naming_options(data.name):
+    with in_words_of_options(data.name):
         weight = None if data.weights is None else checked_weights(data.weights, len(data.X))
         known_labels(data.partial_labels, len(data.X), weight)
     for sentence in data.notes:

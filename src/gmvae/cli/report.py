@@ -57,7 +57,6 @@ def report(
     from gmvae.report.contents import cluster_names
     from gmvae.report.page import report as make
     from gmvae.runs.folder import RunFolder, model_file
-    from gmvae.runs.names import write_names
     from gmvae.runs.provenance import provenance
 
     folder = RunFolder(model_file(run).parent)
@@ -79,7 +78,7 @@ def report(
     found.write_html(out)
     if typed is not None:
         if opened.record is not None:
-            write_names(folder, typed)
+            folder.write_names(typed)
         else:
             note("The names are in this report alone: only a run folder keeps them.")
     show([("report", out), ("numbers", out.with_suffix(".json"))])

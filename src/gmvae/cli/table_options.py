@@ -12,21 +12,24 @@ from gmvae.cli.options import names_in
 if TYPE_CHECKING:
     from gmvae.data.options import TableOptions
 
+
+def _option(*names: str, **about: Any) -> Any:
+    return typer.Option(*names, rich_help_panel="Tables", **about)
+
+
 _OPTIONS: dict[str, Any] = {
     "columns": Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Columns to learn from, in this order; all others are left out."),
+        _option(metavar="A,B", help="Columns to learn from, in this order; all others are left out."),
     ],
-    "drop": Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave out.")],
+    "drop": Annotated[str | None, _option(metavar="A,B", help="Columns to leave out.")],
     "id": Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN", help="The column that identifies rows: it begins the results, and is no feature."
-        ),
+        _option(metavar="COLUMN", help="The column that identifies rows: it begins the results, and is no feature."),
     ],
     "header": Annotated[
         bool | None,
-        typer.Option(
+        _option(
             "--header/--no-header",
             help="Whether the first row of a text file holds names; columns without names are called by their number.",
             show_default="by its content",
@@ -34,23 +37,17 @@ _OPTIONS: dict[str, Any] = {
     ],
     "separator": Annotated[
         str | None,
-        typer.Option(metavar="CHARACTER", help="What stands between columns, or 'tab'.", show_default="by its content"),
+        _option(metavar="CHARACTER", help="What stands between columns, or 'tab'.", show_default="by its content"),
     ],
-    "decimal": Annotated[
-        str | None, typer.Option(metavar=".|,", help="The decimal mark.", show_default="by its content")
-    ],
+    "decimal": Annotated[str | None, _option(metavar=".|,", help="The decimal mark.", show_default="by its content")],
     "missing": Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="MARK", help="A mark of missing cells beside empty, NA, nan, null and ?; may be repeated."
-        ),
+        _option(metavar="MARK", help="A mark of missing cells beside empty, NA, nan, null and ?; may be repeated."),
     ],
     "layer": Annotated[
-        str | None, typer.Option(metavar="NAME", help="The layer of .h5ad that holds raw counts.", show_default="X")
+        str | None, _option(metavar="NAME", help="The layer of .h5ad that holds raw counts.", show_default="X")
     ],
 }
-for _kind in _OPTIONS.values():
-    _kind.__metadata__[0].rich_help_panel = "Tables"
 
 
 def _table_options(**said: Any) -> TableOptions:

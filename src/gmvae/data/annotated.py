@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -56,9 +56,9 @@ def cells_of(
     if not matrix.shape[0]:
         raise ValueError("The data must have cells; got none: check what was filtered.")
     names = np.asarray(adata.var_names, dtype=object)
-    _require_unique(names)
+    place = _places(names)
     if genes is not None:
-        chosen = _found(names, genes)
+        chosen = _found(place, genes)
         counts, reason = _some_genes(matrix, chosen), "genes of the fit"
     elif _HIGHLY_VARIABLE in adata.var:
         chosen = _marked(adata.var[_HIGHLY_VARIABLE])
@@ -111,11 +111,13 @@ def _matrix(adata: Any, layer: str | None) -> Any:
     return adata.layers[layer]
 
 
-def _require_unique(names: np.ndarray) -> None:
+def _places(names: np.ndarray) -> dict[str, int]:
+    """Numbers of the genes by their names; ValueError if two have the same."""
     place = {name: number for number, name in enumerate(names)}
     if len(place) < len(names):
         first = next(name for number, name in enumerate(names) if place[name] != number)
         raise ValueError(f"`var_names` must be unique; got {first!r} twice: call `adata.var_names_make_unique()`.")
+    return place
 
 
 def _require_apart(genes: Sequence[str], size_factor_key: str | None, batch_key: str | None) -> None:
@@ -145,9 +147,8 @@ def _marked(column: Any) -> np.ndarray:
     return np.flatnonzero(marks.astype(bool))
 
 
-def _found(names: np.ndarray, genes: Sequence[str]) -> np.ndarray:
-    """Numbers of genes by their names."""
-    place = {name: number for number, name in enumerate(names)}
+def _found(place: Mapping[str, int], genes: Sequence[str]) -> np.ndarray:
+    """Numbers of the genes of a fit."""
     absent = [gene for gene in genes if gene not in place]
     if absent:
         shown = ", ".join(absent[:_MOST_NAMES]) + (", …" if len(absent) > _MOST_NAMES else "")

@@ -16,19 +16,13 @@ from gmvae import formats
 from gmvae.data.annotated import as_text, cells_of
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
-from gmvae.data.options import CellColumns, TableOptions
+from gmvae.data.options import CellColumns, TableOptions, in_words_of_options
 
 if TYPE_CHECKING:
     from gmvae.data.columns import Columns
 
 _MATRICES = ("matrix.mtx", "matrix.mtx.gz")
 _KINDS, _GENES = "features/feature_type", "Gene Expression"
-_OPTIONS = {
-    "`layer`": "`--layer`",
-    "layer='counts'": "--layer counts",
-    "`size_factor_key`": "`--size-factors`",
-    "`batch_key`": "`--covariate`",
-}
 _TAKEN = {"columns", "layer", "weights", "partial_labels"}
 
 
@@ -93,18 +87,6 @@ def read_cells(
         notes=() if genes else (f"{path.name}: {len(names):,} cells; {found.reason}.",),
         batches=found.batches,
     )
-
-
-@contextmanager
-def in_words_of_options() -> Iterator[None]:
-    """Raise what `cells_of` says of parameters as `DataError`, in the words of the command line."""
-    try:
-        yield
-    except ValueError as error:
-        said = str(error)
-        for parameter, option in _OPTIONS.items():
-            said = said.replace(parameter, option)
-        raise DataError(said) from error
 
 
 @contextmanager

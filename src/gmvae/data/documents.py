@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from gmvae.data.kinds import KINDS, Column
+from gmvae.data.kinds import KINDS, Column, Declared
 
 
 def document_of(column: Column) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def column_of(entry: dict[str, Any]) -> Column:
         and all(isinstance(level, str | int | float) for level in (*column.levels, *column.type_levels))
         and (not column.type_levels or {*column.type_levels} >= {*column.levels})
         and (len(column.levels) == 2 if column.kind == "yes/no" else (column.kind == "number") != bool(column.levels))
-        and column.declared in ("", "unordered", "ordered")
+        and column.declared in get_args(Declared)
         and isinstance(column.digits, int | None)
         and all(isinstance(value, int | float) for value in (column.low, column.high))
     )

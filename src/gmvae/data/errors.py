@@ -13,11 +13,11 @@ class DataError(ValueError):
 
 
 @contextmanager
-def refusing(must: str) -> Iterator[None]:
-    """Raise what fails in the block as `DataError`, "<must>; got: <reason>: …"; parsers raise errors of many types."""
+def refusing(must: str, remedy: str = "correct the file, or take another copy") -> Iterator[None]:
+    """Raise what fails in the block, of many types, as `DataError`: "<must>; got: <reason>: <remedy>"."""
     try:
         yield
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"{must}; got: {reason(error)}: correct the file, or take another copy.") from error
+        raise DataError(f"{must}; got: {reason(error)}: {remedy}.") from error

@@ -82,11 +82,9 @@ def read_in_parts(
             f"`--{said[0]}` must be left out for {name}, which is read in parts, for its size or its kind; got it: "
             "leave it out, and take a column that is no feature out by `--drop`."
         )
-    try:
+    with in_words_of_options():
         shards = _shards(files_of(text), name, labels, options, known)
         found = shards.look(partial(_with_bar, n=len(shards.sizes), name=name))
-    except ValueError as error:
-        raise DataError(in_words_of_options(str(error))) from error
     n = len(found.rows)
     ids = Ids("row", found.numbers + 1)
     if options.id is not None and options.id in shards.of_files:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["number", "yes/no", "category"]
+Declared = Literal["", "unordered", "ordered"]
 Level = str | int | float | bool
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -37,7 +38,7 @@ class Column(NamedTuple):
     kind: Kind
     dtype: str  # Arrow's name of the type of the values
     levels: tuple[Level, ...] = ()  # what the codes 0, 1, … stand for: levels that the fit had, text or its own values
-    declared: Literal["", "unordered", "ordered"] = ""  # whether the type names the levels, as `category` of pandas
+    declared: Declared = ""  # whether the type names the levels, as `category` of pandas
     type_levels: tuple[Level, ...] = ()  # all levels of such a type in its order, where the fit had some of them only
     digits: int | None = None  # most behind the decimal mark of its numbers; 0 if all are whole, None for more than six
     low: float = 0.0  # the range of the numbers in the fit
@@ -94,7 +95,7 @@ def learn_column(
     """
     from pyarrow import types
 
-    declared: Literal["", "unordered", "ordered"] = ""
+    declared: Declared = ""
     order = None
     if types.is_dictionary(column.type):
         if _is_level(column.type.value_type):
@@ -165,7 +166,7 @@ def _levels(
     where: str,
     remarks: Remarks,
     wanted: bool,
-    declared: Literal["", "unordered", "ordered"] = "",
+    declared: Declared = "",
     order: list[Any] | None = None,
 ) -> Column | None:
     found = [value for value in column.unique().to_pylist() if value is not None]
@@ -186,7 +187,7 @@ def levels_column(
     remarks: Remarks,
     *,
     wanted: bool = False,
-    declared: Literal["", "unordered", "ordered"] = "",
+    declared: Declared = "",
     order: list[Any] | None = None,
 ) -> Column | None:
     """A column of these levels in n cells; None where it is left out, with a remark."""

@@ -9,10 +9,9 @@ import numpy as np
 from gmvae import formats
 from gmvae.data.arrays import read_npy
 from gmvae.data.dataset import as_labels
-from gmvae.data.errors import DataError
+from gmvae.data.errors import DataError, refusing
 from gmvae.data.idx import read_idx
 from gmvae.data.tables import label_column, open_table
-from gmvae.foreign_errors import reason
 
 
 def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
@@ -42,9 +41,7 @@ def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:
 
 
 def _lines(path: Path) -> np.ndarray:
-    try:
+    with refusing(f"{path.name} must be text in UTF-8", "save it so"):
         # utf-8-sig also accepts the byte order mark that Windows editors write.
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} must be text in UTF-8; got: {reason(error)}: save it so.") from error
     return np.array([line.strip() for line in lines], dtype=str)

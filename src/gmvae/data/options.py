@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.data.errors import DataError
 
 _TEXTS = ("id", "separator", "decimal", "weights", "partial_labels", "layer")
-_OF_ESTIMATOR = {"sample_weight": "weights", "partial_labels": "partial-labels"}
+_OPTIONS = {
+    "`sample_weight`": "`--weights`",
+    "`partial_labels`": "`--partial-labels`",
+    "`layer`": "`--layer`",
+    "layer='counts'": "--layer counts",
+    "`size_factor_key`": "`--size-factors`",
+    "`batch_key`": "`--covariate`",
+}
+"""Of the command line, by how the library speaks of the parameters."""
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
 
@@ -103,11 +112,16 @@ class CellColumns(NamedTuple):
         return cls(column, covariate, None if batches is None else tuple(batches))
 
 
-def in_words_of_options(said: str) -> str:
-    """What is said of weights and labels of rows, with the options of the command line for the parameters of `fit`."""
-    for parameter, option in _OF_ESTIMATOR.items():
-        said = said.replace(f"`{parameter}`", f"`--{option}`")
-    return said
+@contextmanager
+def in_words_of_options(name: str = "") -> Iterator[None]:
+    """Raise what is said of parameters as `DataError` in the words of the command line, behind the name of a source."""
+    try:
+        yield
+    except ValueError as error:
+        said = f"{name}: {error}" if name else str(error)
+        for parameter, option in _OPTIONS.items():
+            said = said.replace(parameter, option)
+        raise DataError(said) from error
 
 
 NO_OPTIONS = TableOptions()

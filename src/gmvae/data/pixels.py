@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvae.data.deep_png import read_deep_png
-from gmvae.data.errors import DataError
-from gmvae.foreign_errors import reason
+from gmvae.data.errors import DataError, refusing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,9 +37,9 @@ def pages(folder: Path, name: str) -> list[np.ndarray]:
     path = folder / name
     if not path.is_file():  # reading a pipe would block
         raise DataError(f"{name} must be an image that can be read; got no file: remove it.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with refusing(f"{name} must be an image that can be read", "convert or remove it"), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 n = getattr(image, "n_frames", 1) if image.format in _WITH_PAGES else 1
                 found = []
@@ -49,15 +48,9 @@ def pages(folder: Path, name: str) -> list[np.ndarray]:
                         image.seek(number)
                     found.append(_pixels(image, path, name))
                 return found
-    except DataError:
-        raise
-    except UnidentifiedImageError as error:
-        formats = ", ".join(each for each in _FORMATS if each != "DIB")
-        raise DataError(f"{name} must be one of {formats}; it is none: convert or remove it.") from error
-    except Exception as error:  # Pillow's parsers raise many types: TypeError, IndexError, struct.error, …
-        raise DataError(
-            f"{name} must be an image that can be read; got: {reason(error)}: convert or remove it."
-        ) from error
+        except UnidentifiedImageError as error:
+            formats = ", ".join(each for each in _FORMATS if each != "DIB")
+            raise DataError(f"{name} must be one of {formats}; it is none: convert or remove it.") from error
 
 
 def begins_as_image(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,17 +35,14 @@ def residual_variance(counts: sparse.csr_array) -> np.ndarray:
     from scipy import sparse
 
     depth = np.asarray(counts.sum(1), dtype=np.float64).ravel()
-    counted = depth > 0.0
-    depth, columns = depth[counted], sparse.csc_array(counts[counted])
+    cells = depth > 0.0
+    depth, columns = depth[cells], sparse.csc_array(counts[cells])
     share = np.asarray(columns.sum(0), dtype=np.float64).ravel() / max(depth.sum(), 1.0)
     farthest = np.sqrt(len(depth))
     variance = np.zeros(len(share))
-    for genes in _parts(np.flatnonzero(share > 0.0), max(1, _ENTRIES_AT_ONCE // max(1, len(depth)))):
+    counted, size = np.flatnonzero(share > 0.0), max(1, _ENTRIES_AT_ONCE // max(1, len(depth)))
+    for genes in (counted[first : first + size] for first in range(0, len(counted), size)):
         mean = depth[:, None] * share[genes]
         residual = (columns[:, genes].toarray() - mean) / np.sqrt(mean + np.square(mean) / _DISPERSION)
         variance[genes] = residual.clip(-farthest, farthest).var(0)
     return variance
-
-
-def _parts(numbers: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    return (numbers[first : first + size] for first in range(0, len(numbers), size))

@@ -10,6 +10,7 @@ from gmvae.arrays import without_values
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, check_names, is_frame
 from gmvae.observations import Observations
+from gmvae.shards import is_number
 from gmvae.sparse_rows import AnyRows
 from gmvae.user_warnings import TableWarning, warn_user
 
@@ -23,11 +24,8 @@ def table_of(X: Any) -> pa.Table | None:
         check_names(X)
         if all(getattr(kind, "kind", "O") in "biuf" for kind in getattr(X, "dtypes", [None])):
             return None  # columns of pandas that say so themselves
-        from pyarrow import types
-
         table = as_table(X)
-        plain = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
-        return None if all(any(is_kind(column.type) for is_kind in plain) for column in table.columns) else table
+        return None if all(is_number(column.type) for column in table.columns) else table
     texts = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2
     return as_table(X) if texts and any(isinstance(cell, str) for cell in X.flat) else None
 
@@ -36,7 +34,7 @@ def learned(table: pa.Table) -> Observations:
     """Find the kinds of the columns of a table, and encode it; what is left out is warned of."""
     columns, notes = Columns.learn(table)
     _warn(notes)
-    return Observations(columns.encode(table).y, columns.names, columns.families, columns)
+    return Observations(columns.encode(table).y, columns.names, columns=columns)
 
 
 def encoded(table: pa.Table, columns: Columns) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gmvae.arrays import missing
+from gmvae.data.columns import Columns
 from gmvae.estimator.frames import decoded
 from gmvae.estimator.inputs import latent_rows
 from gmvae.estimator.outputs import FittedOutputs
@@ -94,7 +95,7 @@ class FittedGeneration(FittedOutputs, ABC):
         rows = np.asarray(self._rows(X))
         filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
         observed = ~missing(rows)
-        if n_samples == 0 or not self._answers_by_frames:
+        if n_samples == 0 or self._columns is None:
             return self._in_form_of_fit(filled, X, observed)
         return [self._in_form_of_fit(each, X, observed) for each in filled]
 
@@ -110,11 +111,12 @@ class FittedGeneration(FittedOutputs, ABC):
 
     def _in_form_of_fit(self, rows: np.ndarray, template: Any = None, observed: np.ndarray | None = None) -> Any:
         """Rows (n, *event) in the form of the fit's X: a frame where that was one with more than numbers."""
-        columns = self.fitted_.columns
-        if columns is None or not self._answers_by_frames:
+        if self._columns is None:
             return rows
-        return decoded(rows, columns, self._template if template is None else template, observed)
+        return decoded(rows, self._columns, self._template if template is None else template, observed)
 
     @property
-    def _answers_by_frames(self) -> bool:
-        return self.fitted_.columns is not None and not self.fitted_.columns.of_numbers
+    def _columns(self) -> Columns | None:
+        """Those of the fit's X where it was a frame with more than numbers."""
+        columns = self.fitted_.columns
+        return None if columns is None or columns.of_numbers else columns

@@ -43,8 +43,7 @@ def fit_observations(
                     f"{type(column).__name__}: write the values into its files as a column."
                 )
         shards = shards_of(X, learn_coding, sample_weight, partial_labels, learn_classes)
-        columns = learned_columns(shards)
-        observations = sampled(shards, n_components, None if columns is None else columns.families, columns)
+        observations = sampled(shards, n_components, learned_columns(shards))
         set_features(estimator, observations.y.shape[1], observations.names)
         return observations
     table = table_of(X)
@@ -101,7 +100,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
     if image_shape_as_fitted(X, event_shape) is not None:
         return _images(estimator, X, event_shape)
     flat = _numbers(X, validate_data, estimator, reset=False, accept_sparse="csr")
-    return flat if isinstance(flat, SparseRows) else flat.reshape(len(flat), *event_shape)
+    return flat.reshape(len(flat), *event_shape)
 
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:

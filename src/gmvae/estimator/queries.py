@@ -12,7 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transfor
 from gmvae.arrays import has_missing
 from gmvae.estimator.frames import warn_of_empty
 from gmvae.estimator.generation import FittedGeneration
-from gmvae.estimator.inputs import query_rows
+from gmvae.estimator.inputs import query_rows, set_features
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, is_ambiguous
 from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, Fitted
 from gmvae.fitted.novelty import NOVEL_BELOW
@@ -182,9 +182,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         if on_epoch is None:
             return None
         shown = clone(self)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self, name):
-                setattr(shown, name, getattr(self, name))
+        set_features(shown, self.n_features_in_, getattr(self, "feature_names_in_", None))
 
         def show(so_far: Fitted) -> None:
             shown._fitted = so_far

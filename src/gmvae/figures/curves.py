@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -127,12 +127,21 @@ def _curve(ax: Axes, step: NDArray[Any], values: NDArray[np.float64], title: str
     ax.plot(step, values, color=_TRAIN, **_points(step))
     ax.set(title=title, xlabel=step_name, ylabel="nats per observation")
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    late = values[len(values) // 10 :]
-    late = late[np.isfinite(late)]
-    if len(late) > 1 and np.nanmax(values) - np.nanmin(values) > _TRANSIENT * np.ptp(late) > 0:
+    late = late_values([values])
+    if late is not None:
         margin = 0.15 * np.ptp(late)
         ax.set_ylim(late.min() - margin, late.max() + margin)
     open_frame(ax)
+
+
+def late_values(curves: Iterable[ArrayLike]) -> NDArray[np.float64] | None:
+    """The finite values after the first tenth of each curve, on which axes are scaled where all span far more."""
+    arrays = [np.asarray(curve, dtype=np.float64) for curve in curves]
+    everything, late = (
+        values[np.isfinite(values)]
+        for values in map(np.concatenate, (arrays, [curve[len(curve) // 10 :] for curve in arrays]))
+    )
+    return late if len(late) and np.ptp(everything) > _TRANSIENT * np.ptp(late) > 0 else None
 
 
 def _points(step: NDArray[Any]) -> dict[str, Any]:

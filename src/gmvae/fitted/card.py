@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from importlib.metadata import version
 from typing import Any
@@ -79,12 +79,9 @@ def _held(column: Mapping[str, Any]) -> str:
     kind, levels = column["kind"], column.get("levels", ())
     if kind not in _CODED:
         return "numbers"
-    return f"{_CODED[kind]} {_listed(levels)}"
-
-
-def _listed(levels: Sequence[Any]) -> str:
     shown = ", ".join(_code(str(level)) for level in levels[:_MANY])
-    return shown if len(levels) <= _MANY else f"{shown} and {len(levels) - _MANY} more"
+    more = "" if len(levels) <= _MANY else f" and {len(levels) - _MANY} more"
+    return f"{_CODED[kind]} {shown}{more}"
 
 
 def _fit(document: Mapping[str, Any]) -> list[str]:

@@ -137,21 +137,25 @@ class Fitted:
 
     def embedding(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(x|y) of every row, (n, D_x)."""
-        return self._ask(lambda model, y: model.embed(y), rows, batch_size, prior_of_latents)
+        return self._ask(GaussianMixtureVAE.embed, rows, batch_size, prior_of_latents)
 
     def style(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Mean of q(w|y) of every row, (n, D_w)."""
-        return self._ask(lambda model, y: model.embed_style(y), rows, batch_size, lambda _: 0.0)
+        return self._ask(GaussianMixtureVAE.embed_style, rows, batch_size, lambda _: 0.0)
 
     def decode(
         self, latents: np.ndarray, batch_size: int | None = None, batches: np.ndarray | None = None
     ) -> np.ndarray:
         """Mean of p(y|x), (n, *event), for latents (n, D_x), in the batches (n,) of a covariate or the largest one."""
-        dtype, device = self._weight.dtype, self._weight.device
+        model = self.model
         if batches is None:
-            return map_rows(lambda x: self.model.decode(x.to(dtype)), latents, device, batch_size)
+            return map_rows(lambda x: model.decode(x.to(model.dtype)), latents, model.device, batch_size)
         beside = np.column_stack([latents, batches])
-        return map_rows(lambda x: self.model.decode(x[:, :-1].to(dtype), x[:, -1].long()), beside, device, batch_size)
+
+        def decode(x: Tensor) -> Tensor:
+            return model.decode(x[:, :-1].to(model.dtype), x[:, -1].long())
+
+        return map_rows(decode, beside, model.device, batch_size)
 
     def reconstructions(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Means of p(y|x) at the means of q(x|y), (n, *event), of the size and in the batch that every row has."""
@@ -169,7 +173,7 @@ class Fitted:
 
     def impute(self, rows: np.ndarray, n_samples: int = 0, *, seed: int = 0, batch_size: int | None = None) -> Any:
         """Rows with their missing entries filled in; see `GMVAE.impute`."""
-        model = with_gaps(self.model, self.event_shape, self.config.bound)
+        model = with_gaps(self.model, self.event_shape)
         return impute(model, rows, self._shared_noise(N_IMPUTATION_SAMPLES), n_samples, seed, batch_size)
 
     def novelty_log_evidence(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
@@ -211,7 +215,7 @@ class Fitted:
         require_entropy(ambiguous)
         novelty = None if novel is None else Novelty.of(self.held_out_log_likelihoods, self.held_out_sizes, novel)
         noise = self._shared_noise(N_NOVELTY_SAMPLES)
-        answers = Answers(self.model, self.event_shape, self.config.bound, ambiguous, noise, novelty)
+        answers = Answers(self.model, self.event_shape, ambiguous, noise, novelty)
         rows = answers.as_rows(self.draw(N_CHECKED, seed=0)[0])
         expected = {"proba": self.proba(rows), "embedding": self.embedding(rows)}
         if novel is not None:
@@ -243,23 +247,18 @@ class Fitted:
 
     def __getstate__(self) -> dict[str, Any]:
         """With the model on the CPU, so that a pickle from a GPU opens on a machine without one."""
-        model = self.model if self._weight.device.type == "cpu" else copy.deepcopy(self.model).cpu()
+        model = self.model if self.model.device.type == "cpu" else copy.deepcopy(self.model).cpu()
         return {**vars(self), "model": model}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self.model.to(device_or_cpu(self.config.device))
 
-    @property
-    def _weight(self) -> Tensor:
-        """Of the model's device and floating-point type."""
-        return self.model.generative.mixture.output.weight
-
     def _shared_noise(self, n_samples: int) -> Noise:
         """Noise that all rows share, (S, 1, D)."""
         generator = torch.Generator().manual_seed(0)
-        dims = (self.config.latent_dim, self.config.D_w)
-        return Noise(*(torch.randn(n_samples, 1, dim, generator=generator).to(self._weight) for dim in dims))
+        dims, device, dtype = (self.config.latent_dim, self.config.D_w), self.model.device, self.model.dtype
+        return Noise(*(torch.randn(n_samples, 1, dim, generator=generator).to(device, dtype) for dim in dims))
 
     def _log_posterior(self, rows: AnyRows, function: Callable[[Tensor], Tensor], batch_size: int | None) -> np.ndarray:
         """A function of log p(z|y) (B, K) at the means of q(x|y) and q(w|y)."""
@@ -279,8 +278,8 @@ class Fitted:
     ) -> np.ndarray:
         """Ask the model about rows; those of which nothing is observed get what the prior says."""
         if not has_missing(rows):
-            return map_rows(lambda y: function(self.model, y), rows, self._weight.device, batch_size)
-        model = with_gaps(self.model, self.event_shape, self.config.bound)
-        results = map_rows(lambda y: function(model, y), rows, self._weight.device, batch_size)
+            return map_rows(lambda y: function(self.model, y), rows, self.model.device, batch_size)
+        model = with_gaps(self.model, self.event_shape)
+        results = map_rows(lambda y: function(model, y), rows, self.model.device, batch_size)
         results[without_values(rows)] = of_prior(model)
         return results

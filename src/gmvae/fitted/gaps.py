@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.domains import Domain, require
+from gmvae.domains import integer, require
 from gmvae.fitted.batches import map_rows
 from gmvae.likelihoods import JointLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise
@@ -20,12 +20,12 @@ _N_STYLES = 1000
 """Draws of the style over which the prior's mean of x is taken."""
 
 
-def with_gaps(model: GaussianMixtureVAE, event_shape: Shape, bound: str) -> GaussianMixtureVAE:
+def with_gaps(model: GaussianMixtureVAE, event_shape: Shape) -> GaussianMixtureVAE:
     """The same model, for observations with missing entries even where its fit had none."""
     if isinstance(model.likelihood, JointLikelihood):
         return model
-    likelihood = JointLikelihood.of(model.likelihood, event_shape).to(model.generative.mixture.output.weight.device)
-    return GaussianMixtureVAE(model.generative, model.recognition, likelihood, bound).eval()
+    likelihood = JointLikelihood.of(model.likelihood, event_shape).to(model.device)
+    return GaussianMixtureVAE(model.generative, model.recognition, likelihood, model.bound).eval()
 
 
 def prior_of_components(model: GaussianMixtureVAE) -> Tensor:
@@ -36,9 +36,8 @@ def prior_of_components(model: GaussianMixtureVAE) -> Tensor:
 @torch.no_grad()
 def prior_of_latents(model: GaussianMixtureVAE) -> Any:
     """The prior's mean of x, (D_x,)."""
-    weight = model.generative.mixture.output.weight
     generator = torch.Generator().manual_seed(0)
-    w = torch.randn(_N_STYLES, model.generative.style_dim, generator=generator).to(weight)
+    w = torch.randn(_N_STYLES, model.generative.style_dim, generator=generator).to(model.device, model.dtype)
     mixture = model.generative.mixture(w)
     return (mixture.log_weights.exp()[:, None] * mixture.components.mean).sum(-2).mean(0).cpu().numpy()
 
@@ -47,7 +46,7 @@ def impute(
     model: GaussianMixtureVAE, rows: np.ndarray, noise: Noise, n_samples: int, seed: int, batch_size: int | None
 ) -> np.ndarray:
     """Rows (n, *event) with their missing entries filled in, by a model `with_gaps`; see `GMVAE.impute`."""
-    require("n_samples", Domain("an integer of at least 0", low=0, integral=True), n_samples)
+    require("n_samples", integer(0), n_samples)
     rows = rows.astype(np.float64)
     device = noise.x.device
     if n_samples == 0:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from gmvae import objective
-from gmvae.distributions import reparameterise
 from gmvae.fitted.gaps import prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.novelty import Novelty
 from gmvae.likelihoods import CategoricalLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import Shape
+from gmvae.recognition import Posterior
 
 REFUSED = -1
 """The label of a row that `predict` refuses: a graph raises no errors."""
@@ -52,7 +52,6 @@ class Answers(nn.Module):
     model : GaussianMixtureVAE
         It is copied.
     event_shape : tuple of int
-    bound : str
     ambiguous : float
         Nats of entropy above which a row is ambiguous.
     noise : Noise
@@ -62,19 +61,13 @@ class Answers(nn.Module):
     """
 
     def __init__(
-        self,
-        model: GaussianMixtureVAE,
-        event_shape: Shape,
-        bound: str,
-        ambiguous: float,
-        noise: Noise,
-        novelty: Novelty | None,
+        self, model: GaussianMixtureVAE, event_shape: Shape, ambiguous: float, noise: Noise, novelty: Novelty | None
     ) -> None:
         super().__init__()
         own = copied(model)
         self.row_type = own.likelihood.row_type
         self.takes_gaps = own.likelihood.takes_gaps
-        self.model = with_gaps(own, event_shape, bound) if self.takes_gaps else own
+        self.model = with_gaps(own, event_shape) if self.takes_gaps else own
         families = own.likelihood.of_columns(event_shape[0])
         is_category = torch.tensor([family == CategoricalLikelihood.name for family in families])
         self.register_buffer("is_category", is_category.view(-1, *[1] * (len(event_shape) - 1)))
@@ -117,17 +110,13 @@ class Answers(nn.Module):
         )
         if self.novelty is None:
             return answer
-        log_likelihood = torch.where(empty, 0.0, self._log_evidence(y, seen))
+        log_likelihood = torch.where(empty, 0.0, self._log_evidence(y, seen, q))
         novel = self._surprise(y, log_likelihood) > self.novelty.above
         return AnswerOnNovelty(*answer, novel & ~refused, torch.where(refused, torch.nan, log_likelihood).float())
 
-    def _log_evidence(self, y: Tensor, seen: Tensor) -> Tensor:
+    def _log_evidence(self, y: Tensor, seen: Tensor, q: Posterior) -> Tensor:
         """As `GaussianMixtureVAE.log_evidence`, all samples at once, for the number of rows is not known."""
-        q_x, q_w = self.model.recognition(seen)
-        x, w = reparameterise(q_x, self.noise.x), reparameterise(q_w, self.noise.w)
-        mixture = self.model.generative.mixture(w)
-        reconstruction = self.model.log_likelihood(x, y, seen)
-        log_weights = objective.log_importance_weights(reconstruction, q_x, q_w, x, w, mixture)
+        _, log_weights = self.model.importance_samples(y, seen, q, self.noise)
         nothing = torch.full_like(log_weights[0], -torch.inf)
         total = objective.WeightSum(nothing, nothing).plus(log_weights).truncated
         return total.double() - np.log(len(self.noise.x))
@@ -146,7 +135,7 @@ class Answers(nn.Module):
     def as_rows(self, drawn: np.ndarray) -> np.ndarray:
         """Observations drawn from the model as this takes them, a tenth of the entries of every other row missing."""
         if self.row_type == torch.uint8:
-            return np.rint(drawn * float(self.model.likelihood.top_level)).astype(np.uint8)  # type: ignore[arg-type]
+            return np.rint(drawn * self.model.likelihood.unit(np.dtype(np.uint8))).astype(np.uint8)
         rows = drawn.astype(np.float32 if self.row_type == torch.float32 else np.float64)
         rows = rows[self.model.likelihood.within(torch.from_numpy(rows)).flatten(1).all(1).numpy()]
         if self.takes_gaps:

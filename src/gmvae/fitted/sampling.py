@@ -33,7 +33,7 @@ def draw(
     """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
     require("n_samples", COUNT, n_samples)
     style_dim = model.generative.style_dim
-    generator = torch.Generator(model.generative.mixture.output.weight.device).manual_seed(seed)
+    generator = torch.Generator(model.device).manual_seed(seed)
     drawn, w = _components_and_styles(model, n_samples, generator)
     if component is not None:
         component = np.asarray(component)
@@ -59,10 +59,9 @@ def log_density(model: GaussianMixtureVAE, rows: np.ndarray) -> np.ndarray:
     It has no bias far from the rows of the fit either, where q(x|y) may be too narrow for importance weights. In more
     than a few dimensions hardly any draw comes near a row.
     """
-    device = model.generative.mixture.output.weight.device
-    generator = torch.Generator(device).manual_seed(0)
+    generator = torch.Generator(model.device).manual_seed(0)
     x = model.generative.sample_latent(*_components_and_styles(model, _N_DRAWS, generator), generator).unsqueeze(1)
-    y = as_tensor(rows).to(device)
+    y = as_tensor(rows).to(model.device)
     seen = model.standardised(y)
     total = seen.new_full((len(y),), -math.inf)
     for part in x.split(max(1, ELEMENTS_AT_ONCE // seen.numel())):
@@ -72,10 +71,9 @@ def log_density(model: GaussianMixtureVAE, rows: np.ndarray) -> np.ndarray:
 
 def _components_and_styles(model: GaussianMixtureVAE, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Draws of z (n,) and w (n, D_w) from the prior."""
-    mixture = model.generative.mixture
-    z = torch.multinomial(mixture.log_weights.softmax(-1), n, replacement=True, generator=generator)
-    weight = mixture.output.weight
-    w = torch.randn(n, model.generative.style_dim, generator=generator, device=weight.device, dtype=weight.dtype)
+    shares = model.generative.mixture.log_weights.softmax(-1)
+    z = torch.multinomial(shares, n, replacement=True, generator=generator)
+    w = torch.randn(n, model.generative.style_dim, generator=generator, device=model.device, dtype=model.dtype)
     return z, w
 
 
@@ -85,7 +83,7 @@ def components(model: GaussianMixtureVAE, style: Any = None) -> Components:
     """Components of p(x|w) at one style (D_w,), by default 0."""
     style_dim = model.generative.style_dim
     w = _checked_style(np.zeros(style_dim) if style is None else style, (style_dim,))
-    parts = model.generative.mixture(torch.from_numpy(w).to(model.generative.mixture.output.weight)).components
+    parts = model.generative.mixture(torch.from_numpy(w).to(model.device, model.dtype)).components
     return Components(parts.mean.cpu().numpy(), parts.log_scale.exp().cpu().numpy())
 
 

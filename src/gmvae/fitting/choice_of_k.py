@@ -92,9 +92,7 @@ def choose_k(
     if before.keys() >= set(numbers):
         criteria = {number: each.evidence for number, each in before.items()}
     else:
-        data = TrainingData(
-            observations, learned_likelihood(config.likelihood, observations, config.size_factors, config.covariate)
-        )
+        data = TrainingData(observations, learned_likelihood(config, observations))
         found = data.criteria(numbers, draw_seed(first))
         criteria = {each.n_components: each for each in found}
     fits = {number: each.fits for number, each in before.items()}

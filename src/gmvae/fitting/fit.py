@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
@@ -51,11 +52,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     all_rows = observations if previous is None else observations.classes_as(previous.classes)
     observations = all_rows.of_positive_weight()
     previous_model = None if previous is None else previous.model
-    likelihood = (
-        learned_likelihood(config.likelihood, observations, config.size_factors, config.covariate)
-        if previous_model is None
-        else previous_model.likelihood
-    )
+    likelihood = learned_likelihood(config, observations) if previous_model is None else previous_model.likelihood
     if observations is not all_rows:
         likelihood.check(all_rows.y)
     data = TrainingData(observations, likelihood)
@@ -82,11 +79,8 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:
             reporter.note(reason)
-
-        def new_member(attempt: Attempt) -> Member:
-            return _new_member(placed, data, previous_model, training, config, attempt, reporter, one_restart_by)
-
-        found = _train(own_attempts, training, new_member)
+        own = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
+        found = _train(own_attempts, training, own)
     if len(attempts) > 1:
 
         def new_model(attempt: Attempt) -> GaussianMixtureVAE:
@@ -123,9 +117,9 @@ def _new_member(
     previous: GaussianMixtureVAE | None,
     training: Config,
     config: Config,
-    attempt: Attempt,
     reporter: Reporter,
     processes: Processes,
+    attempt: Attempt,
 ) -> Member:
     """The trainer of an attempt, its state if it was interrupted, and what follows each of its epochs.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,15 +36,16 @@ MAX_CHECKED = 10_000
 _log = logging.getLogger("gmvae")
 
 
-def learned_likelihood(
-    choice: str | Mapping[str, str],
-    observations: Observations,
-    size_factors: str = "auto",
-    covariate: str | None = None,
-) -> Likelihood:
+def learned_likelihood(config: Config, observations: Observations) -> Likelihood:
     """The likelihood that is chosen, learned from the observations."""
+    of_rows = (observations.names, observations.kinds, observations.weight, config.size_factors)
     if observations.n_beyond:
         assert observations.shards is not None
+        if config.covariate is not None:
+            raise ValueError(
+                f"`covariate` must be None for rows that are read in parts; got {config.covariate!r}: leave the column "
+                "out, or fit to rows in memory."
+            )
         found = observations.shards.survey
         sample = found.rows
         gaps = found.n < len(observations.shards)
@@ -53,18 +54,8 @@ def learned_likelihood(
             sample = sample.copy()
             sample[0, column] = np.nan
         moments = ColumnMoments(*map(torch.from_numpy, (found.mean, found.deviation, found.low, found.high)))
-        return likelihood_from_sample(
-            choice,
-            sample,
-            moments,
-            found.fraction,
-            observations.names,
-            observations.kinds,
-            size_factors,
-            observations.weight,
-        )
-    of_rows = (observations.names, observations.kinds, observations.weight)
-    return likelihood_for(choice, observations.y, *of_rows, size_factors, covariate)
+        return likelihood_from_sample(config.likelihood, sample, moments, found.fraction, *of_rows)
+    return likelihood_for(config.likelihood, observations.y, *of_rows, config.covariate)
 
 
 def split_rows(n_rows: int, fraction: float, seed: int, label: np.ndarray | None = None) -> Split:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -112,12 +112,18 @@ class BernoulliLikelihood(Likelihood):
     def row_type(self) -> torch.dtype:
         return torch.uint8 if self.top_level > 1.0 else torch.float32
 
+    def unit(self, dtype: np.dtype[Any]) -> float:
+        return self.top_level.item() if dtype == np.uint8 else 1.0
+
     @property
     def takes_gaps(self) -> bool:
         return self.row_type.is_floating_point
 
     def standardised(self, y: Tensor) -> Tensor:
         return y / self.top_level if y.dtype == torch.uint8 else y.clamp(0.0, 1.0)
+
+    def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        return observation.log_prob(seen)
 
     def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         return observation.entry_log_prob(self.standardised(y))

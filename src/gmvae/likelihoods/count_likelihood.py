@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.count_rows import LARGEST_COUNT, ColumnsBeside, column_of, without
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.likelihood import Likelihood, Observation
-from gmvae.likelihoods.size_factors import SizeFactors
+from gmvae.likelihoods.size_factors import SizeFactors, require_counts
 from gmvae.likelihoods.sized_counts import Batches, SizedCounts
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
@@ -27,16 +27,6 @@ LOG_RATE_BOUNDS = (-10.0, 10.0)
 _MOST_BATCHES = 1000
 _RESIDUAL_DISPERSION, _MAX_RESIDUAL = 100.0, 50.0
 """θ of Pearson residuals, and where they are clipped: about the root of the number of rows of a start."""
-
-
-class _Parts(NamedTuple):
-    """What every likelihood of counts has."""
-
-    shift: Tensor
-    scale: Tensor
-    log_mean: Tensor
-    size_factors: SizeFactors | None
-    covariate: Covariate | None
 
 
 class CountLikelihood(Likelihood):
@@ -54,7 +44,10 @@ class CountLikelihood(Likelihood):
         Log of every column's mean count; with size factors only differences matter, and its softmax is the shares of
         all rows together.
     size_factors : SizeFactors, optional
-    covariate : Covariate, optional
+
+    Attributes
+    ----------
+    covariate : Covariate or None
         Only with size factors. Encoder and decoder see its indicators, too.
     """
 
@@ -67,20 +60,15 @@ class CountLikelihood(Likelihood):
     scale: Tensor
     log_mean: Tensor
 
-    def __init__(
-        self,
-        shift: Tensor,
-        scale: Tensor,
-        log_mean: Tensor,
-        size_factors: SizeFactors | None = None,
-        covariate: Covariate | None = None,
-    ) -> None:
+    covariate: Covariate | None
+
+    def __init__(self, shift: Tensor, scale: Tensor, log_mean: Tensor, size_factors: SizeFactors | None) -> None:
         super().__init__()
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.register_buffer("log_mean", log_mean)
         self.size_factors = size_factors
-        self.covariate = covariate
+        self.covariate = None
 
     @classmethod
     @abstractmethod
@@ -96,15 +84,13 @@ class CountLikelihood(Likelihood):
     @classmethod
     def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
         """Learn the means of y, and mean and scale of log(1 + y); a column of zeros is taken to hold one event."""
-        cls._check_counts(rows, None)
+        cls._check_counts(rows)
         shift, scale = moments((part.double().log1p() for part in batches(rows)), weights)
         mean, deviation = moments((part.double() for part in batches(rows)), weights)
         return cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, None)
 
     @classmethod
-    def learn_sized(
-        cls, rows: AnyRows, weights: np.ndarray | None = None, sizes: int | None = None, covariate: int | None = None
-    ) -> Self:
+    def learn_sized(cls, rows: AnyRows, weights: np.ndarray | None, sizes: int | None, covariate: int | None) -> Self:
         """The same with size factors: totals of the rows (n, p), or a column of them; and perhaps with a covariate."""
         cls._check_counts(rows, sizes, covariate)
         place = sizes if sizes is None or covariate is None else sizes - (covariate < sizes)
@@ -130,24 +116,26 @@ class CountLikelihood(Likelihood):
         return likelihood
 
     @classmethod
-    def _blank_parts(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> _Parts:
-        """What has the shapes in ``weights``; ValueError if columns in it cannot be."""
+    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
+        """ValueError if columns in ``weights`` cannot be."""
         p = event_shape[0]
         places = [weights.get(f"{name}.column") for name in ("covariate", "size_factors")]
         covariate_column, size_column = (None if place is None else int(place) for place in places)
         n_left = p - (covariate_column is not None)
         if not 0 <= (covariate_column or 0) < p or not -1 <= (-1 if size_column is None else size_column) < n_left:
             raise ValueError("columns of size factors and batches must be among those of a row")
-        size_factors = None if size_column is None else SizeFactors.blank(size_column)
+        size_factors = None if size_column is None else SizeFactors.blank(None if size_column < 0 else size_column)
         shape = tuple(event_shape) if size_factors is None else size_factors.counted_shape((n_left,))
-        covariate = None
+        shift, scale, mean, deviation = torch.ones(4, *shape).double()
+        likelihood = cls._of(shift, scale, mean, deviation, size_factors)
         if covariate_column is not None:
-            covariate = Covariate.blank(covariate_column, len(weights["covariate.shares"]), shape[0])
-        shift, scale, log_mean = torch.ones(3, *shape).double()
-        return _Parts(shift, scale, log_mean, size_factors, covariate)
+            n_batches = len(weights["covariate.shares"])
+            shares, log_shift = torch.ones(n_batches).double(), torch.ones(n_batches, shape[0])
+            likelihood.covariate = Covariate(covariate_column, shares, log_shift)
+        return likelihood
 
     @classmethod
-    def _check_counts(cls, rows: AnyRows, sizes: int | None, covariate: int | None = None) -> None:
+    def _check_counts(cls, rows: AnyRows, sizes: int | None = None, covariate: int | None = None) -> None:
         """Raise ``ValueError`` unless rows are counts, beside columns of sizes above 0 and of whole numbers."""
         beside = ColumnsBeside(sizes, covariate, _MOST_BATCHES)
         first = first_unlike(rows, lambda block: beside.valid(block) | missing(block))
@@ -173,8 +161,9 @@ class CountLikelihood(Likelihood):
 
     def check(self, rows: AnyRows) -> None:
         super().check(rows)
-        if self.size_factors is not None:
-            self.size_factors.check(without(rows, self._beside.covariate))
+        sizes = self.sizes(rows)
+        if sizes is not None:
+            require_counts(sizes)
 
     @property
     def _beside(self) -> ColumnsBeside:
@@ -193,14 +182,13 @@ class CountLikelihood(Likelihood):
         return None if self.size_factors is None else self.size_factors.sizes(self._without(y))
 
     def resized(self, mean: np.ndarray, rows: AnyRows) -> np.ndarray:
-        if self.size_factors is None:
-            return mean
         sizes = self.sizes(rows)
-        assert sizes is not None
-        resized = mean * (sizes / float(self.size_factors.median))[:, None].astype(mean.dtype)
+        if self.size_factors is None or sizes is None:
+            return mean
+        factors = np.repeat(sizes[:, None] / float(self.size_factors.median), mean.shape[1], axis=1).astype(mean.dtype)
         if self.covariate is not None:
-            resized[:, self.covariate.column_number] = mean[:, self.covariate.column_number]
-        return resized
+            factors[:, self.covariate.column_number] = 1.0
+        return mean * factors
 
     def shares(self, mean: np.ndarray) -> np.ndarray | None:
         if self.size_factors is None:
@@ -210,8 +198,10 @@ class CountLikelihood(Likelihood):
         return counts / np.nansum(counts, axis=1, keepdims=True)
 
     def seen_shape(self, event_shape: Shape) -> Shape:
-        (n,) = self.decoded_shape(event_shape) if len(event_shape) == 1 else (None,)
-        return event_shape if n is None else (n + self.n_batches,)
+        if self.size_factors is None:
+            return event_shape
+        (n,) = self.decoded_shape(event_shape)
+        return (n + self.n_batches,)
 
     def decoded_shape(self, event_shape: Shape) -> Shape:
         if self.size_factors is None:
@@ -284,6 +274,3 @@ class CountLikelihood(Likelihood):
     def _indicators(self, numbers: Tensor) -> Tensor:
         """Which of the batches it is, (..., n_batches), in float64."""
         return (numbers.unsqueeze(-1) == torch.arange(self.n_batches, device=numbers.device)).double()
-
-    def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
-        return observation.log_prob(y)

@@ -20,7 +20,7 @@ class Covariate(nn.Module):
 
     Parameters
     ----------
-    column : Tensor of int, shape ()
+    column : int
         Which column of a row holds the number of its batch, from 0 on.
     shares : Tensor of shape (B,), float64
         Shares of the batches among the rows of the fit.
@@ -28,15 +28,14 @@ class Covariate(nn.Module):
         Log of every column's share in every batch over its share in all, at first; it is learned.
     """
 
-    column: Tensor
     shares: Tensor
 
-    def __init__(self, column: Tensor, shares: Tensor, log_shift: Tensor) -> None:
+    def __init__(self, column: int, shares: Tensor, log_shift: Tensor) -> None:
         super().__init__()
-        self.register_buffer("column", column)
+        self.column_number = column
+        self.register_buffer("column", torch.tensor(column))
         self.register_buffer("shares", shares)
         self.log_shift = nn.Parameter(log_shift)
-        self.column_number = int(column)
 
     @classmethod
     def learn(cls, column: int, numbers: np.ndarray, totals: np.ndarray, weights: np.ndarray | None) -> Self:
@@ -48,16 +47,7 @@ class Covariate(nn.Module):
         overall = totals.sum(0) / totals.sum()
         smoothed = totals + totals.shape[1] * np.maximum(overall, overall[overall > 0.0].min())
         log_shift = np.log(smoothed / smoothed.sum(1, keepdims=True)) - np.log(smoothed.sum(0) / smoothed.sum())
-        return cls(
-            torch.tensor(column), torch.from_numpy(frequency / frequency.sum()), torch.from_numpy(log_shift).float()
-        )
-
-    @classmethod
-    def blank(cls, column: int, n_batches: int, n_counts: int) -> Self:
-        """A covariate that has yet to be loaded."""
-        with torch.device("cpu"):
-            number = torch.tensor(column)
-        return cls(number, torch.ones(n_batches).double(), torch.ones(n_batches, n_counts))
+        return cls(column, torch.from_numpy(frequency / frequency.sum()), torch.from_numpy(log_shift).float())
 
     @property
     def n_batches(self) -> int:

@@ -134,7 +134,11 @@ class GaussianLikelihood(Likelihood):
         noise = self.rounding.to(exact.log_scale.dtype).log()
         return Normal(exact.mean, 0.5 * torch.logaddexp(2.0 * exact.log_scale, 2.0 * noise), event_dims)
 
+    def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        return observation.log_prob(seen) - self.log_volume(seen)
+
     def log_volume(self, seen: Tensor) -> Tensor:
+        """log |dy / d seen| in nats, shape () or (B,)."""
         volume = self.scale.log().sum()
         return volume if self.tails is None else volume + self._log_slope(seen).sum(-1)
 

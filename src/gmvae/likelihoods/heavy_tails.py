@@ -64,7 +64,7 @@ class HeavyTails(nn.Module):
         return bent.scatter(-1, where, straight.to(bent.dtype))
 
     def widen(self, low: Tensor, high: Tensor) -> None:
-        """Take the range of the columns, (m,), from other rows than those that were learned from."""
+        """Take the range of the columns, (m,): lowest and highest values of some rows."""
         lowest, highest = (torch.asinh((each - self.centre) / self.spread) for each in (low, high))
         self.low, self.high = lowest - 1.0, highest + 1.0
 
@@ -103,8 +103,9 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     where, centres, spreads = (torch.from_numpy(each) for each in (bent, centre[bent], spread[bent]))
     parts = (batch[:, where].double() for batch in batches)
     ranges = torch.stack([torch.stack(torch.where(part.isnan(), centres, part).aminmax(dim=0)) for part in parts])
-    lowest, highest = (torch.asinh((each - centres) / spreads) for each in (ranges[:, 0].amin(0), ranges[:, 1].amax(0)))
-    return HeavyTails(where, centres, spreads, lowest - 1.0, highest + 1.0)
+    tails = HeavyTails(where, centres, spreads, *torch.zeros(2, len(where)).double())
+    tails.widen(ranges[:, 0].amin(0), ranges[:, 1].amax(0))
+    return tails
 
 
 def _are_log_normal(columns: np.ndarray) -> np.ndarray:

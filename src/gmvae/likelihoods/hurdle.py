@@ -14,7 +14,7 @@ from torch.nn import functional
 from gmvae.distributions import Normal, at_least_float32
 from gmvae.likelihoods.columns import looked_at
 from gmvae.likelihoods.gaussian import GaussianLikelihood
-from gmvae.likelihoods.likelihood import Likelihood, Observation, below
+from gmvae.likelihoods.likelihood import Likelihood, below
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -129,9 +129,6 @@ class HurdleLikelihood(Likelihood):
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Hurdle:
         logits, mean, raw_log_scale = outputs
         return Hurdle(at_least_float32(logits), self.others.distribution([mean, raw_log_scale], event_dims), self)
-
-    def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
-        return observation.log_prob(y)
 
     def notes(self, names: Sequence[str] | None) -> list[str]:
         shown = [str(index) if names is None else names[index] for index in range(len(self.value))]

@@ -206,9 +206,12 @@ class JointLikelihood(Likelihood):
         return JointObservation(families, event_dims)
 
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
-        return self.entry_log_prob(observation, y, seen).flatten(self.axis).sum(-1)
+        return self._entries(observation, y, seen).flatten(self.axis).sum(-1)
 
     def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
+        return self._entries(observation, y, seen).index_select(self.axis, self.back)
+
+    def _entries(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         """log p(y_c|x) of every entry, families side by side; 0 of those that are missing."""
         assert isinstance(observation, JointObservation)
         ordered = y.index_select(self.axis, self.side_by_side)

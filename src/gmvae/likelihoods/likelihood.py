@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -52,8 +52,7 @@ def below(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 class Likelihood(nn.Module, ABC):
     """p(y|x) of one family, with what a fit has learned from its rows as buffers.
 
-    Observations y (..., *event) are in the data's own units. The encoder sees them as `standardised` gives them; unless
-    a family says otherwise, these are what its distribution is of.
+    Observations y (..., *event) are in the data's own units. The encoder sees them as `standardised` gives them.
 
     Attributes
     ----------
@@ -128,6 +127,10 @@ class Likelihood(nn.Module, ABC):
         """Type in which an exported graph takes observations."""
         return torch.float64
 
+    def unit(self, dtype: np.dtype[Any]) -> float:
+        """What means and draws are multiplied by to be in the units of rows of such a type: 255 for grey levels."""
+        return 1.0
+
     @property
     def takes_gaps(self) -> bool:
         """Whether entries of an observation may be missing."""
@@ -180,15 +183,11 @@ class Likelihood(nn.Module, ABC):
 
     def log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         """log p(y|x) in nats in the data's units, shape (...), for y and for what is seen of it."""
-        return observation.log_prob(seen) - self.log_volume(seen)
+        return observation.log_prob(y)
 
     def entry_log_prob(self, observation: Observation, y: Tensor, seen: Tensor) -> Tensor:
         """The same for every entry of y, (..., *event)."""
         return observation.entry_log_prob(y)
-
-    def log_volume(self, seen: Tensor) -> Tensor:
-        """log |dy / d seen| in nats, shape () or (B,): 0 where densities are not rescaled."""
-        return seen.new_zeros(())
 
     def sizes(self, rows: AnyRows) -> np.ndarray | None:
         """How much was counted of each of the rows (n, *event), (n,); None without size factors."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,7 +13,6 @@ from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.count_distribution import CountDistribution
 from gmvae.likelihoods.count_likelihood import CountLikelihood
 from gmvae.likelihoods.count_rows import are_counts
-from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.size_factors import SizeFactors
 from gmvae.sparse_rows import AnyRows, SparseRows
 
@@ -82,16 +80,10 @@ class NegativeBinomialLikelihood(CountLikelihood):
         scale: Tensor,
         log_mean: Tensor,
         size_factors: SizeFactors | None,
-        covariate: Covariate | None,
         raw_dispersion: Tensor,
     ) -> None:
-        super().__init__(shift, scale, log_mean, size_factors, covariate)
+        super().__init__(shift, scale, log_mean, size_factors)
         self.raw_dispersion = nn.Parameter(raw_dispersion)
-
-    @classmethod
-    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
-        parts = cls._blank_parts(event_shape, weights)
-        return cls(*parts, torch.ones(parts.log_mean.shape))
 
     @classmethod
     def _of(
@@ -100,7 +92,7 @@ class NegativeBinomialLikelihood(CountLikelihood):
         """θ begins where the moments of the columns have it, between 0.1 and 100: mean² / (variance - mean)."""
         excess = (deviation.square() - mean).clamp(min=mean.square() / 100.0)
         log_theta = (mean.square() / excess).clamp(0.1, 100.0).log()
-        return cls(shift, scale, mean.log(), size_factors, None, (log_theta / _PACE).float())
+        return cls(shift, scale, mean.log(), size_factors, (log_theta / _PACE).float())
 
     @property
     def log_dispersion(self) -> Tensor:

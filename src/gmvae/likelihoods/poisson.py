@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,10 +34,6 @@ class PoissonLikelihood(CountLikelihood):
 
     name = "poisson"
     requirement = "hold whole numbers from 0 to 2**53 for a Poisson likelihood"
-
-    @classmethod
-    def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
-        return cls(*cls._blank_parts(event_shape, weights))
 
     @classmethod
     def _of(

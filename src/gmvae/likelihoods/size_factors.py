@@ -22,24 +22,23 @@ class SizeFactors(nn.Module):
 
     Parameters
     ----------
-    column : Tensor of int, shape ()
-        Which column of a row holds its size factor; -1 for the total of all columns, which are counts then.
+    column : int, optional
+        Which column of a row holds its size factor; None for the total of all columns, which are counts then.
     unit : Tensor of shape (), float64
         Counts in one unit of the column: mean total over mean of the column; 1 for totals.
     quantiles : Tensor of shape (1001,), float64
         Evenly spaced quantiles of the fit's size factors, in counts.
     """
 
-    column: Tensor
     unit: Tensor
     quantiles: Tensor
 
-    def __init__(self, column: Tensor, unit: Tensor, quantiles: Tensor) -> None:
+    def __init__(self, column: int | None, unit: Tensor, quantiles: Tensor) -> None:
         super().__init__()
-        self.register_buffer("column", column)
+        self.column_number = column
+        self.register_buffer("column", torch.tensor(-1 if column is None else column))
         self.register_buffer("unit", unit)
         self.register_buffer("quantiles", quantiles)
-        self.column_number = None if int(column) < 0 else int(column)
 
     @classmethod
     def learn(cls, parts: Callable[[], Iterable[Tensor]], weights: np.ndarray | None, column: int | None) -> Self:
@@ -54,17 +53,12 @@ class SizeFactors(nn.Module):
             totals = totals - own
             unit = float(np.average(totals, weights=weights) / np.average(own, weights=weights))
             sizes = unit * own
-        _require_counts(sizes)
+        require_counts(sizes)
         order = np.argsort(sizes)
         shares = np.ones(len(sizes)) if weights is None else weights[order]
         reached = (shares.cumsum() - 0.5 * shares) / shares.sum()
         quantiles = np.interp(np.linspace(0.0, 1.0, _N_QUANTILES), reached, sizes[order])
-        number = torch.tensor(-1 if column is None else column)
-        return cls(number, torch.tensor(unit).double(), torch.from_numpy(quantiles))
-
-    def check(self, parts: Iterable[Tensor]) -> None:
-        """Raise ``ValueError`` unless every row of parts (b, p) has a size above 0."""
-        _require_counts(self.of_parts(parts))
+        return cls(column, torch.tensor(unit).double(), torch.from_numpy(quantiles))
 
     def of_parts(self, parts: Iterable[Tensor]) -> np.ndarray:
         """Size factors (n,) of rows in parts (b, p), in counts."""
@@ -72,11 +66,9 @@ class SizeFactors(nn.Module):
         return np.concatenate([host.sizes(part).squeeze(-1).numpy() for part in parts])
 
     @classmethod
-    def blank(cls, column: int) -> Self:
+    def blank(cls, column: int | None) -> Self:
         """Size factors that have yet to be loaded."""
-        with torch.device("cpu"):
-            number = torch.tensor(column)
-        return cls(number, torch.ones(()).double(), torch.ones(_N_QUANTILES).double())
+        return cls(column, torch.ones(()).double(), torch.ones(_N_QUANTILES).double())
 
     @property
     def median(self) -> Tensor:
@@ -114,7 +106,8 @@ class SizeFactors(nn.Module):
         return torch.lerp(self.quantiles[below], self.quantiles[below + 1], place * (_N_QUANTILES - 1) - below)
 
 
-def _require_counts(sizes: np.ndarray) -> None:
+def require_counts(sizes: np.ndarray) -> None:
+    """ValueError unless all sizes (n,) are above 0."""
     empty = np.flatnonzero(~(sizes > 0.0))
     if len(empty):
         raise ValueError(

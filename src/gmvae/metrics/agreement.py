@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.special import entr
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
 
 from gmvae.metrics.validation import distribution, encode, pair
 
@@ -106,7 +107,7 @@ def matched(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.bool_]:
     Parameters and errors are those of `accuracy_hungarian`.
     """
     truth, found = pair(labels, clusters)
-    rows, columns = linear_sum_assignment(_contingency(labels, clusters).matrix, maximize=True)
+    rows, columns = linear_sum_assignment(contingency_matrix(truth.codes, found.codes), maximize=True)
     lent = np.full(len(found.names), -1)
     lent[columns] = rows
     return lent[found.codes] == truth.codes
@@ -118,7 +119,8 @@ def accuracy_majority(labels: ArrayLike, clusters: ArrayLike) -> float:
     Splitting a cluster never lowers it: compare it only between equal numbers of clusters.
     Parameters, result and errors are those of `accuracy_hungarian`.
     """
-    matrix = _contingency(labels, clusters).matrix
+    truth, found = pair(labels, clusters)
+    matrix = contingency_matrix(truth.codes, found.codes)
     return float(matrix.max(axis=0).sum() / matrix.sum())
 
 
@@ -150,12 +152,13 @@ def match(labels: ArrayLike, clusters: ArrayLike) -> Confusion:
     Confusion
         With as many clusters as classes, the matched pairs lie on the diagonal.
     """
-    matrix, classes, names = _contingency(labels, clusters)
+    truth, found = pair(labels, clusters)
+    matrix = contingency_matrix(truth.codes, found.codes)
     _, matched = linear_sum_assignment(matrix, maximize=True)
-    rest = np.setdiff1d(np.arange(len(names)), matched)
+    rest = np.setdiff1d(np.arange(len(found.names)), matched)
     rest = rest[np.argsort(matrix[:, rest].argmax(axis=0), kind="stable")]
     order = np.concatenate([matched, rest])
-    return Confusion(matrix[:, order], classes, names[order])
+    return Confusion(matrix[:, order], truth.names, found.names[order])
 
 
 def stability(clusterings: Sequence[ArrayLike]) -> float:
@@ -199,10 +202,3 @@ def effective_components(usage: ArrayLike) -> float:
             f"got {np.array2string(weight, threshold=10)}; pass the count or share of every cluster."
         )
     return float(np.exp(entr(weight / weight.sum()).sum()))
-
-
-def _contingency(labels: ArrayLike, clusters: ArrayLike) -> Confusion:
-    truth, found = pair(labels, clusters)
-    counts = np.zeros((len(truth.names), len(found.names)), dtype=np.int64)
-    np.add.at(counts, (truth.codes, found.codes), 1)
-    return Confusion(counts, truth.names, found.names)

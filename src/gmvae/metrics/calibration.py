@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmvae.domains import Domain, require
+from gmvae.domains import integer, require
 from gmvae.metrics.agreement import matched
 from gmvae.metrics.validation import distribution, encode
 
@@ -70,7 +70,7 @@ def reliability(labels: ArrayLike, proba: ArrayLike, n_bins: int = N_BINS) -> Re
     >>> found.counts.tolist(), found.accuracy[1].item(), round(found.confidence[1].item(), 3)
     ([0, 4], 0.75, 0.825)
     """
-    require("n_bins", Domain("an integer of at least 1", low=1, integral=True), n_bins)
+    require("n_bins", integer(1), n_bins)
     chances = distribution(proba, len(encode("labels", labels).codes))
     right = matched(labels, chances.argmax(axis=1))
     confidence = chances.max(axis=1)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from gmvae.arrays import random_rows
 from gmvae.data import Dataset
 from gmvae.fitted.fitted import Fitted
-from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.report.clusters import Assignment, assignment
 from gmvae.report.plane import MOST_POINTS, Plane, plane
 from gmvae.report.rows import ShownColumn, shown_columns
@@ -52,10 +51,7 @@ class AnsweredRows(NamedTuple):
     @property
     def unit(self) -> float:
         """By which means and draws of the model are multiplied to be in the units of the rows: 255 for grey levels."""
-        likelihood = self.fitted.model.likelihood
-        if isinstance(likelihood, BernoulliLikelihood) and self.rows.dtype == np.uint8:
-            return likelihood.top_level.item()
-        return 1.0
+        return self.fitted.model.likelihood.unit(self.rows.dtype)
 
 
 def answered_rows(
@@ -65,8 +61,6 @@ def answered_rows(
     *,
     umap: bool = True,
     mapped: bool = True,
-    most_rows: int = MOST_ROWS,
-    most_points: int = MOST_POINTS,
 ) -> AnsweredRows:
     """Ask a fitted model about the rows of a source.
 
@@ -80,17 +74,15 @@ def answered_rows(
         Whether UMAP may draw the map if it is installed.
     mapped : bool
         Whether rows are embedded and their densities estimated, as the map needs it.
-    most_rows, most_points : int
-        Rows that are looked at, and points of the map.
     """
-    kept = random_rows(len(data.X), most_rows)
+    kept = random_rows(len(data.X), MOST_ROWS)
     rows = fitted.rows(data.X if len(kept) == len(data.X) else select(data.X, kept))
     weight = None if data.weights is None else checked_weights(data.weights, len(data.X))[kept]
     weight = None if weight is None or not weight.any() else weight
     chances = fitted.proba(rows) if proba is None else proba[kept]
     found = assignment(np.asarray(chances, dtype=np.float64), weight)
     embedding = fitted.embedding(rows).astype(np.float64) if mapped else np.zeros((len(rows), 2))
-    points = random_rows(len(rows), most_points)
+    points = random_rows(len(rows), MOST_POINTS)
     novel = np.full(len(rows), np.nan)
     if mapped and len(fitted.held_out_log_likelihoods):
         scored = points[random_rows(len(points), MOST_SCORED)]

@@ -66,18 +66,18 @@ def assignment(proba: NDArray[np.float64], weight: NDArray[np.float64] | None = 
     return Assignment(proba, first, others.argmax(axis=1), entr(proba).sum(axis=1), weight)
 
 
-def typical_rows(embedding: NDArray[np.float64], members: NDArray[np.int64], n: int = N_ROWS) -> NDArray[np.int64]:
+def typical_rows(embedding: NDArray[np.float64], members: NDArray[np.int64]) -> NDArray[np.int64]:
     """The ``members`` of a cluster nearest to the middle of its embedding, in units of its standard deviations."""
     own = embedding[members]
     scale = own.std(axis=0)
     distances = np.square((own - own.mean(axis=0)) / np.where(scale > 0, scale, 1.0)).sum(axis=1)
-    return members[np.argsort(distances, kind="stable")[:n]]
+    return members[np.argsort(distances, kind="stable")[:N_ROWS]]
 
 
-def ambiguous_rows(found: Assignment, members: NDArray[np.int64], n: int = N_ROWS) -> NDArray[np.int64]:
+def ambiguous_rows(found: Assignment, members: NDArray[np.int64]) -> NDArray[np.int64]:
     """Of the ``members`` that are ambiguous those with the highest entropy."""
     own = members[found.ambiguous[members]]
-    return own[np.argsort(-found.entropy[own], kind="stable")[:n]]
+    return own[np.argsort(-found.entropy[own], kind="stable")[:N_ROWS]]
 
 
 def neighbours(found: Assignment, members: NDArray[np.int64], cluster: int) -> list[Neighbour]:

@@ -9,13 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae.arrays import random_rows
+from gmvae.figures.curves import late_values
 from gmvae.figures.reliability import LEAST_ROWS
 from gmvae.report.records import Agreement, Map
 
 WIDTH, HEIGHT = 320, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 24
-_TRANSIENT = 4.0
-"""The first tenth of a curve is cropped if it spans more than this many times the rest."""
 _LEAST_SPAN = 1e-3
 """Share of the values that an axis spans at least: what changes less is a flat line."""
 _STILL_POINTS = 3000
@@ -143,10 +142,8 @@ def _panel(title: str, about: str, epochs: Sequence[float], curves: Sequence[Seq
 
 def _range(curves: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Lowest and highest value, without the first tenth where that would flatten the rest."""
-    everything = [value for curve in curves for value in curve if math.isfinite(value)]
-    late = [value for curve in curves for value in curve[len(curve) // 10 :] if math.isfinite(value)] or everything
-    whole, rest = max(everything) - min(everything), max(late) - min(late)
-    shown = late if rest > 0 and whole > _TRANSIENT * rest else everything
+    late = late_values(curves)
+    shown = [value for curve in curves for value in curve if math.isfinite(value)] if late is None else late.tolist()
     low, high = min(shown), max(shown)
     middle = (low + high) / 2
     least = _LEAST_SPAN * abs(middle)

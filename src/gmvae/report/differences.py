@@ -32,7 +32,6 @@ def differences(
     clusters: NDArray[np.int64],
     K: int,
     columns: Sequence[ShownColumn],
-    separation: Sequence[NDArray[np.float64] | None],
     weight: NDArray[np.float64] | None = None,
 ) -> list[list[Difference]]:
     """What tells every cluster from the rows outside it, the largest standardised difference first.
@@ -42,8 +41,6 @@ def differences(
     rows : ndarray of shape (n, D)
         NaN is a missing cell and does not count.
     clusters : ndarray of shape (n,)
-    separation : sequence of K
-        Shares (D,) of the separation, as `separation_shares` gives them.
     weight : ndarray of shape (n,), optional
         How much every row counts, by default 1.
     """
@@ -59,10 +56,10 @@ def differences(
                 if np.isnan(means).any():
                     continue
                 counts = issubclass(FAMILIES[columns[d].likelihood], CountLikelihood)
-                found[k].append(_difference(columns[d].name, None, means, effect[k, i], counts, _at(separation[k], d)))
+                found[k].append(_difference(columns[d].name, None, means, effect[k, i], has_ratio=counts))
     for d, column in enumerate(columns):
         if column.levels:
-            for k, own in enumerate(_levels(rows[:, d], clusters, K, column, separation, d, weight)):
+            for k, own in enumerate(_levels(rows[:, d], clusters, K, column, weight)):
                 found[k] += own
     return [sorted(own, key=lambda each: -abs(each.difference or 0.0))[:MOST_DIFFERENCES] for own in found]
 
@@ -125,8 +122,6 @@ def _levels(
     clusters: NDArray[np.int64],
     K: int,
     column: ShownColumn,
-    separation: Sequence[NDArray[np.float64] | None],
-    d: int,
     weight: NDArray[np.float64] | None,
 ) -> list[list[Difference]]:
     """Levels of one column whose shares differ most, for every cluster; of two levels the second only."""
@@ -146,35 +141,20 @@ def _levels(
     found = []
     for k in range(K):
         order = [level for level in sorted(shown, key=lambda level: -abs(effect[k, level])) if effect[k, level]]
+        means = {level: (share[k, level], outer[k, level]) for level in order[:_MOST_LEVELS]}
         found.append(
             [
-                _difference(
-                    column.name,
-                    column.levels[level],
-                    (share[k, level], outer[k, level]),
-                    effect[k, level],
-                    True,
-                    _at(separation[k], d),
-                )
-                for level in order[:_MOST_LEVELS]
-                if not np.isnan((share[k, level], outer[k, level])).any()
+                _difference(column.name, column.levels[level], both, effect[k, level], has_ratio=True)
+                for level, both in means.items()
+                if not np.isnan(both).any()
             ]
         )
     return found
 
 
 def _difference(
-    name: str,
-    level: str | None,
-    means: tuple[float, float],
-    effect: float,
-    has_ratio: bool,
-    separation: float | None,
+    name: str, level: str | None, means: tuple[float, float], effect: float, *, has_ratio: bool
 ) -> Difference:
     inside, outside = map(float, means)
     ratio = rounded(inside / outside) if has_ratio and outside > 0 else None
-    return Difference(name, level, rounded(inside), rounded(outside), float(effect), ratio, separation)
-
-
-def _at(shares: NDArray[np.float64] | None, d: int) -> float | None:
-    return None if shares is None else float(shares[d])
+    return Difference(name, level, rounded(inside), rounded(outside), float(effect), ratio)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.clusters import nearest_clusters
 from gmvae.report.differences import differences
-from gmvae.report.folds import log2_fold_changes
-from gmvae.report.records import Distinction
+from gmvae.report.fold_changes import log2_fold_changes
+from gmvae.report.records import Difference, Distinction
 from gmvae.report.rows import rounded
 from gmvae.report.separation import separation_shares
 
@@ -27,23 +29,20 @@ def distinctions(seen: AnsweredRows, few: int = 0) -> list[Distinction]:
         return [
             Distinction(k, other, [], _pixels(means, k, other) if large[k] else None) for k, other in enumerate(nearest)
         ]
-    shares = [
-        separation_shares(seen.fitted, seen.rows[found.first == k], k, other) if large[k] else None
+    of_clusters = differences(seen.rows, found.first, found.K, seen.columns, found.weight)
+    folds, number = log2_fold_changes(seen), {column.name: d for d, column in enumerate(seen.columns)}
+
+    def under_the_model(k: int, own: list[Difference]) -> Iterator[Difference]:
+        shares = separation_shares(seen.fitted, seen.rows[found.first == k], k, nearest[k])
+        for each in own:
+            d = number[each.column]
+            fold = None if folds is None or not np.isfinite(folds[k, d]) else rounded(folds[k, d])
+            yield each._replace(separation=None if shares is None else float(shares[d]), log2_fold_change=fold)
+
+    return [
+        Distinction(k, other, list(under_the_model(k, of_clusters[k])) if large[k] else [], None)
         for k, other in enumerate(nearest)
     ]
-    of_clusters = differences(seen.rows, found.first, found.K, seen.columns, shares, found.weight)
-    folds = log2_fold_changes(seen)
-    if folds is not None:
-        number = {column.name: d for d, column in enumerate(seen.columns)}
-        of_clusters = [
-            [each._replace(log2_fold_change=_finite(folds[k, number[each.column]])) for each in own]
-            for k, own in enumerate(of_clusters)
-        ]
-    return [Distinction(k, other, of_clusters[k] if large[k] else [], None) for k, other in enumerate(nearest)]
-
-
-def _finite(value: float) -> float | None:
-    return rounded(value) if np.isfinite(value) else None
 
 
 def mean_images(seen: AnsweredRows) -> NDArray[np.float64]:

@@ -63,9 +63,9 @@ def draw_run(
     return [figures.save(figure, folder / f"{name}.png") for name, figure in drawn.items()]
 
 
-def component_images(fitted: Fitted, X: NDArray[Any], n: int = _SAMPLES_PER_COMPONENT) -> NDArray[np.float64]:
-    """Mean images of n latents of every component at w = 0, as shades (K, n, C, H, W) on the scale of the images X."""
-    K = fitted.config.K
+def component_images(fitted: Fitted, X: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean images of ten latents of every component at w = 0, as shades (K, 10, C, H, W) on the scale of images X."""
+    K, n = fitted.config.K, _SAMPLES_PER_COMPONENT
     seed = draw_seed(fitted.config.random_state)
     images, _ = fitted.draw(K * n, np.repeat(np.arange(K), n), np.zeros(fitted.config.D_w), mean=True, seed=seed)
     return shades(images, X).reshape(K, n, *images.shape[1:])

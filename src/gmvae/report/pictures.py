@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.contents import samples
 from gmvae.report.distinctions import FEW, mean_images
-from gmvae.report.records import Cluster, Contents
+from gmvae.report.records import Contents, ShownRow
 from gmvae.report.style import StyleGrid
 
 MOST_THUMBNAIL_BYTES = 1_500_000
@@ -63,6 +64,10 @@ def pictures(seen: AnsweredRows, found: Contents, grid: StyleGrid, *, with_rows:
     scale = _Scale.of(seen.rows)
     means, drawn = mean_images(seen), samples(seen, mean=True)
     places = {int(row): i for i, row in enumerate(seen.kept)}
+
+    def of_rows(shown: Sequence[ShownRow]) -> list[str]:
+        return [_uri(scale.shades(seen.rows[places[each.row]])) for each in shown]
+
     own = []
     for cluster, distinction in zip(found.clusters, found.distinctions, strict=True):
         k = cluster.cluster
@@ -72,8 +77,8 @@ def pictures(seen: AnsweredRows, found: Contents, grid: StyleGrid, *, with_rows:
             ClusterPictures(
                 mean=_uri(scale.shades(means[k])) if enough else None,
                 difference=_uri(_diverging(gap)) if enough and gap is not None and not np.isnan(gap).all() else None,
-                typical=_rows(seen, cluster, "typical", scale, places),
-                ambiguous=_rows(seen, cluster, "ambiguous", scale, places),
+                typical=of_rows(cluster.typical),
+                ambiguous=of_rows(cluster.ambiguous),
                 samples=[_uri(scale.shades(image)) for image in drawn[k]],
             )
         )
@@ -116,10 +121,6 @@ def _diverging(gap: NDArray[np.float64]) -> NDArray[np.uint8]:
     level = flat / (np.abs(flat).max() or 1.0)
     ends = np.where(level[..., None] > 0, (213, 94, 0), (0, 114, 178))
     return (255 + np.abs(level[..., None]) * (ends - 255)).round().astype(np.uint8)
-
-
-def _rows(seen: AnsweredRows, cluster: Cluster, which: str, scale: _Scale, places: dict[int, int]) -> list[str]:
-    return [_uri(scale.shades(seen.rows[places[shown.row]])) for shown in getattr(cluster, which)]
 
 
 def _fitting(width: int, height: int, most: int) -> tuple[int, int]:

@@ -113,7 +113,7 @@ class Difference(NamedTuple):
     outside: float | None
     difference: float | None
     ratio: float | None
-    separation: float | None
+    separation: float | None = None
     log2_fold_change: float | None = None
 
 

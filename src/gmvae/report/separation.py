@@ -13,8 +13,6 @@ from gmvae.arrays import has_missing, random_rows
 from gmvae.fitted.batches import map_rows
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitted.gaps import with_gaps
-from gmvae.likelihoods import JointLikelihood
-from gmvae.model import GaussianMixtureVAE
 
 MOST_ROWS = 200
 """Rows of a cluster over which log-ratios are averaged."""
@@ -25,25 +23,17 @@ def log_ratios(fitted: Fitted, rows: NDArray[Any], cluster: int, other: int) -> 
 
     w is the mean of a row's q(w|y): its style stays, and only the cluster changes. Missing entries have 0.
     """
-    model = fitted.model
-    if has_missing(rows):
-        model = with_gaps(model, fitted.event_shape, fitted.config.bound)
+    model = with_gaps(fitted.model, fitted.event_shape) if has_missing(rows) else fitted.model
+    likelihood = model.likelihood
 
     def ratio(y: Tensor) -> Tensor:
         seen = model.standardised(y)
         means = model.generative.mixture(model.recognition(seen).w.mean).components.mean
-        own, others = (_entries(model, means[:, k], y, seen) for k in (cluster, other))
+        observations = (model.observation(means[:, k], likelihood.batch_of(y)) for k in (cluster, other))
+        own, others = (likelihood.entry_log_prob(each, y, seen).double() for each in observations)
         return own - others
 
-    device = model.generative.mixture.output.weight.device
-    return map_rows(ratio, rows, device).astype(np.float64)
-
-
-def _entries(model: GaussianMixtureVAE, x: Tensor, y: Tensor, seen: Tensor) -> Tensor:
-    """log p(y_c|x) of every entry, columns in their order."""
-    likelihood = model.likelihood
-    values = likelihood.entry_log_prob(model.observation(x, likelihood.batch_of(y)), y, seen).double()
-    return values[:, likelihood.back] if isinstance(likelihood, JointLikelihood) else values
+    return map_rows(ratio, rows, model.device).astype(np.float64)
 
 
 def separation_shares(

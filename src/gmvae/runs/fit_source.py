@@ -27,7 +27,6 @@ from gmvae.report.page import report
 from gmvae.runs.assignments import labels_of, write_parts
 from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
-from gmvae.runs.names import read_names
 from gmvae.runs.provenance import provenance
 from gmvae.runs.record import RunRecord, read_json, versions
 from gmvae.runs.source_data import checked_data, kinds_of, row_ids
@@ -222,7 +221,7 @@ def _write_assignments(
 
 def _write_report(folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray) -> Path:
     """The report, its map by principal components, which are quicker than UMAP."""
-    names = read_names(folder, fitted.config.K)  # of a run that was complete, and is resumed
+    names = folder.read_names(fitted.config.K)  # of a run that was complete, and is resumed
     page = report(fitted, data, proba=proba, provenance=provenance(folder), names=names, umap=False)
     return page.write_html(folder.report)
 

@@ -7,13 +7,13 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from gmvae.atomic import TEMPORARY, locked, write_text
 from gmvae.formats import without_ending
-from gmvae.runs.record import RunRecord, read_record
+from gmvae.runs.record import RunRecord, read_json, read_record
 
 _LOCK = ".run.lock"
 
@@ -63,6 +63,18 @@ class RunFolder:
 
     def read_record(self) -> RunRecord | None:
         return read_record(self.record) if self.record.is_file() else None
+
+    def write_names(self, names: Sequence[str]) -> None:
+        write_text(self.names, json.dumps({"names": list(names)}, indent=2, ensure_ascii=False) + "\n")
+
+    def read_names(self, K: int) -> list[str] | None:
+        """Names that the K clusters were given; None where they have none, ValueError if they cannot be read."""
+        if not self.names.is_file():
+            return None
+        names = read_json(self.names).get("names")
+        if not isinstance(names, list) or len(names) != K or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{self.names} must hold {K} names of clusters; got something else: delete it.")
+        return names
 
 
 def model_file(run: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -25,9 +24,8 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
     DataError, which names the source, if a row has no value at all, or weights or labels cannot be such.
     """
     if data.shards is not None:
-        families = None if data.columns is None else data.columns.families
-        with naming_options(data.name):
-            return sampled(data.shards, n_components, families, data.columns)
+        with in_words_of_options(data.name):
+            return sampled(data.shards, n_components, data.columns)
     if data.columns is not None:
         empty = np.flatnonzero(without_values(data.X))
         if len(empty):
@@ -36,24 +34,14 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 f"{data.name} must have a value in every row to fit; got none in data row {empty[0] + 1}{name}: remove "
                 "the row."
             )
-    families = None if data.columns is None else data.columns.families
-    observations = checked(data.X, data.feature_names, families, data.columns)
+    observations = checked(data.X, data.feature_names, data.columns)
     if data.weights is None and data.partial_labels is None:
         observations.check(n_components)
         return observations
-    with naming_options(data.name):
+    with in_words_of_options(data.name):
         observations = observations.with_weights_and_labels(data.weights, data.partial_labels)
         observations.check(n_components)
     return observations
-
-
-@contextmanager
-def naming_options(name: str) -> Iterator[None]:
-    """Raise what is said of weights and labels of rows as `DataError`, in the words of the command line."""
-    try:
-        yield
-    except ValueError as error:
-        raise DataError(f"{name}: {in_words_of_options(str(error))}") from error
 
 
 def kinds_of(data: Dataset) -> Iterator[str]:

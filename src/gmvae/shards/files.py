@@ -135,29 +135,29 @@ def open_shard(path: Path, ending: str | None = None) -> Shard:
         If it is no such file, or an array of another shape than (n, p).
     """
     try:
-        found = path.stat()
-        kind, types, blocks = _opened(path, ending or path.suffix.lower())
+        return _opened(path, ending or path.suffix.lower())
     except Exception as error:
         raise ValueError(
             f"{path} must be a Parquet, Arrow IPC or .npy file that can be read; got: {reason(error)}: save it again."
         ) from error
-    n_columns = int(types.pop("n_columns")) if None in types else len(types)
-    return kind(path, found.st_size, found.st_mtime_ns, types, n_columns, tuple(blocks))
 
 
-def _opened(path: Path, ending: str) -> tuple[type[Shard], dict[Any, Any], list[int]]:
+def _opened(path: Path, ending: str) -> Shard:
+    found = path.stat()
+    about = (path, found.st_size, found.st_mtime_ns)
     if ending == ".npy":
         rows = np.lib.format.open_memmap(path, mode="r")
         if rows.ndim != 2:
             raise ValueError(f"an array of shape {rows.shape}, which must be (n, p)")
         blocks = [min(_ROWS_OF_ARRAYS, len(rows) - first) for first in range(0, len(rows), _ROWS_OF_ARRAYS)]
-        return _Npy, {None: rows.dtype, "n_columns": rows.shape[1]}, blocks
+        return _Npy(*about, {None: rows.dtype}, rows.shape[1], tuple(blocks))
     if ending == ".parquet":
         from pyarrow import parquet
 
         with parquet.ParquetFile(path) as file:
             blocks = [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
-            return _Parquet, _types(file.schema_arrow), blocks
+            types = _types(file.schema_arrow)
+        return _Parquet(*about, types, len(types), tuple(blocks))
     import pyarrow as pa
 
     first_column = pa.ipc.IpcReadOptions(included_fields=[0])  # no more is unpacked to count rows
@@ -166,7 +166,7 @@ def _opened(path: Path, ending: str) -> tuple[type[Shard], dict[Any, Any], list[
         source.seek(0)
         with pa.ipc.open_file(source, options=first_column) as first_columns:
             blocks = [first_columns.get_batch(index).num_rows for index in range(first_columns.num_record_batches)]
-    return _Arrow, types, blocks
+    return _Arrow(*about, types, len(types), tuple(blocks))
 
 
 def _types(schema: pa.Schema) -> dict[Any, Any]:

@@ -180,7 +180,7 @@ def _survey(source: RowsInBlocks, shown: Callable[[Iterable[Any]], Iterable[Any]
     sample, weight_of_all = np.empty((len(numbers), p), source.dtype), 0.0
     weight, label = np.empty(len(numbers)), np.empty(len(numbers), dtype=np.int64)
     moments, (low, high, fraction) = _Moments.none(p), _no_range(p)
-    looking = ahead((partial(look, block) for block in range(len(source.sizes))), _workers())
+    looking = ahead((partial(look, block) for block in range(len(source.sizes))), min(4, os.cpu_count() or 1))
     for block, looked in enumerate(shown(looking)):
         if looked.bad is not None:
             row, what = looked.bad
@@ -215,8 +215,8 @@ def _shares(known: np.ndarray, share: float) -> np.ndarray:
 
 def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None, label: np.ndarray | None) -> _Looked:
     p, label = block.shape[1], np.full(len(block), -1) if label is None else label
-    if weight is not None and not ((weight > 0.0) & (weight <= LARGEST)).all():
-        row = int((~((weight > 0.0) & (weight <= LARGEST))).argmax())
+    if weight is not None and (odd := ~((weight > 0.0) & (weight <= LARGEST))).any():
+        row = int(odd.argmax())
         what = f"a weight above 0 in every row; got {named(weight[row])}"
         return _Looked(
             block[sampled], _Moments.none(p), *_no_range(p), (row, what), weight[sampled], 0.0, label[sampled]
@@ -258,10 +258,6 @@ def _parts(block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Consecutive rows in float64, as many as caches hold."""
     for first in range(0, len(block), _ROWS_AT_ONCE):
         yield first, block[first : first + _ROWS_AT_ONCE].astype(np.float64)
-
-
-def _workers() -> int:
-    return min(4, os.cpu_count() or 1)
 
 
 def _kept(source: RowsInBlocks) -> Path | None:

@@ -79,9 +79,6 @@ class Processes(NamedTuple):
                 found[0] = make()
             except Exception as error:
                 found[1] = error
-                with _naming_the_lost():
-                    distributed.broadcast_object_list(found)
-                raise
         with _naming_the_lost():
             distributed.broadcast_object_list(found)
         if found[1] is not None:
