@@ -32,7 +32,7 @@ TASKS = ("impute", "mixed", "gaps")
 HELD_OUT = 0.2
 IMPUTED = {"wine": 5, "breast cancer": 5, "horse-colic": 5, "adult": 2, "pendigits": 2}
 """Sets, and how many masks: few where a fit takes minutes."""
-CLUSTERED = {"iris": 3, "three blobs": 1, "survey": 1, "twelve answers": 1, "pendigits": 1, "digits": 1}
+CLUSTERED = {"iris": 3, "wine": 3, "three blobs": 1, "survey": 1, "twelve answers": 1, "pendigits": 1, "digits": 1}
 MIXED = ("made, correlated", "made, unequal", "made, bent", "horse-colic", "adult")
 SHARES_IMPUTED, SHARES_CLUSTERED = (0.2, 0.5), (0.0, 0.1, 0.3, 0.5)
 

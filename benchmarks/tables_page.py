@@ -31,9 +31,10 @@ class Scores:
     def means(self, line: tuple[str, float]) -> dict[str, float]:
         return {method: mean(values) for method, values in self.values[line].items()}
 
-    def masks(self, line: tuple[str, float]) -> int:
-        """The fewest masks of any method."""
-        return min(len(values) for values in self.values[line].values())
+    def masks(self, line: tuple[str, float]) -> str:
+        """How many masks: 3, or from the fewest to the most of any method."""
+        numbers = sorted({len(values) for values in self.values[line].values()})
+        return "–".join(str(number) for number in (numbers[0], *numbers[1:][-1:]))
 
 
 def write_section(source: Path, page: Path) -> None:
@@ -85,7 +86,7 @@ def _imputation(records: Sequence[Record]) -> list[str]:
         rows = []
         for line in scores.values:
             means = scores.means(line)
-            rows.append([*_line(line), str(scores.masks(line)), *_best_bold(methods, means, min, 4)])
+            rows.append([*_line(line), scores.masks(line), *_best_bold(methods, means, min, 4)])
             if OURS in means:
                 others = [value for method, value in means.items() if method != OURS]
                 lines.append((means[OURS], min(others), means["mean/mode"]))
@@ -132,7 +133,7 @@ def _gaps(records: Sequence[Record]) -> list[str]:
         whole = {method: _of_complete(method, complete) for method in methods}
         means = {method: known.get(method, whole[method] if not line[1] else None) for method in methods}
         means = {method: value for method, value in means.items() if value is not None}
-        rows.append([*_line(line), str(scores.masks(line)), *_best_bold(methods, means, max, 3)])
+        rows.append([*_line(line), scores.masks(line), *_best_bold(methods, means, max, 3)])
         if line[1] and OURS in means:
             n += 1
             first += means[OURS] >= max(means.values()) - LEVEL_ARI

@@ -16,7 +16,7 @@ from gmvae.config import Config
 from gmvae.fitting.labels import named_clusters
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
-from gmvae.initialisation.starts import MAX_ROWS, comparable, start_on_classes, starting_clusters
+from gmvae.initialisation.starts import MAX_ROWS, start_on_classes, starting_clusters
 from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import hidden_widths
@@ -125,12 +125,11 @@ class TrainingData:
         of_training = torch.isin(sample, split.train)
         weights = None if weight is None else weight[sample.numpy()]
         described = self._described(sample.numpy())
-        rows, discrete = completed(described, weights), self.likelihood.discrete
+        discrete = self.likelihood.discrete
         if config.init == "auto" and any(discrete):
-            found = start_on_classes(described, rows, discrete, config.K, seed, weights)
+            found = start_on_classes(described, completed(described, weights), discrete, config.K, seed, weights)
         else:
-            ways = comparable(float(np.isnan(described).mean()))
-            found = starting_clusters(config.init, rows, config.K, seed, weights, ways)
+            found = starting_clusters(config.init, described, config.K, seed, weights)
         clusters = found.clusters
         if label is not None:
             known = np.where(of_training.numpy(), label[sample.numpy()], -1)

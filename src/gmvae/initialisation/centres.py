@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,20 +68,31 @@ def held_out(
     degrees of freedom, of which a few rows far away do not own the covariance. Covariances of small clusters are shrunk
     towards their diagonals.
     """
-    order = np.random.default_rng(0).permutation(len(scores))
-    halves = order[::2], order[1::2]
     floor = _GAIN_FLOOR * mean_and_variance(scores, weights)[1].mean() or _MIN_COVARIANCE
-    weights = np.ones(len(scores)) if weights is None else weights
+    counts = np.ones(len(scores)) if weights is None else weights
+
+    def log_density(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        return _log_density(scores[seen], counts[seen], scores[unseen], floor, freedom)
+
+    return held_out_gain(log_density, clusters, counts)
+
+
+def held_out_gain(
+    log_density: Callable[[np.ndarray, np.ndarray], np.ndarray], clusters: np.ndarray, weights: np.ndarray
+) -> HeldOut:
+    """The same for components of any family: ``log_density`` of rows (m,) under one that is fitted to others (l,)."""
+    order = np.random.default_rng(0).permutation(len(clusters))
+    halves = order[::2], order[1::2]
     gain = own = 0.0
     for seen, unseen in (halves, halves[::-1]):
         counts = np.bincount(clusters[seen], weights[seen])
         members = [seen[clusters[seen] == k] for k in range(len(counts))]
         densities = [
-            _log_density(scores[rows], weights[rows], scores[unseen], floor, freedom) + np.log(count / counts.sum())
+            log_density(rows, unseen) + np.log(count / counts.sum())
             for rows, count in zip(members, counts, strict=True)
             if len(rows) > 1
         ]
-        alone = _log_density(scores[seen], weights[seen], scores[unseen], floor, freedom)
+        alone = log_density(seen, unseen)
         together = np.logaddexp.reduce(densities, axis=0) if densities else alone
         gain += (weights[unseen] * (together - alone)).sum()
         own += (weights[unseen] * together).sum()
