@@ -31,6 +31,15 @@ def check_names(X: Any) -> None:
     check_different(X.columns)
 
 
+def with_types(X: Any) -> Any:
+    """Arrow columns without any value and type as numbers; other X as they are."""
+    pa = sys.modules.get("pyarrow")
+    if pa is None or not isinstance(X, pa.Table | pa.RecordBatch):
+        return X
+    fields = [field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in X.schema]
+    return X.cast(pa.schema(fields)) if any(pa.types.is_null(kind) for kind in X.schema.types) else X
+
+
 def as_table(X: Any) -> pa.Table:
     """A frame, or a two-dimensional array of objects, as a table.
 
