@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 from pyarrow import parquet
+from pyarrow.csv import read_csv
 from typer.testing import CliRunner, Result
 
 from gmvae import persistence
@@ -333,3 +334,22 @@ def test_impute_fills_what_is_missing_and_nothing_else(folder: Path, run: Path, 
     assert draws.column("draw").to_pylist() == [number for number in range(3) for _ in range(N)]
     missing = [draws.column("age")[number * N + 5].as_py() for number in range(3)]
     assert len(set(missing)) > 1
+
+
+def test_a_source_is_never_written_over(run: Path, folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "t.csv"
+    source.write_bytes((folder / "people.csv").read_bytes())
+    for command in ("predict", "impute", "describe"):
+        assert "`-o` must be another file than the source; got" in refused(command, run, source, "-o", source)
+    assert source.read_bytes() == (folder / "people.csv").read_bytes()
+    (tmp_path / "parts").mkdir()
+    parquet.write_table(read_csv(source), tmp_path / "parts" / "part-00000.parquet")
+    before = (tmp_path / "parts" / "part-00000.parquet").read_bytes()
+    said = refused("predict", run, tmp_path / "parts", "-o", tmp_path / "parts")
+    assert "`-o` must be another folder than that of the source; got" in said
+    assert (tmp_path / "parts" / "part-00000.parquet").read_bytes() == before
+
+
+def test_data_in_the_place_of_a_run_are_named(run: Path, folder: Path) -> None:
+    said = refused("predict", folder / "people.csv", run)
+    assert "`RUN` must be a run folder or a model file; got data" in said

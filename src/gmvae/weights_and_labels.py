@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 UNKNOWN = -1
+_UNKNOWN_IN_TEXT = ("", "-1", "nan")  # arrays of text make these of -1 and NaN
 
 
 class KnownLabels(NamedTuple):
@@ -40,7 +41,8 @@ def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
 def known_labels(partial_labels: Any, n_rows: int, weight: np.ndarray | None = None) -> KnownLabels:
     """Numbers of the classes in sorted order, whole numbers or text; of rows with weight 0 none is taken.
 
-    -1, None, NaN and "" are unknown. ValueError unless there is an entry for each row and all are of one kind.
+    -1, None, NaN and "" are unknown, as text, too. ValueError unless there is an entry for each row and all are of one
+    kind.
     """
     if partial_labels is None:
         return KnownLabels(None, [])
@@ -75,7 +77,7 @@ def class_of(value: Any, where: str) -> int | str | None:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):  # of pandas, which need not be there
         return None
     if isinstance(value, str):
-        return value or None
+        return None if value.strip() in _UNKNOWN_IN_TEXT else value
     try:
         if value != value:
             return None

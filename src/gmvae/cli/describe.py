@@ -35,7 +35,7 @@ def describe(
 
     out = named_file(out)
     if out is not None:
-        check_target(out, formats.WRITTEN_TABLES)
+        check_target(out, formats.WRITTEN_TABLES, source)
     opened = open_fitted(run, device)
     data = load_for(opened, source, None, data_home, table)
     found = distinctions_table(opened.fitted, data, opened.names)

@@ -58,7 +58,7 @@ def impute(
     if out is None and images:
         raise ValueError("`-o` must be given for images; got none: name a .npy file.")
     allowed = (formats.ARRAY,) if images else (*formats.WRITTEN_TABLES, formats.ARRAY)
-    suffix = None if out is None else check_target(out, allowed)
+    suffix = None if out is None else check_target(out, allowed, source)
     data = load_for(opened, source, labels, data_home, table)
     if data.shards is not None:
         raise ValueError(

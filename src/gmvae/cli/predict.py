@@ -110,6 +110,8 @@ def predict(
             )
         annotate(run, source, out, table, device)
         return
+    if suffix is not None and out is not None:
+        check_target(out, (suffix,), source)
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None, likelihood)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     opened = open_fitted(run, device if not files else str(device_for(device, local_rank())))

@@ -65,7 +65,7 @@ def cells_of(
         counts, reason = _some_genes(matrix, chosen), f"{len(chosen):,} genes that var['highly_variable'] marks"
     else:
         everything = _some_genes(matrix, None)
-        _require_counts(everything, names, layer)
+        _require_counts(everything, names, adata, layer)
         chosen = variable_genes(everything, n_top_genes)
         if not len(chosen):
             raise ValueError(
@@ -73,7 +73,7 @@ def cells_of(
                 f"{len(names):,} genes of {len(everything.indptr) - 1:,} cells: take more cells and genes."
             )
         counts, reason = everything[:, chosen], f"the {len(chosen):,} genes whose Pearson residuals vary most"
-    _require_counts(counts, names[chosen], layer)
+    _require_counts(counts, names[chosen], adata, layer)
     called = [str(name) for name in names[chosen]]
     beside: dict[str, np.ndarray] = {}
     if size_factor_key is not None:
@@ -173,15 +173,16 @@ def _some_genes(matrix: Any, genes: np.ndarray | None) -> sparse.csr_array:
     return sparse.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
 
 
-def _require_counts(counts: sparse.csr_array, names: np.ndarray, layer: str | None) -> None:
+def _require_counts(counts: sparse.csr_array, names: np.ndarray, adata: Any, layer: str | None) -> None:
     values = counts.data
     wrong = np.flatnonzero(~((values >= 0) & (values == np.floor(values)) & (values < np.inf)))  # NaN compares false
     if len(wrong):
         where = "X" if layer is None else f"layer {layer!r}"
         name = names[counts.indices[wrong[0]]]
+        remedy = "name the layer with raw counts, such as layer='counts'" if len(adata.layers) else "take raw counts"
         raise ValueError(
             f"`layer` must name counts, whole numbers from 0 on; {where} has {values[wrong[0]]:g} for gene {name}: "
-            "name the layer with raw counts, such as layer='counts'."
+            f"{remedy}."
         )
 
 

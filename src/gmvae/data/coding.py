@@ -27,7 +27,7 @@ class Coded(NamedTuple):
 def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form) -> Coded:
     """Encode a column of any type that can hold what the fit's column held.
 
-    DataError if a column of numbers holds something else.
+    DataError if a column of numbers holds something else, or one of levels what cannot be any.
 
     Parameters
     ----------
@@ -57,8 +57,21 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         if values.dtype.kind == "f":
             check_finite(values, where)
         return Coded(values, {})
-    if is_text(column.type) and not isinstance(known.levels[0], str):
-        column = _as_levels(known, column, where, form)
+    plain = (is_text, types.is_integer, types.is_floating, types.is_boolean, types.is_date, types.is_timestamp)
+    of_text = isinstance(known.levels[0], str)
+    if not any(is_kind(column.type) for is_kind in plain[: None if of_text else 4]):
+        raise DataError(
+            f"{where}, must hold values as in the fit, such as {known.levels[0]!r}; got values of type {column.type}: "
+            "encode them as then."
+        )
+    if is_text(column.type) and not of_text:
+        if isinstance(known.levels[0], bool):
+            from pyarrow import compute
+
+            column = compute.utf8_lower(column)
+            known = known._replace(levels=tuple(str(level).lower() for level in known.levels))
+        else:
+            column = numbers(column, where, form, certain=True)
     return _codes(known, column)
 
 
@@ -104,25 +117,12 @@ def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     return column.to_numpy()
 
 
-def _as_levels(known: Column, column: pa.ChunkedArray, where: str, form: Form) -> pa.ChunkedArray:
-    """Text as the numbers or truth values that the levels are."""
-    import pyarrow as pa
-
-    if isinstance(known.levels[0], bool):
-        from pyarrow import compute
-
-        lower = compute.utf8_lower(column)
-        true, false = (compute.equal(lower, word) for word in ("true", "false"))
-        return compute.if_else(compute.or_(true, false), true, pa.scalar(None, pa.bool_()))
-    return numbers(column, where, form, certain=True)
-
-
 def _codes(known: Column, column: pa.ChunkedArray) -> Coded:
     import pyarrow as pa
     from pyarrow import compute
 
     if isinstance(known.levels[0], str) and not is_text(column.type):
-        column = column.cast(pa.string())
+        column = cleaned(column.cast(pa.string()), Form())
     levels = list(known.levels)
     if not isinstance(levels[0], str):
         column, levels = column.cast(pa.float64(), safe=False), [float(level) for level in levels]

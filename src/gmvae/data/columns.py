@@ -188,7 +188,7 @@ class Columns:
     def _found(self, table: pa.Table, where: str) -> list[str]:
         """The name in the table of each column."""
         there = {name.strip(): name for name in table.column_names}
-        names = [there.get(name.strip()) for name in self.names]
+        names = [name if name in table.column_names else there.get(name.strip()) for name in self.names]
         if None in names and all(name.startswith(UNNAMED) for name in self.names):
             places = [int(name.removeprefix(UNNAMED)) - 1 for name in self.names]
             names = [table.column_names[i] if i < table.num_columns else None for i in places]

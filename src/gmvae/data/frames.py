@@ -28,7 +28,16 @@ def check_names(X: Any) -> None:
         return
     if not X.shape[1]:
         raise DataError("X must have columns; got a frame without any: add some.")
-    _check_different(X.columns)
+    check_different(X.columns)
+
+
+def with_types(X: Any) -> Any:
+    """Arrow columns without any value and type as numbers; other X as they are."""
+    pa = sys.modules.get("pyarrow")
+    if pa is None or not isinstance(X, pa.Table | pa.RecordBatch):
+        return X
+    fields = [field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in X.schema]
+    return X.cast(pa.schema(fields)) if any(pa.types.is_null(kind) for kind in X.schema.types) else X
 
 
 def as_table(X: Any) -> pa.Table:
@@ -53,7 +62,7 @@ def as_table(X: Any) -> pa.Table:
             table = pa.table({f"{UNNAMED}{i + 1}": _objects(values) for i, values in enumerate(array.T)})
     except (pa.ArrowException, TypeError, NotImplementedError) as error:
         raise DataError(f"X must be a table that Arrow can hold; got: {reason(error)}: convert its columns.") from error
-    _check_different(table.column_names)
+    check_different(table.column_names)
     return plain(table)
 
 
@@ -82,7 +91,10 @@ def as_frame(table: pa.Table, template: Any) -> Any:
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """A table without views of text, half floats or run-length codes, with which Arrow cannot compute."""
+    """A table without views of text, half floats or run-length codes, with which Arrow cannot compute.
+
+    Bytes that are text, as Parquet of some writers has it, become text.
+    """
     import pyarrow as pa
 
     def computable(kind: pa.DataType) -> pa.DataType:
@@ -90,12 +102,17 @@ def plain(table: pa.Table) -> pa.Table:
             return pa.dictionary(pa.int32(), computable(kind.value_type), kind.ordered)
         if str(kind) == "string_view":
             return pa.large_string()
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            return pa.large_string()
         return pa.float32() if pa.types.is_float16(kind) else kind
 
     for i, field in enumerate(table.schema):
         kind = computable(field.type)
         if kind != field.type:
-            table = table.set_column(i, pa.field(field.name, kind), table.column(i).cast(kind))
+            try:
+                table = table.set_column(i, pa.field(field.name, kind), table.column(i).cast(kind))
+            except pa.ArrowInvalid:  # bytes that are no text
+                continue
     return table
 
 
@@ -116,10 +133,11 @@ def _with_ordered_enums(table: pa.Table, X: Any) -> pa.Table:
     return table
 
 
-def _check_different(names: Iterable[Any]) -> None:
+def check_different(names: Iterable[Any], where: str = "X") -> None:
+    """DataError if two columns have the same name."""
     name, times = next(iter(Counter(names).most_common(1)), ("", 0))
     if times > 1:
-        raise DataError(f"X must have different column names; got {name!r} {times} times: rename one.")
+        raise DataError(f"{where} must have different column names; got {name!r} {times} times: rename one.")
 
 
 def _is_pandas(X: Any) -> bool:

@@ -47,7 +47,8 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
     found = _search(folder)
     if not found.images:
         raise DataError(
-            f"Folder {folder.name} must hold images ({', '.join(formats.IMAGES)}); got none: name another folder."
+            f"Folder {folder.name} must hold images ({', '.join(formats.IMAGES)}) or parts of a table "
+            f"({', '.join(formats.TABLES)}); got neither: name another folder."
         )
     notes = []
     if found.others:

@@ -63,6 +63,7 @@ _IDS = (
     "Left out: {}, where nearly every row has a text of its own, as names, ids and free text have; name them in "
     "`--columns` to keep them as categories."
 )
+_MEASURES = "Left out: {}, numbers with a unit or sign beside each; write plain numbers to have them as such."
 _MANY = (
     f"Left out: {{}}, with more than {MOST_LEVELS:,} different texts; group them into fewer categories to keep them."
 )
@@ -119,10 +120,14 @@ def learn_column(
     if types.is_temporal(column.type) and not wanted:
         remarks.add(_DATES, name)
         return None
-    remedy = " (text that is not UTF-8)" if types.is_binary(column.type) else ""
+    if types.is_binary(column.type):
+        raise DataError(
+            f"{where}, must hold numbers, or text in UTF-8; got other bytes: save the file as UTF-8, or leave the "
+            "column out by `--drop`."
+        )
     raise DataError(
-        f"{where}, must hold numbers, text or truth values; got values of type {column.type}{remedy}: encode the "
-        "column or leave it out by `--drop`."
+        f"{where}, must hold numbers, text or truth values; got values of type {column.type}: encode the column or "
+        "leave it out by `--drop`."
     )
 
 
@@ -198,16 +203,16 @@ def levels_column(
     if len(found) < 2:
         remarks.add(_ONE, name)
         return None
+    if dtype == "string" and are_dates(levels) and not wanted:
+        remarks.add(_DATES, name)
+        return None
     if len(found) > max(_FEW_LEVELS, n / 2) and not wanted:
-        remarks.add(_IDS, name)
+        remarks.add(_MEASURES if dtype == "string" and have_units(levels) else _IDS, name)
         return None
     if len(levels) > MOST_LEVELS:
         remarks.add(_MANY, name)
         return None
     if dtype == "string":
-        if are_dates(levels) and not wanted:
-            remarks.add(_DATES, name)
-            return None
         if are_codes(levels) and not declared:
             remarks.add(_CODES, name)
         elif have_units(levels) and not declared:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import reprlib
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _SEPARATORS = ",;\t|"
 _HEAD_BYTES = 2**18
 _HEAD_ROWS = 200
+_UNEQUAL = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 
 Rows = list[list[str]]
 
@@ -49,12 +51,17 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None = No
         for _ in unzipped(path):
             pass
     head, encoding = _head(path)
+    if "\0" in head:
+        raise DataError(
+            f"{path.name} must be text in UTF-8; got bytes of another encoding or kind of file: save it as UTF-8, or "
+            "give it the suffix of its kind."
+        )
     told = head[4] if head[:4].lower() == "sep=" and head[5:6] in ("\r", "\n") else None  # Excel's own first row
     head = head.partition("\n")[2] if told else head
     separator = options.separator or told or ("\t" if ".tsv" in path.name.lower() else separator_of(head))
     rows = _rows(head, separator)
     if options.separator is None:
-        _check_separated(rows, head, path.name)
+        _check_separated(rows, head, separator, path.name)
     header = options.header
     if header is None:
         header = known is not None and bool(rows) and {*known.names} <= {cell.strip() for cell in rows[0]}
@@ -75,12 +82,12 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None = No
         table = arrow.read_csv(path, reading, parsing, converting)
     except ValueError as error:
         if '"' not in head:
-            raise
+            raise _unequal(error, path.name) from error
         parsing.newlines_in_values = True
         try:
             table = arrow.read_csv(path, reading, parsing, converting)
         except ValueError:
-            raise error from None
+            raise _unequal(error, path.name) from error
     try:
         names = [name.strip() for name in table.column_names]
     except UnicodeDecodeError as error:
@@ -154,9 +161,10 @@ def _check_header(rows: Rows, where: str) -> None:
     """Raise DataError if the first row may be data."""
     first = [cell.strip() for cell in rows[0]]
     below = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == len(first)]
-    # pandas numbers columns from 0. No row of data is 0, 1, 2, … where all columns hold fractions.
-    numbered = len(first) > 2 and first == [str(i) for i in range(len(first))]
-    if numbered and all(any("." in row[i] for row in below) for i in range(len(first))):
+    # pandas numbers columns from 0, behind an index without a name. No data are 0, 1, 2, … where all hold fractions.
+    places = range(int(first[0] == ""), len(first))
+    numbered = len(first) > 2 and [first[i] for i in places] == [str(i) for i in range(len(places))]
+    if numbered and all(any("." in row[i] for row in below) for i in places):
         return
     seen = [{row[i] for row in below} for i in range(len(first))]
     doubtful = [
@@ -176,17 +184,40 @@ def _check_header(rows: Rows, where: str) -> None:
         )
 
 
-def _check_separated(rows: Rows, head: str, where: str) -> None:
-    """Raise DataError if rows seem to have columns between blanks or colons, which are not cut unless it is said."""
+def _check_separated(rows: Rows, head: str, separator: str, where: str) -> None:
+    """Raise DataError if rows of one cell seem to have columns between other characters, which must be named."""
     if len(rows) < 2 or any(len(row) > 1 for row in rows):
         return
-    for separator, name in ((" ", "space"), (":", ":")):
-        cut = _rows(head, separator)
-        if len({len(row) for row in cut}) == 1 < len(cut[0]) and all(map(is_number, chain(*cut[1:]))):
+    for other in (" ", ":", *"^~,;|\t"):
+        cut = _rows(head, other)
+        alike = bool(cut) and len({len(row) for row in cut}) == 1 < len(cut[0])
+        if alike and (other not in " :" or all(map(is_number, chain(*cut[1:])))):
             raise DataError(
                 f"{where} must have commas, semicolons, tabs or | between its columns; got rows such as "
-                f"{reprlib.repr(rows[1][0])}: `--separator {name}` cuts them, `--separator ,` takes them as one column."
+                f"{reprlib.repr(rows[1][0])}: `--separator {_typed(other)}` cuts them, `--separator "
+                f"{_typed(separator)}` takes them as one column."
             )
+
+
+def _typed(separator: str) -> str:
+    return {" ": "space", "\t": "tab", "|": "'|'", ";": "';'", "~": "'~'"}.get(separator, separator)
+
+
+def _unequal(error: ValueError, where: str) -> ValueError:
+    """What is to be done about a row with another number of cells than the first; other errors as they are."""
+    found = _UNEQUAL.search(str(error))
+    if found is None:
+        return error
+    row, first, here, text = found.groups()
+    remedy = "correct that row"
+    if first == "1":
+        remedy = "take out titles and comments above the names of the columns"
+    elif int(row) == 2 and int(here) == int(first) + 1:
+        remedy = "name every column, that of row names, too, and end all rows alike"
+    return DataError(
+        f"{where} must have as many cells in every row as in its first, which has {first}; got {here} in row {row}, "
+        f"{reprlib.repr(text)}: {remedy}."
+    )
 
 
 def _check_quotes(table: pa.Table, path: Path) -> None:

@@ -14,7 +14,7 @@ from gmvae.data.cells import Form, cleaned, is_text, listed
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
-from gmvae.data.frames import plain
+from gmvae.data.frames import check_different, plain
 from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.data.separated import read_separated
 from gmvae.data.table_folders import join, parts_of
@@ -144,12 +144,20 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
     from pyarrow import types
 
     options = options.checked()
-    with refusing(f"{path.name} must be a table that can be read"):
-        if path.is_dir():
-            parts = [_open(part, options, known) for part in parts_of(path)]
-            opened = parts[0]._replace(table=join([part.table for part in parts], path))
-        else:
-            opened = _open(path, options, known)
+    if path.is_dir():
+        files = parts_of(path)
+        parts = [_open(file, options, known) for file in files]
+        forms = {part.form: file.name for file, part in zip(files, parts, strict=True) if _is_of_text(file)}
+        if len(forms) > 1:
+            raise DataError(
+                f"All tables in {path.name} must have the same separator; got different ones in "
+                f"{' and '.join([*forms.values()][:2])}: write them alike, or name separator and decimal mark."
+            )
+        table = join([part.table for part in parts], path)
+        opened = parts[0]._replace(table=table, form=next(iter(forms), parts[0].form))
+    else:
+        opened = _open(path, options, known)
+    with refusing(_readable(path)):
         opened = opened._replace(table=plain(opened.table))
         for column in opened.table.columns:
             if is_text(column.type) or types.is_dictionary(column.type):
@@ -160,7 +168,16 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
 
 
 def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
-    if path.name.lower().endswith(formats.CSV):
+    with refusing(_readable(path)):
+        return _read(path, options, known)
+
+
+def _readable(path: Path) -> str:
+    return f"{path.name} must be a table that can be read"
+
+
+def _read(path: Path, options: TableOptions, known: Columns | None) -> Opened:
+    if _is_of_text(path):
         table, form = read_separated(path, options, known)
         if table.column_names[:1] == [""]:
             table = table.rename_columns(["index", *table.column_names[1:]])
@@ -171,8 +188,30 @@ def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
     with parquet.ParquetFile(path) as file:
         check_growth(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
         table = file.read()
-    table, row_names = _with_row_names(table)
+    check_different(table.column_names, path.name)
+    table, row_names = _with_row_names(_with_categories(table))
     return Opened(table, Form(options.missing, options.decimal), tuple(row_names))
+
+
+def _is_of_text(path: Path) -> bool:
+    return path.name.lower().endswith(formats.CSV)
+
+
+def _with_categories(table: pa.Table) -> pa.Table:
+    """The table with the numbers and truth values that are categories in pandas as such; Parquet forgets it."""
+    import pyarrow as pa
+    from pyarrow import compute, types
+
+    for entry in (table.schema.pandas_metadata or {}).get("columns", []):
+        place = table.schema.get_field_index(str(entry["name"]))
+        if entry["pandas_type"] == "categorical" and place >= 0:
+            column = table.column(place)
+            if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
+                levels = compute.unique(column.drop_null())
+                levels = levels.take(compute.sort_indices(levels))
+                codes = compute.index_in(column, value_set=levels).combine_chunks()
+                table = table.set_column(place, entry["name"], pa.DictionaryArray.from_arrays(codes, levels))
+    return table
 
 
 def _with_row_names(table: pa.Table) -> tuple[pa.Table, list[str]]:

@@ -19,8 +19,11 @@ Block = Sequence[NDArray[Any]]
 """One array of shape (n,) per column."""
 
 
-def check_target(path: Path, suffixes: Sequence[str]) -> str:
-    """Return the ending of a file to write; ValueError if it is none of those, or the file cannot be written there."""
+def check_target(path: Path, suffixes: Sequence[str], source: str | None = None) -> str:
+    """Return the ending of a file to write; ValueError if it is none of those, or the file cannot be written there.
+
+    Nor may it be the ``source`` of what is written, of which columns would be lost.
+    """
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         raise ValueError(f"`-o` must end in {', '.join(suffixes)}; got {path.name!r}: change the ending.")
@@ -28,6 +31,8 @@ def check_target(path: Path, suffixes: Sequence[str]) -> str:
         raise ValueError(f"`-o` must be a file; {path} is a folder: name a file in it.")
     if path.parent.exists() and not path.parent.is_dir():
         raise ValueError(f"`-o` must be in a folder; {path.parent} is a file: name another place.")
+    if source is not None and path.exists() and path.resolve() == Path(source).expanduser().resolve():
+        raise ValueError(f"`-o` must be another file than the source; got {path} for both: choose another name.")
     return suffix
 
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_array, validate_data
 from gmvae.arrays import FARTHEST, check_finite, image_shape, image_shape_as_fitted
 from gmvae.data.coded_parts import learn_coding, learned_columns
 from gmvae.data.columns import Columns
-from gmvae.data.frames import as_table
+from gmvae.data.frames import as_table, with_types
 from gmvae.data.labelled_parts import learn_classes
 from gmvae.estimator.frames import encoded, learned, table_of
 from gmvae.networks import Shape
@@ -122,6 +122,7 @@ def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
 def _on_host(X: Any) -> Any:
     """X where rows are looked for: tensors as arrays, masked entries as gaps, lists with text or None as tables."""
     _check_is_rows(X)
+    X = with_types(X)
     if np.ma.is_masked(X):
         if X.dtype == object:
             return np.where(np.ma.getmaskarray(X), None, X.data)
@@ -139,7 +140,7 @@ def _check_is_rows(X: Any) -> None:
     """Raise ValueError for what is often given in the place of rows, with how to get these."""
     if isinstance(X, str | os.PathLike):
         what, remedy = f"the text {os.fspath(X)!r}", "read the file, as by `pandas.read_csv`"
-    elif isinstance(X, dict) or (isinstance(X, list | tuple) and X and isinstance(X[0], dict)):
+    elif (isinstance(X, dict) and not issparse(X)) or (isinstance(X, list | tuple) and X and isinstance(X[0], dict)):
         what, remedy = "dictionaries", "give `pandas.DataFrame(X)`"
     elif getattr(getattr(X, "dtype", None), "names", None):
         what, remedy = "a structured array", "give `pandas.DataFrame(X)`"
@@ -165,6 +166,10 @@ def _numbers(X: Any, validate: Callable[..., Any], *arguments: Any, **options: A
         raise ValueError(f"X must hold numbers; got {_first_text(X)}: encode it as numbers or drop it.") from error
     except np.exceptions.DTypePromotionError as error:
         raise ValueError("X must hold numbers; got dates beside them: encode them as numbers or drop them.") from error
+    except TypeError as error:
+        if "NAType" not in str(error):
+            raise
+        raise ValueError("X must hold numbers, and NaN for gaps; got pandas.NA: give `X.astype('Float64')`.") from error
     if issparse(rows):
         rows = SparseRows(rows)
     if rows.dtype.kind not in "biuf":

@@ -152,10 +152,10 @@ def starting_clusters(
         found = candidates(scores, n_clusters, seed, weights, compared)
         if mixture:
             found["gmm"] = mixture.clusters
-    if len(found) == 1:
-        ((name, clusters),) = found.items()
-        return Start(clusters, name, f"clusters of {described} by {name}{why}", scores)
-    support = supports(scores, found, weights, incomplete)
+        if len(found) == 1:
+            ((name, clusters),) = found.items()
+            return Start(clusters, name, f"clusters of {described} by {name}{why}", scores)
+        support = supports(scores, found, weights, incomplete)
     best_gain = max(each.gain for each in support.values())
     least_cut = max(share, _LEAST_CUT) if mixture else _LEAST_CUT
     best = max(support, key=lambda name: support[name].score(best_gain, least_cut))

@@ -145,7 +145,13 @@ def families_of(
     fixed: list[str | None] = [None] * rows.shape[1] if kinds is None else list(kinds)
     if not isinstance(choice, str):
         for name, family in choice.items():
-            fixed[_index(name, names, rows.shape[1], "likelihood")] = family
+            column = _index(name, names, rows.shape[1], "likelihood")
+            if fixed[column] == CategoricalLikelihood.name != family:
+                raise ValueError(
+                    f"`likelihood` must be 'categorical' for {name!r}, a column of categories; got {family!r}: leave "
+                    "it out, or encode the column as numbers."
+                )
+            fixed[column] = family
         choice = "auto"
     numbers = [column for column, family in enumerate(fixed) if family is None and column != sizes]
     if numbers:

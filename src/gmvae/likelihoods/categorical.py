@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmvae.arrays import first_unlike, named
 from gmvae.distributions import at_least_float32
 from gmvae.likelihoods.likelihood import Likelihood
 from gmvae.networks import Shape
@@ -101,6 +102,14 @@ class CategoricalLikelihood(Likelihood):
 
     @classmethod
     def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+        with np.errstate(invalid="ignore"):
+            first = first_unlike(rows, lambda y: np.isnan(y) | ((y >= 0) & (y < MAX_LEVELS) & (y == np.floor(y))))
+        if first is not None:
+            raise ValueError(
+                f"X must hold numbers of levels, whole ones from 0 to {MAX_LEVELS - 1:,}, for a categorical "
+                f"likelihood; got {named(rows[first])} at X[{first[0]}, {first[1]}]: number the levels, or give text "
+                "or `category`."
+            )
         return cls([int(highest) + 1 for highest in np.nanmax(rows, axis=0)])
 
     @classmethod

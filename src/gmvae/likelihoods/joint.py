@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -142,7 +143,12 @@ class JointLikelihood(Likelihood):
 
         ValueError if they hold values that a family does not have.
         """
-        families = {name: FAMILIES[name].learn(rows[:, list(own)], weights) for name, own in columns.items()}
+        families = {}
+        for name, own in columns.items():
+            try:
+                families[name] = FAMILIES[name].learn(rows[:, list(own)], weights)
+            except ValueError as error:
+                raise ValueError(_among_all(str(error), own)) from error
         joint = cls(families, columns, rows.shape[1:], shows_gaps=has_missing(rows))
         if rows.ndim == 2:
             mean, deviation = moments((joint._side_by_side(part) for part in batches(rows)), weights)
@@ -252,3 +258,8 @@ class JointLikelihood(Likelihood):
         ordered = y.index_select(self.axis, self.side_by_side).split(self.n_columns, self.axis)
         each = [family.standardised(part) for family, part in zip(self._families, ordered, strict=True)]
         return torch.cat([part.double() for part in each], self.axis)
+
+
+def _among_all(said: str, own: Sequence[int]) -> str:
+    """A sentence about a place among the columns of a family, with its place among all columns."""
+    return re.sub(r" at X\[(\d+), (\d+)", lambda at: f" at X[{at[1]}, {own[int(at[2])]}", said)

@@ -82,11 +82,13 @@ def write_parts(
 
     A column ``id`` of a file stands in place of the numbers of its rows. Rows of known classes are in their clusters.
     Files that are there, of the same model, question and source, stay. Of several processes each takes every n-th file.
-    ValueError if a file has other columns than the fit, or rows that cannot be in its units. ShardError if a file is
-    gone or has been changed.
+    ValueError if a file lies in that folder or has other columns than the fit, or rows that cannot be in its units.
+    ShardError if a file is gone or has been changed.
     """
     from pyarrow import parquet
 
+    if folder.resolve() in {file.resolve().parent for file in files}:
+        raise ValueError(f"`-o` must be another folder than that of the source; got {folder} for both: name another.")
     model = _checksum(fitted)
     n_written = n_there = n_rows = 0
     notes, notes_told = set[str](), set[str]()

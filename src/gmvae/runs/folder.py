@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from gmvae.atomic import TEMPORARY, locked, write_text
-from gmvae.formats import without_ending
+from gmvae.formats import ANNDATA, ARCHIVE, ARRAY, IMAGES, TABLES, without_ending
 from gmvae.runs.record import RunRecord, read_json, read_record
 
 _LOCK = ".run.lock"
@@ -81,6 +81,8 @@ def model_file(run: Path) -> Path:
     """The model of a run folder, or the file itself if one is named; ValueError, which says why, if there is none."""
     folder = RunFolder(run)
     if run.is_file():
+        if run.name.lower().endswith((*TABLES, ARRAY, ARCHIVE, ANNDATA, *IMAGES)):
+            raise ValueError(f"`RUN` must be a run folder or a model file; got data, {run}: the run comes first.")
         return run
     if not run.is_dir():
         raise ValueError(f"`RUN` must be a run folder or a model file; {str(run)!r} does not exist: check the name.")

@@ -1,0 +1,130 @@
+"""Odd files of tables: every one is read as it should be, or refused in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from gmvae.data import load
+from gmvae.data.columns import Columns
+from gmvae.data.errors import DataError
+from gmvae.data.frames import as_table
+
+N = 30
+NUMBERS = [f"{value:.3f}" for value in np.random.default_rng(0).normal(size=N)]
+TWO = list(zip(NUMBERS, reversed(NUMBERS), strict=True))
+
+
+def written(path: Path, content: str, encoding: str = "utf-8") -> str:
+    path.write_bytes(content.encode(encoding))
+    return str(path)
+
+
+def rows(separator: str = ",", end: str = "") -> str:
+    return "".join(separator.join(row) + end + "\n" for row in TWO)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "encoding", "said"),
+    [
+        ("t.csv", "# by the lab\na,b\n" + rows(), "utf-8", r"its first, which has 1; got 2 in row 2, 'a,b': take out"),
+        ("t.csv", "a,b\n" + rows(end=","), "utf-8", r"which has 2; got 3 in row 2, .*: name every column, that of row"),
+        ("t.csv", "a,b\n" + rows() + "1\n", "utf-8", r"which has 2; got 1 in row 32, '1': correct that row"),
+        ("t.csv", "a,b\n" + rows(), "utf-16-le", "text in UTF-8; got bytes of another encoding or kind of file"),
+        ("t.csv", "a,c\n" + "1.5,grün\n2.5,rot\n" * 9, "latin-1", "text in UTF-8; got other bytes: save the file as"),
+        ("t.csv", "a^b\n" + rows("^"), "utf-8", r"`--separator \^` cuts them, `--separator ,` takes them as one"),
+        ("t.tsv", "a,b\n" + rows(), "utf-8", "`--separator ,` cuts them, `--separator tab` takes them as one column"),
+    ],
+)
+def test_odd_text_is_refused_with_a_remedy(tmp_path: Path, name: str, content: str, encoding: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        load(written(tmp_path / name, content, encoding))
+
+
+def test_measures_with_a_unit_and_dates_of_two_figures_are_left_out_as_such(tmp_path: Path) -> None:
+    cells = [f"{a},{a} USD,'{a}',{1 + i // 3:02d}.{1 + i % 3:02d}.24" for i, a in enumerate(NUMBERS)]
+    data = load(written(tmp_path / "t.csv", "a,price,quoted,day\n" + "\n".join(cells)))
+    assert data.feature_names == ("a",)
+    assert data.notes[0].startswith("Left out: 'price', 'quoted', numbers with a unit or sign beside each; write plain")
+    assert data.notes[1].startswith("Left out: 'day', dates or times")
+
+
+def test_numbers_that_pandas_gives_columns_are_names_behind_an_index(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(N, 3)))
+    frame.to_csv(tmp_path / "t.csv")
+    data = load(tmp_path / "t.csv")
+    assert data.feature_names == ("0", "1", "2")
+    np.testing.assert_allclose(data.X, frame)
+
+
+def test_parquet_of_odd_columns(tmp_path: Path) -> None:
+    values = pa.array(np.arange(N) / 7)
+    parquet.write_table(pa.Table.from_arrays([values, values], ["x", "x"]), tmp_path / "twice.parquet")
+    with pytest.raises(
+        DataError, match=r"twice\.parquet must have different column names; got 'x' 2 times: rename one"
+    ):
+        load(tmp_path / "twice.parquet")
+    bytes_of_text = pa.array([b"lo", b"hi"] * (N // 2))
+    parquet.write_table(pa.table({" x": values, "x": bytes_of_text, "y": values}), tmp_path / "t.parquet")
+    data = load(tmp_path / "t.parquet")
+    np.testing.assert_allclose(data.X, np.c_[np.arange(N) / 7, np.tile([1, 0], N // 2), np.arange(N) / 7])
+    assert not data.notes
+
+
+def test_categories_of_numbers_in_pandas_are_categories_in_its_parquet(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"grade": [3, 1, 2] * 10, "answer": [True, False] * 15, "dose": [0.5, 1.5, None] * 10})
+    frame = frame.astype("category").assign(x=np.arange(N) / 7)
+    frame.to_parquet(tmp_path / "t.parquet")
+    found = load(tmp_path / "t.parquet").columns
+    assert found is not None
+    expected = Columns.learn(as_table(frame)).columns
+    assert [(c.name, c.kind, c.levels) for c in found] == [(c.name, c.kind, c.levels) for c in expected]
+
+
+def test_parts_with_other_separators_are_refused(tmp_path: Path) -> None:
+    written(tmp_path / "a.csv", "a;b\n1,5;2\n3,5;4\n")
+    written(tmp_path / "b.csv", 'a,b\n"1,250",2\n"3,250",4\n')  # thousands, not decimals
+    with pytest.raises(DataError, match="must have the same separator; got different ones in a"):
+        load(tmp_path)
+    written(tmp_path / "b.csv", "")
+    with pytest.raises(DataError, match=r"b\.csv must be a table that can be read"):
+        load(tmp_path)
+
+
+def test_a_folder_of_other_files_is_refused_as_such(tmp_path: Path) -> None:
+    written(tmp_path / "notes.txt", "x")
+    with pytest.raises(DataError, match=r"must hold images \(.*\) or parts of a table \(.csv, .*\); got neither"):
+        load(tmp_path)
+
+
+LEVELS = pa.table({"text": ["x", "y"] * 15, "truth": [True, False] * 15, "zero": [0, 1] * 15, "number": NUMBERS})
+
+
+@pytest.mark.parametrize("name", LEVELS.column_names)
+@pytest.mark.parametrize(
+    "cells",
+    [[[1.0]] * N, [{"a": 1}] * N, [b"\xff\xfe"] * N, [datetime.timedelta(1)] * N],
+    ids=["lists", "structs", "bytes", "durations"],
+)
+def test_columns_of_a_type_that_no_fit_has_are_refused_later(name: str, cells: list[object]) -> None:
+    known = Columns.learn(LEVELS).columns
+    with pytest.raises(DataError, match=f"column '{name}', must hold (values|numbers) as in the fit.*: encode them as"):
+        known.encode(LEVELS.set_column(LEVELS.column_names.index(name), name, pa.array(cells)))
+
+
+def test_words_in_the_place_of_truth_values_are_noted() -> None:
+    table = pa.table({"truth": [True, False] * 15, "text": ["x", "y"] * 15})
+    known = Columns.learn(table).columns
+    later = pa.table({"truth": ["Yes", "TRUE", None], "text": [1.5, np.nan, 1.5]})
+    y, notes = known.encode(later)
+    np.testing.assert_array_equal(y, [[np.nan, np.nan], [1, np.nan], [np.nan, np.nan]])
+    assert notes == [
+        "Counted as missing: 1 cell of 'truth' whose value the fit did not have: 'yes'.",
+        "Counted as missing: 2 cells of 'text' whose value the fit did not have: '1.5'.",
+    ]
