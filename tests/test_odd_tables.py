@@ -15,6 +15,7 @@ from gmvae.data import load
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
 from gmvae.data.frames import as_table
+from gmvae.data.options import TableOptions
 
 N = 30
 NUMBERS = [f"{value:.3f}" for value in np.random.default_rng(0).normal(size=N)]
@@ -116,6 +117,16 @@ def test_columns_of_a_type_that_no_fit_has_are_refused_later(name: str, cells: l
     known = Columns.learn(LEVELS).columns
     with pytest.raises(DataError, match=f"column '{name}', must hold (values|numbers) as in the fit.*: encode them as"):
         known.encode(LEVELS.set_column(LEVELS.column_names.index(name), name, pa.array(cells)))
+
+
+def test_columns_of_the_fit_cannot_be_left_out_later(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "a,b\n" + rows())
+    known = load(path, table=TableOptions(drop=("b",))).columns
+    assert known is not None
+    assert load(path, table=TableOptions(drop=("b",)), known=known).X.shape == (N, 1)
+    for options in (TableOptions(drop=("a",)), TableOptions(columns=("b",))):
+        with pytest.raises(DataError, match="`--drop` and `--columns` must keep the columns of the fit; got 'a' left"):
+            load(path, table=options, known=known)
 
 
 def test_words_in_the_place_of_truth_values_are_noted() -> None:

@@ -131,9 +131,11 @@ def predict(
         return
     data = load_for(opened, source, labels, data_home, table)
     if data.shards is not None:
-        raise ValueError(f"`-o` must be a folder for {source!r}, which is read in parts; got {out}: name one.")
+        raise ValueError(
+            f"`-o` must be a folder for {source!r}, which is read in parts; got {out or 'none'}: name one."
+        )
     rows = fitted.rows(data.X)
-    source_table = columns_of(source, options_for(opened.record, table)) if keep_columns else None
+    source_table = columns_of(source, options_for(opened.record, table), fitted.columns) if keep_columns else None
 
     def blocks_of(wanted: Sequence[Output]) -> Iterator[list[NDArray[Any]]]:
         """Arrays (n, ...) of each output, for some rows at a time."""

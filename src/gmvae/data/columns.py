@@ -149,6 +149,15 @@ class Columns:
             notes.insert(0, f"Left out, as the fit did not have them: {listed(extra)}.")
         return Encoded(np.column_stack(arrays), notes)
 
+    def check_kept(self, drop: Collection[str], wanted: Collection[str]) -> None:
+        """DataError if columns of the fit are to be dropped, or are not among those that are wanted, if any."""
+        left_out = [name for name in self.names if name in drop or (wanted and name not in wanted)]
+        if left_out:
+            raise DataError(
+                f"`--drop` and `--columns` must keep the columns of the fit; got {left_out[0]!r} left out: fit without "
+                "it, or empty its cells."
+            )
+
     def decode(self, y: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Table:
         """Rows (n, D) as a table with the columns' names, types and levels.
 

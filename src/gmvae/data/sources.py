@@ -139,12 +139,12 @@ def exists(source: str) -> bool:
     return any(path.exists() for path in paths) or bool(files_of(source)) or find(source) is not None
 
 
-def columns_of(source: str | Path, options: TableOptions = NO_OPTIONS) -> pa.Table:
-    """The columns of a table as its file has them; DataError if the source is none."""
+def columns_of(source: str | Path, options: TableOptions = NO_OPTIONS, known: Columns | None = None) -> pa.Table:
+    """The columns of a table as its file has them, by the names of a fit's; DataError if the source is none."""
     path = Path(source).expanduser()
     if not path.exists() or not (path.is_dir() or path.name.lower().endswith(formats.TABLES)) or _is_of_images(path):
         raise DataError(f"`--keep-columns` must be for a table; got {os.fspath(source)!r}: leave it out.")
-    return open_table(path, options).table
+    return open_table(path, options, known).table
 
 
 def _refuse_options(table: TableOptions, name: str) -> None:

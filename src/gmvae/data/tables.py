@@ -84,6 +84,7 @@ def read_table(
         columns, said = Columns.learn(features, where=where, form=form, wanted=wanted, left_out=[*taken, *others])
         notes += said
     else:
+        known.check_kept(roles.drop, roles.wanted)
         columns, features = known, table
     X, said = columns.encode(features, where=where, form=form, ignore=roles.taken)
     notes += said
@@ -157,7 +158,7 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
         opened = parts[0]._replace(table=table, form=next(iter(forms), parts[0].form))
     else:
         opened = _open(path, options, known)
-    with refusing(_readable(path)):
+    with refusing(f"{path.name} must be a table that can be read"):
         opened = opened._replace(table=plain(opened.table))
         for column in opened.table.columns:
             if is_text(column.type) or types.is_dictionary(column.type):
@@ -168,12 +169,8 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
 
 
 def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
-    with refusing(_readable(path)):
+    with refusing(f"{path.name} must be a table that can be read"):
         return _read(path, options, known)
-
-
-def _readable(path: Path) -> str:
-    return f"{path.name} must be a table that can be read"
 
 
 def _read(path: Path, options: TableOptions, known: Columns | None) -> Opened:
