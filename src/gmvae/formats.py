@@ -12,6 +12,8 @@ TABLES = (*CSV, PARQUET)
 WRITTEN_TABLES = (".csv", PARQUET)
 IN_PARTS = (PARQUET, ".arrow", ".feather", ARRAY)
 """Files of which a source that is read in parts may consist."""
+PANDAS_INDEX = "__index_level_"
+"""How pandas begins the name that it gives an index without one in a file of columns."""
 TEXT = ".txt"
 IMAGES = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),

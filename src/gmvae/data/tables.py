@@ -23,8 +23,6 @@ from gmvae.data.zipped import check_growth
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NAMELESS = "__index_level_"
-
 
 class Opened(NamedTuple):
     """A table as its file has it, how its cells are written, and which columns identify rows."""
@@ -218,11 +216,11 @@ def _with_row_names(table: pa.Table) -> tuple[pa.Table, list[str]]:
     stored = (table.schema.pandas_metadata or {}).get("index_columns", [])
     names = [name for name in stored if isinstance(name, str) and name in table.column_names]
     # Indices without a name are stored under one that no column has by chance.
-    names += [name for name in table.column_names if name.startswith(_NAMELESS) and name not in names]
+    names += [name for name in table.column_names if name.startswith(formats.PANDAS_INDEX) and name not in names]
     for entry in stored:
         if isinstance(entry, dict) and entry.get("kind") == "range":
             values = range(entry["start"], entry["stop"], entry["step"])
-            name = entry["name"] or f"{_NAMELESS}0__"
+            name = entry["name"] or f"{formats.PANDAS_INDEX}0__"
             plain_numbers = entry["name"] is None and values[:1] == range(1) and entry["step"] == 1
             if len(values) == table.num_rows and name not in table.column_names and not plain_numbers:
                 table = table.append_column(name, pa.array(values, pa.int64()))
@@ -278,7 +276,7 @@ def _ids(table: pa.Table, names: Sequence[str]) -> Ids:
     """What identifies rows; the values of several columns stand side by side."""
     lists = [table.column(name).to_pylist() for name in names]
     values = lists[0] if len(lists) == 1 else [", ".join(map(str, each)) for each in zip(*lists, strict=True)]
-    name = ", ".join("index" if each.startswith(_NAMELESS) else each for each in names)
+    name = ", ".join("index" if each.startswith(formats.PANDAS_INDEX) else each for each in names)
     kinds: set[type[Any]] = {type(value) for value in values}
     if kinds == {int}:
         return Ids(name, np.array(values))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -257,7 +256,7 @@ class GMVAE(FittedQueries):
             If the file cannot be read as a model.
         """
         fitted = Fitted.load(path, network=network, device=device)
-        estimator = cls(**{field.name: getattr(fitted.config, field.name) for field in fields(fitted.config)})
+        estimator = cls(**vars(fitted.config))
         estimator._fitted = fitted
         set_features(estimator, math.prod(fitted.event_shape), fitted.feature_names)
         return estimator

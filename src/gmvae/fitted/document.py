@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -26,7 +25,7 @@ Law = Callable[[Any], bool]
 
 def parameters(config: Config) -> dict[str, Any]:
     """Hyperparameters as JSON values; modules and generators, which have none, by name or as null."""
-    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    values = dict(vars(config))
     if not isinstance(config.network, str):
         values["network"] = CUSTOM_NETWORK
     if isinstance(config.random_state, np.random.RandomState):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import NamedTuple
-
-from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.config import Config
 from gmvae.domains import Domain, integer, require
 from gmvae.fitting.fit import fit
 from gmvae.fitting.restarts import Task
 from gmvae.fitting.starts import TrainingData, learned_likelihood
-from gmvae.fitting.warn import CollapseWarning
+from gmvae.fitting.warn import without_warnings_of_fits
 from gmvae.initialisation.n_clusters import Criteria, choose
 from gmvae.metrics import stability
 from gmvae.observations import Observations
@@ -113,10 +110,7 @@ def choose_k(
 
 def _fits(observations: Observations, config: Config, tasks: Sequence[Task]) -> Fits:
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        # What is returned tells of both, number by number.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", CollapseWarning)
+    with without_warnings_of_fits():
         found = fit(observations, config, tasks)
     fits = [each.fitted for each in found]
     return Fits(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +67,15 @@ def collapse(epoch: Epoch, config: Config) -> Collapse | None:
     else:
         remedy = "take fewer `n_components`; if that does not help, the rows may have no clusters"
     return Collapse(what, remedy)
+
+
+@contextmanager
+def without_warnings_of_fits() -> Iterator[None]:
+    """Fits of which something else tells whether they have converged, and whether clusters have collapsed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", CollapseWarning)
+        yield
 
 
 def warn_of_marks(observations: Observations) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvae.config import SIZES_WITHOUT_COLUMN, Config
+from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.data.annotated import cells_of
 from gmvae.data.variable_genes import N_VARIABLE_GENES
 from gmvae.domains import integer, require
@@ -247,12 +247,11 @@ def _write(adata: Any, model: GMVAE, cells: SparseRows, key: str) -> None:
     adata.obs[f"{key}_novel"] = model.is_novel(cells)
     adata.obsm[f"X_{key}"] = model.transform(cells)
     adata.obsm[f"{key}_proba"] = proba
-    config = model.fitted_.config
-    told = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
+    parameters = vars(model.fitted_.config)
     adata.uns[key] = {
         "genes": np.array(model.feature_names_in_, dtype=object),
         "lower_bound": model.lower_bound_,
-        "parameters": {name: value for name, value in told.items() if isinstance(value, int | float | str)},
+        "parameters": {name: value for name, value in parameters.items() if isinstance(value, int | float | str)},
     }
 
 

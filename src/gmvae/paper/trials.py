@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import shutil
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,12 +15,11 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from gmvae.atomic import write_text
 from gmvae.data import Dataset
 from gmvae.estimator import GMVAE, fit_together
-from gmvae.fitting.warn import CollapseWarning
+from gmvae.fitting.warn import without_warnings_of_fits
 from gmvae.metrics import evaluate_log_odds
 from gmvae.paper.findings import spread
 from gmvae.paper.provenance import provenance
@@ -145,10 +143,7 @@ def run_trials(
         seeds = ", ".join(str(trial.seed) for trial in group)
         require_time(deadline)
         note(f"{material.name}: fit {number} of {len(groups)}, {settings}; seed {seeds}")
-        with warnings.catch_warnings():
-            # The findings report both, with numbers.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.simplefilter("ignore", CollapseWarning)
+        with without_warnings_of_fits():
             _fit_together(group, material, folder, deadline)
     return kept(trials, folder)
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gmvae.foreign_errors import reason
+from gmvae.formats import PANDAS_INDEX
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS_OF_ARRAYS = 16_384
 """Rows of a block of .npy, which has none of its own."""
-_PANDAS_INDEX = "__index_level_"
 
 
 class ShardError(OSError):
@@ -176,5 +176,5 @@ def _types(schema: pa.Schema) -> dict[Any, Any]:
     return {
         field.name: field.type
         for field in schema
-        if field.name not in index and not field.name.startswith(_PANDAS_INDEX)
+        if field.name not in index and not field.name.startswith(PANDAS_INDEX)
     }
