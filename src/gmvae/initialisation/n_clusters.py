@@ -20,7 +20,8 @@ from gmvae.initialisation.graph import (
     spectral_clusters,
     weighted_by_distance,
 )
-from gmvae.initialisation.starts import agreements, choose_description, quick_and_quiet
+from gmvae.initialisation.halves import agreements, choose_description
+from gmvae.initialisation.starts import quick_and_quiet
 
 MAX_COMPONENTS = 20
 """Largest number up to which ``n_components="auto"`` compares every one."""
