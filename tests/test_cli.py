@@ -601,7 +601,7 @@ def test_columns_are_found_by_name(folder, run, tmp_path):
             ["predict", ".", "X.npy"],
             "must be a run folder; it has no model.safetensors: name one that `gmvae fit` made.",
         ),
-        (["predict", "X.npy", "X.npy"], "`path` must be a model file in safetensors format"),
+        (["predict", "X.npy", "X.npy"], "`RUN` must be a run folder or a model file; got data, X.npy"),
         (["evaluate", "RUN", "X.npy"], "`--labels` must be given for X.npy"),
         (["sample", "RUN", "-o", "x.png"], "`-o` must end in .npy, .csv, .parquet; got 'x.png': change the ending."),
         (["sample", "RUN", "--component", "3"], "`component` must be "),
@@ -696,7 +696,7 @@ def test_info_needs_the_document_alone(folder, run, tmp_path):
     assert document["config"] == {**estimator.get_params(), "hidden_layer_sizes": [16], "verbose": 0}
     assert (document["epochs"], document["converged"]) == (3, estimator.converged_)
     assert document["cluster_shares"] == estimator.weights_.tolist()
-    assert "must be a model file in safetensors format" in refused("info", folder / "X.npy")
+    assert "must be a run folder or a model file; got data" in refused("info", folder / "X.npy")
 
 
 def test_nothing_is_written_where_a_value_is_infinite(folder, run, tmp_path):

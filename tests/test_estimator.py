@@ -33,6 +33,7 @@ from gmvae.fitted.certainty import is_ambiguous
 from gmvae.fitting import restarts, selection
 from gmvae.likelihoods import BernoulliLikelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
+from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import shaped_as_fitted
 from gmvae.training import Trainer
 
@@ -924,8 +925,8 @@ def test_a_batch_is_what_the_widest_layer_fits_into_three_megabytes(
 ) -> None:
     fitted = small(hidden_layer_sizes=(hidden,), precision=precision, max_iter=1).fit(whole_numbers())
     sizes: list[int] = []
-    embed = fitted.fitted_.model.embed
-    monkeypatch.setattr(fitted.fitted_.model, "embed", lambda y: (sizes.append(len(y)), embed(y))[1])
+    embed = GaussianMixtureVAE.embed
+    monkeypatch.setattr(GaussianMixtureVAE, "embed", lambda model, y: (sizes.append(len(y)), embed(model, y))[1])
     X = whole_numbers(9000)
     with caplog.at_level("DEBUG", logger="gmvae"):
         fitted.transform(X)
