@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from typer.testing import CliRunner
 from gmvae import __version__, metrics, persistence
 from gmvae.cli import app
 from gmvae.cli.settings import settings, value_of
+from gmvae.cli.speech import plainly
 from gmvae.config import Config
 from gmvae.estimator import GMVAE
 from gmvae.fitted.fitted import Fitted
@@ -389,6 +391,18 @@ def test_warnings_are_single_clean_lines_and_quiet_is_quiet(folder, tmp_path):
     told = gmvae(*arguments, "-o", tmp_path / "told")
     assert "epoch 1/1" in told.stderr
     assert "epoch 1/1" not in told.stdout
+
+
+def test_deprecations_of_libraries_are_no_warnings_to_users(capsys):
+    class Both(UserWarning, DeprecationWarning):
+        """Such as pyparsing's, which old versions of Matplotlib cause."""
+
+    with plainly(debug=False):
+        warnings.warn("'oneOf' deprecated", Both, stacklevel=1)
+        warnings.warn("take more rows", UserWarning, stacklevel=1)
+    said = capsys.readouterr().err
+    assert "oneOf" not in said
+    assert "take more rows" in said
 
 
 # ---------------------------------------------------------------- errors that are not the user's

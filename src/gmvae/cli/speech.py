@@ -45,6 +45,7 @@ def plainly(*, debug: bool) -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)  # which those of some libraries are, too
         warnings.showwarning = _warn
         try:
             yield
