@@ -36,17 +36,17 @@ test-browser: $(READY)  ## the page of a report in Chromium; skipped where none 
 # AnnData is tested here, after the rest: it cannot have the pandas of constraints.txt yet, and what it brings along keeps
 # the oldest scikit-learn from importing its estimator checks. Old libraries say of themselves that they are deprecated,
 # and Polars of every fork that it is there.
-OLDEST = build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt
-OLDEST_TESTS = build/oldest/bin/python -m pytest -n auto --dist loadgroup -W ignore::DeprecationWarning \
+INSTALL_OLDEST = build/oldest/bin/python -m pip install --disable-pip-version-check -c build/oldest.txt
+TEST_OLDEST = build/oldest/bin/python -m pytest -n auto --dist loadgroup -W ignore::DeprecationWarning \
 	-W 'ignore:Using fork:RuntimeWarning'
 test-oldest:  ## the tests with the oldest versions that pyproject.toml allows, in a venv of its own
 	$(PYTHON) -m venv --clear build/oldest
 	sed -n 's/^    "\([a-z0-9-]*\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml > build/oldest.txt
-	$(OLDEST) torch
-	$(OLDEST) -e '.[test]'
-	$(OLDEST_TESTS)
-	$(OLDEST) -e '.[test,anndata]'
-	$(OLDEST_TESTS) tests/test_anndata.py
+	$(INSTALL_OLDEST) torch
+	$(INSTALL_OLDEST) -e '.[test]'
+	$(TEST_OLDEST)
+	$(INSTALL_OLDEST) -e '.[test,anndata]'
+	$(TEST_OLDEST) tests/test_anndata.py
 
 attack: $(READY)  ## every attack of docs/reliability.md in full, with counts: an hour or more
 	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/attacks --tally docs/reliability.json

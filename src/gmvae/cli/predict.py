@@ -97,9 +97,11 @@ def predict(
 
     out = named_file(out)
     files = files_of(source) if out is not None and (out.is_dir() or not out.suffix) else []
-    suffix = (
-        None if out is None or files else check_target(out, (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA))
-    )
+    suffix = None
+    if out is not None and not files:
+        written_back = out.suffix.lower() == formats.ANNDATA  # with all that it holds
+        allowed = (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA)
+        suffix = check_target(out, allowed, None if written_back else source)
     if suffix == formats.ANNDATA and out is not None:
         from gmvae.cli.annotate import annotate
 
@@ -110,8 +112,6 @@ def predict(
             )
         annotate(run, source, out, table, device)
         return
-    if suffix is not None and out is not None:
-        check_target(out, (suffix,), source)
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None, likelihood)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
     opened = open_fitted(run, device if not files else str(device_for(device, local_rank())))

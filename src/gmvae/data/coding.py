@@ -49,7 +49,7 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
     if known.kind == "number":
         if is_text(column.type):
             column = cleaned(numbers(column, where, form, certain=True), form)
-        if not (types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type)):
+        if not _is_number(column.type):
             raise DataError(
                 f"{where}, must hold numbers as in the fit; got values of type {column.type}: encode them as then."
             )
@@ -57,9 +57,9 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         if values.dtype.kind == "f":
             check_finite(values, where)
         return Coded(values, {})
-    plain = (is_text, types.is_integer, types.is_floating, types.is_boolean, types.is_date, types.is_timestamp)
     of_text = isinstance(known.levels[0], str)
-    if not any(is_kind(column.type) for is_kind in plain[: None if of_text else 4]):
+    has_words = of_text and (types.is_date(column.type) or types.is_timestamp(column.type))
+    if not (is_text(column.type) or _is_number(column.type) or has_words):
         raise DataError(
             f"{where}, must hold values as in the fit, such as {known.levels[0]!r}; got values of type {column.type}: "
             "encode them as then."
@@ -73,6 +73,12 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         else:
             column = numbers(column, where, form, certain=True)
     return _codes(known, column)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
 
 
 def decode_column(known: Column, values: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Array:

@@ -162,9 +162,9 @@ def _check_header(rows: Rows, where: str) -> None:
     first = [cell.strip() for cell in rows[0]]
     below = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == len(first)]
     # pandas numbers columns from 0, behind an index without a name. No data are 0, 1, 2, … where all hold fractions.
-    places = range(int(first[0] == ""), len(first))
-    numbered = len(first) > 2 and [first[i] for i in places] == [str(i) for i in range(len(places))]
-    if numbered and all(any("." in row[i] for row in below) for i in places):
+    n_unnamed = int(first[0] == "")
+    numbered = len(first) > 2 and first[n_unnamed:] == [str(i) for i in range(len(first) - n_unnamed)]
+    if numbered and all(any("." in row[i] for row in below) for i in range(n_unnamed, len(first))):
         return
     seen = [{row[i] for row in below} for i in range(len(first))]
     doubtful = [

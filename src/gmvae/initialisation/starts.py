@@ -162,10 +162,15 @@ def starting_clusters(
 
 def _mixture_is_affordable(rows: np.ndarray, n_clusters: int) -> bool:
     """Whether a table with gaps has enough rows for a mixture of its columns, and not too many."""
-    if rows.ndim > 2 or n_clusters == 1 or rows.shape[1] < 2:
+    if rows.ndim > 2 or rows.shape[1] < 2:
         return False
     n, p = rows.shape
-    return n >= _ROWS_PER_PARAMETER * n_clusters * p and n * n_clusters * p**3 <= MAX_INCOMPLETE_MIXTURE
+    return _are_enough(n, p, n_clusters) and n * n_clusters * p**3 <= MAX_INCOMPLETE_MIXTURE
+
+
+def _are_enough(n_rows: int, n_columns: int, n_clusters: int) -> bool:
+    """Whether rows are enough for a Gaussian mixture of several components with full covariances."""
+    return n_clusters > 1 and n_rows >= _ROWS_PER_PARAMETER * n_clusters * n_columns
 
 
 def start_on_classes(
@@ -205,7 +210,7 @@ def candidates(
     """Clusters by each of the methods that are compared for which there are enough rows, side by side."""
     names = ["neighbours", "kmeans"] if n_clusters > 1 else ["kmeans"]
     n, p = scores.shape
-    if n_clusters > 1 and n >= _ROWS_PER_PARAMETER * n_clusters * p and n * n_clusters * p**2 <= _MAX_MIXTURE:
+    if _are_enough(n, p, n_clusters) and n * n_clusters * p**2 <= _MAX_MIXTURE:
         names.append("gmm")
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         found = {
