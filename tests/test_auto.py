@@ -34,11 +34,11 @@ def decided(family: str, width: int, where: torch.device, n_steps: int, n_runs: 
 @pytest.mark.parametrize(
     ("family", "width", "has_bf16", "expected"),
     [
-        ("bernoulli", 2000, True, "bf16-mixed"),
-        ("bernoulli", 2000, False, "32-true"),
+        ("bernoulli", 9000, True, "bf16-mixed"),
+        ("bernoulli", 9000, False, "32-true"),
         ("bernoulli", 20, True, "32-true"),
-        ("gaussian", 2000, True, "32-true"),
-        ("poisson", 2000, True, "32-true"),
+        ("gaussian", 9000, True, "32-true"),
+        ("poisson", 9000, True, "32-true"),
     ],
 )
 def test_bfloat16_is_for_large_networks_on_binary_data(

@@ -26,6 +26,7 @@ from gmvae.objective import (
     latent_terms,
     log_importance_weights,
     lower_bound,
+    sharpened,
 )
 
 BOUNDS = ["exact", "paper"]
@@ -474,13 +475,13 @@ def _guided(terms: Terms, n_components: int = 3) -> tuple[GuidedTerms, Tensor, T
     generator = torch.Generator().manual_seed(9)
     own, guided = (torch.randn(5, n_components, dtype=torch.float64, generator=generator) for _ in range(2))
     own.requires_grad_(), guided.requires_grad_()
-    return GuidedTerms(terms, torch.log_softmax(own, -1), torch.log_softmax(guided, -1)), own, guided
+    return GuidedTerms(terms, sharpened(torch.log_softmax(own, -1)), torch.log_softmax(guided, -1)), own, guided
 
 
 def test_guidance_costs_its_weight_times_the_cross_entropy_to_its_target() -> None:
     given, _, guided = _guided(_rows(5)[1])
     target = torch.eye(3, dtype=torch.float64)[[0, 2, 1, 1, 0]]
-    bound = lower_bound(given.terms, 0.0) - Guidance(target, 0.7).cost(given)
+    bound = lower_bound(given.terms, 0.0) - Guidance(target, 0.7).cost(given._replace(target=target))
     chances = special.softmax(guided.detach().numpy(), -1)
     entropy = np.mean([-np.log(row[k]) for row, k in zip(chances, [0, 2, 1, 1, 0], strict=True)])
     assert bound.item() == pytest.approx(given.terms.evidence_bound.mean().item() - 0.7 * entropy, rel=1e-12)

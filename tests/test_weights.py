@@ -24,7 +24,7 @@ from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.starts import starting_clusters
 from gmvae.initialisation.weighted import mixture_clusters
 from gmvae.likelihoods.columns import moments
-from gmvae.objective import Guidance, GuidedTerms, Terms, information, lower_bound
+from gmvae.objective import Guidance, GuidedTerms, Terms, information, lower_bound, sharpened
 from gmvae.observations import Observations
 from gmvae.training import Trainer
 from gmvae.training.epoch_sums import EpochSums
@@ -92,8 +92,10 @@ def test_the_constraint_takes_the_weighted_mean() -> None:
 def test_copies_guide_by_the_weights_of_their_rows() -> None:
     generator = torch.Generator().manual_seed(4)
     own, guided = torch.randn(2, N, 3, dtype=torch.float64, generator=generator).log_softmax(-1)
-    expected = Guidance(None, 2.0).cost(GuidedTerms(terms(), repeated(own), repeated(guided)))
-    torch.testing.assert_close(Guidance(None, 2.0).cost(GuidedTerms(terms(), own, guided), normalised()), expected)
+    expected = Guidance(None, 2.0).cost(GuidedTerms(terms(), sharpened(repeated(own)), repeated(guided)))
+    torch.testing.assert_close(
+        Guidance(None, 2.0).cost(GuidedTerms(terms(), sharpened(own), guided), normalised()), expected
+    )
 
 
 def test_sums_of_an_epoch_and_information_are_those_of_repeated_rows() -> None:

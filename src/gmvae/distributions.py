@@ -62,6 +62,10 @@ class Normal:
         """Build from a network's two output streams: cast to float32, bound the log-scale."""
         return cls(at_least_float32(mean), bounded_log_scale(at_least_float32(raw_log_scale)), event_dims)
 
+    def of(self, rows: slice) -> Normal:
+        """That of some of the rows, the first axis."""
+        return Normal(self.mean[rows], self.log_scale[rows], self.event_dims)
+
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of ``value`` (..., *event) in nats; shape (...)."""
         standardised = (value - self.mean) * self._inverse_scale

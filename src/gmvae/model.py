@@ -78,22 +78,32 @@ class GaussianMixtureVAE(nn.Module):
         return self.generative.mixture.output.weight.dtype
 
     def forward(
-        self, y: Tensor, noise: Noise, guided: Tensor | None = None, label: Tensor | None = None
+        self,
+        y: Tensor,
+        noise: Noise,
+        guided: Tensor | None = None,
+        target: Tensor | None = None,
+        label: Tensor | None = None,
     ) -> Terms | GuidedTerms:
         """The four terms of the bound for observations y (B, *event), with S samples each.
 
-        With other observations ``guided`` (B, *event), as `standardised` gives them, posteriors of both come with them.
-        Where the component of an observation is known, ``label`` (B,) has it; -1 elsewhere.
+        With other observations ``guided`` (B, *event), as `standardised` gives them, come their posteriors and what
+        these are guided to: probabilities ``target`` (B, K), by default the sharpened posteriors of y. Where the
+        component of an observation is known, ``label`` (B,) has it; -1 elsewhere.
         """
         seen = self.standardised(y)
-        q_x, q_w = self.recognition(seen)
+        q = self.recognition(seen if guided is None else torch.cat([seen, guided]))
+        q_x, q_w = (each.of(slice(len(seen))) for each in q)
         x = reparameterise(q_x, noise.x)
         mixture = self.generative.mixture(reparameterise(q_w, noise.w))
         reconstruction = self.log_likelihood(x, y, seen)
         terms = objective.latent_terms(reconstruction, q_x, q_w, x, mixture, self.conditional_prior, label)
         if guided is None:
             return terms
-        return GuidedTerms(terms, self.plug_in(Posterior(q_x, q_w)), self.mean_log_posterior(guided, noise))
+        q_guided = Posterior(*(each.of(slice(len(seen), None)) for each in q))
+        if target is None:
+            target = objective.sharpened(self.plug_in(Posterior(q_x, q_w)))
+        return GuidedTerms(terms, target, self.mean_log_posterior(q_guided, noise))
 
     def noise(self, n_samples: int, n_rows: int, generator: torch.Generator) -> Noise:
         """Draw noise of the model's type, on the generator's device."""
@@ -128,9 +138,8 @@ class GaussianMixtureVAE(nn.Module):
         mixture = self.generative.mixture(reparameterise(q.w, noise.w))
         return mixture.log_posterior(reparameterise(q.x, noise.x)).exp().mean(0)
 
-    def mean_log_posterior(self, seen: Tensor, noise: Noise) -> Tensor:
-        """log p(z|x,w) averaged over samples and means of q(x|y) q(w|y), for what `standardised` gives; (B, K)."""
-        q = self.recognition(seen)
+    def mean_log_posterior(self, q: Posterior, noise: Noise) -> Tensor:
+        """log p(z|x,w) averaged over samples and the means of q(x|y) q(w|y), shape (B, K)."""
         x, w = (
             torch.cat([each.mean.unsqueeze(0), reparameterise(each, drawn)])
             for each, drawn in zip(q, noise, strict=True)

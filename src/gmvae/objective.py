@@ -124,13 +124,13 @@ def latent_terms(
 
 
 class GuidedTerms(NamedTuple):
-    """The terms of a minibatch, and the posteriors that guidance compares.
+    """The terms of a minibatch, and what guidance compares.
 
     Attributes
     ----------
     terms : Terms
-    log_posterior : Tensor of shape (B, K)
-        log p(z|x,w) at the means of q(x|y) and q(w|y).
+    target : Tensor of shape (B, K)
+        Probabilities to which the guided observations are drawn.
     guided : Tensor of shape (B, K)
         log p(z|x,w) of the guided observations, averaged over samples and the means: guidance to a cluster holds for
         every sample, so that the style cannot take over what tells clusters apart, and for the means, at which
@@ -138,7 +138,7 @@ class GuidedTerms(NamedTuple):
     """
 
     terms: Terms
-    log_posterior: Tensor
+    target: Tensor
     guided: Tensor
 
 
@@ -162,9 +162,8 @@ class Guidance(NamedTuple):
         ``sample_weight`` (B,), of the minibatch's observations, counts where these are the target; a target of its own
         is of rows that were drawn by their weights.
         """
-        if self.target is not None:
-            return -self.weight * (self.target * output.guided).sum(-1).mean(-1)
-        return -self.weight * weighted_mean((sharpened(output.log_posterior) * output.guided).sum(-1), sample_weight)
+        weight = sample_weight if self.target is None else None
+        return -self.weight * weighted_mean((output.target * output.guided).sum(-1), weight)
 
 
 def sharpened(log_posterior: Tensor) -> Tensor:

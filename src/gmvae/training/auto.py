@@ -12,8 +12,8 @@ from gmvae.config import MIN_AUGMENTED_SIZE, Config
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import Shape
 
-_MIN_PARAMETERS_FOR_BF16 = 200_000
-"""Below it, casting weights costs as much as faster matrix products save."""
+_MIN_PARAMETERS_FOR_BF16 = 1_000_000
+"""Below it, casting weights and activations costs as much as faster matrix products save (docs/performance.md)."""
 _MAX_PARAMETERS_STACKED_ON_CPU = 1_000_000
 """Above it, matrix products take most of a step, and stacked convolutions are slow; below it, the overhead of calls,
 which a stack shares, takes much of it."""

@@ -103,7 +103,8 @@ class PosteriorGuidance:
             known = self.labelled if (step + 1) % _STEPS_PER_LABEL_STEP == 0 else None
             rows, target = self._draw(known or self.start, whole, generator)
             with autocast():
-                log_posterior = self.model.mean_log_posterior(rows, self.model.noise(1, batch_size, generator))
+                noise = self.model.noise(1, batch_size, generator)
+                log_posterior = self.model.mean_log_posterior(self.model.recognition(rows), noise)
             cross_entropy = -(target * log_posterior).sum(-1).mean()
             optimizer.zero_grad()
             cross_entropy.backward()

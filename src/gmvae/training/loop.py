@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gmvae.arrays import as_tensor
 from gmvae.config import Config
 from gmvae.history import Epoch, History
-from gmvae.model import GaussianMixtureVAE, Noise
+from gmvae.model import GaussianMixtureVAE
 from gmvae.objective import GuidedTerms, Terms
 from gmvae.observations import Observations, Rows
 from gmvae.training.adam import adam, optimizer_tensors, restore_optimizer
@@ -77,7 +77,7 @@ class Trainer:
         self.processes = processes
         self.model = model = with_shared_batch_norm(model, processes, fabric.device)
         fabric.setup_module(model)  # moves and converts it; the wrapper that it returns costs time at every step
-        self.forward: Callable[[Tensor, Noise, Tensor | None, Tensor | None], Terms | GuidedTerms] = model
+        self.forward: Callable[..., Terms | GuidedTerms] = model
         if config.compile is True and compiler_for(fabric.device):
             self.forward = torch.compile(model, dynamic=False)
         self.optimizer = adam(model.parameters(), config.learning_rate)
@@ -276,7 +276,7 @@ class Trainer:
         self.set_learning_rate(minibatch.learning_rate)
         self.optimizer.zero_grad()
         with self.fabric.autocast():
-            output = self.forward(minibatch.y, minibatch.noise, minibatch.guided, minibatch.label)
+            output = self.forward(**minibatch.inputs())
         terms, bound = minibatch_objective(output, minibatch, self.config.min_information, self.processes)
         self.fabric.backward(-bound)
         self.processes.add_gradients(self.model.parameters())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -41,6 +41,12 @@ class Minibatch(NamedTuple):
     learning_rate: float  # Adam's step size
     weight: Tensor | None = None  # (B,), how much every observation counts
     label: Tensor | None = None  # (B,), known components; -1 where there is none
+
+    def inputs(self) -> dict[str, Any]:
+        """What a model's forward pass takes of it."""
+        named = {name: getattr(self, name) for name in ("y", "noise", "guided", "label")}
+        named["target"] = self.guidance and self.guidance.target
+        return {name: each for name, each in named.items() if each is not None}
 
 
 def steps_of(config: Config, observations: Observations, split: Split) -> Steps:

@@ -66,10 +66,8 @@ class Stack:
         for group in self.optimizer.param_groups:
             group["lr"] = minibatch.learning_rate
         self.optimizer.zero_grad()
-        named = {name: getattr(minibatch, name) for name in ("y", "noise", "guided", "label")}
-        inputs = {name: each for name, each in named.items() if each is not None}
         with self.first.fabric.autocast():
-            output = vmap(self._output, randomness="different")(self.parameters, self.buffers, inputs)
+            output = vmap(self._output, randomness="different")(self.parameters, self.buffers, minibatch.inputs())
         terms, bounds = minibatch_objective(output, minibatch, self.first.config.min_information)
         self.first.fabric.backward(-bounds.sum())
         if self.first.config.max_grad_norm is not None:
