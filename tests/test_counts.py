@@ -154,14 +154,34 @@ def test_what_is_learned_seen_and_scored(name: str, column: bool) -> None:
     assert torch.equal(again, learned.log_prob(observation, y, y))
 
 
-def test_clusters_start_on_pearson_residuals() -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_clusters_start_on_pearson_residuals_of_the_median_dispersion(weighted: bool) -> None:
     X, _ = cells()
-    learned = likelihood_for("negative-binomial", X)
-    totals = X.sum(1, keepdims=True)
-    share = X.sum(0) / X.sum()
-    expected = (X - totals * share) / np.sqrt(totals * share + (totals * share) ** 2 / 100.0)
+    weights = np.random.default_rng(1).integers(1, 4, len(X)) if weighted else np.ones(len(X), dtype=int)
+    learned = likelihood_for("negative-binomial", X, weights=weights.astype(float) if weighted else None)
+    repeated = np.repeat(X, weights, axis=0)
+    share = repeated.sum(0) / repeated.sum()
+    mean = repeated.sum(1, keepdims=True) * share
+    over_poisson = ((repeated - mean) ** 2 - mean).sum(0) / (mean**2).sum(0)
+    theta = 1.0 / np.clip(np.sort(over_poisson[repeated.mean(0) >= 0.02]), 0.01, 1.0)
+    assert learned.residual_dispersion == pytest.approx(theta[(len(theta) - 1) // 2])  # the lower median
+    mean = X.sum(1, keepdims=True) * share
+    expected = (X - mean) / np.sqrt(mean + mean**2 / learned.residual_dispersion)
     found = learned.described(torch.from_numpy(X)).numpy()
     np.testing.assert_allclose(found, expected.clip(-50.0, 50.0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("theta", [2.0, 8.0, 1000.0])
+def test_the_dispersion_of_residuals_is_that_of_most_columns(theta: float) -> None:
+    """A tenth of the columns differ between clusters."""
+    generator = np.random.default_rng(0)
+    shares = generator.lognormal(0.0, 1.0, (1, 200)) * np.where(np.arange(200) < 20, [[3.0], [0.3]], 1.0)
+    size = generator.lognormal(0.0, 0.8, (2000, 1))
+    mean = 5.0 * size * shares[generator.integers(0, 2, 2000)]
+    X = generator.poisson(generator.gamma(theta, mean / theta)).astype(float)
+    learned = likelihood_for("negative-binomial", X[X.sum(1) > 0])
+    assert isinstance(learned, NegativeBinomialLikelihood)
+    assert learned.residual_dispersion == pytest.approx(min(theta, 100.0), rel=0.2)
 
 
 def test_sizes_are_drawn_from_those_of_the_fit_by_their_weights() -> None:

@@ -25,8 +25,10 @@ from gmvae.sparse_rows import AnyRows
 LOG_RATE_BOUNDS = (-10.0, 10.0)
 """Smooth bounds on the log of a rate over the mean of its column: rates of a 22,000th to 22,000 times the mean."""
 _MOST_BATCHES = 1000
-_RESIDUAL_DISPERSION, _MAX_RESIDUAL = 100.0, 50.0
-"""θ of Pearson residuals, and where they are clipped: about the root of the number of rows of a start."""
+_RESIDUAL_DISPERSIONS, _MAX_RESIDUAL = (1.0, 100.0), 50.0
+"""Bounds on θ of Pearson residuals, and where these are clipped: about the root of the number of rows of a start."""
+_LEAST_MEAN = 0.02
+"""Mean count of columns that have a say in θ of Pearson residuals."""
 
 
 class CountLikelihood(Likelihood):
@@ -69,6 +71,7 @@ class CountLikelihood(Likelihood):
         self.register_buffer("log_mean", log_mean)
         self.size_factors = size_factors
         self.covariate = None
+        self.residual_dispersion = _RESIDUAL_DISPERSIONS[1]  # only starts need it: it is not in files
 
     @classmethod
     @abstractmethod
@@ -113,7 +116,21 @@ class CountLikelihood(Likelihood):
                 np.add.at(totals, numbers[begin : begin + len(part)], size_factors.counts(part).double().numpy())
                 begin += len(part)
             likelihood.covariate = Covariate.learn(covariate, numbers, totals, weights)
+        likelihood.residual_dispersion = likelihood._typical_dispersion(rows, weights)
         return likelihood
+
+    def _typical_dispersion(self, rows: AnyRows, weights: np.ndarray | None) -> float:
+        """θ of the median column around mean shares, by moments: the mean of (y - μ)² - μ is that of μ² / θ."""
+
+        def parts() -> Iterator[Tensor]:
+            for part in batches(rows):
+                count, mean = self._around_shares(part.double())
+                yield torch.cat([(count - mean).square() - mean, mean.square()], -1)
+
+        excess, square = moments(parts(), weights)[0].chunk(2)
+        of_columns = (excess / square)[self.log_mean >= math.log(_LEAST_MEAN)]
+        low, high = _RESIDUAL_DISPERSIONS
+        return 1.0 / float(of_columns.median().clamp(1.0 / high, 1.0 / low)) if len(of_columns) else high
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
@@ -216,21 +233,28 @@ class CountLikelihood(Likelihood):
         return seen if batch is None else torch.cat([seen, self._indicators(batch)], -1)
 
     def described(self, y: Tensor) -> Tensor:
-        """Pearson residuals of the negative binomial in which all observations have the mean shares, with θ = 100.
+        """Pearson residuals of the negative binomial in which all observations have the mean shares.
 
         Mean shares are those of the observation's batch. Of log(1 + y), rare and shallow counts dominate: on 4,186
         neurons of a worm clusters in the graph of nearest neighbours agree with cell types by an adjusted Rand index of
-        0.64 to 0.68 where those of standardised logs do by 0.54 to 0.55 (Lause, Berens and Kobak 2021, who clip, too).
+        0.68 where those of standardised logs do by 0.54 (Lause, Berens and Kobak 2021, who clip, too). Their θ = 100 is
+        of technical noise; here it is that of the median column, between 1 and 100, as the large counts of cells that
+        vary more than that hide small ones.
         """
         if self.size_factors is None:
             return self.standardised(y)
+        count, mean = self._around_shares(y)
+        residual = (count - mean) / (mean + mean.square() / self.residual_dispersion).sqrt()
+        return residual.clamp(-_MAX_RESIDUAL, _MAX_RESIDUAL)
+
+    def _around_shares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Counts, and what they would be with the mean shares of all observations, or of those of the same batch."""
+        assert self.size_factors is not None
         log_share = self.log_mean.log_softmax(-1)
         if self.covariate is not None:
             log_share = self.covariate.shifted(log_share, self.covariate.numbers(y)).detach()
         own = self._without(y)
-        mean = self.size_factors.sizes(own) * log_share.exp()
-        residual = (self.size_factors.counts(own) - mean) / (mean + mean.square() / _RESIDUAL_DISPERSION).sqrt()
-        return residual.clamp(-_MAX_RESIDUAL, _MAX_RESIDUAL)
+        return self.size_factors.counts(own), self.size_factors.sizes(own) * log_share.exp()
 
     def _without(self, y: Tensor) -> Tensor:
         return y if self.covariate is None else self.covariate.without(y)
