@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partialmethod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +56,14 @@ CELLS = [
 def starting_with(spread: float) -> Iterator[None]:
     """Let random starts multiply the mixture network's last layer by ``spread`` in place of the library's factor."""
     usual = generative.MixturePrior.begin_alike
-    generative.MixturePrior.begin_alike = partialmethod(usual, spread)
+
+    @torch.no_grad()
+    def scaled(mixture: generative.MixturePrior) -> None:
+        usual(mixture)  # by 1 / √(2 D_x)
+        for each in (mixture.output.weight, mixture.output.bias):
+            each.mul_(spread * math.sqrt(2 * mixture.streams[2]))
+
+    generative.MixturePrior.begin_alike = scaled
     try:
         yield
     finally:

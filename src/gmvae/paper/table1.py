@@ -58,6 +58,7 @@ def run(scope: Scope) -> Finding:
         name: {cell: 100 * mean_of(found, "accuracy_exemplar") for cell, found in group.items()}
         for name, group in groups.items()
     }
+    others = other_methods.table(scope, material)
     n_runs = [len(found) for group in groups.values() for found in group.values()]
     return Finding(
         item="table1",
@@ -71,7 +72,7 @@ def run(scope: Scope) -> Finding:
         verdict=_verdict(next(iter(means.values()))),
         tables=[
             *(_ours(group, name) for name, group in groups.items()),
-            other_methods.table(scope, material),
+            *([others] if others.rows else []),
             Table(
                 "table1-quoted",
                 "What the paper quotes of others, in per cent",
