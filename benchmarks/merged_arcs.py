@@ -1,0 +1,87 @@
+"""Whether merged components have the higher bound on the paper's arcs: `python benchmarks/merged_arcs.py --out FILE`.
+
+Panel (f) of the paper's Figure 2 shows eight components of which the excess ones lie on others. For every seed five
+components are trained from the clusters of the graph of nearest neighbours, which are the arcs; then eight, three of
+which are copies of the first three, trained on; and eight from a random start, for as many epochs in all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gmvae import GMVAE, preset
+from gmvae.atomic import write_text
+from gmvae.data import arcs
+from gmvae.metrics import ari
+from gmvae.paper.provenance import provenance
+from gmvae.paper.trials import all_epochs, distinct_clusters
+
+N_ARCS, K = 5, 8
+_OF = [0, 1, 2, 3, 4, 0, 1, 2]
+"""Which of five components each of eight is a copy of."""
+
+
+@torch.no_grad()
+def copy_components(source: GMVAE, to: GMVAE) -> None:
+    """Give ``to`` the networks of ``source``, its components as `_OF` says."""
+    weights, own = source.fitted_.model.state_dict(), to.fitted_.model.state_dict()
+    streams = source.fitted_.model.generative.mixture.streams
+    for name, tensor in weights.items():
+        if name.startswith("generative.mixture.output"):
+            tensor = tensor.unflatten(0, streams)[:, _OF].flatten(0, 2)
+        own[name].copy_(own[name] if name.endswith("log_weights") else tensor)
+
+
+def answers(model: GMVAE, held_out: Any) -> dict[str, float]:
+    """Bound of the last epochs, its terms, and scores on held-out points."""
+    history = model.history_
+    last = {
+        name: float(history[name][-10:].mean())
+        for name in ("lower_bound", "reconstruction", "conditional_prior", "w_prior", "z_prior")
+    }
+    return {
+        **last,
+        "distinct": distinct_clusters(history),
+        "log_likelihood": float(model.score_samples(held_out[0], n_importance_samples=256).mean()),
+        "ari": ari(held_out[1], model.predict(held_out[0])),
+    }
+
+
+def solutions(seed: int, epochs: int, noisy: bool) -> dict[str, dict[str, float]]:
+    """The three trainings of a seed, the first two of half of the epochs each."""
+    train, held_out = arcs(10_000, 0)[0], arcs(2_000, 1)
+    settings = preset("paper-synthetic") | {"random_state": seed, "verbose": int(noisy)}
+    half = settings | all_epochs(epochs // 2)
+    five = GMVAE(**half | {"n_components": N_ARCS, "init": "neighbours"}).fit(train)
+    merged = GMVAE(**half | {"n_components": K, "max_iter": 1}).fit(train)
+    copy_components(five, merged)
+    merged.set_params(max_iter=epochs // 2, warm_start=True).fit(train)
+    free = GMVAE(**settings | all_epochs(epochs) | {"n_components": K, "warm_up": 0.2}).fit(train)
+    found = {"five": five, "eight, three of them copies": merged, "eight from a random start": free}
+    return {name: answers(model, held_out) for name, model in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--noisy", action="store_true", help="show the trainings")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    record: dict[str, Any] = {"epochs": arguments.epochs, "seeds": {}, **provenance()}
+    for seed in range(arguments.seeds):
+        record["seeds"][seed] = solutions(seed, arguments.epochs, arguments.noisy)
+        write_text(arguments.out, json.dumps(record, indent=1) + "\n")
+        for name, each in record["seeds"][seed].items():
+            print(seed, name, {key: round(value, 3) for key, value in each.items()}, flush=True)
+
+
+if __name__ == "__main__":
+    main()
