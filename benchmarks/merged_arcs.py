@@ -19,6 +19,7 @@ from gmvae import GMVAE, preset
 from gmvae.atomic import write_text
 from gmvae.data import arcs
 from gmvae.metrics import ari
+from gmvae.objective import TERMS
 from gmvae.paper.provenance import provenance
 from gmvae.paper.trials import all_epochs, distinct_clusters
 
@@ -35,18 +36,15 @@ def copy_components(source: GMVAE, to: GMVAE) -> None:
     for name, tensor in weights.items():
         if name.startswith("generative.mixture.output"):
             tensor = tensor.unflatten(0, streams)[:, _OF].flatten(0, 2)
-        own[name].copy_(own[name] if name.endswith("log_weights") else tensor)
+        if not name.endswith("log_weights"):  # as many as components, all alike
+            own[name].copy_(tensor)
 
 
 def answers(model: GMVAE, held_out: Any) -> dict[str, float]:
     """Bound of the last epochs, its terms, and scores on held-out points."""
     history = model.history_
-    last = {
-        name: float(history[name][-10:].mean())
-        for name in ("lower_bound", "reconstruction", "conditional_prior", "w_prior", "z_prior")
-    }
     return {
-        **last,
+        **{name: float(history[name][-10:].mean()) for name in ("lower_bound", *TERMS)},
         "distinct": distinct_clusters(history),
         "log_likelihood": float(model.score_samples(held_out[0], n_importance_samples=256).mean()),
         "ari": ari(held_out[1], model.predict(held_out[0])),
