@@ -85,7 +85,7 @@ def slow_cohesion(weights: NDArray[Any], clusters: NDArray[Any]) -> float:
 
 
 def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int) -> tuple[float, float, float]:
-    """The better of two ways to find clusters, by loops over rows, for continuous rows without repetition."""
+    """The best of the ways to find clusters, by loops over rows, for continuous rows without repetition."""
     ((_, scores),) = descriptions(rows, seed)
     uncut = []
     for draw in (seed, seed + 1):
@@ -93,8 +93,9 @@ def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int)
         graph = slow_density(one)
         uncut.append(max(slow_cohesion(graph, found[index]) for found in clusterings(one, numbers, draw).values()))
     generator = np.random.default_rng(seed)
-    agreements: dict[str, list[float]] = {"kmeans": [], "neighbours": []}
-    within: dict[str, list[float]] = {"kmeans": [], "neighbours": []}
+    ways = ("kmeans", "ward", "average", "neighbours")
+    agreements: dict[str, list[float]] = {way: [] for way in ways}
+    within: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(4):
         order = generator.permutation(len(rows))
         halves = order[: (len(rows) + 1) // 2], order[(len(rows) + 1) // 2 :]
@@ -114,6 +115,7 @@ def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int)
         error = math.sqrt(sum((value - mean) ** 2 for value in each) / 3 / 4)
         separation = min(max(1 - (1 - sum(within[way]) / 8) / (1 - sum(uncut) / 2), 0.0), 1.0)
         results.append((mean * separation, (mean, error, separation)))
+    assert set(found[0]) == set(ways)
     return max(results, key=lambda each: each[0])[1]
 
 
@@ -134,6 +136,13 @@ def test_separated_clusters_are_counted(number: int) -> None:
     best = next(each for each in found if each.n_components == number)
     assert (best.stability, best.stability_error) == (1.0, 0.0)
     assert best.separation == pytest.approx(1.0, abs=0.02), "clusters keep all of their weight"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_clusters_of_few_rows_beside_one_of_nearly_all_are_counted(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(size=(600, 3)) + 8.0 * np.eye(3)[np.repeat([0, 1, 2], [570, 18, 12])]
+    assert choose(criteria((rows - rows.mean(0)) / rows.std(0), range(2, 8), 0)) == 3
 
 
 def test_arcs_are_counted() -> None:

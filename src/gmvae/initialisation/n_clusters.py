@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.spatial.distance import pdist
 
 from gmvae.arrays import random_rows
 from gmvae.initialisation.centres import kmeans_clusters
@@ -125,7 +126,7 @@ class Subsample(NamedTuple):
 def criteria(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Criteria]:
     """Stability and separation for each number of clusters.
 
-    For every number the graph of nearest neighbours, k-means and Ward's tree give clusters; the highest score counts.
+    For every number the graph of nearest neighbours, k-means and two trees give clusters; the highest score counts.
 
     Parameters
     ----------
@@ -186,15 +187,15 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
 
 
 def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[str, list[np.ndarray]]:
-    """Clusters of every number, by k-means, Ward's tree and, with enough rows, the graph of nearest neighbours.
+    """Clusters of every number, by k-means, two trees and, with enough rows, the graph of nearest neighbours.
 
-    Ward's tree finds small clusters beside large ones, which k-means divides instead.
+    The trees, Ward's and that of average distances, find small clusters beside large ones, which k-means divides
+    instead; where one cluster has nearly all rows, Ward's divides it too.
     """
-    cut = cut_tree(linkage(scores, "ward"), numbers)
-    found = {
-        "kmeans": [kmeans_clusters(scores, number, seed, n_init=2) for number in numbers],
-        "ward": list(np.ascontiguousarray(cut.T)),
-    }
+    found = {"kmeans": [kmeans_clusters(scores, number, seed, n_init=2) for number in numbers]}
+    distances = pdist(scores)
+    for method in ("ward", "average"):
+        found[method] = list(np.ascontiguousarray(cut_tree(linkage(distances, method), numbers).T))
     distinct = distinct_rows(scores)
     if len(distinct.scores) >= _MIN_ROWS_PER_CLUSTER * max(numbers):
         graph = neighbour_graph(distinct)
