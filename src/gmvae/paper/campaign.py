@@ -40,10 +40,10 @@ def stages(items: Collection[str], scope: Scope) -> Iterator[Stage]:
         for n_samples in (1, 10):
             yield from table("table1-random", n_samples)
             yield from table("table1", n_samples)
+    elif "fig5" in asked:
+        yield Stage(mnist.trials(scope, mnist.PAPER), mnist.material(scope))
     if "fig6" in asked:
         yield from (Stage(trials, material) for _, trials, material in figure6.fits(scope))
-    if asked & {"fig5", "table1"}:
-        yield Stage(mnist.trials(scope, mnist.STARTED), mnist.material(scope))
     if asked & {"fig2", "fig3"}:
         for training in synthetic.TRAININGS:
             yield Stage(synthetic.trials(scope, training), synthetic.material(scope))
@@ -70,6 +70,8 @@ def spend(items: Collection[str], scope: Scope, hours: float) -> list[Finding]:
                     timed.outcomes(stage.trials, stage.material)
                 except DivergedError as error:
                     scope.note(f"{stage.material.name}: {error}")
+            if "fig2" in items:
+                synthetic.merged(timed)
             if "table1" in items:
                 other_methods.table(timed, mnist.material(timed))
         except BudgetSpentError:

@@ -21,9 +21,9 @@ only.
 
 - `gmvae reproduce ITEM` runs an item in hours on two cores, `--full` with the paper's epochs and ten seeds.
 - `gmvae reproduce --budget 8 -o DIR` fits for eight hours what is worth most first: Table 1 from random starts with
-  M = 1, K = 10, 16, 30 (three seeds, 20 epochs), the same from starting clusters, both with M = 10, then Figures 6, 5,
-  2 and 3, the ablation, and the rest of Table 1. At the end of the budget the fit at work stops after its epoch; the
-  same command goes on there. Table 1 and Figure 4 show what is finished, other items appear once they are whole.
+  M = 1, K = 10, 16, 30 (three seeds, 20 epochs), the same from starting clusters, both with M = 10, then Figures 6, 2
+  and 3, the ablation, and the rest of Table 1. At the end of the budget the fit at work stops after its epoch; the same
+  command goes on there. Table 1 and Figure 4 show what is finished, other items appear once they are whole.
 - Finished fits are kept in `DIR/reproduction/runs`, also if the machine goes down. A fit counts as another one if
   anything that decides it has changed: data, settings, seed, or what the random start means.
 - [From a random start](random-start.md) has the curves of the present random start.
