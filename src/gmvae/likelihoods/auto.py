@@ -109,8 +109,7 @@ def likelihood_from_sample(
     wrong = np.argwhere(~likelihood.valid(ends))
     if len(wrong):
         row, column = wrong[0].tolist()
-        said = str(likelihood.refusal(ends[row, column], (row, column)))
-        raise ValueError(said.replace(f"at X[{row}, {column}]", f"in column {known[column]!r}"))
+        raise likelihood.refusal(ends[row, column], (row, column), f"in column {known[column]!r}")
     return likelihood
 
 

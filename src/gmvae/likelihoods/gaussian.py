@@ -58,7 +58,7 @@ class GaussianLikelihood(Likelihood):
         return True
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails."""
         if rows.ndim > 2:
             return cls.from_batches(batches(rows), weights=weights)
