@@ -106,16 +106,14 @@ class CountLikelihood(Likelihood):
         shift, scale = moments((part.log1p() for part in even()), weights)
         mean, deviation = moments(even(), weights)
         likelihood = cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, size_factors)
-        pooled, _ = moments((size_factors.counts(part).double() for part in without(rows, covariate)), weights)
+
+        def counts() -> Iterator[Tensor]:
+            return (size_factors.counts(part).double() for part in without(rows, covariate))
+
+        pooled, _ = moments(counts(), weights)
         likelihood.log_mean = pooled.clamp(min=1.0 / len(rows)).log()
         if covariate is not None:
-            numbers = column_of(rows, covariate)
-            totals = np.zeros((numbers.max() + 1, len(pooled)))
-            begin = 0
-            for part in without(rows, covariate):
-                np.add.at(totals, numbers[begin : begin + len(part)], size_factors.counts(part).double().numpy())
-                begin += len(part)
-            likelihood.covariate = Covariate.learn(covariate, numbers, totals, weights)
+            likelihood.covariate = Covariate.learn(covariate, column_of(rows, covariate), counts(), weights)
         likelihood.residual_dispersion = likelihood._typical_dispersion(rows, weights)
         return likelihood
 
