@@ -32,7 +32,7 @@ from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
-from gmvae.seeds import seeded
+from gmvae.seeds import draw_seed, seeded
 from gmvae.sparse_rows import AnyRows
 
 N_IMPORTANCE_SAMPLES = 64
@@ -190,6 +190,12 @@ class Fitted:
     ) -> tuple[np.ndarray, np.ndarray]:
         """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
         return draw(self.model, n_samples, component, style, mean=mean, seed=seed)
+
+    def draw_each(self, n: int, *, mean: bool) -> np.ndarray:
+        """New observations of every component at w = 0, (K, n, *event); the seed is that of the fit."""
+        each, style = np.repeat(np.arange(self.config.K), n), np.zeros(self.config.D_w)
+        drawn, _ = self.draw(len(each), each, style, mean=mean, seed=draw_seed(self.config.random_state))
+        return drawn.reshape(self.config.K, n, *self.event_shape)
 
     def components(self, style: Any = None) -> Components:
         """Components of p(x|w) at one style (D_w,), by default 0."""

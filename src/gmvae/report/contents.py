@@ -27,7 +27,6 @@ from gmvae.report.records import (
     Style,
 )
 from gmvae.report.rows import cells, drawn_cells, identities
-from gmvae.seeds import draw_seed
 
 N_SAMPLES = 5
 """Draws of the model that are shown of each cluster."""
@@ -140,20 +139,14 @@ def _shown_rows(seen: AnsweredRows) -> Callable[[NDArray[np.int64]], list[ShownR
 
 
 def _samples(seen: AnsweredRows) -> list[list[list[Any]] | None]:
-    K = seen.assignment.K
     if seen.of_images:
-        return [None] * K
-    drawn = samples(seen)
-    return [drawn_cells(seen.fitted, seen.columns, own) for own in drawn]
+        return [None] * seen.assignment.K
+    return [drawn_cells(seen.fitted, seen.columns, own) for own in samples(seen)]
 
 
 def samples(seen: AnsweredRows, *, mean: bool = False) -> NDArray[Any]:
     """Draws of every cluster at w = 0, (K, N_SAMPLES, *event), in the data's units; ``mean`` gives means of p(y|x)."""
-    fitted, K = seen.fitted, seen.assignment.K
-    each = np.repeat(np.arange(K), N_SAMPLES)
-    seed = draw_seed(fitted.config.random_state)
-    drawn, _ = fitted.draw(len(each), each, np.zeros(fitted.config.D_w), mean=mean, seed=seed)
-    return seen.unit * drawn.reshape(K, N_SAMPLES, *fitted.event_shape)
+    return seen.unit * seen.fitted.draw_each(N_SAMPLES, mean=mean)
 
 
 def _map(seen: AnsweredRows) -> Map:
