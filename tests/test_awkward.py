@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -230,7 +231,7 @@ def test_marks_of_missing_cells_are_warned_of() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_marks(Observations(np.where(case.X == MARK, np.nan, case.X)))
-        warn_of_marks(Observations(case.X[:, :2], kinds=["categorical", None]))
+        warn_of_marks(Observations(case.X[:, :2], columns=SimpleNamespace(families=["categorical", None])))
 
 
 def test_the_ceiling_is_said_and_passed() -> None:

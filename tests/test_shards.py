@@ -445,7 +445,7 @@ def test_fit_and_predict_write_a_part_for_every_file(tmp_path: Path, small_sampl
 def test_processes_divide_the_files(tmp_path: Path) -> None:
     files = sorted(write(tmp_path / "parts", blobs()).iterdir())
     fitted = quietly(GMVAE(**SMALL), blobs()).fitted_
-    asked = assignments.labels_of(fitted)
+    asked = assignments.cluster_outputs(fitted)
     written = [
         assignments.write_parts(fitted, files, asked, tmp_path / "out", processes=Processes(k, 4)) for k in range(4)
     ]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.arrow import holds_numbers, holds_text, without_dictionary
-from gmvae.data.cells import Form, cleaned
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import MOST_LEVELS, Column, Remarks, levels_column
+from gmvae.data.table_cells import Form, cleaned
 
 if TYPE_CHECKING:
     import pyarrow as pa

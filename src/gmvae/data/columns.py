@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.cells import Form, listed
 from gmvae.data.coding import decode_column, encode_column
 from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import Column, Remarks, learn_column
+from gmvae.data.table_cells import Form, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae import formats
-from gmvae.data.cells import listed
 from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError
 from gmvae.data.order import natural_path
 from gmvae.data.pixels import begins_as_image, looks, pages
+from gmvae.data.table_cells import listed
 
 
 class _Found(NamedTuple):

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.arrow import holds_numbers, holds_text, without_dictionary
-from gmvae.data.cells import Form, check_finite, cleaned, listed
 from gmvae.data.errors import DataError
 from gmvae.data.numerals import are_codes, are_dates, have_units, numbers
 from gmvae.data.order import natural
+from gmvae.data.table_cells import Form, check_finite, cleaned, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmvae.arrow import holds_text
-from gmvae.data.cells import MARKS, Form
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.errors import DataError
 from gmvae.data.numerals import are_codes, are_dates, dots_in_doubt, is_number
 from gmvae.data.options import TableOptions
+from gmvae.data.table_cells import MARKS, Form
 from gmvae.data.zipped import unzipped
 
 if TYPE_CHECKING:

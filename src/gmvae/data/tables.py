@@ -11,13 +11,13 @@ import numpy as np
 
 from gmvae import formats
 from gmvae.arrow import holds_numbers, holds_text, without_dictionary
-from gmvae.data.cells import Form, cleaned, listed
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import check_different, plain
 from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.data.separated import read_separated
+from gmvae.data.table_cells import Form, cleaned, listed
 from gmvae.data.table_folders import join, parts_of
 from gmvae.data.zipped import check_growth
 

@@ -11,7 +11,7 @@ from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
-from gmvae.fitting.selection import Fit, best_of, fitted_so_far
+from gmvae.fitting.selection import BestRestart, best_of, fitted_so_far
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_fewer, warn_of_marks
 from gmvae.model import GaussianMixtureVAE
@@ -32,7 +32,9 @@ _log = logging.getLogger("gmvae")
 
 
 @torch_defaults()
-def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
+def fit(
+    observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None
+) -> list[BestRestart]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 
     Of ``config`` all but `random_state` counts; with ``n_components="auto"`` all tasks have as many clusters as the
@@ -82,12 +84,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
         own = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
         found = _train(own_attempts, training, own)
     if len(attempts) > 1:
-
-        def new_model(attempt: Attempt) -> GaussianMixtureVAE:
-            built = data.model(training, attempt.seed)
-            return built.double() if training.precision == "64-true" else built  # as training has it
-
-        found = gather_restarts(processes, attempts, found, new_model)
+        found = gather_restarts(processes, attempts, found, lambda attempt: data.model(training, attempt.seed))
     of_tasks = [[trained for trained in found if trained.attempt.task is task] for task in tasks]
     return [
         best_of(task, restarts, all_rows, observations, config, processes)

@@ -93,12 +93,12 @@ class TrainingData:
         self.likelihood = likelihood
 
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
-        """Build a model on the CPU; without starting clusters its components begin nearly alike."""
+        """Build a model on the CPU, in its precision; without starting clusters its components begin nearly alike."""
         with seeded(seed):
             model = build(config, self.observations.event_shape, copy.deepcopy(self.likelihood))
         if config.init == "random":
             model.generative.mixture.begin_alike()
-        return model
+        return model.double() if config.precision == "64-true" else model
 
     def criteria(self, numbers: Sequence[int], seed: int) -> list[Criteria]:
         """What halves of the rows say for each number of clusters."""

@@ -41,7 +41,7 @@ class Written(NamedTuple):
     rows: int
 
 
-def labels_of(fitted: Fitted) -> list[Output]:
+def cluster_outputs(fitted: Fitted) -> list[Output]:
     """The cluster, and the probability of every one."""
     label = Output(["label"], lambda _, chances: chances.argmax(axis=1))
     return [label, Output([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances)]

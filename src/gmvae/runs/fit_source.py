@@ -24,7 +24,7 @@ from gmvae.metrics import Scores, evaluate
 from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
-from gmvae.runs.assignments import labels_of, write_parts
+from gmvae.runs.assignments import cluster_outputs, write_parts
 from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.provenance import provenance
@@ -230,7 +230,7 @@ def _write_parts(shards: Shards, fitted: Fitted, folder: Path, id: str | None, p
     """A file for each of the source's, of which every process writes its share; it returns when all are there."""
     files = [file.path for file in shards.files]
     with processes.agreed():
-        write_parts(fitted, files, labels_of(fitted), folder, processes=processes, id=id, classes=shards.classes)
+        write_parts(fitted, files, cluster_outputs(fitted), folder, processes=processes, id=id, classes=shards.classes)
 
 
 def _scores(labels: np.ndarray, fitted: Fitted, proba: np.ndarray, observations: Observations) -> Scores | None:

@@ -8,10 +8,10 @@ import numpy as np
 
 from gmvae.arrays import without_values
 from gmvae.data import DataError, Dataset
-from gmvae.data.cells import listed
 from gmvae.data.dataset import Ids
 from gmvae.data.kinds import KINDS
 from gmvae.data.options import in_words_of_options
+from gmvae.data.table_cells import listed
 from gmvae.observations import Observations, checked, sampled
 
 _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
