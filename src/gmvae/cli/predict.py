@@ -193,10 +193,10 @@ def _write_table(
 ) -> None:
     """Write ids, answers and, beside them, the columns of the source."""
     from gmvae.data.writers import write_table
-    from gmvae.runs.assignments import as_columns
+    from gmvae.runs.assignments import as_columns, names_of
     from gmvae.runs.source_data import row_ids
 
-    names = [name for each in outputs for name in each.names]
+    names = names_of(outputs)
     ids = row_ids(data, names)
     names.insert(0, ids.name)
     if source_table is not None:

@@ -13,6 +13,7 @@ from gmvae.fitted.document import parameters
 from gmvae.metrics import evaluate, match, reliability
 from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.clusters import describe_clusters
+from gmvae.report.curves import DRAWN
 from gmvae.report.distinctions import FEW, distinctions
 from gmvae.report.notation import shown_share
 from gmvae.report.problems import problems
@@ -30,16 +31,6 @@ from gmvae.report.rows import cells, drawn_cells, identities
 
 N_SAMPLES = 5
 """Draws of the model that are shown of each cluster."""
-_TERMS = (
-    "epoch",
-    "lower_bound",
-    "lower_bound_held_out",
-    "reconstruction",
-    "conditional_prior",
-    "w_prior",
-    "z_prior",
-    "effective_components",
-)
 
 
 class Provenance(NamedTuple):
@@ -66,7 +57,7 @@ def contents(
         map=_map(seen) if with_rows else None,
         distinctions=distinctions(seen, few=0 if with_rows else FEW),
         style=style,
-        training={name: seen.fitted.history[name].tolist() for name in _TERMS},
+        training={name: seen.fitted.history[name].tolist() for name in DRAWN},
         agreement=_agreement(seen),
         making=_making(seen, provenance, with_rows=with_rows),
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from gmvae.arrays import FLOAT32_IS_EXACT
 from gmvae.arrow import holds_numbers
+from gmvae.domains import first_of
 from gmvae.shards.files import Shard
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def names_of(files: Sequence[Shard], columns: Sequence[str], drop: Sequence[str]
     known = [str(each) for each in first.types]
     for each in (*columns, *drop):
         if each not in known:
-            shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-            raise ValueError(f"{name} must have the columns that are named, of {shown}; got {each!r}: name another.")
+            raise ValueError(
+                f"{name} must have the columns that are named, of {first_of(known)}; got {each!r}: name another."
+            )
     taken = [each for each in columns or known if each not in drop]
     if not taken:
         raise ValueError(f"{name} must have at least one column to learn from; got none: leave fewer out.")
