@@ -35,7 +35,7 @@ def random_rows(n: int, most: int, seed: int = 0) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n)[:most])
 
 
-def batches(rows: AnyRows) -> Iterator[Tensor]:
+def tensors_of(rows: AnyRows) -> Iterator[Tensor]:
     """Consecutive rows as tensors, 8,192 at once."""
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         yield as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE]))

@@ -160,7 +160,7 @@ class Fitted:
     def reconstructions(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Means of p(y|x) at the means of q(x|y), (n, *event), of the size and in the batch that every row has."""
         likelihood = self.model.likelihood
-        mean = self.decode(self.embedding(rows, batch_size), batch_size, likelihood.batches(rows))
+        mean = self.decode(self.embedding(rows, batch_size), batch_size, likelihood.batches_of(rows))
         return likelihood.resized(mean, rows)
 
     def log_evidence(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import batches, first_unlike, missing
+from gmvae.arrays import first_unlike, missing, tensors_of
 from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.count_rows import LARGEST_COUNT, ColumnsBeside, column_of, without
@@ -88,8 +88,8 @@ class CountLikelihood(Likelihood):
     def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         """Learn the means of y, and mean and scale of log(1 + y); a column of zeros is taken to hold one event."""
         cls._check_counts(rows, ColumnsBeside(), columns)
-        shift, scale = moments((part.double().log1p() for part in batches(rows)), weights)
-        mean, deviation = moments((part.double() for part in batches(rows)), weights)
+        shift, scale = moments((part.double().log1p() for part in tensors_of(rows)), weights)
+        mean, deviation = moments((part.double() for part in tensors_of(rows)), weights)
         return cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, None)
 
     @classmethod
@@ -121,7 +121,7 @@ class CountLikelihood(Likelihood):
         """θ of the median column around mean shares, by moments: the mean of (y - μ)² - μ is that of μ² / θ."""
 
         def parts() -> Iterator[Tensor]:
-            for part in batches(rows):
+            for part in tensors_of(rows):
                 count, mean = self._around_shares(part.double())
                 yield torch.cat([(count - mean).square() - mean, mean.square()], -1)
 
@@ -280,7 +280,7 @@ class CountLikelihood(Likelihood):
     def batch_of(self, y: Tensor) -> Tensor | None:
         return None if self.covariate is None else self.covariate.numbers(y)
 
-    def batches(self, rows: AnyRows) -> np.ndarray | None:
+    def batches_of(self, rows: AnyRows) -> np.ndarray | None:
         if self.covariate is None:
             return None
         return column_of(rows, self.covariate.column_number)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import batches
+from gmvae.arrays import tensors_of
 from gmvae.sparse_rows import AnyRows
 
 LARGEST_COUNT = 2**53
@@ -61,9 +61,9 @@ def with_column(y: Tensor, column: int, values: Tensor) -> Tensor:
 
 def without(rows: AnyRows, column: int | None) -> Iterator[Tensor]:
     """Rows in parts, without a column."""
-    return (without_column(part, column) for part in batches(rows))
+    return (without_column(part, column) for part in tensors_of(rows))
 
 
 def column_of(rows: AnyRows, column: int) -> np.ndarray:
     """A column of whole numbers, (n,)."""
-    return np.concatenate([part[:, column].numpy() for part in batches(rows)]).astype(np.int64)
+    return np.concatenate([part[:, column].numpy() for part in tensors_of(rows)]).astype(np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae.arrays import batches, has_missing
+from gmvae.arrays import has_missing, tensors_of
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.likelihood import ColumnMoments, Discrete, Likelihood, Observation, below
@@ -145,7 +145,7 @@ class JointLikelihood(Likelihood):
         families = {name: FAMILIES[name].learn(rows[:, list(own)], weights, own) for name, own in columns.items()}
         joint = cls(families, columns, rows.shape[1:], shows_gaps=has_missing(rows))
         if rows.ndim == 2:
-            mean, deviation = moments((joint._side_by_side(part) for part in batches(rows)), weights)
+            mean, deviation = moments((joint._side_by_side(part) for part in tensors_of(rows)), weights)
             of_levels = mean.clamp(min=_RARE).sqrt()
             scales = {"bernoulli": deviation, "hurdle": deviation, "categorical": of_levels}
             for name, part in zip(joint.families, torch.arange(len(mean)).split(joint.n_seen), strict=True):

@@ -177,7 +177,7 @@ class Likelihood(nn.Module, ABC):
         """Numbers of the batches (...) of observations y (..., *event); None without a covariate."""
         return None
 
-    def batches(self, rows: AnyRows) -> np.ndarray | None:
+    def batches_of(self, rows: AnyRows) -> np.ndarray | None:
         """The same of rows (n, *event), (n,)."""
         return None
 
