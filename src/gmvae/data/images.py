@@ -24,7 +24,7 @@ class _Found(NamedTuple):
     others: list[str]
 
 
-def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
+def read_folder(folder: Path, labels: str | Path | None) -> Dataset:
     """Read all images below a folder, in the natural order of their paths.
 
     DataError if there is no image, one cannot be read, or one differs from the first in size or mode.
@@ -34,7 +34,7 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
     folder : Path
         Searched with its sub-folders, symbolic links among them; hidden files are left out, others are counted in a
         note. A file without a suffix is an image if it begins as one.
-    labels : str or Path, optional
+    labels : str, Path or None
         ``"folder"`` makes the name of the folder that holds an image its label; other values are ignored here.
 
     Returns

@@ -80,7 +80,7 @@ _MAYBE_ID = (
 
 
 def learn_column(
-    name: str, column: pa.ChunkedArray, where: str, form: Form, remarks: Remarks, *, wanted: bool = False
+    name: str, column: pa.ChunkedArray, where: str, form: Form, remarks: Remarks, *, wanted: bool
 ) -> Column | None:
     """The kind of a column; None where it is left out, with a remark.
 

@@ -33,7 +33,7 @@ _UNEQUAL = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re
 Rows = list[list[str]]
 
 
-def read_separated(path: Path, options: TableOptions, known: Columns | None = None) -> tuple[pa.Table, Form]:
+def read_separated(path: Path, options: TableOptions, known: Columns | None) -> tuple[pa.Table, Form]:
     """Read a file as it is: names without blanks around them, cells that pyarrow cannot read as numbers as text.
 
     Digits behind leading zeros, as in postal codes, and columns that held text in the fit, are text. Columns without a
@@ -42,7 +42,7 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None = No
 
     Parameters
     ----------
-    known : Columns, optional
+    known : Columns or None
         Columns of a fit; a first row that has the names of all is a header.
     """
     import pyarrow as pa

@@ -136,7 +136,7 @@ class JointLikelihood(Likelihood):
 
     @classmethod
     def learn_columns(
-        cls, columns: Mapping[str, Sequence[int]], rows: AnyRows, weights: np.ndarray | None = None
+        cls, columns: Mapping[str, Sequence[int]], rows: AnyRows, weights: np.ndarray | None
     ) -> JointLikelihood:
         """Learn every family from its own columns of the rows (n, *event) of a fit, which may count by weights.
 

@@ -43,7 +43,7 @@ class Provenance(NamedTuple):
 
 
 def contents(
-    seen: AnsweredRows, provenance: Provenance, style: Style, names: Sequence[str], *, with_rows: bool = True
+    seen: AnsweredRows, provenance: Provenance, style: Style, names: Sequence[str], *, with_rows: bool
 ) -> Contents:
     """Everything a report says in numbers and words; pictures are made apart."""
     columns = [column.name for column in seen.columns]

@@ -28,7 +28,7 @@ _MARGIN = 0.1
 
 
 def draw_run(
-    fitted: Fitted, X: NDArray[Any] | Any, proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None = None
+    fitted: Fitted, X: NDArray[Any] | Any, proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None
 ) -> list[Path]:
     """Draw every figure that fits the observations X (n, *event) as a PNG file, in the order in which to look at them.
 
