@@ -230,8 +230,8 @@ def sampled(shards: Shards, n_components: int | str, columns: Any = None) -> Obs
     return observations
 
 
-def checked(X: AnyRows, names: Sequence[str] | None, columns: Any) -> Observations:
-    """An array, rows (n, p) or images (n, H, W) or (n, C, H, W); ValueError unless it holds finite numbers."""
+def observations_of(X: AnyRows, names: Sequence[str] | None, columns: Any) -> Observations:
+    """Those of an array, rows (n, p) or images (n, H, W) or (n, C, H, W); ValueError unless it holds finite numbers."""
     shape = image_shape(X) or X.shape[1:]
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(

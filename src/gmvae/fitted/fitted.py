@@ -20,11 +20,11 @@ from gmvae.config import Config
 from gmvae.data.columns import Columns
 from gmvae.device import device_for, device_or_cpu, torch_defaults
 from gmvae.domains import require
-from gmvae.fitted.batches import map_rows
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, require_entropy
 from gmvae.fitted.document import check, config_of, entries_of, fields_of, parameters
 from gmvae.fitted.gaps import N_IMPUTATION_SAMPLES, impute, prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.graphs import Answers, Decoder
+from gmvae.fitted.map_rows import map_rows
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES, NOVEL_BELOW, Novelty
 from gmvae.fitted.onnx import N_CHECKED, Exported, Graph, export
 from gmvae.fitted.sampling import COUNT, Components, components, draw

@@ -52,7 +52,7 @@ def fit(
         seeds = processes.from_first(lambda: [task.seed for task in tasks])
         tasks = [task if processes.first else Task(seed) for task, seed in zip(tasks, seeds, strict=True)]
     all_rows = observations if previous is None else observations.classes_as(previous.classes)
-    observations = all_rows.of_positive_weight()
+    observations = all_rows.of_positive_weight()  # all others are answered, but not learned from
     previous_model = None if previous is None else previous.model
     likelihood = learned_likelihood(config, observations) if previous_model is None else previous_model.likelihood
     if observations is not all_rows:
@@ -81,11 +81,11 @@ def fit(
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:
             reporter.note(reason)
-        own = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
-        found = _train(own_attempts, training, own)
+        new_member = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
+        trained = _train(own_attempts, training, new_member)
     if len(attempts) > 1:
-        found = gather_restarts(processes, attempts, found, lambda attempt: data.model(training, attempt.seed))
-    of_tasks = [[trained for trained in found if trained.attempt.task is task] for task in tasks]
+        trained = gather_restarts(processes, attempts, trained, lambda attempt: data.model(training, attempt.seed))
+    of_tasks = [[each for each in trained if each.attempt.task is task] for task in tasks]
     return [
         best_of(task, restarts, all_rows, observations, config, processes)
         for task, restarts in zip(tasks, of_tasks, strict=True)
