@@ -24,7 +24,7 @@ from timing import Effort, interleaved
 
 from gmvae import GMVAE
 from gmvae.atomic import replacing
-from gmvae.fitted.batches import map_rows
+from gmvae.fitted.map_rows import map_rows
 from gmvae.fitting.starts import split_rows
 from gmvae.metrics import accuracy_hungarian, calibration_error
 from gmvae.model import GaussianMixtureVAE

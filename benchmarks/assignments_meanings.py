@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from gmvae.distributions import Normal, reparameterise
-from gmvae.fitted.batches import map_rows
+from gmvae.fitted.map_rows import map_rows
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import log_importance_weights
 

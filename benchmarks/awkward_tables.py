@@ -29,7 +29,7 @@ from gmvae import GMVAE
 from gmvae.atomic import replacing
 from gmvae.data import DataError
 from gmvae.data.sets import resolve_home
-from gmvae.fitted.batches import map_rows
+from gmvae.fitted.map_rows import map_rows
 from gmvae.metrics import ari
 from gmvae.model import Noise
 from gmvae.paper.provenance import provenance

@@ -73,7 +73,7 @@ def trainer_for(workload: Workload, batch: int, precision: str, seed: int) -> Tr
     rows = workload.rows(N_BATCHES * batch, seed)
     likelihoods = {
         "bernoulli": BernoulliLikelihood,
-        "gaussian": lambda: GaussianLikelihood.from_batches([as_tensor(rows)]),
+        "gaussian": lambda: GaussianLikelihood.learn(rows),
     }
     with seeded(seed):
         model = build(config, workload.event_shape, likelihoods[workload.likelihood]())

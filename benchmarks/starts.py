@@ -67,7 +67,7 @@ def measured(name: str, given: Labelled) -> dict[str, Any]:
     drawn = np.sort(np.random.default_rng(SEED).permutation(len(given.X))[:N_ROWS])
     X = given.X[:, None] if given.X.ndim == 3 else given.X
     data = TrainingData(Observations(X), likelihood_for("auto", X))
-    rows = data.standardised(drawn)
+    rows = data.completed(drawn)
     y, scored = given.y[drawn], given.scored[drawn]
     found = []
     for described, scores in descriptions(rows, SEED):

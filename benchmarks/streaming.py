@@ -69,8 +69,9 @@ def whole(folder: Path) -> dict[str, Any]:
     """The pass over all rows, and a fit of 2,000 steps from there to its end."""
     import warnings
 
-    from gmvae import GMVAE, config
+    from gmvae import GMVAE
     from gmvae.shards import Shards
+    from gmvae.training import minibatches
 
     warnings.simplefilter("ignore")
     files = sorted(folder.iterdir())
@@ -79,7 +80,7 @@ def whole(folder: Path) -> dict[str, Any]:
     opened = clocks()
     found = shards.survey
     looked, after_pass = clocks(), peak_mib()
-    config.MAX_STEPS_IN_PARTS = N_STEPS
+    minibatches.MAX_STEPS_IN_PARTS = N_STEPS
     from pyarrow import dataset
 
     settings = {"batch_size": BATCH_SIZE, "hidden_layer_sizes": (64, 64), "max_iter": 1, "random_state": 0}
@@ -102,15 +103,14 @@ def steps(folder: Path, hidden: int, repetitions: int) -> dict[str, Any]:
     """Steps on rows in memory and in parts, in turn, and the reader alone."""
     import numpy as np
 
-    from gmvae import config
     from gmvae.config import Config
     from gmvae.fitting.starts import TrainingData, learned_likelihood, split_rows
     from gmvae.observations import Observations, sampled
     from gmvae.shards import Shards, Stream
-    from gmvae.training import Trainer
+    from gmvae.training import Trainer, minibatches
     from gmvae.training.fabric import make_fabric
 
-    config.MAX_STEPS_IN_PARTS = 10**9
+    minibatches.MAX_STEPS_IN_PARTS = 10**9
     shards = Shards(sorted(folder.iterdir()))
     settings = Config(
         n_components=N_CLUSTERS,

@@ -162,11 +162,13 @@ def run(method: str, train: Table, test: Table | None, pythons: Pythons, *, fill
 
 def _ours(train: Table, test: Table | None, started: float, *, fills: bool) -> Found:
     """`GMVAE(K, random_state=0)`, told which columns are categories; `effort="density"` where the density counts."""
-    observations = Observations(train.rows, kinds=train.kinds)
+    observations = Observations(train.rows)
+    families = {str(column): kind for column, kind in enumerate(train.kinds) if kind is not None}
     effort: Effort = "density" if fills or test is not None else "labels"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        (found,) = fit(observations, Config(train.K, effort=effort, random_state=0), [Task(draw_seed(0))])
+        config = Config(train.K, likelihood=families, effort=effort, random_state=0)
+        (found,) = fit(observations, config, [Task(draw_seed(0))])
     seconds = time.perf_counter() - started
     return Found(
         found.proba.argmax(1),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,7 +102,7 @@ CASES = {case.name: case for case in cases()}
 
 def seen(case: Case) -> NDArray[np.float64]:
     rows = case.X[:, None] if case.X.ndim == 3 else case.X
-    return TrainingData(Observations(rows), likelihood_for("auto", rows)).standardised(np.arange(len(rows)))
+    return TrainingData(Observations(rows), likelihood_for("auto", rows)).completed(np.arange(len(rows)))
 
 
 def best_of_simple_methods(case: Case) -> float:
@@ -230,7 +231,7 @@ def test_marks_of_missing_cells_are_warned_of() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_marks(Observations(np.where(case.X == MARK, np.nan, case.X)))
-        warn_of_marks(Observations(case.X[:, :2], kinds=["categorical", None]))
+        warn_of_marks(Observations(case.X[:, :2], columns=SimpleNamespace(families=["categorical", None])))
 
 
 def test_the_ceiling_is_said_and_passed() -> None:
@@ -238,7 +239,7 @@ def test_the_ceiling_is_said_and_passed() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(1800) % 30
     X = 12.0 * rng.normal(size=(30, 5))[y] + rng.normal(size=(1800, 5))
-    standardised = TrainingData(Observations(X), likelihood_for("auto", X)).standardised(np.arange(1800))
+    standardised = TrainingData(Observations(X), likelihood_for("auto", X)).completed(np.arange(1800))
     number, reason = count(standardised, 3000, 0)
     assert number == 30
     assert "there may be more" not in reason

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 
 from gmvae.data import DataError
-from gmvae.data.cells import Form
 from gmvae.data.columns import Column, Columns
 from gmvae.data.frames import as_frame, as_table
 from gmvae.data.order import natural_path
+from gmvae.data.table_cells import Form
 
 NAN = np.nan
 

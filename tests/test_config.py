@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gmvae import PRESETS, domains, preset
-from gmvae.config import MIN_EPOCHS, MIN_STEPS, MIN_STEPS_OF_EPOCH, Config, steps_for
+from gmvae.config import Config
+from gmvae.training.minibatches import MIN_EPOCHS, MIN_STEPS, MIN_STEPS_OF_EPOCH, steps_for
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 

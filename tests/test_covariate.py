@@ -72,7 +72,7 @@ def test_what_is_learned_seen_and_scored(name: str, sizes: bool) -> None:
     numbers = learned.batch_of(y)
     assert numbers is not None
     assert numbers.tolist() == batch.tolist()
-    np.testing.assert_array_equal(learned.batches(rows), batch)
+    np.testing.assert_array_equal(learned.batches_of(rows), batch)
     observation = learned.distribution_in([outputs], 1, numbers)
     shares = special.softmax(outputs.numpy() + learned.log_mean.numpy() + shift[batch], axis=1)
     mean = totals * shares

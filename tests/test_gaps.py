@@ -378,7 +378,7 @@ def test_tables_with_categories_start_on_latent_classes(gaps: float) -> None:
     rows = np.c_[rng.normal(size=(900, 2)) + 2.0 * np.eye(3, 2)[y], levels]
     rows = hidden(rows, gaps) if gaps else rows
     kinds = [None] * 2 + ["categorical"] * 4
-    data = TrainingData(Observations(rows, kinds=kinds), likelihood_for("auto", rows, kinds=kinds))
+    data = TrainingData(Observations(rows), likelihood_for("auto", rows, kinds=kinds))
     start = data.start(Config(3), split_rows(900, 0.1, 0), 0)
     assert start.reason == "latent classes"
     centres = np.eye(3, 2) * 2.0

@@ -200,12 +200,10 @@ def test_rounding_adds_its_variance() -> None:
 
 
 def test_a_rare_yes_keeps_its_density() -> None:
-    rare = torch.from_numpy((np.arange(1000) < 5).astype(np.float64)[:, None])
-    units = GaussianLikelihood.from_batches([rare], torch.tensor([1.0 / math.sqrt(12.0)]).double())
+    units = GaussianLikelihood.learn((np.arange(1000) < 5).astype(np.float64)[:, None])
     assert units.rounding is not None
     assert units.rounding.item() == pytest.approx(1.0 / math.sqrt(3.0))
-    even = torch.from_numpy((np.arange(1000) < 500).astype(np.float64)[:, None])
-    units = GaussianLikelihood.from_batches([even], torch.tensor([1.0 / math.sqrt(12.0)]).double())
+    units = GaussianLikelihood.learn((np.arange(1000) < 500).astype(np.float64)[:, None])
     assert units.rounding is not None
     assert units.rounding.item() == pytest.approx(1.0 / math.sqrt(3.0))
 

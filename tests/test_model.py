@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,7 @@ from gmvae.distributions import LOG_SCALE_BOUNDS, bounded_log_scale
 from gmvae.fitted.sampling import log_density
 from gmvae.generative import Generative, MixturePrior, ObservationModel
 from gmvae.likelihoods import BernoulliLikelihood, GaussianLikelihood
+from gmvae.likelihoods.columns import moments
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.objective import lower_bound
 from gmvae.recognition import Recognition
@@ -35,6 +36,11 @@ LOW, HIGH = LOG_SCALE_BOUNDS
 def seed() -> None:
     """Weights come from the global generator by design."""
     torch.manual_seed(0)
+
+
+def _gaussian(parts: Iterable[Tensor]) -> GaussianLikelihood:
+    """Units of rows that come in parts, without rounding and tails."""
+    return GaussianLikelihood(*moments(part.double() for part in parts))
 
 
 def _noise(seed: int, *lead: int, dims: tuple[int, int] = (2, 2), dtype: torch.dtype = torch.float64) -> Noise:
@@ -329,7 +335,7 @@ def test_rescaling_the_data_shifts_the_log_likelihood_by_the_log_volume(bound: s
     for data in (y0, a + b * y0):
         torch.manual_seed(1)
         y = torch.from_numpy(data)
-        model = build(config, (3,), GaussianLikelihood.from_batches([y])).double()
+        model = build(config, (3,), _gaussian([y])).double()
         terms = model(y, _noise(5, 4, 40))
         results.append((terms, model.log_evidence(y, _noise(6, 20, 1)), model.decode(_noise(7, 40).x)))
     (terms, evidence, decoded), (scaled, scaled_evidence, scaled_decoded) = results
@@ -395,7 +401,7 @@ def test_standardisation_in_parts_is_numpys_mean_and_deviation(
     sizes: list[int], offset: float, scale: float, seed: int
 ) -> None:
     rows = offset + scale * np.random.default_rng(seed).normal(size=(sum(sizes), 3))
-    units = GaussianLikelihood.from_batches(_parts(torch.from_numpy(rows), sizes))
+    units = _gaussian(_parts(torch.from_numpy(rows), sizes))
     # A few steps between neighbouring numbers of the data's size are all that rounding may cost.
     few_steps = 16.0 * np.spacing(np.abs(rows).max())
     np.testing.assert_allclose(units.shift.numpy(), rows[0] + (rows - rows[0]).mean(0), atol=few_steps, rtol=0)
@@ -407,7 +413,7 @@ def test_standardisation_in_parts_is_numpys_mean_and_deviation(
 def test_a_large_offset_does_not_drown_the_noise() -> None:
     noise = np.random.default_rng(0).normal(size=(5000, 2))
     rows = torch.from_numpy(1e9 + noise)
-    units = GaussianLikelihood.from_batches(rows.split(137))
+    units = _gaussian(rows.split(137))
     standardised = units.standardised(rows)
     np.testing.assert_allclose(units.scale.numpy(), noise.std(0), rtol=1e-6)
     np.testing.assert_allclose(standardised.mean(0).numpy(), 0.0, atol=1e-6)
@@ -425,7 +431,7 @@ def test_a_large_offset_does_not_drown_the_noise() -> None:
 def test_constant_features_keep_scale_one(constant: float, dtype: torch.dtype) -> None:
     rows = torch.full((1000, 2), constant, dtype=dtype)
     rows[:, 1] = torch.linspace(-1.0, 1.0, 1000, dtype=dtype)
-    units = GaussianLikelihood.from_batches(rows.split(77))
+    units = _gaussian(rows.split(77))
     assert units.scale[0].item() == 1.0
     assert units.scale[1].item() == pytest.approx(rows[:, 1].double().numpy().std(), rel=1e-10)
     assert units.standardised(rows)[:, 0].abs().max() < 1e-6
@@ -434,12 +440,12 @@ def test_constant_features_keep_scale_one(constant: float, dtype: torch.dtype) -
 
 def test_small_features_are_not_taken_for_constants() -> None:
     rows = 1e-12 * torch.randn(500, 1, dtype=torch.float64)
-    assert GaussianLikelihood.from_batches([rows]).scale.item() == pytest.approx(rows.numpy().std(), rel=1e-9)
+    assert _gaussian([rows]).scale.item() == pytest.approx(rows.numpy().std(), rel=1e-9)
 
 
 def test_standardisation_keeps_the_events_shape() -> None:
     rows = np.random.default_rng(1).normal(size=(30, 2, 3, 4)) * np.arange(1, 5)
-    units = GaussianLikelihood.from_batches([torch.from_numpy(rows)])
+    units = _gaussian([torch.from_numpy(rows)])
     np.testing.assert_allclose(units.scale.numpy(), rows.std(0), rtol=1e-12)
     assert units.log_volume(rows).item() == pytest.approx(np.log(rows.std(0)).sum())
 
@@ -454,7 +460,7 @@ def _small_model(
     config = Config(**{"network": network, "style_dim": 4, **options})
     generator = torch.Generator().manual_seed(8)
     y = torch.rand(9, *event_shape, generator=generator)
-    likelihood = BernoulliLikelihood() if family == "bernoulli" else GaussianLikelihood.from_batches([5.0 * y])
+    likelihood = BernoulliLikelihood() if family == "bernoulli" else _gaussian([5.0 * y])
     return build(config, event_shape, likelihood), y if family == "bernoulli" else 5.0 * y
 
 

@@ -44,6 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
             "must be 'categorical' for 'e', a column of categories; got",
         ),
         ({"d": "poisson"}, FRAME.assign(e=list("xyz") * 10), r"for a Poisson likelihood; got .* at X\[0, 3\]: count"),
+        ({"d": "hurdle"}, FRAME.assign(d=0.0), "several values; got 0 in nearly all rows of column 3: drop it"),
     ],
 )
 def test_a_family_that_a_column_cannot_have_is_refused_at_its_place(likelihood: Any, frame: Any, said: str) -> None:

@@ -20,13 +20,14 @@ from pyarrow import ipc, parquet
 from test_processes import outputs, processes
 from typer.testing import CliRunner
 
-from gmvae import GMVAE, config
+from gmvae import GMVAE
 from gmvae.cli import app
+from gmvae.config import Config
 from gmvae.data import DataError, in_parts, load
 from gmvae.observations import Rows
 from gmvae.runs import assignments
 from gmvae.shards import ShardError, Shards, Stream, order, survey
-from gmvae.training import guidance
+from gmvae.training import guidance, minibatches
 from gmvae.training.loop import Trainer
 from gmvae.training.minibatches import Part
 from gmvae.training.processes import Processes
@@ -271,7 +272,7 @@ def test_a_resumed_fit_equals_one_that_was_not_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_windows: None
 ) -> None:
     """Epochs end, and begin again, within a pass."""
-    monkeypatch.setattr(config, "MAX_STEPS_IN_PARTS", 5)
+    monkeypatch.setattr(minibatches, "MAX_STEPS_IN_PARTS", 5)
     data = ds.dataset(write(tmp_path / "parts", blobs()))
     settings = {**SMALL, "max_iter": 6}
     whole = quietly(GMVAE(**settings), data)
@@ -291,9 +292,9 @@ def test_a_resumed_fit_equals_one_that_was_not_interrupted(
 
 
 def test_auto_bounds_steps() -> None:
-    steps = config.steps_for(config.Config(), 10**9, in_parts=True)
+    steps = minibatches.steps_for(Config(), 10**9, in_parts=True)
     assert steps.epochs * steps.per_epoch == 100_000
-    assert config.steps_for(config.Config(), 10**6).per_epoch == 10**6 // 128
+    assert minibatches.steps_for(Config(), 10**6).per_epoch == 10**6 // 128
 
 
 # ---------------------------------------------------------------- what cannot be
@@ -444,7 +445,7 @@ def test_fit_and_predict_write_a_part_for_every_file(tmp_path: Path, small_sampl
 def test_processes_divide_the_files(tmp_path: Path) -> None:
     files = sorted(write(tmp_path / "parts", blobs()).iterdir())
     fitted = quietly(GMVAE(**SMALL), blobs()).fitted_
-    asked = assignments.labels_of(fitted)
+    asked = assignments.cluster_outputs(fitted)
     written = [
         assignments.write_parts(fitted, files, asked, tmp_path / "out", processes=Processes(k, 4)) for k in range(4)
     ]

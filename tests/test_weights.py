@@ -217,7 +217,7 @@ def test_rows_are_subsampled_as_often_as_their_weight_says() -> None:
     observations = Observations(X, weight=weight)
     data = TrainingData(observations, learned_likelihood(Config(likelihood="gaussian"), observations))
     seen = data._subsample(0)[:, 0]
-    all_rows = data.standardised(np.arange(200))[:, 0]
+    all_rows = data.completed(np.arange(200))[:, 0]
     counts = np.array([np.isclose(seen, value).sum() for value in all_rows])
     assert (counts[:50] == 3).all()
     assert counts[50:].sum() == 50

@@ -8,22 +8,30 @@ from typing import TYPE_CHECKING, Any
 from gmvae.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from gmvae.data import load
-    from gmvae.estimator import GMVAE, choose_k, fit_together
-    from gmvae.fitting.warn import CollapseWarning
-    from gmvae.integrations.anndata import fit_anndata, markers, predict_anndata
-    from gmvae.integrations.hub import from_pretrained, push_to_hub, save_pretrained
-    from gmvae.persistence import ModelFileError
-    from gmvae.presets import PRESETS, preset
-    from gmvae.training import DivergedError, TrainingWarning
-    from gmvae.user_warnings import TableWarning
+    from gmvae.data import load as load
+    from gmvae.estimator import GMVAE as GMVAE
+    from gmvae.estimator import choose_k as choose_k
+    from gmvae.estimator import fit_together as fit_together
+    from gmvae.fitting.warn import CollapseWarning as CollapseWarning
+    from gmvae.integrations.anndata import fit_anndata as fit_anndata
+    from gmvae.integrations.anndata import markers as markers
+    from gmvae.integrations.anndata import predict_anndata as predict_anndata
+    from gmvae.integrations.hub import from_pretrained as from_pretrained
+    from gmvae.integrations.hub import push_to_hub as push_to_hub
+    from gmvae.integrations.hub import save_pretrained as save_pretrained
+    from gmvae.persistence import ModelFileError as ModelFileError
+    from gmvae.presets import PRESETS as PRESETS
+    from gmvae.presets import preset as preset
+    from gmvae.training import DivergedError as DivergedError
+    from gmvae.training import TrainingWarning as TrainingWarning
+    from gmvae.user_warnings import TableWarning as TableWarning
 
 _HOMES = {
     "GMVAE": "gmvae.estimator",
+    "PRESETS": "gmvae.presets",
     "CollapseWarning": "gmvae.fitting.warn",
     "DivergedError": "gmvae.training",
     "ModelFileError": "gmvae.persistence",
-    "PRESETS": "gmvae.presets",
     "TableWarning": "gmvae.user_warnings",
     "TrainingWarning": "gmvae.training",
     "choose_k": "gmvae.estimator",
@@ -37,26 +45,7 @@ _HOMES = {
     "push_to_hub": "gmvae.integrations.hub",
     "save_pretrained": "gmvae.integrations.hub",
 }
-
-__all__ = [
-    "GMVAE",
-    "PRESETS",
-    "CollapseWarning",
-    "DivergedError",
-    "ModelFileError",
-    "TableWarning",
-    "TrainingWarning",
-    "choose_k",
-    "fit_anndata",
-    "fit_together",
-    "from_pretrained",
-    "load",
-    "markers",
-    "predict_anndata",
-    "preset",
-    "push_to_hub",
-    "save_pretrained",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,8 @@ LARGEST = 1e150
 """Its square can be summed over rows in float64."""
 FARTHEST = 1e12
 """Standard deviations from the mean of the fit, of which float32 holds the square with room for any weights."""
-_FLOAT32_IS_EXACT = ("bool", "int8", "int16", "uint16", "float16", "float32")
+FLOAT32_IS_EXACT = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
+"""Types of which it holds every number."""
 MAX_CHANNELS = 4
 _BLOCK_BYTES = 2**18
 _ROWS_AT_ONCE = 8192
@@ -24,7 +25,7 @@ _ROWS_AT_ONCE = 8192
 def as_tensor(batch: np.ndarray) -> Tensor:
     """Tensor of the smallest of uint8, float32, float64 that holds the values exactly enough."""
     if batch.dtype != np.uint8:
-        batch = batch.astype(np.float32 if batch.dtype.name in _FLOAT32_IS_EXACT else np.float64, copy=False)
+        batch = batch.astype(np.float32 if batch.dtype.name in FLOAT32_IS_EXACT else np.float64, copy=False)
     # In one order, because sums depend on it in their last bits: the same values give the same fit.
     return torch.from_numpy(np.ascontiguousarray(batch))
 
@@ -34,7 +35,7 @@ def random_rows(n: int, most: int, seed: int = 0) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n)[:most])
 
 
-def batches(rows: AnyRows) -> Iterator[Tensor]:
+def tensors_of(rows: AnyRows) -> Iterator[Tensor]:
     """Consecutive rows as tensors, 8,192 at once."""
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         yield as_tensor(np.array(rows[first : first + _ROWS_AT_ONCE]))

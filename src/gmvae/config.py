@@ -8,10 +8,9 @@ is fast.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from gmvae.domains import (
     DEVICE,
@@ -44,12 +43,6 @@ SIZES_WITHOUT_COLUMN = ("auto", "total", "none")
 """Values of `size_factors` that name no column."""
 MIN_AUGMENTED_SIZE = 16
 """Pixels on the shorter side from which on images are transformed at random and described by their strokes."""
-MIN_STEPS, MIN_EPOCHS = 3000, 20
-MIN_STEPS_OF_EPOCH = 10
-"""Fewer took longer to evaluate than to train, and 20 epochs without a gain were too few steps to stop after."""
-MAX_STEPS_IN_PARTS = 5000
-"""Steps after which a fit to rows that are read in parts evaluates, keeps a checkpoint and begins another epoch. In 20
-such epochs the model sees 12.8 million rows, by 128."""
 
 _NAMES = choice(NetworkName)
 _NETWORK = dataclasses.replace(
@@ -257,27 +250,3 @@ class Config:
 
     def _replace(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen once it is made
-
-
-class Steps(NamedTuple):
-    """Rows of a gradient step, steps of an epoch, and epochs at most."""
-
-    batch_size: int
-    per_epoch: int
-    epochs: int
-
-
-def steps_for(config: Config, n_rows: int, *, in_parts: bool = False) -> Steps:
-    """Resolve `max_iter`, and a batch that is too large for ``n_rows`` training rows.
-
-    An epoch is a pass over the rows; under "auto" it is several where one has fewer than `MIN_STEPS_OF_EPOCH` steps. Of
-    rows that are read in parts, which may be very many, it has `MAX_STEPS_IN_PARTS` steps at most.
-    """
-    batch_size = min(config.batch_size, n_rows)
-    per_epoch = n_rows // batch_size
-    if in_parts:
-        per_epoch = min(per_epoch, MAX_STEPS_IN_PARTS)
-    if not isinstance(config.max_iter, str):
-        return Steps(batch_size, per_epoch, config.max_iter)
-    per_epoch *= math.ceil(MIN_STEPS_OF_EPOCH / per_epoch)
-    return Steps(batch_size, per_epoch, max(MIN_EPOCHS, math.ceil(MIN_STEPS / per_epoch)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, cast, get_args
@@ -71,6 +71,11 @@ def require(name: str, domain: Domain, value: object) -> None:
     """Raise a one-sentence ``ValueError`` unless ``value`` lies in ``domain``."""
     if not domain.holds(value):
         raise ValueError(f"`{name}` must be {domain.says}; got {value!r}.")
+
+
+def first_of(names: Sequence[str], most: int = 12) -> str:
+    """Names as a sentence lists them, and an ellipsis where there are more."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def integer(low: int) -> Domain:

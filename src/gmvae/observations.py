@@ -44,9 +44,6 @@ class Observations:
         Numbers that have been checked; NaN is a missing entry.
     names : sequence of str, optional
         Of the columns of a table.
-    kinds : sequence of str or None, optional
-        The likelihood of every column of which its type decides, as of categories; None for numbers. By default as
-        ``columns`` say.
     columns : Columns, optional
         What the columns of a table hold, for the record of the fit.
     device : torch.device
@@ -70,7 +67,6 @@ class Observations:
         self,
         y: AnyRows,
         names: Sequence[str] | None = None,
-        kinds: Sequence[str | None] | None = None,
         columns: Any = None,
         device: torch.device = _HOST,
         *,
@@ -89,7 +85,6 @@ class Observations:
         self._positive: np.ndarray | None = None
         self.columns = columns
         self.names = None if names is None else list(names)
-        self.kinds = columns.families if kinds is None and columns is not None else kinds
         self.device = device
         self._resident: Tensor | None = None
         if device.type == "cuda":
@@ -107,6 +102,11 @@ class Observations:
     def event_shape(self) -> Shape:
         """Shape of one observation."""
         return self.y.shape[1:]
+
+    @property
+    def kinds(self) -> list[str | None] | None:
+        """The likelihood of every column of which its type decides, as of categories; None for numbers."""
+        return None if self.columns is None else self.columns.families
 
     @property
     def n_beyond(self) -> int:
@@ -210,7 +210,7 @@ class Observations:
         return self._with(label=None if self.label is None else number[self.label], classes=components)
 
     def _with(self, **changed: Any) -> Observations:
-        names = ("y", "names", "kinds", "columns", "device", "weight", "label", "classes", "shards")
+        names = ("y", "names", "columns", "device", "weight", "label", "classes", "shards")
         return Observations(**{**{name: getattr(self, name) for name in names}, **changed})
 
 
@@ -230,8 +230,8 @@ def sampled(shards: Shards, n_components: int | str, columns: Any = None) -> Obs
     return observations
 
 
-def checked(X: AnyRows, names: Sequence[str] | None, columns: Any) -> Observations:
-    """An array, rows (n, p) or images (n, H, W) or (n, C, H, W); ValueError unless it holds finite numbers."""
+def observations_of(X: AnyRows, names: Sequence[str] | None, columns: Any) -> Observations:
+    """Those of an array, rows (n, p) or images (n, H, W) or (n, C, H, W); ValueError unless it holds finite numbers."""
     shape = image_shape(X) or X.shape[1:]
     if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in shape:
         raise ValueError(

@@ -17,7 +17,7 @@ from gmvae.cli.options import (
     Json,
     Labels,
     Quiet,
-    Source,
+    SourceArgument,
     output,
 )
 from gmvae.cli.processes import silent_unless_first
@@ -58,7 +58,7 @@ _FITS = {
 @reads_table
 @chooses_hyperparameters
 def choose_k(
-    source: Source,
+    source: SourceArgument,
     numbers: Annotated[
         str,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, named_file, output
+from gmvae.cli.options import DataHome, Device, RunArgument, SourceArgument, named_file, output
 from gmvae.cli.table_options import reads_table
 
 
@@ -20,7 +20,7 @@ from gmvae.cli.table_options import reads_table
 @reads_table
 def describe(
     run: RunArgument,
-    source: Source,
+    source: SourceArgument,
     out: Annotated[
         Path | None, output("FILE", "A .csv or .parquet table; or - itself.", "CSV to standard output")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, Json, Labels, RunArgument, Source
+from gmvae.cli.options import DataHome, Device, Json, Labels, RunArgument, SourceArgument
 from gmvae.cli.speech import show, show_json
 from gmvae.cli.table_options import reads_table
 
@@ -19,7 +19,7 @@ from gmvae.cli.table_options import reads_table
 @reads_table
 def evaluate(
     run: RunArgument,
-    source: Source,
+    source: SourceArgument,
     labels: Labels = None,
     table: Any = None,
     likelihood: Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, named_file, output
+from gmvae.cli.options import DataHome, Device, RunArgument, SourceArgument, named_file, output
 from gmvae.cli.table_options import reads_table
 
 
@@ -21,7 +21,7 @@ from gmvae.cli.table_options import reads_table
 @reads_table
 def impute(
     run: RunArgument,
-    source: Source,
+    source: SourceArgument,
     out: Annotated[
         Path | None,
         output("FILE", "A .csv or .parquet table, or a .npy array; or - itself.", "CSV to standard output"),

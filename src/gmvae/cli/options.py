@@ -49,7 +49,7 @@ SOURCE_HELP = (
     "'digits'; a part may follow: mnist:test, file.npz:X_train."
 )
 
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
+SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
 
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder that `gmvae fit` made, or a model file.")

@@ -10,7 +10,7 @@ import typer
 
 from gmvae import formats
 from gmvae.cli.app import app
-from gmvae.cli.options import DataHome, Device, RunArgument, Source, named_file, output
+from gmvae.cli.options import DataHome, Device, RunArgument, SourceArgument, named_file, output
 from gmvae.cli.speech import note
 from gmvae.cli.table_options import reads_table
 
@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 16384
 @reads_table
 def predict(
     run: RunArgument,
-    source: Source,
+    source: SourceArgument,
     out: Annotated[
         Path | None,
         output(
@@ -162,10 +162,10 @@ def _outputs(
     import numpy as np
 
     from gmvae.fitted.certainty import is_ambiguous
-    from gmvae.runs.assignments import Output, labels_of
+    from gmvae.runs.assignments import Output, cluster_outputs
 
     fitted = opened.fitted
-    label, probabilities = labels_of(fitted)
+    label, probabilities = cluster_outputs(fitted)
     outputs = [label]
     if opened.names is not None and with_names:
         names_of_clusters = np.array(opened.names)
@@ -193,10 +193,10 @@ def _write_table(
 ) -> None:
     """Write ids, answers and, beside them, the columns of the source."""
     from gmvae.data.writers import write_table
-    from gmvae.runs.assignments import as_columns
+    from gmvae.runs.assignments import as_columns, names_of
     from gmvae.runs.source_data import row_ids
 
-    names = [name for each in outputs for name in each.names]
+    names = names_of(outputs)
     ids = row_ids(data, names)
     names.insert(0, ids.name)
     if source_table is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.data.variable_genes import N_VARIABLE_GENES, variable_genes
+from gmvae.domains import first_of
 from gmvae.sparse_rows import SparseRows
 
 if TYPE_CHECKING:
@@ -151,10 +152,9 @@ def _found(place: Mapping[str, int], genes: Sequence[str]) -> np.ndarray:
     """Numbers of the genes of a fit."""
     absent = [gene for gene in genes if gene not in place]
     if absent:
-        shown = ", ".join(absent[:_MOST_NAMES]) + (", …" if len(absent) > _MOST_NAMES else "")
         raise ValueError(
-            f"`var_names` must have all {len(genes):,} genes of the fit; {len(absent):,} are missing: {shown}: add "
-            "them with their counts, or fit on genes that both have."
+            f"`var_names` must have all {len(genes):,} genes of the fit; {len(absent):,} are missing: "
+            f"{first_of(absent, _MOST_NAMES)}: add them with their counts, or fit on genes that both have."
         )
     return np.array([place[gene] for gene in genes], dtype=np.int64)
 
@@ -220,10 +220,9 @@ def _numbers(adata: Any, key: str, batches: Sequence[str] | None) -> tuple[np.nd
     number = {name: place for place, name in enumerate(known)}
     unseen = [name for name in names.tolist() if name not in number]
     if unseen:
-        shown = ", ".join(known[:_MOST_NAMES]) + (", …" if len(known) > _MOST_NAMES else "")
         raise ValueError(
-            f"`obs[{key!r}]` must hold batches of the fit, {shown}; got {unseen[0]!r}: fit with cells of this batch "
-            "too."
+            f"`obs[{key!r}]` must hold batches of the fit, {first_of(known, _MOST_NAMES)}; got {unseen[0]!r}: fit with "
+            "cells of this batch too."
         )
     return np.array([number[name] for name in names.tolist()], dtype=np.float64), known
 

@@ -22,7 +22,7 @@ def read_npy(path: Path) -> np.ndarray:
         return np.lib.format.open_memmap(path, mode="c")
 
 
-def read_npz(path: Path, part: str | None = None, labels: str | Path | None = None) -> Dataset:
+def read_npz(path: Path, part: str | None, labels: str | Path | None) -> Dataset:
     """Read one array of an archive as observations, and the one that ``labels`` names, if any, as labels.
 
     Without a part the array named ``X`` is taken, else a sparse matrix that SciPy saved, else the only array of two or

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.cells import Form, cleaned, is_text
-from gmvae.data.coding import encode_column
+from gmvae.arrow import holds_numbers, holds_text, without_dictionary
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import MOST_LEVELS, Column, Remarks, levels_column
+from gmvae.data.table_cells import Form, cleaned
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,12 +38,7 @@ class CodedColumns:
         self.key = repr([(column.name, column.kind, column.levels) for column in columns])
 
     def encode(self, table: pa.Table, where: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-        form = Form(self.columns.missing)
-        rows = np.empty((table.num_rows, len(self.names)), dtype)
-        for place, column in enumerate(self.columns):
-            name = column.name
-            rows[:, place] = encode_column(column, table.column(name), f"{where}, column {name!r}", form).values
-        return rows
+        return self.columns.encode(table, where=where).y.astype(dtype, copy=False)
 
     def learned(self, survey: Survey) -> Columns:
         """The columns with the range of their numbers over all rows, and whether all are whole."""
@@ -77,8 +72,6 @@ def learn_coding(files: Sequence[Shard], names: Sequence[str]) -> CodedColumns |
     DataError
         If no column is left, or a column is text in some files only, or neither numbers nor text.
     """
-    from gmvae.shards import is_number  # PyTorch, which reading tables does without
-
     of_text = [name for name in names if any(_is_text(file.types[name]) for file in files)]
     if not of_text:
         return None
@@ -98,7 +91,7 @@ def learn_coding(files: Sequence[Shard], names: Sequence[str]) -> CodedColumns |
             columns += [] if found is None else [found]
         else:
             kind = files[0].types[name]
-            if not is_number(kind):
+            if not holds_numbers(kind):
                 raise DataError(
                     f"Column {name!r} must hold numbers, truth values or text where it is read in parts; got values of "
                     f"type {kind} in {files[0].path.name}: leave it out (`--drop`), or encode it as numbers."
@@ -127,13 +120,10 @@ def _levels(files: Sequence[Shard], names: Sequence[str]) -> dict[str, Counter[s
 
 def plain_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The cells of a column without a dictionary, missing where a mark of missing ones stands."""
-    from pyarrow import types
-
-    plain = column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
-    return cleaned(plain, Form())
+    return cleaned(without_dictionary(column), Form())
 
 
 def _is_text(kind: Any) -> bool:
     from pyarrow import types
 
-    return is_text(kind) or (types.is_dictionary(kind) and is_text(kind.value_type))
+    return holds_text(kind) or (types.is_dictionary(kind) and holds_text(kind.value_type))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.cells import Form, check_finite, cleaned, is_text
+from gmvae.arrow import holds_numbers, holds_text, without_dictionary
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import Column
 from gmvae.data.numerals import numbers
+from gmvae.data.table_cells import Form, check_finite, cleaned
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,17 +40,15 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
     import pyarrow as pa
     from pyarrow import types
 
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    column = cleaned(column, form)
+    column = cleaned(without_dictionary(column), form)
     if types.is_null(column.type):
         return Coded(np.full(len(column), np.nan), {})
     if types.is_decimal(column.type):
         column = column.cast(pa.float64())
     if known.kind == "number":
-        if is_text(column.type):
+        if holds_text(column.type):
             column = cleaned(numbers(column, where, form, certain=True), form)
-        if not _is_number(column.type):
+        if not holds_numbers(column.type):
             raise DataError(
                 f"{where}, must hold numbers as in the fit; got values of type {column.type}: encode them as then."
             )
@@ -59,12 +58,12 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         return Coded(values, {})
     of_text = isinstance(known.levels[0], str)
     has_words = of_text and (types.is_date(column.type) or types.is_timestamp(column.type))
-    if not (is_text(column.type) or _is_number(column.type) or has_words):
+    if not (holds_text(column.type) or holds_numbers(column.type) or has_words):
         raise DataError(
             f"{where}, must hold values as in the fit, such as {known.levels[0]!r}; got values of type {column.type}: "
             "encode them as then."
         )
-    if is_text(column.type) and not of_text:
+    if holds_text(column.type) and not of_text:
         if isinstance(known.levels[0], bool):
             from pyarrow import compute
 
@@ -73,12 +72,6 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         else:
             column = numbers(column, where, form, certain=True)
     return _codes(known, column)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
 
 
 def decode_column(known: Column, values: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Array:
@@ -127,7 +120,7 @@ def _codes(known: Column, column: pa.ChunkedArray) -> Coded:
     import pyarrow as pa
     from pyarrow import compute
 
-    if isinstance(known.levels[0], str) and not is_text(column.type):
+    if isinstance(known.levels[0], str) and not holds_text(column.type):
         column = cleaned(column.cast(pa.string()), Form())
     levels = list(known.levels)
     if not isinstance(levels[0], str):

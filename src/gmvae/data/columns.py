@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.cells import Form, listed
 from gmvae.data.coding import decode_column, encode_column
 from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import Column, Remarks, learn_column
+from gmvae.data.table_cells import Form, listed
+from gmvae.domains import first_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -204,8 +205,8 @@ class Columns:
         lacking = [name for name, found in zip(self.names, names, strict=True) if found is None]
         if lacking:
             raise DataError(
-                f"{where} must have the columns of the training; it lacks {', '.join(lacking[:8])}"
-                f"{', …' * (len(lacking) > 8)}: add what is missing, with empty cells where values are unknown."
+                f"{where} must have the columns of the training; it lacks {first_of(lacking, 8)}: add what is missing, "
+                "with empty cells where values are unknown."
             )
         return [name for name in names if name is not None]
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvae import formats
-from gmvae.data.cells import listed
 from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError
 from gmvae.data.order import natural_path
 from gmvae.data.pixels import begins_as_image, looks, pages
+from gmvae.data.table_cells import listed
 
 
 class _Found(NamedTuple):
@@ -24,7 +24,7 @@ class _Found(NamedTuple):
     others: list[str]
 
 
-def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
+def read_folder(folder: Path, labels: str | Path | None) -> Dataset:
     """Read all images below a folder, in the natural order of their paths.
 
     DataError if there is no image, one cannot be read, or one differs from the first in size or mode.
@@ -34,7 +34,7 @@ def read_folder(folder: Path, labels: str | Path | None = None) -> Dataset:
     folder : Path
         Searched with its sub-folders, symbolic links among them; hidden files are left out, others are counted in a
         note. A file without a suffix is an image if it begins as one.
-    labels : str or Path, optional
+    labels : str, Path or None
         ``"folder"`` makes the name of the folder that holds an image its label; other values are ignored here.
 
     Returns

@@ -18,7 +18,7 @@ from gmvae.data.columns import Columns
 from gmvae.data.dataset import Dataset, Ids
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.labelled_parts import labels_as_read, learn_classes
-from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
+from gmvae.data.options import TableOptions, in_words_of_options
 from gmvae.data.order import natural_path
 from gmvae.data.table_folders import visible_files
 from gmvae.data.tables import label_column
@@ -65,12 +65,7 @@ def is_read_in_parts(text: str) -> bool:
     return not path.exists() or _n_cells(files) * _CELL_BYTES > SHARE_OF_MEMORY * _memory()
 
 
-def read_in_parts(
-    text: str,
-    labels: str | Path | None = None,
-    options: TableOptions = NO_OPTIONS,
-    known: Columns | None = None,
-) -> Dataset:
+def read_in_parts(text: str, labels: str | Path | None, options: TableOptions, known: Columns | None) -> Dataset:
     """Look at all rows of a source once, and hold a sample of them, with their labels.
 
     DataError if the files cannot be used, or an option is given that needs rows in memory.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.cells import Form, check_finite, cleaned, is_text, listed
+from gmvae.arrow import holds_numbers, holds_text, without_dictionary
 from gmvae.data.errors import DataError
 from gmvae.data.numerals import are_codes, are_dates, have_units, numbers
 from gmvae.data.order import natural
+from gmvae.data.table_cells import Form, check_finite, cleaned, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,7 +80,7 @@ _MAYBE_ID = (
 
 
 def learn_column(
-    name: str, column: pa.ChunkedArray, where: str, form: Form, remarks: Remarks, *, wanted: bool = False
+    name: str, column: pa.ChunkedArray, where: str, form: Form, remarks: Remarks, *, wanted: bool
 ) -> Column | None:
     """The kind of a column; None where it is left out, with a remark.
 
@@ -98,15 +99,13 @@ def learn_column(
 
     declared: Declared = ""
     order = None
-    if types.is_dictionary(column.type):
-        if _is_level(column.type.value_type):
-            declared = "ordered" if column.type.ordered else "unordered"
-            order = _declared_levels(column, form)
-        column = column.cast(column.type.value_type)
-    column = cleaned(column, form)
+    if types.is_dictionary(column.type) and _may_be_levels(column.type.value_type):
+        declared = "ordered" if column.type.ordered else "unordered"
+        order = _declared_levels(column, form)
+    column = cleaned(without_dictionary(column), form)
     if column.null_count == len(column) or (types.is_floating(column.type) and np.isnan(column.to_numpy()).all()):
         raise DataError(f"{where}, must have a value in some row; got none: leave it out by `--drop`.")
-    if is_text(column.type) and not declared:
+    if holds_text(column.type) and not declared:
         read = numbers(column, where, form)
         column = column if read is None else cleaned(read, form)
     if declared:
@@ -115,7 +114,7 @@ def learn_column(
         return Column(name, "yes/no", "bool", (False, True))
     if types.is_integer(column.type) or types.is_floating(column.type) or types.is_decimal(column.type):
         return _number(name, column, where, remarks)
-    if is_text(column.type):
+    if holds_text(column.type):
         return _levels(name, column, where, remarks, wanted)
     if types.is_temporal(column.type) and not wanted:
         remarks.add(_DATES, name)
@@ -232,12 +231,11 @@ def _declared_levels(column: pa.ChunkedArray, form: Form) -> list[Any]:
     return [value for value in dict.fromkeys(values) if value is not None]
 
 
-def _is_level(kind: pa.DataType) -> bool:
+def _may_be_levels(kind: pa.DataType) -> bool:
     from pyarrow import types
 
-    kinds = (is_text, types.is_boolean, types.is_integer, types.is_floating)
-    return any(is_kind(kind) for is_kind in kinds)
+    return holds_text(kind) or (holds_numbers(kind) and not types.is_null(kind))
 
 
 def _plain(kind: pa.DataType) -> str:
-    return "string" if is_text(kind) else str(kind)
+    return "string" if holds_text(kind) else str(kind)

@@ -7,8 +7,8 @@ import reprlib
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from gmvae.data.cells import Form, first_among
 from gmvae.data.errors import DataError
+from gmvae.data.table_cells import Form, first_among
 
 if TYPE_CHECKING:
     import pyarrow as pa

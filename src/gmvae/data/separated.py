@@ -14,11 +14,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmvae.data.cells import MARKS, Form, is_text
+from gmvae.arrow import holds_text
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.errors import DataError
 from gmvae.data.numerals import are_codes, are_dates, dots_in_doubt, is_number
 from gmvae.data.options import TableOptions
+from gmvae.data.table_cells import MARKS, Form
 from gmvae.data.zipped import unzipped
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _UNEQUAL = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re
 Rows = list[list[str]]
 
 
-def read_separated(path: Path, options: TableOptions, known: Columns | None = None) -> tuple[pa.Table, Form]:
+def read_separated(path: Path, options: TableOptions, known: Columns | None) -> tuple[pa.Table, Form]:
     """Read a file as it is: names without blanks around them, cells that pyarrow cannot read as numbers as text.
 
     Digits behind leading zeros, as in postal codes, and columns that held text in the fit, are text. Columns without a
@@ -41,7 +42,7 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None = No
 
     Parameters
     ----------
-    known : Columns, optional
+    known : Columns or None
         Columns of a fit; a first row that has the names of all is a header.
     """
     import pyarrow as pa
@@ -100,7 +101,7 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None = No
     _check_names(names, path.name)
     of_text = _texts(rows[header:], names, kept, known)
     again = [raw for raw, name in zip(table.column_names, names, strict=True) if name in of_text]
-    if any(not is_text(table.schema.field(raw).type) for raw in again):
+    if any(not holds_text(table.schema.field(raw).type) for raw in again):
         converting.column_types = dict.fromkeys(again, pa.string())
         table = arrow.read_csv(path, reading, parsing, converting).select(kept)
     if separator != "," and options.decimal is None:
@@ -225,7 +226,9 @@ def _check_quotes(table: pa.Table, path: Path) -> None:
     from pyarrow import compute
 
     joined = any(
-        compute.any(compute.match_substring(column, "\n")).as_py() for column in table.columns if is_text(column.type)
+        compute.any(compute.match_substring(column, "\n")).as_py()
+        for column in table.columns
+        if holds_text(column.type)
     )
     if joined and sum(block.count(b'"') for block in _blocks(path)) % 2:
         raise DataError(

@@ -24,6 +24,7 @@ from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
 from gmvae.data.sets import BUILT_IN, find
 from gmvae.data.table_folders import parts_of
 from gmvae.data.tables import open_table, read_table
+from gmvae.domains import first_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,8 +207,7 @@ def _read(
 
 def _alternative(data: Dataset, path: Path) -> str:
     if data.feature_names is not None:
-        shown = ", ".join(data.feature_names[:12]) + (", …" if len(data.feature_names) > 12 else "")
-        return f"a column of {path.name} ({shown}) or "
+        return f"a column of {path.name} ({first_of(data.feature_names)}) or "
     if path.is_dir():
         return "the word 'folder' or "
     return f"an array in {path.name} or " if path.suffix.lower() == formats.ARCHIVE else ""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gmvae import formats
-from gmvae.data.cells import Form, cleaned, is_text, listed
+from gmvae.arrow import holds_numbers, holds_text, without_dictionary
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import check_different, plain
 from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.data.separated import read_separated
+from gmvae.data.table_cells import Form, cleaned, listed
 from gmvae.data.table_folders import join, parts_of
 from gmvae.data.zipped import check_growth
 
@@ -159,7 +160,7 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
     with refusing(f"{path.name} must be a table that can be read"):
         opened = opened._replace(table=plain(opened.table))
         for column in opened.table.columns:
-            if is_text(column.type) or types.is_dictionary(column.type):
+            if holds_text(column.type) or types.is_dictionary(column.type):
                 column.validate(full=True)  # damaged files hold text that is none, and codes of no level
     if opened.table.num_rows == 0:
         raise DataError(f"{path.name} must have at least one row below its header; got none: add rows.")
@@ -201,7 +202,7 @@ def _with_categories(table: pa.Table) -> pa.Table:
         place = table.schema.get_field_index(str(entry["name"]))
         if entry["pandas_type"] == "categorical" and place >= 0:
             column = table.column(place)
-            if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
+            if holds_numbers(column.type) and not types.is_null(column.type):
                 levels = compute.unique(column.drop_null())
                 levels = levels.take(compute.sort_indices(levels))
                 codes = compute.index_in(column, value_set=levels).combine_chunks()
@@ -231,13 +232,9 @@ def _with_row_names(table: pa.Table) -> tuple[pa.Table, list[str]]:
 def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
     """One column as labels (n,); DataError if one is missing, or neither a whole number nor text."""
     import pyarrow as pa
-    from pyarrow import types
 
-    column = table.column(name)
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    kinds = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, is_text)
-    if not any(is_kind(column.type) for is_kind in kinds):
+    column = without_dictionary(table.column(name))
+    if not (holds_numbers(column.type) or holds_text(column.type)):
         raise DataError(
             f"Labels in {where}, column {name!r}, must be whole numbers or text in UTF-8; got values of type "
             f"{column.type}: convert them."
@@ -247,7 +244,7 @@ def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:
         raise DataError(
             f"Labels in {where}, column {name!r}, must not be missing; got none in data row {row}: fill it in."
         )
-    if is_text(column.type):
+    if holds_text(column.type):
         from pyarrow import compute
 
         column = compute.utf8_trim_whitespace(column)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvae.arrays import without_values
+from gmvae.arrow import holds_numbers
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, check_names, is_frame
 from gmvae.observations import Observations
-from gmvae.shards import is_number
 from gmvae.sparse_rows import AnyRows
 from gmvae.user_warnings import TableWarning, warn_user
 
@@ -25,7 +25,7 @@ def table_of(X: Any) -> pa.Table | None:
         if all(getattr(kind, "kind", "O") in "biuf" for kind in getattr(X, "dtypes", [None])):
             return None  # columns of pandas that say so themselves
         table = as_table(X)
-        return None if all(is_number(column.type) for column in table.columns) else table
+        return None if all(holds_numbers(column.type) for column in table.columns) else table
     texts = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2
     return as_table(X) if texts and any(isinstance(cell, str) for cell in X.flat) else None
 

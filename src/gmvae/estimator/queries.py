@@ -16,7 +16,7 @@ from gmvae.estimator.inputs import query_rows, set_features
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, is_ambiguous
 from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, Fitted
 from gmvae.fitted.novelty import NOVEL_BELOW
-from gmvae.fitting.selection import Fit
+from gmvae.fitting.selection import BestRestart
 from gmvae.shards import is_dataset
 from gmvae.sparse_rows import AnyRows
 from gmvae.weights_and_labels import checked_weights
@@ -167,7 +167,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             warn_of_empty(rows)
         return rows
 
-    def _adopt(self, found: Fit, X: Any) -> None:
+    def _adopt(self, found: BestRestart, X: Any) -> None:
         self._fitted = found.fitted
         self._template = None
         if found.fitted.columns is not None:

@@ -20,11 +20,11 @@ from gmvae.config import Config
 from gmvae.data.columns import Columns
 from gmvae.device import device_for, device_or_cpu, torch_defaults
 from gmvae.domains import require
-from gmvae.fitted.batches import map_rows
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, require_entropy
 from gmvae.fitted.document import check, config_of, entries_of, fields_of, parameters
 from gmvae.fitted.gaps import N_IMPUTATION_SAMPLES, impute, prior_of_components, prior_of_latents, with_gaps
 from gmvae.fitted.graphs import Answers, Decoder
+from gmvae.fitted.map_rows import map_rows
 from gmvae.fitted.novelty import N_NOVELTY_SAMPLES, NOVEL_BELOW, Novelty
 from gmvae.fitted.onnx import N_CHECKED, Exported, Graph, export
 from gmvae.fitted.sampling import COUNT, Components, components, draw
@@ -32,7 +32,7 @@ from gmvae.history import History
 from gmvae.model import GaussianMixtureVAE, Noise, log_odds
 from gmvae.networks import Shape
 from gmvae.observations import shaped_as_fitted
-from gmvae.seeds import seeded
+from gmvae.seeds import draw_seed, seeded
 from gmvae.sparse_rows import AnyRows
 
 N_IMPORTANCE_SAMPLES = 64
@@ -160,7 +160,7 @@ class Fitted:
     def reconstructions(self, rows: AnyRows, batch_size: int | None = None) -> np.ndarray:
         """Means of p(y|x) at the means of q(x|y), (n, *event), of the size and in the batch that every row has."""
         likelihood = self.model.likelihood
-        mean = self.decode(self.embedding(rows, batch_size), batch_size, likelihood.batches(rows))
+        mean = self.decode(self.embedding(rows, batch_size), batch_size, likelihood.batches_of(rows))
         return likelihood.resized(mean, rows)
 
     def log_evidence(
@@ -190,6 +190,12 @@ class Fitted:
     ) -> tuple[np.ndarray, np.ndarray]:
         """New observations (n_samples, *event) and their components (n_samples,); see `GMVAE.sample`."""
         return draw(self.model, n_samples, component, style, mean=mean, seed=seed)
+
+    def draw_each(self, n: int, *, mean: bool) -> np.ndarray:
+        """New observations of every component at w = 0, (K, n, *event); the seed is that of the fit."""
+        each, style = np.repeat(np.arange(self.config.K), n), np.zeros(self.config.D_w)
+        drawn, _ = self.draw(len(each), each, style, mean=mean, seed=draw_seed(self.config.random_state))
+        return drawn.reshape(self.config.K, n, *self.event_shape)
 
     def components(self, style: Any = None) -> Components:
         """Components of p(x|w) at one style (D_w,), by default 0."""

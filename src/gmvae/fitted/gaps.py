@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gmvae.domains import integer, require
-from gmvae.fitted.batches import map_rows
+from gmvae.fitted.map_rows import map_rows
 from gmvae.likelihoods import JointLikelihood
 from gmvae.model import GaussianMixtureVAE, Noise
 from gmvae.networks import Shape

@@ -11,7 +11,7 @@ from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
-from gmvae.fitting.selection import Fit, best_of, fitted_so_far
+from gmvae.fitting.selection import BestRestart, best_of, fitted_so_far
 from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
 from gmvae.fitting.warn import warn_if_fewer, warn_of_marks
 from gmvae.model import GaussianMixtureVAE
@@ -32,7 +32,9 @@ _log = logging.getLogger("gmvae")
 
 
 @torch_defaults()
-def fit(observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None) -> list[Fit]:
+def fit(
+    observations: Observations, config: Config, tasks: Sequence[Task], previous: Fitted | None = None
+) -> list[BestRestart]:
     """Fit every task, and keep the best of its restarts by the held-out bound.
 
     Of ``config`` all but `random_state` counts; with ``n_components="auto"`` all tasks have as many clusters as the
@@ -50,7 +52,7 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
         seeds = processes.from_first(lambda: [task.seed for task in tasks])
         tasks = [task if processes.first else Task(seed) for task, seed in zip(tasks, seeds, strict=True)]
     all_rows = observations if previous is None else observations.classes_as(previous.classes)
-    observations = all_rows.of_positive_weight()
+    observations = all_rows.of_positive_weight()  # all others are answered, but not learned from
     previous_model = None if previous is None else previous.model
     likelihood = learned_likelihood(config, observations) if previous_model is None else previous_model.likelihood
     if observations is not all_rows:
@@ -79,16 +81,11 @@ def fit(observations: Observations, config: Config, tasks: Sequence[Task], previ
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:
             reporter.note(reason)
-        own = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
-        found = _train(own_attempts, training, own)
+        new_member = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
+        trained = _train(own_attempts, training, new_member)
     if len(attempts) > 1:
-
-        def new_model(attempt: Attempt) -> GaussianMixtureVAE:
-            built = data.model(training, attempt.seed)
-            return built.double() if training.precision == "64-true" else built  # as training has it
-
-        found = gather_restarts(processes, attempts, found, new_model)
-    of_tasks = [[trained for trained in found if trained.attempt.task is task] for task in tasks]
+        trained = gather_restarts(processes, attempts, trained, lambda attempt: data.model(training, attempt.seed))
+    of_tasks = [[each for each in trained if each.attempt.task is task] for task in tasks]
     return [
         best_of(task, restarts, all_rows, observations, config, processes)
         for task, restarts in zip(tasks, of_tasks, strict=True)

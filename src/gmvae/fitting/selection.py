@@ -29,8 +29,8 @@ _MAX_COMPARED = 10_000
 """Rows by whose clusters restarts are compared."""
 
 
-class Fit(NamedTuple):
-    """A fit and its answer (n, K) for the rows that it learned from."""
+class BestRestart(NamedTuple):
+    """The best restart of a task as a fit, and its answer (n, K) for the rows that it learned from."""
 
     fitted: Fitted
     proba: np.ndarray
@@ -43,7 +43,7 @@ def best_of(
     observations: Observations,
     config: Config,
     processes: Processes,
-) -> Fit:
+) -> BestRestart:
     """The restart with the highest held-out bound, and what is known of it.
 
     ``observations`` are the rows of ``all_rows`` whose weight is above 0. DivergedError if all restarts have diverged.
@@ -82,7 +82,7 @@ def best_of(
     if processes.first:
         warn_if_collapsed(state.history.best, config)
         warn_unless_converged(state, config.n_iter_no_change)
-    return Fit(fitted, proba)
+    return BestRestart(fitted, proba)
 
 
 def _proba(fitted: Fitted, y: AnyRows, processes: Processes) -> np.ndarray:

@@ -93,12 +93,12 @@ class TrainingData:
         self.likelihood = likelihood
 
     def model(self, config: Config, seed: int) -> GaussianMixtureVAE:
-        """Build a model on the CPU; without starting clusters its components begin nearly alike."""
+        """Build a model on the CPU, in its precision; without starting clusters its components begin nearly alike."""
         with seeded(seed):
             model = build(config, self.observations.event_shape, copy.deepcopy(self.likelihood))
         if config.init == "random":
             model.generative.mixture.begin_alike()
-        return model
+        return model.double() if config.precision == "64-true" else model
 
     def criteria(self, numbers: Sequence[int], seed: int) -> list[Criteria]:
         """What halves of the rows say for each number of clusters."""
@@ -139,8 +139,8 @@ class TrainingData:
         start = ClusteredRows(sample[of_training], torch.from_numpy(clusters).long()[of_training])
         return FoundStart(start, self.observations.in_all_rows(labels, UNSEEN), found.reason)
 
-    def standardised(self, sample: np.ndarray) -> np.ndarray:
-        """Some of the rows, as the encoder sees them, with missing entries filled."""
+    def completed(self, sample: np.ndarray) -> np.ndarray:
+        """Some of the rows, as starting clusters are found on them, with missing entries filled."""
         weights = None if self.observations.weight is None else self.observations.weight[sample]
         return completed(self._described(sample), weights)
 
@@ -149,13 +149,13 @@ class TrainingData:
         return self.likelihood.described(y).numpy().astype(np.float64)
 
     def _subsample(self, seed: int) -> np.ndarray:
-        """Random rows, in their order, as the encoder sees them; a row is drawn as often as its weight says."""
+        """Random rows, in their order, as `completed`; a row is drawn as often as its weight says."""
         drawn = np.random.default_rng(seed).permutation(len(self.observations))
         if self.observations.weight is not None:
             shares = self.observations.weight[drawn].cumsum() / self.observations.weight.sum()
             places = (np.arange(min(len(drawn), MAX_ROWS)) + 0.5) / min(len(drawn), MAX_ROWS)
             drawn = drawn[np.searchsorted(shares, places).clip(max=len(drawn) - 1)]
-        return self.standardised(np.sort(drawn[:MAX_ROWS]))
+        return self.completed(np.sort(drawn[:MAX_ROWS]))
 
 
 def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:

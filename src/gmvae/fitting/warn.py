@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from gmvae.config import MIN_EPOCHS, Config
+from gmvae.config import Config
 from gmvae.history import Epoch
 from gmvae.likelihoods.columns import looked_at, marks
 from gmvae.observations import Observations
 from gmvae.sparse_rows import SparseRows
 from gmvae.training import State
+from gmvae.training.minibatches import MIN_EPOCHS
 from gmvae.user_warnings import TableWarning, warn_user
 
 _LITTLE = 0.3

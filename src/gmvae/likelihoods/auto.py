@@ -8,6 +8,7 @@ import numpy as np
 
 from gmvae.arrays import has_missing
 from gmvae.config import SIZES_WITHOUT_COLUMN
+from gmvae.domains import first_of
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood, two_valued
 from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.count_likelihood import CountLikelihood
@@ -109,8 +110,7 @@ def likelihood_from_sample(
     wrong = np.argwhere(~likelihood.valid(ends))
     if len(wrong):
         row, column = wrong[0].tolist()
-        said = str(likelihood.refusal(ends[row, column], (row, column)))
-        raise ValueError(said.replace(f"at X[{row}, {column}]", f"in column {known[column]!r}"))
+        raise likelihood.refusal(ends[row, column], (row, column), f"in column {known[column]!r}")
     return likelihood
 
 
@@ -182,6 +182,5 @@ def _families_of_numbers(choice: str, rows: AnyRows) -> list[str]:
 def _index(name: str, names: Sequence[str] | None, n: int, parameter: str) -> int:
     known = [str(index) for index in range(n)] if names is None else list(names)
     if str(name) not in known:
-        shown = ", ".join(known[:12]) + (", …" if n > 12 else "")
-        raise ValueError(f"`{parameter}` must name columns of X, {shown}; got {name!r}: name one of them.")
+        raise ValueError(f"`{parameter}` must name columns of X, {first_of(known)}; got {name!r}: name one of them.")
     return known.index(str(name))

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from gmvae.arrays import blocks, first_unlike, missing
 from gmvae.distributions import at_least_float32
-from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.likelihoods.likelihood import Likelihood, Observation, place_in_x
 from gmvae.sparse_rows import AnyRows
 
 MIN_BLACK_OR_WHITE = 0.1
@@ -91,12 +91,12 @@ class BernoulliLikelihood(Likelihood):
         return bool(np.median(extremes[grey]) >= MIN_BLACK_OR_WHITE * len(rows)) and not _are_shares(rows)
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         likelihood = cls(255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0)
         highest = float(likelihood.top_level) if rows.dtype == np.uint8 else 1.0
         first = first_unlike(rows, lambda block: (block >= 0) & (block <= highest) | missing(block))
         if first is not None:
-            raise likelihood.refusal(rows[first], first)
+            raise likelihood.refusal(rows[first], place_in_x(first, columns))
         return likelihood
 
     @classmethod

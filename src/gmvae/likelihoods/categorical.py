@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import first_unlike, named
+from gmvae.arrays import first_unlike
 from gmvae.distributions import at_least_float32
-from gmvae.likelihoods.likelihood import Likelihood
+from gmvae.likelihoods.likelihood import Likelihood, place_in_x, refused
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -101,15 +101,15 @@ class CategoricalLikelihood(Likelihood):
         self.register_buffer("place", place, persistent=False)
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         with np.errstate(invalid="ignore"):
             first = first_unlike(rows, lambda y: np.isnan(y) | ((y >= 0) & (y < MAX_LEVELS) & (y == np.floor(y))))
         if first is not None:
-            raise ValueError(
-                f"X must hold numbers of levels, whole ones from 0 to {MAX_LEVELS - 1:,}, for a categorical "
-                f"likelihood; got {named(rows[first])} at X[{first[0]}, {first[1]}]: number the levels, or give text "
-                "or `category`."
+            requirement = (
+                f"hold numbers of levels, whole ones from 0 to {MAX_LEVELS - 1:,}, for a categorical likelihood"
             )
+            remedy = "number the levels, or give text or `category`"
+            raise refused(requirement, rows[first], place_in_x(first, columns), remedy)
         return cls([int(highest) + 1 for highest in np.nanmax(rows, axis=0)])
 
     @classmethod

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import batches, first_unlike, missing
+from gmvae.arrays import first_unlike, missing, tensors_of
 from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.count_rows import LARGEST_COUNT, ColumnsBeside, column_of, without
 from gmvae.likelihoods.covariate import Covariate
-from gmvae.likelihoods.likelihood import Likelihood, Observation
+from gmvae.likelihoods.likelihood import Likelihood, Observation, place_in_x, refused
 from gmvae.likelihoods.size_factors import SizeFactors, require_counts
 from gmvae.likelihoods.sized_counts import Batches, SizedCounts
 from gmvae.networks import Shape
@@ -85,17 +85,17 @@ class CountLikelihood(Likelihood):
         """The distribution of counts with logs of their expectations (..., *event)."""
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         """Learn the means of y, and mean and scale of log(1 + y); a column of zeros is taken to hold one event."""
-        cls._check_counts(rows)
-        shift, scale = moments((part.double().log1p() for part in batches(rows)), weights)
-        mean, deviation = moments((part.double() for part in batches(rows)), weights)
+        cls._check_counts(rows, ColumnsBeside(), columns)
+        shift, scale = moments((part.double().log1p() for part in tensors_of(rows)), weights)
+        mean, deviation = moments((part.double() for part in tensors_of(rows)), weights)
         return cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, None)
 
     @classmethod
     def learn_sized(cls, rows: AnyRows, weights: np.ndarray | None, sizes: int | None, covariate: int | None) -> Self:
         """The same with size factors: totals of the rows (n, p), or a column of them; and perhaps with a covariate."""
-        cls._check_counts(rows, sizes, covariate)
+        cls._check_counts(rows, ColumnsBeside(sizes, covariate, _MOST_BATCHES))
         place = sizes if sizes is None or covariate is None else sizes - (covariate < sizes)
         size_factors = SizeFactors.learn(lambda: without(rows, covariate), weights, place)
 
@@ -106,16 +106,14 @@ class CountLikelihood(Likelihood):
         shift, scale = moments((part.log1p() for part in even()), weights)
         mean, deviation = moments(even(), weights)
         likelihood = cls._of(shift, scale, mean.clamp(min=1.0 / len(rows)), deviation, size_factors)
-        pooled, _ = moments((size_factors.counts(part).double() for part in without(rows, covariate)), weights)
+
+        def counts() -> Iterator[Tensor]:
+            return (size_factors.counts(part).double() for part in without(rows, covariate))
+
+        pooled, _ = moments(counts(), weights)
         likelihood.log_mean = pooled.clamp(min=1.0 / len(rows)).log()
         if covariate is not None:
-            numbers = column_of(rows, covariate)
-            totals = np.zeros((numbers.max() + 1, len(pooled)))
-            begin = 0
-            for part in without(rows, covariate):
-                np.add.at(totals, numbers[begin : begin + len(part)], size_factors.counts(part).double().numpy())
-                begin += len(part)
-            likelihood.covariate = Covariate.learn(covariate, numbers, totals, weights)
+            likelihood.covariate = Covariate.learn(covariate, column_of(rows, covariate), counts(), weights)
         likelihood.residual_dispersion = likelihood._typical_dispersion(rows, weights)
         return likelihood
 
@@ -123,7 +121,7 @@ class CountLikelihood(Likelihood):
         """θ of the median column around mean shares, by moments: the mean of (y - μ)² - μ is that of μ² / θ."""
 
         def parts() -> Iterator[Tensor]:
-            for part in batches(rows):
+            for part in tensors_of(rows):
                 count, mean = self._around_shares(part.double())
                 yield torch.cat([(count - mean).square() - mean, mean.square()], -1)
 
@@ -152,15 +150,16 @@ class CountLikelihood(Likelihood):
         return likelihood
 
     @classmethod
-    def _check_counts(cls, rows: AnyRows, sizes: int | None = None, covariate: int | None = None) -> None:
+    def _check_counts(cls, rows: AnyRows, beside: ColumnsBeside, columns: Sequence[int] | None = None) -> None:
         """Raise ``ValueError`` unless rows are counts, beside columns of sizes above 0 and of whole numbers."""
-        beside = ColumnsBeside(sizes, covariate, _MOST_BATCHES)
         first = first_unlike(rows, lambda block: beside.valid(block) | missing(block))
         if first is not None:
-            raise beside.refusal(rows[first], first, cls.requirement, cls.remedy)
+            requirement, remedy = beside.law(first[1], cls.requirement, cls.remedy)
+            raise refused(requirement, rows[first], place_in_x(first, columns), remedy)
 
-    def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
-        return self._beside.refusal(value, place, self.requirement, self.remedy)
+    def refusal(self, value: np.generic, place: Sequence[int], where: str | None = None) -> ValueError:
+        requirement, remedy = self._beside.law(place[1], self.requirement, self.remedy)
+        return refused(requirement, value, where or place, remedy)
 
     def valid(self, rows: np.ndarray) -> np.ndarray:
         return self._beside.valid(rows)
@@ -281,7 +280,7 @@ class CountLikelihood(Likelihood):
     def batch_of(self, y: Tensor) -> Tensor | None:
         return None if self.covariate is None else self.covariate.numbers(y)
 
-    def batches(self, rows: AnyRows) -> np.ndarray | None:
+    def batches_of(self, rows: AnyRows) -> np.ndarray | None:
         if self.covariate is None:
             return None
         return column_of(rows, self.covariate.column_number)

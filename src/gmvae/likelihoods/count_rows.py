@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import batches, named
+from gmvae.arrays import tensors_of
 from gmvae.sparse_rows import AnyRows
 
 LARGEST_COUNT = 2**53
@@ -37,16 +37,15 @@ class ColumnsBeside(NamedTuple):
             valid[:, self.covariate] &= rows[:, self.covariate] < self.n_batches
         return valid
 
-    def refusal(self, value: np.generic, place: Sequence[int], requirement: str, remedy: str) -> ValueError:
-        """The error for a value that is not `valid`, and its place in X; the last two are of counts."""
-        if place[1:] == (self.sizes,):
-            requirement = "be above 0 in the column of size factors"
-            remedy = "drop its row, or set `size_factors='total'`"
-        if place[1:] == (self.covariate,):
+    def law(self, column: int, requirement: str, remedy: str) -> tuple[str, str]:
+        """What values of a column must do, and what to do about others: of counts as given."""
+        if column == self.sizes:
+            return "be above 0 in the column of size factors", "drop its row, or set `size_factors='total'`"
+        if column == self.covariate:
             n = self.n_batches
             requirement = f"hold the number of a batch of the fit, 0 to {n - 1}, in the column of the covariate"
-            remedy = "fit with rows of this batch, too"
-        return ValueError(f"X must {requirement}; got {named(value)} at X{[*place]}: {remedy}.")
+            return requirement, "fit with rows of this batch, too"
+        return requirement, remedy
 
 
 def without_column(y: Tensor, column: int | None) -> Tensor:
@@ -62,9 +61,9 @@ def with_column(y: Tensor, column: int, values: Tensor) -> Tensor:
 
 def without(rows: AnyRows, column: int | None) -> Iterator[Tensor]:
     """Rows in parts, without a column."""
-    return (without_column(part, column) for part in batches(rows))
+    return (without_column(part, column) for part in tensors_of(rows))
 
 
 def column_of(rows: AnyRows, column: int) -> np.ndarray:
     """A column of whole numbers, (n,)."""
-    return np.concatenate([part[:, column].numpy() for part in batches(rows)]).astype(np.int64)
+    return np.concatenate([part[:, column].numpy() for part in tensors_of(rows)]).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
@@ -38,11 +39,16 @@ class Covariate(nn.Module):
         self.log_shift = nn.Parameter(log_shift)
 
     @classmethod
-    def learn(cls, column: int, numbers: np.ndarray, totals: np.ndarray, weights: np.ndarray | None) -> Self:
-        """Learn from the batches (n,) of the rows of a fit and the summed counts (B, G) of batches.
+    def learn(cls, column: int, numbers: np.ndarray, counts: Iterable[Tensor], weights: np.ndarray | None) -> Self:
+        """Learn from the batches (n,) of the rows of a fit, and their counts (n, G) in parts.
 
         One more count a column, on average, is shared out in every batch as in all, so that no share is 0.
         """
+        indicators, rest = np.eye(numbers.max() + 1), numbers
+        totals = np.zeros((1, 1))
+        for part in counts:
+            totals = totals + indicators[:, rest[: len(part)]] @ part.numpy()
+            rest = rest[len(part) :]
         frequency = np.bincount(numbers, weights, len(totals))
         overall = totals.sum(0) / totals.sum()
         smoothed = totals + totals.shape[1] * np.maximum(overall, overall[overall > 0.0].min())

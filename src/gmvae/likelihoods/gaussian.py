@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import FARTHEST, LARGEST, batches
+from gmvae.arrays import FARTHEST, LARGEST, tensors_of
 from gmvae.distributions import Normal
 from gmvae.likelihoods.columns import filled_in_turn, looked_at, moments, rounding_noise, scale_of
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
@@ -58,33 +58,22 @@ class GaussianLikelihood(Likelihood):
         return True
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
-        """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails."""
-        if rows.ndim > 2:
-            return cls.from_batches(batches(rows), weights=weights)
-        sample = filled_in_turn(looked_at(rows))
-        tails = heavy_tails(sample, batches(rows))
-        if tails is not None:
-            sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid
-        return cls.from_batches(batches(rows), rounding_noise(sample), tails, weights)
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
+        """Learn mean and scale of every feature, and of a table which columns were rounded or have heavy tails.
 
-    @classmethod
-    def from_batches(
-        cls,
-        parts: Iterable[Tensor],
-        rounding: Tensor | None = None,
-        tails: HeavyTails | None = None,
-        weights: np.ndarray | None = None,
-    ) -> Self:
-        """Learn mean and scale of every feature of rows that come in parts (b, *event), and may count by weights.
-
-        Of what rounding adds, in the data's units, at most 1/√3 of a feature's own deviation is taken, as of a yes and
-        a no that are equally frequent, so that a rare yes keeps its density.
+        Of what rounding adds, at most 1/√3 of a feature's own deviation is taken, as of a yes and a no that are equally
+        frequent, so that a rare yes keeps its density.
         """
-        mean, scale = moments((part.double() if tails is None else tails(part) for part in parts), weights)
-        if rounding is not None:
-            rounding = (rounding / scale).clamp(max=_MOST_ROUNDING)
-        return cls(mean, scale, rounding, tails)
+        rounding, tails = None, None
+        if rows.ndim == 2:
+            sample = filled_in_turn(looked_at(rows))
+            tails = heavy_tails(sample, tensors_of(rows))
+            if tails is not None:
+                sample[:, tails.columns.numpy()] = 0.0  # bent values lie on no grid
+            rounding = rounding_noise(sample)
+        parts = (part.double() if tails is None else tails(part) for part in tensors_of(rows))
+        mean, scale = moments(parts, weights)
+        return cls(mean, scale, None if rounding is None else (rounding / scale).clamp(max=_MOST_ROUNDING), tails)
 
     def refine(self, columns: ColumnMoments) -> None:
         """Take mean and scale of all columns but the bent ones, which have no outliers, and the range of these."""

@@ -74,7 +74,7 @@ class HeavyTails(nn.Module):
         return self.spread.log() + within.abs() + torch.log1p(torch.exp(-2.0 * within.abs())) - math.log(2.0)
 
 
-def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | None:
+def heavy_tails(sample: np.ndarray, parts: Iterable[Tensor]) -> HeavyTails | None:
     """Columns whose standard deviation is more than three times what their quartiles say, or that are log-normal.
 
     Log-normal are positive columns whose logarithms are less than half as skewed; for them the bend is a logarithm.
@@ -85,7 +85,7 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     ----------
     sample : ndarray of shape (n, p)
         Decides which columns have heavy tails, and gives the median and scale.
-    batches : iterable of Tensor (b, p)
+    parts : iterable of Tensor (b, p)
         All rows, for their range, with NaN for gaps; gone through only where there are such columns.
     """
     columns = np.ascontiguousarray(sample.astype(np.float64).T)
@@ -101,8 +101,8 @@ def heavy_tails(sample: np.ndarray, batches: Iterable[Tensor]) -> HeavyTails | N
     if not len(bent):
         return None
     where, centres, spreads = (torch.from_numpy(each) for each in (bent, centre[bent], spread[bent]))
-    parts = (batch[:, where].double() for batch in batches)
-    ranges = torch.stack([torch.stack(torch.where(part.isnan(), centres, part).aminmax(dim=0)) for part in parts])
+    own = (part[:, where].double() for part in parts)
+    ranges = torch.stack([torch.stack(torch.where(each.isnan(), centres, each).aminmax(dim=0)) for each in own])
     tails = HeavyTails(where, centres, spreads, *torch.zeros(2, len(where)).double())
     tails.widen(ranges[:, 0].amin(0), ranges[:, 1].amax(0))
     return tails

@@ -14,7 +14,7 @@ from torch.nn import functional
 from gmvae.distributions import Normal, at_least_float32
 from gmvae.likelihoods.columns import looked_at
 from gmvae.likelihoods.gaussian import GaussianLikelihood
-from gmvae.likelihoods.likelihood import Likelihood, below
+from gmvae.likelihoods.likelihood import Likelihood, below, place_in_x
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -95,7 +95,7 @@ class HurdleLikelihood(Likelihood):
         self.others = others
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         """Learn the most frequent value of every column of rows (n, p), and the units of all others."""
         if rows.ndim > 2:
             raise ValueError(
@@ -104,10 +104,10 @@ class HurdleLikelihood(Likelihood):
         y = np.asarray(rows[:], dtype=np.float64)
         value = np.array([_most_frequent(column)[0] for column in y.T])
         others = np.where(y == value, np.nan, y)
-        for column in np.flatnonzero((~np.isnan(others)).sum(0) < 2):
+        for column in np.flatnonzero((~np.isnan(others)).sum(0) < 2).tolist():
             raise ValueError(
                 f"A column of the 'hurdle' likelihood must have several values; got {value[column]:g} in nearly all "
-                f"rows of column {column}: drop it, or leave its likelihood out."
+                f"rows of column {place_in_x((0, column), columns)[1]}: drop it, or leave its likelihood out."
             )
         return cls(torch.from_numpy(value), GaussianLikelihood.learn(others, weights))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae.arrays import batches, has_missing
+from gmvae.arrays import has_missing, tensors_of
 from gmvae.likelihoods.columns import moments
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.likelihood import ColumnMoments, Discrete, Likelihood, Observation, below
@@ -132,26 +131,21 @@ class JointLikelihood(Likelihood):
         return cls({likelihood.name: likelihood}, columns, event_shape, shows_gaps=False)
 
     @classmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         raise NotImplementedError("which columns are of which family is for `learn_columns`")
 
     @classmethod
     def learn_columns(
-        cls, columns: Mapping[str, Sequence[int]], rows: AnyRows, weights: np.ndarray | None = None
+        cls, columns: Mapping[str, Sequence[int]], rows: AnyRows, weights: np.ndarray | None
     ) -> JointLikelihood:
         """Learn every family from its own columns of the rows (n, *event) of a fit, which may count by weights.
 
         ValueError if they hold values that a family does not have.
         """
-        families = {}
-        for name, own in columns.items():
-            try:
-                families[name] = FAMILIES[name].learn(rows[:, list(own)], weights)
-            except ValueError as error:
-                raise ValueError(_among_all(str(error), own)) from error
+        families = {name: FAMILIES[name].learn(rows[:, list(own)], weights, own) for name, own in columns.items()}
         joint = cls(families, columns, rows.shape[1:], shows_gaps=has_missing(rows))
         if rows.ndim == 2:
-            mean, deviation = moments((joint._side_by_side(part) for part in batches(rows)), weights)
+            mean, deviation = moments((joint._side_by_side(part) for part in tensors_of(rows)), weights)
             of_levels = mean.clamp(min=_RARE).sqrt()
             scales = {"bernoulli": deviation, "hurdle": deviation, "categorical": of_levels}
             for name, part in zip(joint.families, torch.arange(len(mean)).split(joint.n_seen), strict=True):
@@ -182,9 +176,9 @@ class JointLikelihood(Likelihood):
         each = [family.within(part) for family, part in zip(self._families, parts, strict=True)]
         return torch.cat(each, self.axis).index_select(self.axis, self.back)
 
-    def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
+    def refusal(self, value: np.generic, place: Sequence[int], where: str | None = None) -> ValueError:
         return next(
-            family.refusal(value, place)
+            family.refusal(value, place, where)
             for family, columns in zip(self._families, self.columns.values(), strict=True)
             if place[1] in columns
         )
@@ -258,8 +252,3 @@ class JointLikelihood(Likelihood):
         ordered = y.index_select(self.axis, self.side_by_side).split(self.n_columns, self.axis)
         each = [family.standardised(part) for family, part in zip(self._families, ordered, strict=True)]
         return torch.cat([part.double() for part in each], self.axis)
-
-
-def _among_all(said: str, own: Sequence[int]) -> str:
-    """A sentence about a place among the columns of a family, with its place among all columns."""
-    return re.sub(r" at X\[(\d+), (\d+)", lambda at: f" at X[{at[1]}, {own[int(at[2])]}", said)

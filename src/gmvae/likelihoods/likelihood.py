@@ -49,6 +49,17 @@ def below(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)}
 
 
+def refused(requirement: str, value: np.generic, where: Sequence[int] | str, remedy: str) -> ValueError:
+    """The error for a value that rows must not hold, by its place in X or in words."""
+    place = where if isinstance(where, str) else f"at X{[*where]}"
+    return ValueError(f"X must {requirement}; got {named(value)} {place}: {remedy}.")
+
+
+def place_in_x(place: Sequence[int], columns: Sequence[int] | None) -> Sequence[int]:
+    """The place of a value among rows of some columns as that in X, where they have these numbers."""
+    return place if columns is None else (place[0], columns[place[1]], *place[2:])
+
+
 class Likelihood(nn.Module, ABC):
     """p(y|x) of one family, with what a fit has learned from its rows as buffers.
 
@@ -83,11 +94,12 @@ class Likelihood(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None) -> Self:
+    def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
         """Learn from the rows (n, *event) of a fit, which may count by weights (n,) above 0; NaN is a gap.
 
         Means and scales are weighted. What decides how a column is seen, as its levels, range, steps and quartiles, is
-        of the rows as they are. ValueError if they hold values that the family does not have.
+        of the rows as they are. ``columns`` are the numbers of theirs in X, by default 0, 1 and so on, for messages.
+        ValueError if they hold values that the family does not have.
         """
 
     @classmethod
@@ -110,9 +122,9 @@ class Likelihood(nn.Module, ABC):
         if first is not None:
             raise self.refusal(rows[first], first)
 
-    def refusal(self, value: np.generic, place: Sequence[int]) -> ValueError:
-        """The error for a value that cannot be in the units of the fit, and its place in X."""
-        return ValueError(f"X must {self.requirement}; got {named(value)} at X{[*place]}: {self.remedy}.")
+    def refusal(self, value: np.generic, place: Sequence[int], where: str | None = None) -> ValueError:
+        """The error for a value that cannot be in the units of the fit, with its place in X or ``where`` in words."""
+        return refused(self.requirement, value, where or place, self.remedy)
 
     def refine(self, columns: ColumnMoments) -> None:
         """Take what is known of all rows in place of what was learned from a sample of them, where it is of use."""
@@ -165,7 +177,7 @@ class Likelihood(nn.Module, ABC):
         """Numbers of the batches (...) of observations y (..., *event); None without a covariate."""
         return None
 
-    def batches(self, rows: AnyRows) -> np.ndarray | None:
+    def batches_of(self, rows: AnyRows) -> np.ndarray | None:
         """The same of rows (n, *event), (n,)."""
         return None
 

@@ -13,6 +13,7 @@ from gmvae.fitted.document import parameters
 from gmvae.metrics import evaluate, match, reliability
 from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.clusters import describe_clusters
+from gmvae.report.curves import DRAWN
 from gmvae.report.distinctions import FEW, distinctions
 from gmvae.report.notation import shown_share
 from gmvae.report.problems import problems
@@ -27,20 +28,9 @@ from gmvae.report.records import (
     Style,
 )
 from gmvae.report.rows import cells, drawn_cells, identities
-from gmvae.seeds import draw_seed
 
 N_SAMPLES = 5
 """Draws of the model that are shown of each cluster."""
-_TERMS = (
-    "epoch",
-    "lower_bound",
-    "lower_bound_held_out",
-    "reconstruction",
-    "conditional_prior",
-    "w_prior",
-    "z_prior",
-    "effective_components",
-)
 
 
 class Provenance(NamedTuple):
@@ -53,7 +43,7 @@ class Provenance(NamedTuple):
 
 
 def contents(
-    seen: AnsweredRows, provenance: Provenance, style: Style, names: Sequence[str], *, with_rows: bool = True
+    seen: AnsweredRows, provenance: Provenance, style: Style, names: Sequence[str], *, with_rows: bool
 ) -> Contents:
     """Everything a report says in numbers and words; pictures are made apart."""
     columns = [column.name for column in seen.columns]
@@ -67,7 +57,7 @@ def contents(
         map=_map(seen) if with_rows else None,
         distinctions=distinctions(seen, few=0 if with_rows else FEW),
         style=style,
-        training={name: seen.fitted.history[name].tolist() for name in _TERMS},
+        training={name: seen.fitted.history[name].tolist() for name in DRAWN},
         agreement=_agreement(seen),
         making=_making(seen, provenance, with_rows=with_rows),
     )
@@ -140,20 +130,14 @@ def _shown_rows(seen: AnsweredRows) -> Callable[[NDArray[np.int64]], list[ShownR
 
 
 def _samples(seen: AnsweredRows) -> list[list[list[Any]] | None]:
-    K = seen.assignment.K
     if seen.of_images:
-        return [None] * K
-    drawn = samples(seen)
-    return [drawn_cells(seen.fitted, seen.columns, own) for own in drawn]
+        return [None] * seen.assignment.K
+    return [drawn_cells(seen.fitted, seen.columns, own) for own in samples(seen)]
 
 
 def samples(seen: AnsweredRows, *, mean: bool = False) -> NDArray[Any]:
     """Draws of every cluster at w = 0, (K, N_SAMPLES, *event), in the data's units; ``mean`` gives means of p(y|x)."""
-    fitted, K = seen.fitted, seen.assignment.K
-    each = np.repeat(np.arange(K), N_SAMPLES)
-    seed = draw_seed(fitted.config.random_state)
-    drawn, _ = fitted.draw(len(each), each, np.zeros(fitted.config.D_w), mean=mean, seed=seed)
-    return seen.unit * drawn.reshape(K, N_SAMPLES, *fitted.event_shape)
+    return seen.unit * seen.fitted.draw_each(N_SAMPLES, mean=mean)
 
 
 def _map(seen: AnsweredRows) -> Map:

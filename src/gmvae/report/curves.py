@@ -32,6 +32,8 @@ _PANELS = (
     ("z-prior", ("z_prior",), "Cost of the cluster z: near 0 where clusters are all alike, high where they are sure."),
     ("Clusters in use", ("effective_components",), "Their effective number: fewer where sizes differ much."),
 )
+DRAWN = ("epoch", *(name for _, names, _ in _PANELS for name in names))
+"""Columns of the history that the panels show."""
 
 
 class Line(NamedTuple):

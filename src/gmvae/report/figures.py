@@ -15,7 +15,6 @@ from gmvae.fitted.fitted import Fitted
 from gmvae.fitted.sampling import log_density
 from gmvae.metrics import match, reliability
 from gmvae.report.style import USED, style_deviations, style_directions, style_places
-from gmvae.seeds import draw_seed
 
 _EMBEDDED_ROWS = 5000
 """As many points as the figures draw."""
@@ -29,7 +28,7 @@ _MARGIN = 0.1
 
 
 def draw_run(
-    fitted: Fitted, X: NDArray[Any] | Any, proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None = None
+    fitted: Fitted, X: NDArray[Any] | Any, proba: NDArray[Any], folder: Path, labels: NDArray[Any] | None
 ) -> list[Path]:
     """Draw every figure that fits the observations X (n, *event) as a PNG file, in the order in which to look at them.
 
@@ -65,10 +64,7 @@ def draw_run(
 
 def component_images(fitted: Fitted, X: NDArray[Any]) -> NDArray[np.float64]:
     """Mean images of ten latents of every component at w = 0, as shades (K, 10, C, H, W) on the scale of images X."""
-    K, n = fitted.config.K, _SAMPLES_PER_COMPONENT
-    seed = draw_seed(fitted.config.random_state)
-    images, _ = fitted.draw(K * n, np.repeat(np.arange(K), n), np.zeros(fitted.config.D_w), mean=True, seed=seed)
-    return shades(images, X).reshape(K, n, *images.shape[1:])
+    return shades(fitted.draw_each(_SAMPLES_PER_COMPONENT, mean=True), X)
 
 
 def style_images(

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gmvae.arrays import has_missing, random_rows
-from gmvae.fitted.batches import map_rows
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitted.gaps import with_gaps
+from gmvae.fitted.map_rows import map_rows
 
 MOST_ROWS = 200
 """Rows of a cluster over which log-ratios are averaged."""

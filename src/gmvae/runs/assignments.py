@@ -41,7 +41,7 @@ class Written(NamedTuple):
     rows: int
 
 
-def labels_of(fitted: Fitted) -> list[Output]:
+def cluster_outputs(fitted: Fitted) -> list[Output]:
     """The cluster, and the probability of every one."""
     label = Output(["label"], lambda _, chances: chances.argmax(axis=1))
     return [label, Output([f"p_{k}" for k in range(fitted.config.K)], lambda _, chances: chances)]
@@ -59,6 +59,11 @@ def answered(
     if label is not None:
         chances[label >= 0] = np.eye(chances.shape[1])[label[label >= 0]]
     return [np.asarray(output.of(rows, chances)) for output in outputs]
+
+
+def names_of(outputs: Sequence[Output]) -> list[str]:
+    """Names of all columns of outputs."""
+    return [name for each in outputs for name in each.names]
 
 
 def as_columns(answers: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
@@ -100,7 +105,7 @@ def write_parts(
             "bytes": shard.size,
             "modified": shard.modified,
             "model": model,
-            "columns": [name for each in outputs for name in each.names],
+            "columns": names_of(outputs),
         }
         own_id = id if id in shard.types else None
         if own_id is not None:
@@ -137,7 +142,7 @@ def _tables(
     """The answers about a file, some rows at a time; the first table has none, and tells the types."""
     import pyarrow as pa
 
-    names = [name for each in outputs for name in each.names]
+    names = names_of(outputs)
     names.insert(0, "row" if id is None else f"{id} (id)" if id in names else id)
 
     def answers(rows: NDArray[Any], numbers: Any, label: NDArray[np.int64] | None = None) -> pa.Table:

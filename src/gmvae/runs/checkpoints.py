@@ -87,7 +87,7 @@ def task_for(
     held: ExitStack,
     *,
     resume: bool,
-    on_epoch: Callable[[Fitted], object] | None = None,
+    on_epoch: Callable[[Fitted], object] | None,
     on_start: Callable[[np.ndarray], object] | None = None,
 ) -> Task:
     """A fit, in a run folder where one is named, which ``held`` keeps locked; of several processes the first has it.

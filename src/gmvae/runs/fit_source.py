@@ -24,7 +24,7 @@ from gmvae.metrics import Scores, evaluate
 from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
-from gmvae.runs.assignments import labels_of, write_parts
+from gmvae.runs.assignments import as_columns, cluster_outputs, names_of, write_parts
 from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.provenance import provenance
@@ -214,9 +214,10 @@ def _write_assignments(
     if data.shards is not None:
         _write_parts(data.shards, fitted, folder.parts, id, processes)
         return
-    columns = ["label", *(f"p_{k}" for k in range(fitted.config.K))]
-    ids = row_ids(data, columns)
-    write_table(folder.assignments, [ids.name, *columns], [[ids.values, proba.argmax(axis=1), *proba.T]])
+    outputs = cluster_outputs(fitted)
+    names, answers = names_of(outputs), as_columns([output.of(data.X, proba) for output in outputs])
+    ids = row_ids(data, names)
+    write_table(folder.assignments, [ids.name, *names], [[ids.values, *answers]])
 
 
 def _write_report(folder: RunFolder, data: Dataset, fitted: Fitted, proba: np.ndarray) -> Path:
@@ -230,7 +231,7 @@ def _write_parts(shards: Shards, fitted: Fitted, folder: Path, id: str | None, p
     """A file for each of the source's, of which every process writes its share; it returns when all are there."""
     files = [file.path for file in shards.files]
     with processes.agreed():
-        write_parts(fitted, files, labels_of(fitted), folder, processes=processes, id=id, classes=shards.classes)
+        write_parts(fitted, files, cluster_outputs(fitted), folder, processes=processes, id=id, classes=shards.classes)
 
 
 def _scores(labels: np.ndarray, fitted: Fitted, proba: np.ndarray, observations: Observations) -> Scores | None:

@@ -8,11 +8,11 @@ import numpy as np
 
 from gmvae.arrays import without_values
 from gmvae.data import DataError, Dataset
-from gmvae.data.cells import listed
 from gmvae.data.dataset import Ids
 from gmvae.data.kinds import KINDS
 from gmvae.data.options import in_words_of_options
-from gmvae.observations import Observations, checked, sampled
+from gmvae.data.table_cells import listed
+from gmvae.observations import Observations, observations_of, sampled
 
 _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "category": ("category", "categories")}
 _MOST_NAMES = 8
@@ -34,7 +34,7 @@ def checked_data(data: Dataset, n_components: int | str) -> Observations:
                 f"{data.name} must have a value in every row to fit; got none in data row {empty[0] + 1}{name}: remove "
                 "the row."
             )
-    observations = checked(data.X, data.feature_names, data.columns)
+    observations = observations_of(data.X, data.feature_names, data.columns)
     if data.weights is None and data.partial_labels is None:
         observations.check(n_components)
         return observations

@@ -3,7 +3,6 @@
 A fit to them has a random sample of the rows in memory, for all that needs no more, and gradient steps on all.
 """
 
-from gmvae.shards.columns import is_number, numbers_of
 from gmvae.shards.dataset import is_dataset, shards_of
 from gmvae.shards.files import Shard, ShardError, open_shard
 from gmvae.shards.order import Stream
@@ -19,8 +18,6 @@ __all__ = [
     "Stream",
     "Survey",
     "is_dataset",
-    "is_number",
-    "numbers_of",
     "open_shard",
     "shards_of",
 ]

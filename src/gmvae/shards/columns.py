@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmvae.arrays import FLOAT32_IS_EXACT
+from gmvae.arrow import holds_numbers
+from gmvae.domains import first_of
 from gmvae.shards.files import Shard
 
 if TYPE_CHECKING:
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
 
 _ROWS_TURNED = 4096
 """Rows of which columns become rows at once, as many as caches hold: it takes less than half the time."""
-
-_FLOAT32_IS_EXACT = ("bool", "int8", "uint8", "int16", "uint16", "halffloat", "float", "float16", "float32", "null")
 
 
 def numbers_of(table: pa.Table, dtype: np.dtype[Any]) -> np.ndarray:
@@ -37,8 +38,9 @@ def numbers_of(table: pa.Table, dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def type_that_holds(kinds: Set[str]) -> np.dtype[Any]:
-    """float32 where it holds numbers of all types, by their names, exactly, else float64."""
-    return np.dtype(np.float32 if kinds <= {*_FLOAT32_IS_EXACT} else np.float64)
+    """float32 where it holds numbers of all types, by their names in numpy or Arrow, exactly, else float64."""
+    of_arrow = ("halffloat", "float", "null")
+    return np.dtype(np.float32 if kinds <= {*FLOAT32_IS_EXACT, *of_arrow} else np.float64)
 
 
 def names_of(files: Sequence[Shard], columns: Sequence[str], drop: Sequence[str], name: str) -> list[str] | None:
@@ -59,19 +61,13 @@ def names_of(files: Sequence[Shard], columns: Sequence[str], drop: Sequence[str]
     known = [str(each) for each in first.types]
     for each in (*columns, *drop):
         if each not in known:
-            shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-            raise ValueError(f"{name} must have the columns that are named, of {shown}; got {each!r}: name another.")
+            raise ValueError(
+                f"{name} must have the columns that are named, of {first_of(known)}; got {each!r}: name another."
+            )
     taken = [each for each in columns or known if each not in drop]
     if not taken:
         raise ValueError(f"{name} must have at least one column to learn from; got none: leave fewer out.")
     return taken
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether values of the type are numbers or truth values."""
-    from pyarrow import types
-
-    return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
 
 
 def kind_of(file: Shard, column: str | None, name: str) -> str:
@@ -81,7 +77,7 @@ def kind_of(file: Shard, column: str | None, name: str) -> str:
         if kind.kind not in "biuf":
             raise ValueError(f"{file.path} must hold numbers; got values of type {kind}: encode them as numbers.")
         return str(kind.name)
-    if not is_number(kind):
+    if not holds_numbers(kind):
         raise ValueError(
             f"{name} must have columns of numbers, truth values or text where it is read in parts; got {column!r} "
             f"of type {kind} in {file.path.name}: leave it out (`--drop`), or encode it as numbers."

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gmvae.shards.source import Learn, LearnClasses, Shards, no_coding
+from gmvae.shards.source import Learn, LearnClasses, Shards
 
 
 def is_dataset(X: Any) -> bool:
@@ -18,9 +18,9 @@ def is_dataset(X: Any) -> bool:
 def shards_of(
     dataset: Any,
     learn: Learn,
-    weights: str | None = None,
-    partial_labels: str | None = None,
-    learn_classes: LearnClasses = no_coding,
+    weights: str | None,
+    partial_labels: str | None,
+    learn_classes: LearnClasses,
 ) -> Shards:
     """The files of a dataset as shards; what is learned of their columns, and columns beside them, are as of `Shards`.
 

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from torch import Tensor, nn
 
 from gmvae.history import History
 from gmvae.training.adam import Tensors
-
-_SCALARS = {
-    "best_bound": float,
-    "plateau_bound": float,
-    "epochs_without_gain": int,
-    "reductions": int,
-    "first_bound": float,
-    "settled": int,
-    "finished": bool,
-}
 
 
 @dataclass
@@ -74,6 +64,9 @@ class State:
             history=History.from_rows(json.loads(text["history"])),
             **scalars,
         )
+
+
+_SCALARS = {each.name: type(each.default) for each in fields(State) if type(each.default) in (float, int, bool)}
 
 
 def snapshot(network: nn.Module) -> Tensors:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gmvae.arrow import holds_text
 from gmvae.data.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,19 +29,12 @@ class Form(NamedTuple):
     comma: bool = False  # whether commas between digits are decimal marks where none is named, as in files with ";"
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether values of the type are text."""
-    from pyarrow import types
-
-    return bool(types.is_string(kind) or types.is_large_string(kind))
-
-
 def cleaned(column: pa.ChunkedArray, form: Form) -> pa.ChunkedArray:
     """Trim blanks of text, and make what marks a missing value missing, in text and in numbers."""
     import pyarrow as pa
     from pyarrow import compute, types
 
-    if is_text(column.type):
+    if holds_text(column.type):
         column = compute.utf8_trim_whitespace(column)
         marks = pa.array([*MARKS, *map(str.strip, form.missing)], column.type)
         return compute.if_else(compute.is_in(column, value_set=marks), pa.scalar(None, column.type), column)

@@ -1,0 +1,29 @@
+"""Columns of Arrow: which types hold numbers or text, and what stands behind a dictionary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Whether values of the type are numbers or truth values, or all missing."""
+    from pyarrow import types
+
+    return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
+
+
+def holds_text(kind: pa.DataType) -> bool:
+    """Whether values of the type are text."""
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def without_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column with its values in the place of their numbers in a dictionary."""
+    from pyarrow import types
+
+    return column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
