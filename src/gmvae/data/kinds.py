@@ -149,7 +149,7 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
         return Column(name, "yes/no", dtype, (0, 1))
     # Numbers that all differ span as many, which is found faster.
     n = len(values)
-    if whole and n >= _ENOUGH_ROWS and float(high) - float(low) >= n - 1 and len(np.unique(values)) == n:
+    if whole and n >= _ENOUGH_ROWS and int(high) - int(low) >= n - 1 and len(np.unique(values)) == n:
         remarks.add(_MAYBE_ID, name)
     return Column(name, "number", dtype, digits=scale or _digits(values), low=float(low), high=float(high))
 
