@@ -133,6 +133,28 @@ def test_parts_with_other_separators_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_parts_of_a_frame_with_and_without_a_stored_index(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(N, 2)), columns=["a", "b"])
+    for number, part in enumerate([frame[:10], frame[10:], frame[:0]]):  # pandas stores no index that counts from 0
+        part.to_parquet(tmp_path / f"{number}.parquet")
+    data = load(tmp_path)
+    np.testing.assert_array_equal(data.X, frame)
+    assert data.ids is None
+    frame[10:].rename_axis("key").to_parquet(tmp_path / "1.parquet")
+    with pytest.raises(DataError, match="must have the same columns; got 'key' in some of them only"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["", "/*/*.parquet"])
+def test_columns_in_names_of_folders_are_noted(tmp_path: Path, pattern: str) -> None:
+    for year in (2023, 2024):
+        (tmp_path / f"year={year}").mkdir()
+        pd.DataFrame({"a": np.arange(N) / 7}).to_parquet(tmp_path / f"year={year}" / "part.parquet")
+    (tmp_path / "_SUCCESS").touch()
+    notes = load(f"{tmp_path}{pattern}").notes
+    assert notes[-1] == "Left out: 'year', in names of folders alone; write them into the files to keep them."
+
+
 def test_a_folder_of_other_files_is_refused_as_such(tmp_path: Path) -> None:
     written(tmp_path / "notes.txt", "x")
     with pytest.raises(DataError, match=r"must hold images \(.*\) or parts of a table \(.csv, .*\); got neither"):

@@ -13,7 +13,7 @@ from gmvae.data.cells import Form, cleaned, is_text
 from gmvae.data.coding import encode_column
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import MOST_LEVELS, Column, Remarks, levels_column
+from gmvae.data.kinds import DATES, MOST_LEVELS, Column, Remarks, levels_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,20 +70,25 @@ def coding_of(known: Columns) -> CodedColumns | None:
 
 
 def learn_coding(files: Sequence[Shard], names: Sequence[str]) -> CodedColumns | None:
-    """Look for the levels of all columns of text and categories, block by block; None without such columns.
+    """Look for the levels of all columns of text and categories, block by block; None if all columns hold numbers.
 
     Raises
     ------
     DataError
         If no column is left, or a column is text in some files only, or neither numbers nor text.
     """
+    from pyarrow import types
+
     from gmvae.shards import is_number  # PyTorch, which reading tables does without
 
     of_text = [name for name in names if any(_is_text(file.types[name]) for file in files)]
-    if not of_text:
+    of_times = [name for name in names if any(types.is_temporal(file.types[name]) for file in files)]
+    if not of_text and not of_times:
         return None
     for name in of_text:
-        other = next((file for file in files if not _is_text(file.types[name])), None)
+        other = next(
+            (file for file in files if not (_is_text(file.types[name]) or types.is_null(file.types[name]))), None
+        )
         if other is not None:
             raise DataError(
                 f"Column {name!r} must be of one kind in all files; got text, and {other.types[name]} in "
@@ -96,8 +101,11 @@ def learn_coding(files: Sequence[Shard], names: Sequence[str]) -> CodedColumns |
         if name in levels:
             found = levels_column(name, list(levels[name]), levels[name].total(), "string", remarks)
             columns += [] if found is None else [found]
+        elif name in of_times:
+            remarks.add(DATES, name)
         else:
-            kind = files[0].types[name]
+            found_types = (file.types[name] for file in files)
+            kind = next((kind for kind in found_types if not types.is_null(kind)), files[0].types[name])
             if not is_number(kind):
                 raise DataError(
                     f"Column {name!r} must hold numbers, truth values or text where it is read in parts; got values of "

@@ -67,7 +67,7 @@ _MEASURES = "Left out: {}, numbers with a unit or sign beside each; write plain 
 _MANY = (
     f"Left out: {{}}, with more than {MOST_LEVELS:,} different texts; group them into fewer categories to keep them."
 )
-_DATES = "Left out: {}, dates or times; encode them as numbers, such as a year or days since a day, to keep them."
+DATES = "Left out: {}, dates or times; encode them as numbers, such as a year or days since a day, to keep them."
 _CODES = "Taken as text: {}, whose cells begin with zeros, as codes do; leave the zeros out to have numbers."
 _UNITS = "Taken as text: {}, numbers with a unit or sign beside them; write plain numbers to have them as such."
 _CASE = "Different levels though alike but for upper and lower case: in {}; write them alike to join them."
@@ -118,7 +118,7 @@ def learn_column(
     if is_text(column.type):
         return _levels(name, column, where, remarks, wanted)
     if types.is_temporal(column.type) and not wanted:
-        remarks.add(_DATES, name)
+        remarks.add(DATES, name)
         return None
     if types.is_binary(column.type):
         raise DataError(
@@ -204,7 +204,7 @@ def levels_column(
         remarks.add(_ONE, name)
         return None
     if dtype == "string" and are_dates(levels) and not wanted:
-        remarks.add(_DATES, name)
+        remarks.add(DATES, name)
         return None
     if len(found) > max(_FEW_LEVELS, n / 2) and not wanted:
         remarks.add(_MEASURES if dtype == "string" and have_units(levels) else _IDS, name)

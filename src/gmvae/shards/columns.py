@@ -25,6 +25,8 @@ def numbers_of(table: pa.Table, dtype: np.dtype[Any]) -> np.ndarray:
     def values(column: pa.ChunkedArray) -> np.ndarray:
         if types.is_null(column.type):
             return np.full(len(column), np.nan)
+        if types.is_decimal(column.type):
+            return column.cast("double").to_numpy()
         return (column.cast("uint8") if types.is_boolean(column.type) else column).to_numpy()
 
     columns = [values(column) for column in table.columns]
@@ -71,7 +73,8 @@ def is_number(kind: pa.DataType) -> bool:
     """Whether values of the type are numbers or truth values."""
     from pyarrow import types
 
-    return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
+    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
+    return any(test(kind) for test in tests)
 
 
 def kind_of(file: Shard, column: str | None, name: str) -> str:

@@ -142,11 +142,13 @@ class Shards:
         self.names = names_of(full, columns, [*drop, *beside], name)
         self.weights = weights
         self.of_files = full[0].types
+        self.of_ids = full[0].ids
+        self.index = full[0].index
         self.coding = None if self.names is None else learn(full, self.names)
         of_numbers: Sequence[str | None] = self.names or (None,)
         if self.coding is not None:
             self.names = list(self.coding.names)
-            of_numbers = [each for each in self.names if is_number(full[0].types[each])]
+            of_numbers = [each for each in self.names if all(is_number(file.types[each]) for file in full)]
         self.n_columns = full[0].n_columns if self.names is None else len(self.names)
         kinds = {kind_of(file, column, name) for file in full for column in of_numbers}
         odd = None if weights is None else next((file for file in full if not is_number(file.types[weights])), None)
