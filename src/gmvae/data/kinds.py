@@ -61,7 +61,7 @@ class Remarks:
 
 _IDS = (
     "Left out: {}, where nearly every row has a text of its own, as names, ids and free text have; name them in "
-    "`--columns` to keep them as categories."
+    "`--columns`, or as 'categorical' in `likelihood`, to keep them as categories."
 )
 _MEASURES = "Left out: {}, numbers with a unit or sign beside each; write plain numbers to have them as such."
 _MANY = (

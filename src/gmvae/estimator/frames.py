@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,14 +26,18 @@ def table_of(X: Any) -> pa.Table | None:
         if all(getattr(kind, "kind", "O") in "biuf" for kind in getattr(X, "dtypes", [None])):
             return None  # columns of pandas that say so themselves
         table = as_table(X)
-        return None if all(is_number(column.type) for column in table.columns) else table
+        return table if any("decimal" in str(kind) or not is_number(kind) for kind in table.schema.types) else None
     texts = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2
     return as_table(X) if texts and any(isinstance(cell, str) for cell in X.flat) else None
 
 
-def learned(table: pa.Table) -> Observations:
-    """Find the kinds of the columns of a table, and encode it; what is left out is warned of."""
-    columns, notes = Columns.learn(table)
+def learned(table: pa.Table, likelihood: Any = "auto") -> Observations:
+    """Find the kinds of the columns of a table, and encode it; what is left out is warned of.
+
+    Columns that the likelihood names as categorical are kept even if nearly every row has its own text.
+    """
+    families = likelihood if isinstance(likelihood, Mapping) else {}
+    columns, notes = Columns.learn(table, wanted=[name for name, each in families.items() if each == "categorical"])
     _warn(notes)
     return Observations(columns.encode(table).y, columns.names, columns=columns)
 
