@@ -121,6 +121,24 @@ def test_ids_stand_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "row-" in (run / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_pandas_index_identifies_rows(tmp_path: Path) -> None:
+    folder, *_ = weighted(tmp_path / "parts")
+    for path in folder.iterdir():
+        parquet.read_table(path).to_pandas().set_index("key").drop(columns="much").to_parquet(path)
+    for options in (TableOptions(), TableOptions(id="key")):
+        ids = load(f"{folder}/*.parquet", table=options).ids
+        assert ids is not None
+        assert (ids.name, ids.values.tolist()) == ("key", [f"row-{row}" for row in range(400)])
+    options = ["-k", 3, "--epochs", 1, "--device", "cpu", "-q", "--no-report"]
+    invoke(
+        "fit", f"{folder}/*.parquet", *options, "--set=hidden_layer_sizes=8", "--set=init=random", "-o", tmp_path / "r"
+    )
+    invoke("predict", tmp_path / "r", f"{folder}/*.parquet", "-o", tmp_path / "out", "--device", "cpu")
+    for written in (tmp_path / "r/assignments", tmp_path / "out"):
+        table = pa.concat_tables(map(parquet.read_table, sorted(written.glob("*.parquet"))))
+        assert table.column("key").to_pylist() == [f"row-{row}" for row in range(400)]
+
+
 def test_a_covariate_is_refused_where_rows_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "MAX_SAMPLE", 120)
     counts = pa.table({"a": np.arange(400) % 7, "b": np.arange(400) % 5, "lane": np.arange(400) % 2})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,27 @@ def test_a_dataset_of_arrow_with_categories(folder: Path) -> None:
     drawn, _ = model.sample(50)
     assert set(drawn.column("town").to_pylist()) <= {"Bern", "Rom", "Wien", "Zug", None}
     assert model.predict(people()).shape == (N,)
+
+
+def test_dates_decimals_and_columns_without_values_are_as_in_memory(tmp_path: Path) -> None:
+    days = pa.array(range(40), pa.date32())
+    table = pa.table({"v": np.arange(40) / 7, "price": [Decimal("1.25"), Decimal("2.50")] * 20, "day": days})
+    parts = [
+        table.append_column("town", pa.nulls(40)).append_column("n", pa.nulls(40)),
+        table.append_column("town", pa.array(["Bern", "Rom"] * 20)).append_column("n", pa.array([1, 2, 3, 4] * 10)),
+    ]
+    (tmp_path / "parts").mkdir()
+    for number, part in enumerate(parts):
+        parquet.write_table(part, tmp_path / "parts" / f"{number}.parquet")
+    in_parts, whole = load(f"{tmp_path}/parts/*.parquet"), load(tmp_path / "parts")
+    np.testing.assert_array_equal(in_parts.X, whole.X)
+    assert in_parts.columns is not None
+    assert whole.columns is not None
+    assert [column[:4] for column in in_parts.columns] == [column[:4] for column in whole.columns]
+    assert [note[:17] for note in in_parts.notes[1:]] == ["Left out: 'day', "]
+    for number, part in enumerate(parts):  # numbers alone
+        parquet.write_table(part.select(["v", "price", "n"]), tmp_path / "parts" / f"{number}.parquet")
+    np.testing.assert_array_equal(load(f"{tmp_path}/parts/*.parquet").X, load(tmp_path / "parts").X)
 
 
 def test_text_in_some_files_only_is_refused(folder: Path) -> None:

@@ -177,6 +177,7 @@ def test_a_column_that_is_none_of_the_kinds_is_named(values: list, sentence: str
         (["1.250,5", "3"], None, [1250.5, 3]),
         (["1 250", "1\u202f250\u202f000", "30"], None, [1250, 1_250_000, 30]),
         (["12%", "3.5 %"], None, [12, 3.5]),
+        (["1,00,000", "12,34,567.5", "999"], None, [100000, 1234567.5, 999]),
         (["-9", "1", "n.d."], Form(missing=("-9", "n.d.")), [NAN, 1, NAN]),
     ],
 )
@@ -190,6 +191,30 @@ def test_a_mark_is_missing_among_numbers_too() -> None:
     assert columns.columns[0].low == 1.5
     np.testing.assert_array_equal(columns.encode(table).y[:, 0], [1.5, NAN, 3])
     assert Columns.from_document(columns.document()).missing == ("-999",)
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "Jan {} 2024",
+        "Fri, 0{} Jan 2024 10:00",
+        "0{}-Jan-24",
+        "{}. Mai 2024",
+        "12:30:15.{}",
+        "2024010{}T1030",
+        "2024年1月{}日",
+    ],
+)
+def test_dates_in_words_and_times_to_the_fraction_are_left_out(day: str) -> None:
+    _, notes = Columns.learn(pa.table({"day": [day.format(1 + i % 3) for i in range(30)], "v": np.arange(30) / 7}))
+    assert notes == [
+        "Left out: 'day', dates or times; encode them as numbers, such as a year or days since a day, to keep them."
+    ]
+
+
+def test_ids_beyond_the_whole_numbers_of_floats_are_noted() -> None:
+    _, notes = Columns.learn(pa.table({"id": 2**53 + np.arange(30), "v": np.arange(30) / 7}))
+    assert [note[:20] for note in notes] == ["Perhaps an id: 'id',"]
 
 
 def test_text_that_looks_like_no_number_stays_text() -> None:

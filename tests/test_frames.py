@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from gmvae import GMVAE
+from gmvae.data.frames import as_table
 from gmvae.estimator.inputs import fit_observations
 from gmvae.user_warnings import TableWarning
 
@@ -145,6 +147,30 @@ def test_a_model_of_a_table_is_saved_loaded_and_copied(fitted: GMVAE, tmp_path: 
     assert np.array_equal(loaded.score_samples(people()), fitted.score_samples(people()))
     assert isinstance(loaded.sample(2)[0], pa.Table)
     assert np.array_equal(pickle.loads(pickle.dumps(fitted)).predict(people()), fitted.predict(people()))
+
+
+def test_text_of_its_own_in_every_row_is_kept_where_the_likelihood_names_it() -> None:
+    frame = pd.DataFrame({"name": [f"n{i}" for i in range(30)], "v": np.arange(30) / 7})
+    with pytest.warns(TableWarning, match="as 'categorical' in `likelihood`, to keep them as categories"):
+        GMVAE(**FAST).fit(frame)
+    model = GMVAE(**FAST, likelihood={"name": "categorical"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert model.fit(frame).column_likelihoods_ == {"name": "categorical", "v": "gaussian"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (pa.RunEndEncodedArray.from_arrays([2, 3], ["u", "v"]), ["u", "u", "v"]),
+        (pa.RunEndEncodedArray.from_arrays([2, 3], [1.5, 2.5]), [1.5, 1.5, 2.5]),
+        (pd.Categorical([(1, 2), (3, 4), (1, 2)]), [[1, 2], [3, 4], [1, 2]]),
+        (np.array([10**30, None, 2], dtype=object), [str(10**30), None, "2"]),
+    ],
+)
+def test_codes_that_arrow_does_not_compute_with(cells: Any, values: list[Any]) -> None:
+    frame = pd.DataFrame({"a": cells}) if not isinstance(cells, pa.Array) else pa.table({"a": cells})
+    assert as_table(frame).column("a").to_pylist() == values
 
 
 def test_numeric_frames_stay_numbers() -> None:

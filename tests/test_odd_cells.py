@@ -56,12 +56,13 @@ def twice_named() -> Any:
     "counts",
     [
         COUNTS.astype(np.uint16),
+        COUNTS.astype(np.float16),
         np.asfortranarray(COUNTS.astype(np.float32)),
         sparse.csc_matrix(COUNTS),
         sparse.csr_array(COUNTS.astype(np.float32)),
         pd.DataFrame(COUNTS),
     ],
-    ids=["uint16", "fortran", "csc", "csr", "frame"],
+    ids=["uint16", "float16", "fortran", "csc", "csr", "frame"],
 )
 def test_counts_of_any_kind_are_the_same(counts: Any) -> None:
     expected, adata = made(), made()

@@ -35,6 +35,10 @@ def rows(separator: str = ",", end: str = "") -> str:
     ("name", "content", "encoding", "said"),
     [
         ("t.csv", "# by the lab\na,b\n" + rows(), "utf-8", r"its first, which has 1; got 2 in row 2, 'a,b': take out"),
+        ("t.csv", "a,b", "utf-8", r"t\.csv must have at least one row below its header; got none: add rows"),
+        ("t.csv", "", "utf-8", r"t\.csv must have at least one row below its header; got none: add rows"),
+        ("t.csv", "a,b,\n" + rows(), "utf-8", r"which has 3; got 2 in row 2, .*: name every column, .* end all rows"),
+        ("t.csv", 'a, b\n1, "x,y"\n', "utf-8", "which has 2; got 3 in row 2, .*: take out blanks before quotes"),
         ("t.csv", "a,b\n" + rows(end=","), "utf-8", r"which has 2; got 3 in row 2, .*: name every column, that of row"),
         ("t.csv", "a,b\n" + rows() + "1\n", "utf-8", r"which has 2; got 1 in row 32, '1': correct that row"),
         ("t.csv", "a,b\n" + rows(), "utf-16-le", "text in UTF-8; got bytes of another encoding or kind of file"),
@@ -46,6 +50,37 @@ def rows(separator: str = ",", end: str = "") -> str:
 def test_odd_text_is_refused_with_a_remedy(tmp_path: Path, name: str, content: str, encoding: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         load(written(tmp_path / name, content, encoding))
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([*range(1, 260), "007"], str),
+        ([10**19 + i for i in range(N)], str),
+        ([f"{i}.10" for i in range(N)], str),
+        (["NA", "NULL", "?", "1e5", "true"], str),
+        (["2024-01-05T10:00"], str),
+        ([-3, 0, 10**17], int),
+    ],
+)
+def test_ids_stay_as_they_are_written(tmp_path: Path, cells: list[object], kind: type) -> None:
+    path = written(tmp_path / "t.csv", "id,v\n" + "".join(f"{cell},{i}.5\n" for i, cell in enumerate(cells)))
+    ids = load(path, table=TableOptions(id="id")).ids
+    assert ids is not None
+    assert ids.values.tolist() == [kind(cell) for cell in cells]
+
+
+def test_cells_in_quotes_behind_blanks(tmp_path: Path) -> None:
+    data = load(written(tmp_path / "t.csv", 'a, "b", c\n1, "x", "2.5"\n3, "y", "NA"\n'))
+    assert data.columns is not None
+    assert [(column.name, column.levels) for column in data.columns] == [("a", ()), ("b", ("x", "y")), ("c", ())]
+    np.testing.assert_array_equal(data.X, [[1, 0, 2.5], [3, 1, np.nan]])
+
+
+def test_one_row_without_an_end_of_line(tmp_path: Path) -> None:
+    data = load(written(tmp_path / "t.csv", "1,2.5"), table=TableOptions(header=False))
+    assert data.feature_names == ("column_1", "column_2")
+    np.testing.assert_array_equal(data.X, [[1, 2.5]])
 
 
 def test_measures_with_a_unit_and_dates_of_two_figures_are_left_out_as_such(tmp_path: Path) -> None:
@@ -94,8 +129,30 @@ def test_parts_with_other_separators_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must have the same separator; got different ones in a"):
         load(tmp_path)
     written(tmp_path / "b.csv", "")
-    with pytest.raises(DataError, match=r"b\.csv must be a table that can be read"):
+    with pytest.raises(DataError, match=r"b\.csv must have at least one row below its header"):
         load(tmp_path)
+
+
+def test_parts_of_a_frame_with_and_without_a_stored_index(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(N, 2)), columns=["a", "b"])
+    for number, part in enumerate([frame[:10], frame[10:], frame[:0]]):  # pandas stores no index that counts from 0
+        part.to_parquet(tmp_path / f"{number}.parquet")
+    data = load(tmp_path)
+    np.testing.assert_array_equal(data.X, frame)
+    assert data.ids is None
+    frame[10:].rename_axis("key").to_parquet(tmp_path / "1.parquet")
+    with pytest.raises(DataError, match="must have the same columns; got 'key' in some of them only"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["", "/*/*.parquet"])
+def test_columns_in_names_of_folders_are_noted(tmp_path: Path, pattern: str) -> None:
+    for year in (2023, 2024):
+        (tmp_path / f"year={year}").mkdir()
+        pd.DataFrame({"a": np.arange(N) / 7}).to_parquet(tmp_path / f"year={year}" / "part.parquet")
+    (tmp_path / "_SUCCESS").touch()
+    notes = load(f"{tmp_path}{pattern}").notes
+    assert notes[-1] == "Left out: 'year', in names of folders alone; write them into the files to keep them."
 
 
 def test_a_folder_of_other_files_is_refused_as_such(tmp_path: Path) -> None:

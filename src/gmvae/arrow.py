@@ -15,6 +15,13 @@ def holds_numbers(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
 
 
+def becomes_numbers(kind: pa.DataType) -> bool:
+    """Whether values of the type are numbers, or decimals, which can be read as numbers."""
+    from pyarrow import types
+
+    return holds_numbers(kind) or bool(types.is_decimal(kind))
+
+
 def holds_text(kind: pa.DataType) -> bool:
     """Whether values of the type are text."""
     from pyarrow import types

@@ -168,7 +168,8 @@ def _some_genes(matrix: Any, genes: np.ndarray | None) -> sparse.csr_array:
         raise ValueError(f"`layer` must name counts, whole numbers from 0 on; got type {kind}: convert it to numbers.")
     parts = []
     for first in range(0, matrix.shape[0], _CELLS_AT_ONCE):
-        part = sparse.csr_array(matrix[first : first + _CELLS_AT_ONCE])
+        rows = matrix[first : first + _CELLS_AT_ONCE]
+        part = sparse.csr_array(rows.astype(np.float32) if kind == np.float16 else rows)  # of which SciPy has no matrix
         parts.append(part if genes is None else part[:, genes])
     return sparse.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
 

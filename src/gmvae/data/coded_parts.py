@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.arrow import holds_numbers, holds_text, without_dictionary
+from gmvae.arrow import becomes_numbers, holds_text, without_dictionary
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import MOST_LEVELS, Column, Remarks, levels_column
+from gmvae.data.kinds import DATES, MOST_LEVELS, Column, Remarks, levels_column
 from gmvae.data.table_cells import Form, cleaned
 
 if TYPE_CHECKING:
@@ -65,18 +65,23 @@ def coding_of(known: Columns) -> CodedColumns | None:
 
 
 def learn_coding(files: Sequence[Shard], names: Sequence[str]) -> CodedColumns | None:
-    """Look for the levels of all columns of text and categories, block by block; None without such columns.
+    """Look for the levels of all columns of text and categories, block by block; None if all columns hold numbers.
 
     Raises
     ------
     DataError
         If no column is left, or a column is text in some files only, or neither numbers nor text.
     """
+    from pyarrow import types
+
     of_text = [name for name in names if any(_is_text(file.types[name]) for file in files)]
-    if not of_text:
+    of_times = [name for name in names if any(types.is_temporal(file.types[name]) for file in files)]
+    if not of_text and not of_times:
         return None
     for name in of_text:
-        other = next((file for file in files if not _is_text(file.types[name])), None)
+        other = next(
+            (file for file in files if not (_is_text(file.types[name]) or types.is_null(file.types[name]))), None
+        )
         if other is not None:
             raise DataError(
                 f"Column {name!r} must be of one kind in all files; got text, and {other.types[name]} in "
@@ -89,9 +94,12 @@ def learn_coding(files: Sequence[Shard], names: Sequence[str]) -> CodedColumns |
         if name in levels:
             found = levels_column(name, list(levels[name]), levels[name].total(), "string", remarks)
             columns += [] if found is None else [found]
+        elif name in of_times:
+            remarks.add(DATES, name)
         else:
-            kind = files[0].types[name]
-            if not holds_numbers(kind):
+            found_types = (file.types[name] for file in files)
+            kind = next((kind for kind in found_types if not types.is_null(kind)), files[0].types[name])
+            if not becomes_numbers(kind):
                 raise DataError(
                     f"Column {name!r} must hold numbers, truth values or text where it is read in parts; got values of "
                     f"type {kind} in {files[0].path.name}: leave it out (`--drop`), or encode it as numbers."

@@ -91,7 +91,7 @@ def as_frame(table: pa.Table, template: Any) -> Any:
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """A table without views of text, half floats or run-length codes, with which Arrow cannot compute.
+    """A table without views of text, half floats, run-length codes or codes of lists, with which Arrow cannot compute.
 
     Bytes that are text, as Parquet of some writers has it, become text.
     """
@@ -106,6 +106,8 @@ def plain(table: pa.Table) -> pa.Table:
             return pa.large_string()
         return pa.float32() if pa.types.is_float16(kind) else kind
 
+    for i, name in enumerate(table.column_names):
+        table = table.set_column(i, name, _without_codes(table.column(i)))
     for i, field in enumerate(table.schema):
         kind = computable(field.type)
         if kind != field.type:
@@ -114,6 +116,18 @@ def plain(table: pa.Table) -> pa.Table:
             except pa.ArrowInvalid:  # bytes that are no text
                 continue
     return table
+
+
+def _without_codes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of run-length codes, or of codes of lists and the like, as what these stand for."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if pa.types.is_run_end_encoded(column.type):
+        return pa.chunked_array([compute.run_end_decode(chunk) for chunk in column.chunks], column.type.value_type)
+    if pa.types.is_dictionary(column.type) and pa.types.is_nested(column.type.value_type):
+        return pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type)
+    return column
 
 
 def _with_ordered_enums(table: pa.Table, X: Any) -> pa.Table:
@@ -167,6 +181,6 @@ def _objects(values: Any) -> pa.Array:
 
     try:
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         missing = np.array([value is None or value != value for value in values], dtype=bool)
         return pa.array([str(value) for value in values], pa.string(), mask=missing)

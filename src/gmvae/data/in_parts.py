@@ -20,7 +20,7 @@ from gmvae.data.errors import DataError, refusing
 from gmvae.data.labelled_parts import labels_as_read, learn_classes
 from gmvae.data.options import TableOptions, in_words_of_options
 from gmvae.data.order import natural_path
-from gmvae.data.table_folders import visible_files
+from gmvae.data.table_folders import columns_of_folders, visible_files
 from gmvae.data.tables import label_column
 from gmvae.formats import ARRAY, CSV, IMAGES, IN_PARTS, PARQUET
 
@@ -81,9 +81,11 @@ def read_in_parts(text: str, labels: str | Path | None, options: TableOptions, k
         shards = _shards(files_of(text), name, labels, options, known)
         found = shards.look(partial(_with_bar, n=len(shards.sizes), name=name))
     n = len(found.rows)
-    ids = Ids("row", found.numbers + 1)
-    if options.id is not None and options.id in shards.of_files:
-        ids = Ids(options.id, _as_ids(shards.values(options.id, found.numbers)))
+    ids, name_of_ids = Ids("row", found.numbers + 1), shards.index if options.id is None else options.id
+    if name_of_ids is not None and name_of_ids in shards.of_ids:
+        ids = Ids(name_of_ids, _as_ids(shards.values(name_of_ids, found.numbers)))
+    files = [file.path for file in shards.files]
+    of_folders = [] if known is not None else columns_of_folders(files, shards.of_files)
     partial_labels = None
     if shards.classes is not None:
         partial_labels = np.array([*shards.classes.names, None], dtype=object)[found.label]
@@ -98,7 +100,7 @@ def read_in_parts(text: str, labels: str | Path | None, options: TableOptions, k
         ids=ids,
         weights=None if shards.weights is None and shards.classes is None else found.weight,
         partial_labels=partial_labels,
-        notes=(_note(shards, n), *(() if shards.coding is None else shards.coding.notes)),
+        notes=(_note(shards, n), *(() if shards.coding is None else shards.coding.notes), *of_folders),
         shards=shards,
     )
 
@@ -110,7 +112,8 @@ def _shards(
     from gmvae.shards import Shards, open_shard
 
     # Files without rows may be without columns, too.
-    of_files = next((shard for shard in map(open_shard, files) if shard.n_rows), open_shard(files[0])).types
+    first = next((shard for shard in map(open_shard, files) if shard.n_rows), open_shard(files[0]))
+    of_files = first.types
     if labels is not None and labels not in of_files:
         raise DataError(
             f"`--labels` must name a column of {name}, which is read in parts; got {str(labels)!r}: write labels into "
@@ -122,7 +125,7 @@ def _shards(
     return Shards(
         files,
         options.columns,
-        [*options.drop, *(str(each) for each in (options.id, labels) if each is not None)],
+        [*options.drop, *(str(each) for each in (options.id, labels) if each not in (None, *first.of_index))],
         name,
         learn=learn_coding,
         weights=options.weights,

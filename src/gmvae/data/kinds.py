@@ -62,13 +62,13 @@ class Remarks:
 
 _IDS = (
     "Left out: {}, where nearly every row has a text of its own, as names, ids and free text have; name them in "
-    "`--columns` to keep them as categories."
+    "`--columns`, or as 'categorical' in `likelihood`, to keep them as categories."
 )
 _MEASURES = "Left out: {}, numbers with a unit or sign beside each; write plain numbers to have them as such."
 _MANY = (
     f"Left out: {{}}, with more than {MOST_LEVELS:,} different texts; group them into fewer categories to keep them."
 )
-_DATES = "Left out: {}, dates or times; encode them as numbers, such as a year or days since a day, to keep them."
+DATES = "Left out: {}, dates or times; encode them as numbers, such as a year or days since a day, to keep them."
 _CODES = "Taken as text: {}, whose cells begin with zeros, as codes do; leave the zeros out to have numbers."
 _UNITS = "Taken as text: {}, numbers with a unit or sign beside them; write plain numbers to have them as such."
 _CASE = "Different levels though alike but for upper and lower case: in {}; write them alike to join them."
@@ -117,7 +117,7 @@ def learn_column(
     if holds_text(column.type):
         return _levels(name, column, where, remarks, wanted)
     if types.is_temporal(column.type) and not wanted:
-        remarks.add(_DATES, name)
+        remarks.add(DATES, name)
         return None
     if types.is_binary(column.type):
         raise DataError(
@@ -148,7 +148,7 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
         return Column(name, "yes/no", dtype, (0, 1))
     # Numbers that all differ span as many, which is found faster.
     n = len(values)
-    if whole and n >= _ENOUGH_ROWS and float(high) - float(low) >= n - 1 and len(np.unique(values)) == n:
+    if whole and n >= _ENOUGH_ROWS and int(high) - int(low) >= n - 1 and len(np.unique(values)) == n:
         remarks.add(_MAYBE_ID, name)
     return Column(name, "number", dtype, digits=scale or _digits(values), low=float(low), high=float(high))
 
@@ -203,7 +203,7 @@ def levels_column(
         remarks.add(_ONE, name)
         return None
     if dtype == "string" and are_dates(levels) and not wanted:
-        remarks.add(_DATES, name)
+        remarks.add(DATES, name)
         return None
     if len(found) > max(_FEW_LEVELS, n / 2) and not wanted:
         remarks.add(_MEASURES if dtype == "string" and have_units(levels) else _IDS, name)

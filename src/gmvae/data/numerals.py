@@ -17,14 +17,17 @@ _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?([iI]nf|INF|[iI]nfinity)"
 _DECIMAL_COMMA = r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?"
 _BLANK = "[ \u00a0\u2009\u202f]"
 _BY_BLANKS = rf"[+-]?\d{{1,3}}({_BLANK}\d{{3}})+([.,]\d+)?"
-_BY_COMMAS = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
+_BY_COMMAS = r"[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d+)?"  # 1,234,567, or 12,34,567 as in India
 _BY_DOTS = r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"
 _BY_QUOTES = r"[+-]?\d{1,3}(['’]\d{3})+([.,]\d+)?"
 _CURRENCIES = "$€£¥"
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}( .*)?|\d{1,2}/\d{1,2}/\d{2}( .*)?"
-    r"|\d{2}\.\d{2}\.\d{2}( .*)?"
-    r"|\d{1,2}[-. ]+[A-Za-z]{3,9}[-. ]+\d{4}|[A-Za-z]{3,9} \d{1,2}, \d{4}|\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp][Mm])?"
+    r"|\d{2}\.\d{2}\.\d{2}( .*)?|\d{8}T\d{4,6}.*|\d{4}年\d{1,2}月(\d{1,2}日)?"
+    r"|[A-Za-z]{3,9} \d{1,2}, \d{4}|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s?[AaPp][Mm])?"
+    rf"|([A-Za-z]{{3,9}},? +)?(\d{{1,2}}[-. ]+([A-Za-z]{{3,9}}[-., ]+\d{{4}}|{_MONTH}[-., ]+\d{{2}})"
+    rf"|{_MONTH} +\d{{1,2}},? +\d{{4}})( .*)?"
 )
 _SMALL = r"[+-]?\d{1,3}([.,]\d+)?"
 _LIKE_ONE = rf"({_NUMBER}|{_DECIMAL_COMMA}|{_BY_BLANKS}|{_BY_QUOTES}|{_BY_COMMAS}|{_BY_DOTS})\s*%?"
@@ -128,7 +131,7 @@ def _readings(form: Form) -> Iterator[_Reading]:
     yield _Reading(f"{_BY_BLANKS}|{_SMALL}", _BLANK, groups=_BLANK, decimal=",")
     yield _Reading(f"{_BY_QUOTES}|{_SMALL}", "['’]", groups="['’]", decimal=",")
     if point:
-        proof = "," if form.decimal == "." else r",\d{3}[,.]"
+        proof = "," if form.decimal == "." else r",\d{2,3}[,.]"
         yield _Reading(rf"{_BY_COMMAS}|{_SMALL}", proof, groups=",")
     if form.decimal != ".":
         proof = r"\." if form.decimal == "," else r"\.\d{3}[.,]"

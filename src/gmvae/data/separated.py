@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmvae.arrow import holds_text
 from gmvae.data.columns import UNNAMED, Columns
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _SEPARATORS = ",;\t|"
 _HEAD_BYTES = 2**18
 _HEAD_ROWS = 200
+_QUOTED = r'^\s+"([^"]*)"\s*$'  # a cell in quotes behind a blank, of which pyarrow makes a part of it
+_NO_ROWS = "Empty CSV"
 _UNEQUAL = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 
 Rows = list[list[str]]
@@ -36,9 +38,9 @@ Rows = list[list[str]]
 def read_separated(path: Path, options: TableOptions, known: Columns | None) -> tuple[pa.Table, Form]:
     """Read a file as it is: names without blanks around them, cells that pyarrow cannot read as numbers as text.
 
-    Digits behind leading zeros, as in postal codes, and columns that held text in the fit, are text. Columns without a
-    name and without a value, as separators at the end of rows make them, are left out. DataError if it is in doubt
-    whether the first row holds names, or two are the same, or where columns end.
+    Digits behind leading zeros, as in postal codes, and columns that held text in the fit, are text; ids stay as they
+    are. Columns without a name and without a value, as separators at the end of rows make them, are left out. DataError
+    if it is in doubt whether the first row holds names, or two are the same, or where columns end, or rows are none.
 
     Parameters
     ----------
@@ -46,6 +48,7 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
         Columns of a fit; a first row that has the names of all is a header.
     """
     import pyarrow as pa
+    from pyarrow import compute
     from pyarrow import csv as arrow
 
     if path.suffix.lower() == ".gz":
@@ -82,15 +85,18 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
     try:
         table = arrow.read_csv(path, reading, parsing, converting)
     except ValueError as error:
-        if '"' not in head:
+        if _NO_ROWS in str(error) and rows and not header:  # the only row lacks the end of its line
+            reading.autogenerate_column_names, reading.column_names = False, [str(i) for i in range(len(rows[0]))]
+        elif '"' in head:
+            parsing.newlines_in_values = True
+        else:
             raise _unequal(error, path.name) from error
-        parsing.newlines_in_values = True
         try:
             table = arrow.read_csv(path, reading, parsing, converting)
         except ValueError:
             raise _unequal(error, path.name) from error
     try:
-        names = [name.strip() for name in table.column_names]
+        names = [re.sub(_QUOTED, r"\1", name).strip() for name in table.column_names]
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} must be text in UTF-8; its first row is not: save it as UTF-8.") from error
     _check_quotes(table, path)
@@ -104,10 +110,28 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
     if any(not holds_text(table.schema.field(raw).type) for raw in again):
         converting.column_types = dict.fromkeys(again, pa.string())
         table = arrow.read_csv(path, reading, parsing, converting).select(kept)
+    identifying = {"", (options.id or "").strip(), f"{UNNAMED}{options.id}"}
+    for i, raw in enumerate(table.column_names):
+        if names[i] in identifying:
+            table = table.set_column(i, raw, _ids(path, reading, parsing, raw))
+        elif f'{separator} "' in head and holds_text(table.schema.field(i).type):
+            table = table.set_column(i, raw, compute.replace_substring_regex(table.column(i), _QUOTED, r"\1"))
     if separator != "," and options.decimal is None:
         _check_dots(rows[header:], path.name)
     form = Form(options.missing, options.decimal, comma=separator == ";")
     return table.rename_columns(names), form
+
+
+def _ids(path: Path, reading: Any, parsing: Any, name: str) -> pa.ChunkedArray:
+    """A column as it is written: whole numbers where all are written as such, else text."""
+    import pyarrow as pa
+    from pyarrow import compute
+    from pyarrow import csv as arrow
+
+    converting = arrow.ConvertOptions(include_columns=[name], column_types={name: pa.string()})
+    cells = compute.utf8_trim_whitespace(arrow.read_csv(path, reading, parsing, converting).column(0))
+    are_whole = compute.all(compute.match_substring_regex(cells, r"^(0|-?[1-9]\d{0,17})$")).as_py()
+    return cells.cast(pa.int64()) if are_whole else cells
 
 
 def separator_of(head: str) -> str:
@@ -205,7 +229,9 @@ def _typed(separator: str) -> str:
 
 
 def _unequal(error: ValueError, where: str) -> ValueError:
-    """What is to be done about a row with another number of cells than the first; other errors as they are."""
+    """What is to be done about a row of another length than the first, or no row at all; other errors as they are."""
+    if _NO_ROWS in str(error):
+        return DataError(f"{where} must have at least one row below its header; got none: add rows.")
     found = _UNEQUAL.search(str(error))
     if found is None:
         return error
@@ -213,7 +239,9 @@ def _unequal(error: ValueError, where: str) -> ValueError:
     remedy = "correct that row"
     if first == "1":
         remedy = "take out titles and comments above the names of the columns"
-    elif int(row) == 2 and int(here) == int(first) + 1:
+    elif re.search(r'\W "', text):
+        remedy = "take out blanks before quotes"
+    elif int(row) == 2 and abs(int(here) - int(first)) == 1:
         remedy = "name every column, that of row names, too, and end all rows alike"
     return DataError(
         f"{where} must have as many cells in every row as in its first, which has {first}; got {here} in row {row}, "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmvae import formats
 from gmvae.data.errors import DataError
 from gmvae.data.order import natural_path
+from gmvae.data.table_cells import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,13 +28,35 @@ def visible_files(folder: Path) -> list[str]:
     return [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
 
 
-def join(tables: list[pa.Table], folder: Path) -> pa.Table:
+def columns_of_folders(files: Sequence[Path], names: Collection[str | None]) -> list[str]:
+    """A note on columns that names of folders have, as ``year=2024``, and the files, with columns ``names``, lack."""
+    found = defaultdict[str, set[str]](set)
+    for file in files:
+        for part in file.parent.parts:
+            name, sign, value = part.partition("=")
+            found[name].update([value] if sign else [])
+    lacking = [name for name, values in found.items() if len(values) > 1 and name not in names]
+    if not lacking:
+        return []
+    return [f"Left out: {listed(lacking)}, in names of folders alone; write them into the files to keep them."]
+
+
+def join(tables: list[pa.Table], folder: Path, row_names: Sequence[Sequence[str]]) -> pa.Table:
     """Tables with the same columns, in any order, one below the other; two types of a column become the wider, or text.
 
+    Names of rows without a name of their own go where some tables lack them, as pandas stores none that count from 0.
     DataError if one has other columns than the first.
     """
     import pyarrow as pa
 
+    unnamed = {
+        name for names in row_names for name in names if name == "index" or name.startswith(formats.PANDAS_INDEX)
+    }
+    lacked = {name for name in unnamed if any(name not in table.column_names for table in tables)}
+    tables = [
+        table.drop_columns([name for name in own if name in lacked])
+        for table, own in zip(tables, row_names, strict=True)
+    ]
     names = tables[0].column_names
     for table in tables[1:]:
         if {*table.column_names} != {*names}:

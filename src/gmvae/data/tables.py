@@ -18,7 +18,7 @@ from gmvae.data.frames import check_different, plain
 from gmvae.data.options import NO_OPTIONS, TableOptions
 from gmvae.data.separated import read_separated
 from gmvae.data.table_cells import Form, cleaned, listed
-from gmvae.data.table_folders import join, parts_of
+from gmvae.data.table_folders import columns_of_folders, join, parts_of
 from gmvae.data.zipped import check_growth
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def read_table(
             )
         columns, said = Columns.learn(features, where=where, form=form, wanted=wanted, left_out=[*taken, *others])
         notes += said
+        if path.is_dir():
+            notes += columns_of_folders(parts_of(path), table.column_names)
     else:
         known.check_kept(roles.drop, roles.wanted)
         columns, features = known, table
@@ -153,8 +155,9 @@ def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | 
                 f"All tables in {path.name} must have the same separator; got different ones in "
                 f"{' and '.join([*forms.values()][:2])}: write them alike, or name separator and decimal mark."
             )
-        table = join([part.table for part in parts], path)
-        opened = parts[0]._replace(table=table, form=next(iter(forms), parts[0].form))
+        table = join([part.table for part in parts], path, [part.row_names for part in parts])
+        row_names = dict.fromkeys(name for part in parts for name in part.row_names if name in table.column_names)
+        opened = Opened(table, next(iter(forms), parts[0].form), tuple(row_names))
     else:
         opened = _open(path, options, known)
     with refusing(f"{path.name} must be a table that can be read"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +31,13 @@ def table_of(X: Any) -> pa.Table | None:
     return as_table(X) if texts and any(isinstance(cell, str) for cell in X.flat) else None
 
 
-def learned(table: pa.Table) -> Observations:
-    """Find the kinds of the columns of a table, and encode it; what is left out is warned of."""
-    columns, notes = Columns.learn(table)
+def learned(table: pa.Table, likelihood: Any = "auto") -> Observations:
+    """Find the kinds of the columns of a table, and encode it; what is left out is warned of.
+
+    Columns that the likelihood names as categorical are kept even if nearly every row has its own text.
+    """
+    families = likelihood if isinstance(likelihood, Mapping) else {}
+    columns, notes = Columns.learn(table, wanted=[name for name, each in families.items() if each == "categorical"])
     _warn(notes)
     return Observations(columns.encode(table).y, columns.names, columns=columns)
 

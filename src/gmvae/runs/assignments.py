@@ -85,8 +85,9 @@ def write_parts(
 ) -> Written:
     """Write ``part-00000.parquet`` and so on, one for each file: the number of every row in it, and what is asked.
 
-    A column ``id`` of a file stands in place of the numbers of its rows. Rows of known classes are in their clusters.
-    Files that are there, of the same model, question and source, stay. Of several processes each takes every n-th file.
+    A column ``id`` of a file, or its pandas index of one name, stands in place of the numbers of its rows. Rows of
+    known classes are in their clusters. Files that are there, of the same model, question and source, stay. Of several
+    processes each takes every n-th file.
     ValueError if a file lies in that folder or has other columns than the fit, or rows that cannot be in its units.
     ShardError if a file is gone or has been changed.
     """
@@ -107,7 +108,7 @@ def write_parts(
             "model": model,
             "columns": names_of(outputs),
         }
-        own_id = id if id in shard.types else None
+        own_id = shard.index if id is None else id if id in shard.ids else None
         if own_id is not None:
             about["id"] = own_id
         if classes is not None:
@@ -148,7 +149,7 @@ def _tables(
     def answers(rows: NDArray[Any], numbers: Any, label: NDArray[np.int64] | None = None) -> pa.Table:
         return pa.table([numbers, *as_columns(answered(fitted, outputs, rows, batch_size, label))], names)
 
-    kind = pa.int64() if id is None else shard.types[id]
+    kind = pa.int64() if id is None else shard.ids[id]
     yield answers(np.zeros((1, *fitted.event_shape), np.float32), pa.nulls(1, kind))[:0]
     done = 0
     full = [number for number, n in enumerate(shard.blocks) if n]

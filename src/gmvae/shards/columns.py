@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvae.arrays import FLOAT32_IS_EXACT
-from gmvae.arrow import holds_numbers
+from gmvae.arrow import becomes_numbers
 from gmvae.domains import first_of
 from gmvae.shards.files import Shard
 
@@ -26,6 +26,8 @@ def numbers_of(table: pa.Table, dtype: np.dtype[Any]) -> np.ndarray:
     def values(column: pa.ChunkedArray) -> np.ndarray:
         if types.is_null(column.type):
             return np.full(len(column), np.nan)
+        if types.is_decimal(column.type):
+            return column.cast("double").to_numpy()
         return (column.cast("uint8") if types.is_boolean(column.type) else column).to_numpy()
 
     columns = [values(column) for column in table.columns]
@@ -77,7 +79,7 @@ def kind_of(file: Shard, column: str | None, name: str) -> str:
         if kind.kind not in "biuf":
             raise ValueError(f"{file.path} must hold numbers; got values of type {kind}: encode them as numbers.")
         return str(kind.name)
-    if not holds_numbers(kind):
+    if not becomes_numbers(kind):
         raise ValueError(
             f"{name} must have columns of numbers, truth values or text where it is read in parts; got {column!r} "
             f"of type {kind} in {file.path.name}: leave it out (`--drop`), or encode it as numbers."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -35,10 +35,12 @@ class Shard(ABC):
     size, modified : int
         Bytes, and the time of the last change in nanoseconds.
     types : dict of str to Any
-        Arrow type of every column, by its name; of .npy numpy's one, by None.
+        Arrow type of every column, by its name, but for a pandas index; of .npy numpy's one, by None.
     n_columns : int
     blocks : tuple of int
         Rows of every block.
+    of_index : dict of str to Any
+        Types of the columns of a pandas index that has names.
     """
 
     path: Path
@@ -47,10 +49,21 @@ class Shard(ABC):
     types: dict[str | None, Any]
     n_columns: int
     blocks: tuple[int, ...]
+    of_index: dict[str | None, Any] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
         return sum(self.blocks)
+
+    @property
+    def ids(self) -> dict[str | None, Any]:
+        """Types of the columns that may identify rows."""
+        return {**self.types, **self.of_index}
+
+    @property
+    def index(self) -> str | None:
+        """Name of the column that identifies rows if none is named: the pandas index of one level."""
+        return next(iter(self.of_index)) if len(self.of_index) == 1 else None
 
     def table(self, block: int, names: Sequence[str] | None = None) -> pa.Table:
         """A block as a table, by default with all its columns; ShardError if it is not what was opened."""
@@ -156,25 +169,25 @@ def _opened(path: Path, ending: str) -> Shard:
 
         with parquet.ParquetFile(path) as file:
             blocks = [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
-            types = _types(file.schema_arrow)
-        return _Parquet(*about, types, len(types), tuple(blocks))
+            types, index = _types(file.schema_arrow)
+        return _Parquet(*about, types, len(types), tuple(blocks), index)
     import pyarrow as pa
 
     first_column = pa.ipc.IpcReadOptions(included_fields=[0])  # no more is unpacked to count rows
     with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
-        types = _types(reader.schema)
+        types, index = _types(reader.schema)
         source.seek(0)
         with pa.ipc.open_file(source, options=first_column) as first_columns:
             blocks = [first_columns.get_batch(index).num_rows for index in range(first_columns.num_record_batches)]
-    return _Arrow(*about, types, len(types), tuple(blocks))
+    return _Arrow(*about, types, len(types), tuple(blocks), index)
 
 
-def _types(schema: pa.Schema) -> dict[Any, Any]:
-    """Types of the columns but for those of a pandas index."""
+def _types(schema: pa.Schema) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Types of the columns, and of those of a pandas index that has names."""
     metadata = schema.pandas_metadata or {}
     index = {name for name in metadata.get("index_columns", []) if isinstance(name, str)}
-    return {
-        field.name: field.type
-        for field in schema
-        if field.name not in index and not field.name.startswith(PANDAS_INDEX)
-    }
+    named = {name: schema.field(name).type for name in schema.names if not name.startswith(PANDAS_INDEX)}
+    return (
+        {name: kind for name, kind in named.items() if name not in index},
+        {name: kind for name, kind in named.items() if name in index},
+    )

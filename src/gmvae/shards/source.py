@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from gmvae.arrow import holds_numbers
+from gmvae.arrow import becomes_numbers
 from gmvae.shards.columns import kind_of, names_of, numbers_of, type_that_holds
 from gmvae.shards.files import Shard, ShardError, open_shard
 from gmvae.shards.survey import Survey, survey
@@ -143,14 +143,18 @@ class Shards:
         self.names = names_of(full, columns, [*drop, *beside], name)
         self.weights = weights
         self.of_files = full[0].types
+        self.of_ids = full[0].ids
+        self.index = full[0].index
         self.coding = None if self.names is None else learn(full, self.names)
         of_numbers: Sequence[str | None] = self.names or (None,)
         if self.coding is not None:
             self.names = list(self.coding.names)
-            of_numbers = [each for each in self.names if holds_numbers(full[0].types[each])]
+            of_numbers = [each for each in self.names if all(becomes_numbers(file.types[each]) for file in full)]
         self.n_columns = full[0].n_columns if self.names is None else len(self.names)
         kinds = {kind_of(file, column, name) for file in full for column in of_numbers}
-        odd = None if weights is None else next((file for file in full if not holds_numbers(file.types[weights])), None)
+        odd = (
+            None if weights is None else next((file for file in full if not becomes_numbers(file.types[weights])), None)
+        )
         if odd is not None:
             raise ValueError(
                 f"`sample_weight` must name a column of numbers; got {weights!r}, of type {odd.types[weights]} in "
