@@ -51,10 +51,11 @@ test-oldest:  ## the tests with the oldest versions that pyproject.toml allows, 
 attack: $(READY)  ## every attack of docs/reliability.md in full, with counts: an hour or more
 	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/attacks --tally docs/reliability.json
 
-# Warnings are errors, links within the site are held, and every script of the gallery is run.
+# Warnings are errors, links within the site are held, and every script of the gallery is run: with one thread, as several
+# wait for one another where cores are shared.
 docs: $(READY)  ## the site, into build/docs: a few minutes
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html"
 
 check: lint types contracts  ## style, types and import contracts

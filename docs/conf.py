@@ -89,12 +89,12 @@ def links(app: Any, page: str, source: list[str]) -> None:
     """Lead to pages of the site; what lies outside of it, as folders of tests, is named without a link."""
     text = source[0].replace("](../CONTRIBUTING.md)", "](contributing.md)").replace("](#tableA)", "](#tablea)")
     text = re.sub(r"\]\(\.\./examples/(\d\d_\w+)\.py\)", r"](generated/gallery/\1.rst)", text)
-    source[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./|random-start)[^)]*\)", r"\1", text)
+    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", text)
 
 
 def docstrings(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
     """Shapes such as (n, *event) are no emphasis."""
-    lines[:] = [line.replace("*event", r"\*event") for line in lines]
+    lines[:] = [re.sub(r"(?<!\*)\*event(?!_)", r"\*event", line) for line in lines]
 
 
 def setup(app: Any) -> None:

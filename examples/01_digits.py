@@ -22,7 +22,8 @@ print(f"accuracy {accuracy_hungarian(digits.target, model.labels_):.3f}, NMI {nm
 # %%
 # A row for each cluster: eight random samples of it.
 images, _ = model.sample(80, component=np.repeat(np.arange(10), 8), mean=True)
-figure, axes = plt.subplots(10, 8, figsize=(4, 5), layout="constrained")
+figure, axes = plt.subplots(10, 8, figsize=(4, 5.3), layout="constrained")
+figure.suptitle("Samples of each cluster")
 for image, axis in zip(images, axes.flat, strict=True):
     axis.imshow(image[0], cmap="gray_r")
     axis.axis("off")

@@ -25,4 +25,5 @@ plt.plot(numbers, [each.evidence.stability for each in choice.candidates], "o-",
 plt.plot(numbers, [each.evidence.separation for each in choice.candidates], "s-", label="separation")
 plt.axvline(choice.n_components, color="grey", linestyle=":")
 plt.xlabel("clusters")
+plt.title("Stability and separation of clusters of wines")
 plt.legend()

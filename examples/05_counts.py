@@ -36,8 +36,8 @@ print(f"adjusted Rand index: k-means {ari(topic, k_means.labels_):.2f}, gmvae {a
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 of_clusters = [np.log10(X.sum(1)[model.labels_ == k]) for k in range(3)]
 left.hist(of_clusters, 15, stacked=True, label=["cluster 0", "cluster 1", "cluster 2"])
-left.set(xlabel="words in a text, power of ten", ylabel="texts")
+left.set(xlabel="words in a text, power of ten", ylabel="texts", title="Lengths of texts")
 left.legend()
 shown = right.imshow(model.inverse_transform(model.components().means), aspect="auto")
-right.set(xlabel="word", ylabel="cluster", yticks=range(3))
+right.set(xlabel="word", ylabel="cluster", yticks=range(3), title="Expected counts")
 figure.colorbar(shown, label="expected count")

@@ -33,7 +33,7 @@ results = search.cv_results_
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 dims = [str(each["gmvae__latent_dim"]) for each in results["params"]]
 left.plot(dims, results["mean_test_score"], "o-")
-left.set(xlabel="latent_dim", ylabel="held-out log density, nats")
+left.set(xlabel="latent_dim", ylabel="held-out log density, nats", title="Density")
 plane = search.best_estimator_[:-1].transform(wines.data)
 right.scatter(*plane[:, :2].T, c=search.predict(wines.data), s=12, cmap="tab10")
-right.set(xlabel="first principal component", ylabel="second")
+right.set(xlabel="first principal component", ylabel="second", title="Clusters")

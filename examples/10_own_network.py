@@ -22,7 +22,8 @@ model = GMVAE(
 
 # %%
 # Images, and what comes back through the latent space.
-figure, axes = plt.subplots(2, 10, figsize=(6, 1.4), layout="constrained")
+figure, axes = plt.subplots(2, 10, figsize=(6, 1.7), layout="constrained")
+figure.suptitle("Images and their reconstructions")
 for column, image, back in zip(axes.T, X[:10], model.reconstruct(X[:10]), strict=True):
     for axis, each in zip(column, (image, back[0]), strict=True):
         axis.imshow(each, cmap="gray_r")

@@ -498,3 +498,24 @@ def test_curves_are_cropped_where_the_beginning_would_flatten_them():
     bound = training_panels(training)[0]
     assert (bound.up[0].text, bound.up[-1].text) == ("-1.92", "-1.00")
     assert len(bound.lines) == 1
+    heights = [float(point.split(",")[1]) for point in bound.lines[0].points.split()]
+    assert heights[0] == bound.up[0].place
+    assert heights == sorted(heights, reverse=True)
+    assert len(heights) == 37  # 36 epochs and where the line enters: no part of it lies flat at the edge
+
+
+def test_a_curve_begins_where_it_enters_the_range():
+    terms = ("lower_bound", "lower_bound_held_out", "conditional_prior", "w_prior", "z_prior", "effective_components")
+    training = {"epoch": list(range(1, 21)), **{name: [1.0] * 20 for name in terms}}
+    training["reconstruction"] = [-9.0, 3.0, *np.linspace(-1, 0, 18).tolist()]
+    training["conditional_prior"] = [-9.0, -0.5, *np.linspace(-1, 0, 18).tolist()]
+    left, right = (panel.lines[0].points.split()[0] for panel in training_panels(training)[1:3])
+    assert left == f"{56 + 256 * (1 + 3 / 4) / 19:.1f},10.0"  # three quarters of the way from 3 to -1 it comes to 0
+    assert right == f"{56 + 256 * (8 / 8.5) / 19:.1f},146.0"
+
+
+def test_clusters_in_use_are_drawn_from_zero():
+    terms = ("reconstruction", "lower_bound", "lower_bound_held_out", "conditional_prior", "w_prior", "z_prior")
+    training = {"epoch": [1, 2, 3], **{name: [1.0, 2.0, 3.0] for name in terms}}
+    panel = training_panels(training | {"effective_components": [4.99, 5.0, 4.98]})[-1]
+    assert [tick.text for tick in panel.up] == ["0.0", "2.5", "5.0"]

@@ -104,7 +104,7 @@ def run(scope: Scope) -> Finding:
             "The paper's bound takes responsibilities at a sampled x times the KL of all of q(x|y): for a hard "
             "assignment both bounds agree, for a soft one the paper's costs more. Sharing a point is punished "
             "early, one component takes all, and λ, which only takes the cost of the z-term away, cannot prevent it.",
-            "Without an effect below the value the z-term takes anyway: rows of λ that agree to the last digit.",
+            "λ has no effect below the value that the z-term has without it: such rows agree to the last digit.",
         ],
         run=scope.run(*outcomes.values()),
     )

@@ -20,6 +20,7 @@ _LEAST_SPAN = 1e-3
 _STILL_POINTS = 3000
 _STILL_SIDE = 400
 
+_IN_USE = "Clusters in use"
 _PANELS = (
     (
         "Bound",
@@ -30,7 +31,7 @@ _PANELS = (
     ("Conditional prior", ("conditional_prior",), "Cost of the embedding x within its cluster."),
     ("w-prior", ("w_prior",), "Cost of the style w: near 0 where it is not used."),
     ("z-prior", ("z_prior",), "Cost of the cluster z: near 0 where clusters are all alike, high where they are sure."),
-    ("Clusters in use", ("effective_components",), "Their effective number: fewer where sizes differ much."),
+    (_IN_USE, ("effective_components",), "Their effective number: fewer where sizes differ much."),
 )
 DRAWN = ("epoch", *(name for _, names, _ in _PANELS for name in names))
 """Columns of the history that the panels show."""
@@ -123,7 +124,7 @@ class _Box(NamedTuple):
         return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * _share(value, self.across), 1)
 
     def y(self, value: float) -> float:
-        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * min(1.0, max(0.0, _share(value, self.up))), 1)
+        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * _share(value, self.up), 1)
 
     def polyline(self, xs: Sequence[float], ys: Sequence[float]) -> str:
         return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in zip(xs, ys, strict=True) if math.isfinite(y))
@@ -134,12 +135,31 @@ def _share(value: float, span: tuple[float, float]) -> float:
 
 
 def _panel(title: str, about: str, epochs: Sequence[float], curves: Sequence[Sequence[float]]) -> Panel:
-    box = _Box((epochs[0], max(epochs[-1], epochs[0] + 1)), _range(curves))
+    span = (0.0, float(math.ceil(_range(curves)[1]))) if title == _IN_USE else _range(curves)
+    box = _Box((epochs[0], max(epochs[-1], epochs[0] + 1)), span)
     middle = (box.up[0] + box.up[1]) / 2
     up = [Tick(box.y(value), _short(value, box.up[1] - box.up[0])) for value in (box.up[0], middle, box.up[1])]
     across = [Tick(box.x(value), f"{value:g}") for value in dict.fromkeys((epochs[0], epochs[-1]))]
-    lines = [Line(box.polyline(epochs, curve), dashed=i > 0) for i, curve in enumerate(curves)]
+    lines = [Line(box.polyline(*_within(epochs, curve, box.up)), dashed=i > 0) for i, curve in enumerate(curves)]
     return Panel(title, about, [line for line in lines if line.points], across, up)
+
+
+def _within(
+    epochs: Sequence[float], curve: Sequence[float], span: tuple[float, float]
+) -> tuple[Sequence[float], Sequence[float]]:
+    """The curve from where it enters the range of the axis for good."""
+    low, high = span
+    outside = [i for i, value in enumerate(curve) if math.isfinite(value) and not low <= value <= high]
+    if not outside:
+        return epochs, curve
+    last = outside[-1]
+    after = slice(last + 1, None)
+    if last + 1 == len(curve) or not math.isfinite(curve[last + 1]):
+        return epochs[after], curve[after]
+    edge = low if curve[last] < low else high
+    way = (edge - curve[last]) / (curve[last + 1] - curve[last])
+    crossing = epochs[last] + way * (epochs[last + 1] - epochs[last])
+    return [crossing, *epochs[after]], [edge, *curve[after]]
 
 
 def _range(curves: Sequence[Sequence[float]]) -> tuple[float, float]:
