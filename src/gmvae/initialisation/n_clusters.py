@@ -126,7 +126,7 @@ class Subsample(NamedTuple):
 def criteria(rows: np.ndarray, numbers: Sequence[int], seed: int) -> list[Criteria]:
     """Stability and separation for each number of clusters.
 
-    For every number the graph of nearest neighbours, k-means and two trees give clusters; the highest score counts.
+    For every number the graph of nearest neighbours, k-means and trees give clusters; the highest score counts.
 
     Parameters
     ----------
@@ -187,14 +187,15 @@ def count(rows: np.ndarray, n_rows: int, seed: int) -> tuple[int, str]:
 
 
 def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[str, list[np.ndarray]]:
-    """Clusters of every number, by k-means, two trees and, with enough rows, the graph of nearest neighbours.
+    """Clusters of every number, by k-means, trees and, with enough rows, the graph of nearest neighbours.
 
-    The trees, Ward's and that of average distances, find small clusters beside large ones, which k-means divides
-    instead; where one cluster has nearly all rows, Ward's divides it too.
+    Trees, Ward's and that of average distances, find small clusters beside large ones, which k-means divides instead;
+    where one cluster has nearly all rows, Ward's divides it too. That of average distances is left out in one
+    dimension, where it takes the rows of a tail for a cluster, as both halves do.
     """
     found = {"kmeans": [kmeans_clusters(scores, number, seed, n_init=2) for number in numbers]}
     distances = pdist(scores)
-    for method in ("ward", "average"):
+    for method in ("ward", "average") if scores.shape[1] > 1 else ("ward",):
         found[method] = list(np.ascontiguousarray(cut_tree(linkage(distances, method), numbers).T))
     distinct = distinct_rows(scores)
     if len(distinct.scores) >= _MIN_ROWS_PER_CLUSTER * max(numbers):
