@@ -33,7 +33,7 @@ def _draw(records: Sequence[Record], path: Path) -> None:
     quoted = TABLE_1[Cell(10, 1)]
     assert quoted.mean is not None
     low, high = quoted.mean - _deviation(), quoted.mean + _deviation()
-    axes.axhspan(low, high, color="0.9", lw=0, label="the paper after 100 epochs: mean ± deviation")
+    axes.axhspan(low, high, color="0.9", lw=0, label="the paper, M = 1, 100 epochs")
     axes.axhline(quoted.mean, color="0.5", lw=1)
     shared = set.intersection(*(set(_setting(record)) for record in records))
     for record, colour in zip(records, COLOURS, strict=False):
@@ -43,7 +43,7 @@ def _draw(records: Sequence[Record], path: Path) -> None:
     axes.set(xlabel="epoch", ylabel="exemplar accuracy in per cent", xlim=(1, None))
     axes.set_title(", ".join(part for part in _setting(records[0]) if part in shared))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=4)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     save(figure, path)
 
 
@@ -61,7 +61,8 @@ def _table(records: Sequence[Record]) -> Iterator[str]:
         ended = f"{last['lower_bound_held_out']:.1f} | {last['z_prior']:.2f} | {last['effective_components']:.1f}"
         setting = f"{cell['K']} | {cell['M']} | {cell['spread']:g} | {cell['seed']} | {last['epoch']:.0f}"
         yield f"| {setting} | {scores} | {ended} |"
-    first = [record for record in records if (record["cell"]["K"], record["cell"]["spread"]) == (10, 0.05)]
+    settings = [tuple(record["cell"][name] for name in ("K", "M", "spread")) for record in records]
+    first = [record for record, setting in zip(records, settings, strict=True) if setting == (10, 1, 0.05)]
     if len(first) > 1:
         values = [_exemplar(record)[-1] for record in first]
         quoted = TABLE_1[Cell(10, 1)]
