@@ -13,11 +13,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gmvae import GMVAE, preset
 from gmvae.atomic import write_text
 from gmvae.objective import TERMS
 from gmvae.paper import synthetic
-from gmvae.paper.merging import copy_components
 from gmvae.paper.provenance import provenance
 from gmvae.paper.scope import Scope
 from gmvae.paper.trials import Material, all_epochs, measure
@@ -25,6 +26,18 @@ from gmvae.paper.trials import Material, all_epochs, measure
 N_ARCS, K = 5, 8
 _OF = [0, 1, 2, 3, 4, 0, 1, 2]
 """Which of five components each of eight is a copy of."""
+
+
+@torch.no_grad()
+def copy_components(source: GMVAE, to: GMVAE) -> None:
+    """Give ``to`` the networks of ``source``, its components as `_OF` says."""
+    weights, own = source.fitted_.model.state_dict(), to.fitted_.model.state_dict()
+    streams = source.fitted_.model.generative.mixture.streams
+    for name, tensor in weights.items():
+        if name.startswith("generative.mixture.output"):
+            tensor = tensor.unflatten(0, streams)[:, _OF].flatten(0, 2)
+        if not name.endswith("log_weights"):  # as many as components, all alike
+            own[name].copy_(tensor)
 
 
 def answers(model: GMVAE, material: Material) -> dict[str, float]:
@@ -41,7 +54,7 @@ def solutions(seed: int, epochs: int, noisy: bool) -> dict[str, dict[str, float]
     half = settings | all_epochs(epochs // 2)
     five = GMVAE(**half | {"n_components": N_ARCS, "init": "neighbours"}).fit(train)
     merged = GMVAE(**half | {"n_components": K, "max_iter": 1}).fit(train)
-    copy_components(five, merged, _OF)
+    copy_components(five, merged)
     merged.set_params(max_iter=epochs // 2, warm_start=True).fit(train)
     free = GMVAE(**settings | all_epochs(epochs) | {"n_components": K, "warm_up": 0.2}).fit(train)
     found = {"five": five, "eight, three of them copies": merged, "eight from a random start": free}

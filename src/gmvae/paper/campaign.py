@@ -70,8 +70,6 @@ def spend(items: Collection[str], scope: Scope, hours: float) -> list[Finding]:
                     timed.outcomes(stage.trials, stage.material)
                 except DivergedError as error:
                     scope.note(f"{stage.material.name}: {error}")
-            if "fig2" in items:
-                synthetic.merged(timed)
             if "table1" in items:
                 other_methods.table(timed, mnist.material(timed))
         except BudgetSpentError:

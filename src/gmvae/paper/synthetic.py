@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,21 +11,9 @@ import numpy as np
 from gmvae.atomic import replacing
 from gmvae.data import Dataset, arcs
 from gmvae.estimator import GMVAE
-from gmvae.fitting.warn import without_warnings_of_fits
 from gmvae.paper.findings import Table
-from gmvae.paper.merging import mean_bound, merge_components
-from gmvae.paper.scope import Scale, Scope, UnfinishedError
-from gmvae.paper.trials import (
-    RECORD,
-    Material,
-    Outcome,
-    Trial,
-    all_epochs,
-    keep,
-    measured,
-    require_time,
-    spreads,
-)
+from gmvae.paper.scope import Scale, Scope
+from gmvae.paper.trials import Material, Outcome, Trial, all_epochs, measured, spreads
 from gmvae.presets import preset
 
 
@@ -60,8 +46,6 @@ SIZES: dict[Scale, Size] = {
     "full": Size(10, 500, 10_000, 160, 512),
 }
 _N_TEST = 2000
-_MERGED_FOR = 3
-"""Of so many parts of a training's epochs one follows every merge."""
 _SHOWN = 4000
 """Rows whose embedding is kept for a figure."""
 GOOD_ARI = 0.95
@@ -112,59 +96,6 @@ def trials(scope: Scope, training: Training) -> list[Trial]:
 def outcomes(scope: Scope) -> dict[Training, list[Outcome]]:
     """Outcomes of `trials` for each training."""
     return {training: scope.outcomes(trials(scope, training), material(scope)) for training in TRAININGS}
-
-
-def merged(scope: Scope) -> list[Outcome]:
-    """Outcomes of the constrained trials after their components were merged for as long as that raised the bound.
-
-    Their records also have "merges", all that were tried; "n_merges", how many helped; and "bounds", as trained and
-    after the merges.
-    """
-    return [_merged(outcome, scope) for outcome in scope.outcomes(trials(scope, CONSTRAINED), material(scope))]
-
-
-def _merged(outcome: Outcome, scope: Scope) -> Outcome:
-    home, found = outcome.folder / "merged", material(scope)
-    if (home / RECORD).is_file():
-        return Outcome(outcome.trial, home, json.loads((home / RECORD).read_text(encoding="utf-8")))
-    if scope.kept_only:
-        raise UnfinishedError("components of the synthetic experiment are not merged yet")
-    scope.note(f"arcs: merging components; seed {outcome.trial.seed}")
-    begun, model = perf_counter(), outcome.model()
-    epochs = SIZES[scope.scale].epochs // _MERGED_FOR
-    with without_warnings_of_fits():
-        best, tried = merge_components(model, found.train.X, epochs, lambda: require_time(scope.deadline))
-    if outcome.trial.seed == scope.seeds_or(1)[0]:
-        _write_latent_space(best, found.train.X[:_SHOWN], home / FINAL)
-    return keep(
-        home,
-        outcome.trial,
-        best,
-        found,
-        perf_counter() - begun,
-        merges=[merge._asdict() for merge in tried],
-        n_merges=sum(merge.helps for merge in tried),
-        bounds={"trained": mean_bound(model), "merged": mean_bound(best)},
-    )
-
-
-def merge_table(before: Sequence[Outcome], after: Sequence[Outcome], name: str) -> Table:
-    """A row for every merge that was tried, and the ARI of each seed before and after."""
-    columns = ("seed", "kept", "copied over", "bound without", "bound merged", "helps", "ARI before", "ARI after")
-    rows = [
-        (
-            own.trial.seed,
-            *("+".join(map(str, merge[name])) for name in ("kept", "copied_over")),
-            round(merge["without"], 3),
-            round(merge["merged"], 3),
-            "yes" if merge["merged"] > merge["without"] else "no",
-            round(own.measures["ari"], 3),
-            round(each.measures["ari"], 3),
-        )
-        for own, each in zip(before, after, strict=True)
-        for merge in each.record["merges"]
-    ]
-    return Table(name, "Every merge that was tried, each beside as many more epochs without it", columns, rows)
 
 
 def length(scope: Scope) -> str:

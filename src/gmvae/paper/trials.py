@@ -26,8 +26,6 @@ from gmvae.paper.provenance import provenance
 from gmvae.paper.spread_means import spread_means
 
 _KEY_LENGTH = 16
-RECORD = "record.json"
-"""File of a finished trial in its folder."""
 _RANDOM_START = 2
 """Version of what `init="random"` means: a kept fit from an earlier one counts for nothing. Since 2 components begin
 nearly alike (`MixturePrior.begin_alike`)."""
@@ -56,7 +54,7 @@ class Trial:
 
     def record(self, folder: Path) -> Path:
         """The file that is there once it is finished, if ``folder`` keeps the trials."""
-        return folder / self.key / RECORD
+        return folder / self.key / "record.json"
 
     def is_kept(self, folder: Path) -> bool:
         """Whether it is finished."""
@@ -188,23 +186,21 @@ def _fit_together(trials: Sequence[Trial], material: Material, folder: Path, dea
         resume = (run_dirs[0] / "config.json").is_file()
         models[0].fit(material.train.X, run_dir=run_dirs[0], resume=resume, on_epoch=on_epoch)
     for trial, model, run_dir in zip(trials, models, run_dirs, strict=True):
-        keep(folder / trial.key, trial, model, material, float(model.history_["seconds"].sum()) / len(trials))
+        _keep(trial, model, material, folder, float(model.history_["seconds"].sum()) / len(trials))
         shutil.rmtree(run_dir)
 
 
-def keep(home: Path, trial: Trial, model: GMVAE, material: Material, seconds: float, **found: Any) -> Outcome:
-    """Write the model and then, last of all, the record, with what else was found: a trial that has one is finished."""
-    model.save(home / "model.safetensors")
+def _keep(trial: Trial, model: GMVAE, material: Material, folder: Path, seconds: float) -> None:
+    """Write the model and then, last of all, the record: a trial that has one is finished."""
+    model.save(folder / trial.key / "model.safetensors")
     record = {
         "trial": asdict(trial),
         "measures": measure(model, material),
         "history": {name: model.history_[name].tolist() for name in model.history_},
         "seconds": seconds,
-        **found,
         **provenance(),
     }
-    write_text(home / RECORD, json.dumps(record) + "\n")
-    return Outcome(trial, home, record)
+    write_text(trial.record(folder), json.dumps(record) + "\n")
 
 
 def measure(model: GMVAE, material: Material) -> dict[str, float]:
