@@ -78,9 +78,7 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
     )
     parsing = arrow.ParseOptions(delimiter=separator, ignore_empty_lines=not rows or len(rows[0]) > 1)
     converting = arrow.ConvertOptions(
-        null_values=[*MARKS, *options.missing],
-        strings_can_be_null=True,
-        decimal_point=options.decimal or ".",
+        null_values=[*MARKS, *options.missing], strings_can_be_null=True, decimal_point=options.decimal or "."
     )
     try:
         table = arrow.read_csv(path, reading, parsing, converting)
@@ -124,14 +122,13 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
 
 def _ids(path: Path, reading: Any, parsing: Any, name: str) -> pa.ChunkedArray:
     """A column as it is written: whole numbers where all are written as such, else text."""
-    import pyarrow as pa
-    from pyarrow import compute
+    from pyarrow import compute, int64, string
     from pyarrow import csv as arrow
 
-    converting = arrow.ConvertOptions(include_columns=[name], column_types={name: pa.string()})
+    converting = arrow.ConvertOptions(include_columns=[name], column_types={name: string()})
     cells = compute.utf8_trim_whitespace(arrow.read_csv(path, reading, parsing, converting).column(0))
     are_whole = compute.all(compute.match_substring_regex(cells, r"^(0|-?[1-9]\d{0,17})$")).as_py()
-    return cells.cast(pa.int64()) if are_whole else cells
+    return cells.cast(int64()) if are_whole else cells
 
 
 def separator_of(head: str) -> str:
