@@ -230,7 +230,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
         ("a,b\n1,\n2,\n", "column 'b', must have a value in some row; got none: leave it out by `--drop`"),
         ("a,b\n1,2\n3\n", "as many cells in every row as in its first, which has 2; got 1 in row 3, '3': correct"),
         ("when\n2020-01-01\n", "must have a column of numbers, .*; got none: Left out: 'when', dates or times; enc"),
-        ("", "must be a table that can be read; got: Empty CSV file"),
+        ("", "must have at least one row below its header; got none: add rows"),
         ("a,b\n", "at least one row below its header; got none"),
         ("a,a\n1,2\n", "different column names in its first row; got 'a' 2 times"),
         ("a,,b\n0,2,3\n", "must name every column; got no name for number 2"),
