@@ -20,20 +20,36 @@ _LEAST_SPAN = 1e-3
 _STILL_POINTS = 3000
 _STILL_SIDE = 400
 
-_IN_USE = "Clusters in use"
+
+class _Curves(NamedTuple):
+    """Columns of the history that share a panel, and whether its axis begins at 0 and ends at a whole number."""
+
+    title: str
+    names: tuple[str, ...]
+    about: str
+    counts: bool = False
+
+
 _PANELS = (
-    (
+    _Curves(
         "Bound",
         ("lower_bound", "lower_bound_held_out"),
         "What the log-probability of a row is at least: in training, and on held-out rows (dashed). Higher is better.",
     ),
-    ("Reconstruction", ("reconstruction",), "Log-probability of a row, given its embedding. Higher is better."),
-    ("Conditional prior", ("conditional_prior",), "Cost of the embedding x within its cluster."),
-    ("w-prior", ("w_prior",), "Cost of the style w: near 0 where it is not used."),
-    ("z-prior", ("z_prior",), "Cost of the cluster z: near 0 where clusters are all alike, high where they are sure."),
-    (_IN_USE, ("effective_components",), "Their effective number: fewer where sizes differ much."),
+    _Curves("Reconstruction", ("reconstruction",), "Log-probability of a row, given its embedding. Higher is better."),
+    _Curves("Conditional prior", ("conditional_prior",), "Cost of the embedding x within its cluster."),
+    _Curves("w-prior", ("w_prior",), "Cost of the style w: near 0 where it is not used."),
+    _Curves(
+        "z-prior", ("z_prior",), "Cost of the cluster z: near 0 where clusters are all alike, high where they are sure."
+    ),
+    _Curves(
+        "Clusters in use",
+        ("effective_components",),
+        "Their effective number: fewer where sizes differ much.",
+        counts=True,
+    ),
 )
-DRAWN = ("epoch", *(name for _, names, _ in _PANELS for name in names))
+DRAWN = ("epoch", *(name for panel in _PANELS for name in panel.names))
 """Columns of the history that the panels show."""
 
 
@@ -66,10 +82,10 @@ def training_panels(training: Mapping[str, Sequence[float]]) -> list[Panel]:
     """A panel for each term of the bound against the epoch."""
     epochs = list(training["epoch"])
     panels = []
-    for title, names, about in _PANELS:
-        curves = [list(training[name]) for name in names]
+    for drawn in _PANELS:
+        curves = [list(training[name]) for name in drawn.names]
         if epochs and any(math.isfinite(value) for curve in curves for value in curve):
-            panels.append(_panel(title, about, epochs, curves))
+            panels.append(_panel(drawn, epochs, curves))
     return panels
 
 
@@ -134,14 +150,15 @@ def _share(value: float, span: tuple[float, float]) -> float:
     return (value - span[0]) / ((span[1] - span[0]) or 1.0)
 
 
-def _panel(title: str, about: str, epochs: Sequence[float], curves: Sequence[Sequence[float]]) -> Panel:
-    span = (0.0, float(math.ceil(_range(curves)[1]))) if title == _IN_USE else _range(curves)
+def _panel(drawn: _Curves, epochs: Sequence[float], curves: Sequence[Sequence[float]]) -> Panel:
+    low, high = _range(curves)
+    span = (0.0, float(math.ceil(high))) if drawn.counts else (low, high)
     box = _Box((epochs[0], max(epochs[-1], epochs[0] + 1)), span)
     middle = (box.up[0] + box.up[1]) / 2
     up = [Tick(box.y(value), _short(value, box.up[1] - box.up[0])) for value in (box.up[0], middle, box.up[1])]
     across = [Tick(box.x(value), f"{value:g}") for value in dict.fromkeys((epochs[0], epochs[-1]))]
     lines = [Line(box.polyline(*_within(epochs, curve, box.up)), dashed=i > 0) for i, curve in enumerate(curves)]
-    return Panel(title, about, [line for line in lines if line.points], across, up)
+    return Panel(drawn.title, drawn.about, [line for line in lines if line.points], across, up)
 
 
 def _within(
