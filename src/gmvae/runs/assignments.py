@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -116,7 +117,8 @@ def write_parts(
         if _is_there(target, about):
             n_there += 1
             continue
-        tables = _tables(fitted, shard, outputs, batch_size, notes, own_id, classes)
+        type_of_ids = None if own_id is None else _type_of_ids(chain([shard], map(open_shard, files)), own_id)
+        tables = _tables(fitted, shard, outputs, batch_size, notes, own_id, type_of_ids, classes)
         first = next(tables)
         schema = first.schema.with_metadata({_KEY: json.dumps(about)})
         with replacing(target) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
@@ -131,6 +133,14 @@ def write_parts(
     return Written(n_written, n_there, n_rows)
 
 
+def _type_of_ids(shards: Iterable[Shard], id: str) -> pa.DataType:
+    """Type of the first file that knows one: pandas writes an index without values, as of no row, as of type null."""
+    import pyarrow as pa
+
+    types = (shard.ids.get(id, pa.null()) for shard in shards)
+    return next((each for each in types if not pa.types.is_null(each)), pa.null())
+
+
 def _tables(
     fitted: Fitted,
     shard: Shard,
@@ -138,6 +148,7 @@ def _tables(
     batch_size: int | None,
     notes: set[str],
     id: str | None,
+    type_of_ids: pa.DataType | None,
     classes: KnownClasses | None,
 ) -> Iterator[pa.Table]:
     """The answers about a file, some rows at a time; the first table has none, and tells the types."""
@@ -149,8 +160,7 @@ def _tables(
     def answers(rows: NDArray[Any], numbers: Any, label: NDArray[np.int64] | None = None) -> pa.Table:
         return pa.table([numbers, *as_columns(answered(fitted, outputs, rows, batch_size, label))], names)
 
-    kind = pa.int64() if id is None else shard.ids[id]
-    yield answers(np.zeros((1, *fitted.event_shape), np.float32), pa.nulls(1, kind))[:0]
+    yield answers(np.zeros((1, *fitted.event_shape), np.float32), pa.nulls(1, type_of_ids or pa.int64()))[:0]
     done = 0
     full = [number for number, n in enumerate(shard.blocks) if n]
     for number, block in zip(full, _blocks(fitted, shard, notes), strict=True):
