@@ -108,7 +108,8 @@ def slow_evidence(rows: NDArray[Any], numbers: list[int], index: int, seed: int)
                 votes = [Counter(sorted(theirs[five].tolist())).most_common(1)[0][0] for five in nearest]
                 both.append(pairs_agree(own, np.array(votes)))
                 within[way].append(slow_cohesion(slow_density(scores[halves[here]]), own))
-            agreements[way].append(sum(both) / 2)
+            smallest = min(min(Counter(each[way][index].tolist()).values()) for each in found)
+            agreements[way].append(sum(both) / 2 if smallest >= 6 else 0.0)
     results = []
     for way, each in agreements.items():
         mean = sum(each) / 4
@@ -141,8 +142,14 @@ def test_separated_clusters_are_counted(number: int) -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_clusters_of_few_rows_beside_one_of_nearly_all_are_counted(seed: int) -> None:
     generator = np.random.default_rng(seed)
-    rows = generator.normal(size=(600, 3)) + 8.0 * np.eye(3)[np.repeat([0, 1, 2], [570, 18, 12])]
+    rows = generator.normal(size=(1000, 3)) + 8.0 * np.eye(3)[np.repeat([0, 1, 2], [950, 30, 20])]
     assert choose(criteria((rows - rows.mean(0)) / rows.std(0), range(2, 8), 0)) == 3
+
+
+def test_clusters_of_fewer_than_six_rows_of_a_half_are_not_counted() -> None:
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(200, 3)) + 30.0 * np.eye(4, 3)[np.repeat([0, 1, 2, 3], [96, 96, 4, 4])]
+    assert choose(criteria((rows - rows.mean(0)) / rows.std(0), range(2, 8), 0)) == 2
 
 
 def test_arcs_are_counted() -> None:

@@ -14,6 +14,13 @@ MAX_DIMS = 30
 """Principal components that are kept."""
 _FEW = 0.25
 """Distinct values per row up to which a column counts as discrete."""
+_MANY_OTHERS = 0.5
+"""Distinct values per row above which those beside a repeated value are no counts."""
+_SPREAD_OTHERS = 0.7
+"""Standard deviation of these over their median distance from it: 1.4 for exponential incomes, 0.4 for a cluster two
+and a half deviations away. Of 44 tables of blobs beside one or two columns with 60 to 97 % zeros, most lost up to 0.09
+of ARI without it, and none loses more than 0.01 with it; clusters that nothing but such a column tells lose up to 0.05.
+"""
 _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
@@ -69,14 +76,25 @@ def one_cluster(rows: np.ndarray, scores: np.ndarray, n: int, seed: int) -> np.n
 
 
 def evenly_scaled(rows: np.ndarray) -> np.ndarray:
-    """Standardised rows (n, p) in which a column of two values is at most 2 wide.
+    """Standardised rows (n, p) in which columns that mostly hold one value do not outweigh others.
 
-    Standardised, the rare value of a binary column is many standard deviations from the other, so that the few rows
-    that have it would form a cluster of their own.
+    Standardised, the rare values of such a column are many standard deviations from the other, or from one another, so
+    that the few rows that have them would form a cluster of their own, whatever other columns say. A column of two
+    values is at most 2 wide. One that mostly repeats a value, with others that are spread about as far as they lie from
+    it, as incomes with 0 in most rows, has a standard deviation of at most 1 among the others. A cluster of a few rows
+    lies farther from the value, and counts have few others.
     """
     low, high = rows.min(0), rows.max(0)
     two_valued = ((rows == low) | (rows == high)).all(0)
-    return rows / np.where(two_valued, np.maximum(0.5 * (high - low), 1.0), 1.0)
+    width = np.where(two_valued, 0.5 * (high - low), 1.0)
+    repeated = np.median(rows, axis=0)  # the value that more than half of the rows have, if there is one
+    differs = rows != repeated
+    for column in np.flatnonzero(~two_valued & (differs.mean(0) < 0.5)):
+        others = rows[differs[:, column], column] - repeated[column]
+        many = len(np.unique(others)) > _MANY_OTHERS * len(others)
+        if many and others.std() > _SPREAD_OTHERS * np.median(np.abs(others)):
+            width[column] = others.std()
+    return rows / np.maximum(width, 1.0)
 
 
 def colours(images: np.ndarray) -> np.ndarray:
