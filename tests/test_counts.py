@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from gmvae import GMVAE
 from gmvae.cli import app
 from gmvae.fitted.novelty import Novelty
-from gmvae.likelihoods import LIKELIHOODS, NegativeBinomialLikelihood, PoissonLikelihood, likelihood_for
+from gmvae.likelihoods import NegativeBinomialLikelihood, PoissonLikelihood, blank_likelihood, likelihood_for
 from gmvae.likelihoods.negative_binomial import NegativeBinomial
 from gmvae.metrics import accuracy_hungarian
 
@@ -148,7 +148,7 @@ def test_what_is_learned_seen_and_scored(name: str, column: bool) -> None:
     np.testing.assert_allclose(at_median.sum(1), np.median(totals))
     np.testing.assert_allclose(resized.sum(1), totals[:, 0])
 
-    blank = LIKELIHOODS[name].blank(shape, learned.state_dict())
+    blank = blank_likelihood(name, shape, learned.state_dict())
     blank.load_state_dict(learned.state_dict())
     again = blank.log_prob(blank.distribution([outputs], 1), y, blank.standardised(y))
     assert torch.equal(again, learned.log_prob(observation, y, y))

@@ -15,7 +15,7 @@ from scipy import sparse, special, stats
 from test_anndata import plain
 
 from gmvae import GMVAE, fit_anndata, markers, persistence, predict_anndata
-from gmvae.likelihoods import LIKELIHOODS, NegativeBinomialLikelihood, PoissonLikelihood, likelihood_for
+from gmvae.likelihoods import NegativeBinomialLikelihood, PoissonLikelihood, blank_likelihood, likelihood_for
 from gmvae.metrics import accuracy_hungarian, nmi
 
 SMALL: dict[str, Any] = {"latent_dim": 2, "hidden_layer_sizes": (32,), "batch_size": 40, "random_state": 0}
@@ -89,7 +89,7 @@ def test_what_is_learned_seen_and_scored(name: str, sizes: bool) -> None:
     np.testing.assert_allclose(resized[:, genes], mean, rtol=0.02)
     np.testing.assert_allclose(np.delete(resized, genes, axis=1), np.delete(rows, genes, axis=1), rtol=1e-6)
 
-    blank = LIKELIHOODS[name].blank(rows.shape[1:], learned.state_dict())
+    blank = blank_likelihood(name, rows.shape[1:], learned.state_dict())
     blank.load_state_dict(learned.state_dict())
     assert torch.equal(blank.log_prob(blank.distribution_in([outputs], 1, numbers), y, y), scored)
     largest = np.bincount(batch).argmax()

@@ -18,7 +18,13 @@ from gmvae import GMVAE
 from gmvae.cli import app
 from gmvae.config import LikelihoodName
 from gmvae.distributions import Normal
-from gmvae.likelihoods import FAMILIES, LIKELIHOODS, GaussianLikelihood, PoissonLikelihood, likelihood_for
+from gmvae.likelihoods import (
+    FAMILIES,
+    GaussianLikelihood,
+    PoissonLikelihood,
+    blank_likelihood,
+    likelihood_for,
+)
 from gmvae.likelihoods.columns import rounding_noise
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
 from gmvae.likelihoods.poisson import Poisson
@@ -55,7 +61,7 @@ def test_a_blank_likelihood_takes_what_another_learned(name: str, shape: tuple[i
         rows.flat[::5] = np.nan
     learned = likelihood_for(name, rows, size_factors="none")
     assert learned.name == ("mixed" if gaps or name == "categorical" else name)
-    blank = LIKELIHOODS[learned.name].blank(shape, learned.state_dict())
+    blank = blank_likelihood(learned.name, shape, learned.state_dict())
     blank.load_state_dict(learned.state_dict())
     y = torch.from_numpy(rows[:7])
     assert torch.equal(blank.standardised(y), learned.standardised(y))

@@ -13,7 +13,7 @@ from gmvae import networks
 from gmvae.config import Config
 from gmvae.foreign_errors import reason
 from gmvae.generative import Generative, MixturePrior, ObservationModel
-from gmvae.likelihoods import LIKELIHOODS, Likelihood
+from gmvae.likelihoods import Likelihood, blank_likelihood
 from gmvae.likelihoods.likelihood import below
 from gmvae.model import GaussianMixtureVAE
 from gmvae.recognition import Recognition
@@ -72,11 +72,11 @@ def rebuild(
 
     learned = below("units.", weights)
     if isinstance(config.network, str):
-        n_batches = LIKELIHOODS[likelihood].blank(event_shape, learned).n_batches
+        n_batches = blank_likelihood(likelihood, event_shape, learned).n_batches
         weights = _told_of_batches(weights, config.latent_dim, n_batches)
 
     def built() -> GaussianMixtureVAE:
-        return build(config, event_shape, LIKELIHOODS[likelihood].blank(event_shape, learned))
+        return build(config, event_shape, blank_likelihood(likelihood, event_shape, learned))
 
     try:
         with torch.device("meta"):

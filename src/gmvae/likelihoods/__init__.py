@@ -1,7 +1,5 @@
 """p(y|x), one family a file: which rows suit it, what it learns from them, what the encoder sees, what is scored."""
 
-from collections.abc import Mapping
-
 from gmvae.likelihoods.auto import families_of, likelihood_for, likelihood_from_sample
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood
 from gmvae.likelihoods.categorical import CategoricalLikelihood
@@ -13,9 +11,7 @@ from gmvae.likelihoods.joint import JointLikelihood
 from gmvae.likelihoods.likelihood import ColumnMoments, Discrete, Likelihood, Observation
 from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
 from gmvae.likelihoods.poisson import PoissonLikelihood
-
-LIKELIHOODS: Mapping[str, type[Likelihood]] = {**FAMILIES, JointLikelihood.name: JointLikelihood}
-"""By the name that is written to files."""
+from gmvae.likelihoods.stored import LIKELIHOODS, blank_likelihood
 
 __all__ = [
     "FAMILIES",
@@ -32,6 +28,7 @@ __all__ = [
     "NegativeBinomialLikelihood",
     "Observation",
     "PoissonLikelihood",
+    "blank_likelihood",
     "families_of",
     "likelihood_for",
     "likelihood_from_sample",

@@ -11,13 +11,13 @@ from gmvae.config import SIZES_WITHOUT_COLUMN
 from gmvae.domains import first_of
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood, two_valued
 from gmvae.likelihoods.categorical import CategoricalLikelihood
-from gmvae.likelihoods.count_likelihood import CountLikelihood
-from gmvae.likelihoods.families import FAMILIES
+from gmvae.likelihoods.families import FAMILIES, SIZED_FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.hurdle import HurdleLikelihood, mostly_repeated
 from gmvae.likelihoods.joint import JointLikelihood
 from gmvae.likelihoods.likelihood import ColumnMoments, Likelihood
-from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
+from gmvae.likelihoods.negative_binomial import SizedNegativeBinomialLikelihood
+from gmvae.likelihoods.sized_count_likelihood import SizedCountLikelihood
 from gmvae.sparse_rows import AnyRows
 
 
@@ -116,13 +116,13 @@ def likelihood_from_sample(
 
 def _sized_family(
     columns: Mapping[str, Sequence[int]], rows: AnyRows, size_factors: str, beside: Set[int | None]
-) -> type[CountLikelihood] | None:
+) -> type[SizedCountLikelihood] | None:
     """The family of counts with size factors, but for the columns beside them; None where "auto" takes none."""
     names = sorted(name for name, own in columns.items() if {*own} - beside)
-    family = FAMILIES[names[0]] if len(names) == 1 and rows.ndim == 2 and not has_missing(rows) else None
-    if size_factors == "auto" and family is not NegativeBinomialLikelihood:
+    family = SIZED_FAMILIES.get(names[0]) if len(names) == 1 and rows.ndim == 2 and not has_missing(rows) else None
+    if size_factors == "auto" and family is not SizedNegativeBinomialLikelihood:
         return None
-    if family is None or not issubclass(family, CountLikelihood):
+    if family is None:
         found = "missing entries" if has_missing(rows) else f"{', '.join(names) or 'no other'} columns"
         raise ValueError(
             f"`size_factors` must be 'none' unless X is a complete table of counts of one likelihood; got "

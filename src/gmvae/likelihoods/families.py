@@ -9,8 +9,9 @@ from gmvae.likelihoods.categorical import CategoricalLikelihood
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.hurdle import HurdleLikelihood
 from gmvae.likelihoods.likelihood import Likelihood
-from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood
-from gmvae.likelihoods.poisson import PoissonLikelihood
+from gmvae.likelihoods.negative_binomial import NegativeBinomialLikelihood, SizedNegativeBinomialLikelihood
+from gmvae.likelihoods.poisson import PoissonLikelihood, SizedPoissonLikelihood
+from gmvae.likelihoods.sized_count_likelihood import SizedCountLikelihood
 
 FAMILIES: Mapping[str, type[Likelihood]] = {
     each.name: each
@@ -24,3 +25,8 @@ FAMILIES: Mapping[str, type[Likelihood]] = {
     )
 }
 """`gmvae.config` has the same names."""
+
+SIZED_FAMILIES: Mapping[str, type[SizedCountLikelihood]] = {
+    each.name: each for each in (SizedNegativeBinomialLikelihood, SizedPoissonLikelihood)
+}
+"""Those that there are with size factors."""

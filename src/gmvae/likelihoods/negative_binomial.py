@@ -13,7 +13,7 @@ from gmvae.distributions import at_least_float32, smoothly_bounded
 from gmvae.likelihoods.count_distribution import CountDistribution
 from gmvae.likelihoods.count_likelihood import CountLikelihood
 from gmvae.likelihoods.count_rows import are_counts
-from gmvae.likelihoods.size_factors import SizeFactors
+from gmvae.likelihoods.sized_count_likelihood import SizedCountLikelihood
 from gmvae.sparse_rows import AnyRows, SparseRows
 
 LOG_DISPERSION_BOUNDS = (-7.0, 10.0)
@@ -74,25 +74,16 @@ class NegativeBinomialLikelihood(CountLikelihood):
         """Sparse whole numbers from 0 on."""
         return isinstance(rows, SparseRows) and bool(are_counts(rows.values).all())
 
-    def __init__(
-        self,
-        shift: Tensor,
-        scale: Tensor,
-        log_mean: Tensor,
-        size_factors: SizeFactors | None,
-        raw_dispersion: Tensor,
-    ) -> None:
-        super().__init__(shift, scale, log_mean, size_factors)
+    def __init__(self, shift: Tensor, scale: Tensor, log_mean: Tensor, raw_dispersion: Tensor) -> None:
+        super().__init__(shift, scale, log_mean)
         self.raw_dispersion = nn.Parameter(raw_dispersion)
 
     @classmethod
-    def _of(
-        cls, shift: Tensor, scale: Tensor, mean: Tensor, deviation: Tensor, size_factors: SizeFactors | None
-    ) -> Self:
+    def _of(cls, shift: Tensor, scale: Tensor, mean: Tensor, deviation: Tensor) -> Self:
         """θ begins where the moments of the columns have it, between 0.1 and 100: mean² / (variance - mean)."""
         excess = (deviation.square() - mean).clamp(min=mean.square() / 100.0)
         log_theta = (mean.square() / excess).clamp(0.1, 100.0).log()
-        return cls(shift, scale, mean.log(), size_factors, (log_theta / _PACE).float())
+        return cls(shift, scale, mean.log(), (log_theta / _PACE).float())
 
     @property
     def log_dispersion(self) -> Tensor:
@@ -101,3 +92,7 @@ class NegativeBinomialLikelihood(CountLikelihood):
 
     def counts(self, log_rate: Tensor, event_dims: int) -> NegativeBinomial:
         return NegativeBinomial(log_rate, self.log_dispersion, event_dims)
+
+
+class SizedNegativeBinomialLikelihood(SizedCountLikelihood, NegativeBinomialLikelihood):
+    """The same with size factors; see `SizedCountLikelihood`."""

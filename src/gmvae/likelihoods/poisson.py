@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gmvae.likelihoods.count_distribution import CountDistribution
 from gmvae.likelihoods.count_likelihood import CountLikelihood
-from gmvae.likelihoods.size_factors import SizeFactors
+from gmvae.likelihoods.sized_count_likelihood import SizedCountLikelihood
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,12 @@ class PoissonLikelihood(CountLikelihood):
     requirement = "hold whole numbers from 0 to 2**53 for a Poisson likelihood"
 
     @classmethod
-    def _of(
-        cls, shift: Tensor, scale: Tensor, mean: Tensor, deviation: Tensor, size_factors: SizeFactors | None
-    ) -> Self:
-        return cls(shift, scale, mean.log(), size_factors)
+    def _of(cls, shift: Tensor, scale: Tensor, mean: Tensor, deviation: Tensor) -> Self:
+        return cls(shift, scale, mean.log())
 
     def counts(self, log_rate: Tensor, event_dims: int) -> Poisson:
         return Poisson(log_rate, event_dims)
+
+
+class SizedPoissonLikelihood(SizedCountLikelihood, PoissonLikelihood):
+    """The same with size factors; see `SizedCountLikelihood`."""
