@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gmvae.cli.opened_model import OpenedModel
     from gmvae.data import Dataset
+    from gmvae.fitted.fitted import Fitted
     from gmvae.runs.assignments import Output
 
 
@@ -87,12 +88,13 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Write the cluster of every observation."""
+    from gmvae.cli.annotate import annotate
     from gmvae.cli.opened_model import load_for, open_fitted, options_for
     from gmvae.data.in_parts import files_of
     from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array
     from gmvae.device import device_for
-    from gmvae.runs.assignments import answered, write_parts
+    from gmvae.runs.assignments import write_parts
     from gmvae.training.processes import local_rank, processes_here
 
     out = named_file(out)
@@ -102,9 +104,7 @@ def predict(
         written_back = out.suffix.lower() == formats.ANNDATA  # with all that it holds
         allowed = (*formats.WRITTEN_TABLES, formats.ARRAY, formats.ANNDATA)
         suffix = check_target(out, allowed, None if written_back else source)
-    if suffix == formats.ANNDATA and out is not None:
-        from gmvae.cli.annotate import annotate
-
+    if out is not None and suffix == formats.ANNDATA:
         if ambiguous is not None or novel is not None or likelihood:
             raise ValueError(
                 "`--ambiguous`, `--novel` and `--likelihood` must be left out where -o is .h5ad, which gets entropy "
@@ -114,38 +114,46 @@ def predict(
         return
     if suffix == formats.ARRAY and sum((proba, embedding, ambiguous is not None, novel is not None, likelihood)) > 1:
         raise ValueError("A .npy file must hold one array: add one thing at a time, or write a table.")
+    if files and (keep_columns or labels is not None):
+        raise ValueError("`--keep-columns` and `--labels` must be left out where -o is a folder: rows are numbered.")
     opened = open_fitted(run, device if not files else str(device_for(device, local_rank())))
-    fitted = opened.fitted
+    options = options_for(opened.record, table)
     outputs = _outputs(opened, suffix != formats.ARRAY, proba, embedding, ambiguous, novel, likelihood, batch_size)
 
     if out is not None and files:
-        if keep_columns or labels is not None:
-            raise ValueError(
-                "`--keep-columns` and `--labels` must be left out where -o is a folder: rows are numbered."
-            )
-        asked = options_for(opened.record, table)
-        done = write_parts(
-            fitted, files, outputs, out, batch_size=batch_size, processes=processes_here(), tell=note, id=asked.id
+        parts = write_parts(
+            opened.fitted,
+            files,
+            outputs,
+            out,
+            batch_size=batch_size,
+            processes=processes_here(),
+            tell=note,
+            id=options.id,
         )
-        note(f"Wrote {done.written:,} parts, {done.rows:,} rows; {done.there:,} were there.")
+        note(f"Wrote {parts.written:,} parts, {parts.rows:,} rows; {parts.there:,} were there.")
         return
     data = load_for(opened, source, labels, data_home, table)
     if data.shards is not None:
         raise ValueError(
             f"`-o` must be a folder for {source!r}, which is read in parts; got {out or 'none'}: name one."
         )
-    rows = fitted.rows(data.X)
-    source_table = columns_of(source, options_for(opened.record, table), fitted.columns) if keep_columns else None
-
-    def blocks_of(wanted: Sequence[Output]) -> Iterator[list[NDArray[Any]]]:
-        """Arrays (n, ...) of each output, for some rows at a time."""
-        for first in range(0, len(rows), _ROWS_AT_ONCE):
-            yield answered(fitted, wanted, rows[first : first + _ROWS_AT_ONCE], batch_size)
-
     if out is not None and suffix == formats.ARRAY:
-        write_array(out, len(rows), (array for (array,) in blocks_of(outputs[-1:])))
+        write_array(out, len(data.X), (array for (array,) in _blocks(opened.fitted, data, outputs[-1:], batch_size)))
         return
-    _write_table(out, data, outputs, blocks_of(outputs), source_table)
+    source_table = columns_of(source, options, opened.fitted.columns) if keep_columns else None
+    _write_table(out, data, outputs, _blocks(opened.fitted, data, outputs, batch_size), source_table)
+
+
+def _blocks(
+    fitted: Fitted, data: Dataset, outputs: Sequence[Output], batch_size: int | None
+) -> Iterator[list[NDArray[Any]]]:
+    """Arrays (n, ...) of each output, for some rows at a time."""
+    from gmvae.runs.assignments import answered
+
+    rows = fitted.rows(data.X)
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        yield answered(fitted, outputs, rows[first : first + _ROWS_AT_ONCE], batch_size)
 
 
 def _outputs(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from typing import NamedTuple
 
 from gmvae.config import Config
 from gmvae.device import device_for, torch_defaults
@@ -81,8 +81,8 @@ def fit(
     with Reporter(config.verbose if processes.first else 0) as reporter:
         for reason in reasons:
             reporter.note(reason)
-        new_member = partial(_new_member, placed, data, previous_model, training, config, reporter, one_restart_by)
-        trained = _train(own_attempts, training, new_member)
+        shared = _Restarts(data, placed, previous_model, training, config, reporter, one_restart_by)
+        trained = shared.train(own_attempts)
     if len(attempts) > 1:
         trained = gather_restarts(processes, attempts, trained, lambda attempt: data.model(training, attempt.seed))
     of_tasks = [[each for each in trained if each.attempt.task is task] for task in tasks]
@@ -92,83 +92,78 @@ def fit(
     ]
 
 
-def _train(attempts: Sequence[Attempt], training: Config, new_member: Callable[[Attempt], Member]) -> list[Trained]:
-    """Train attempts, as many at once as `restarts_at_once` says."""
-    at_once = training.restarts_at_once if isinstance(training.restarts_at_once, int) else 1
-    found = []
-    for begin in range(0, len(attempts), at_once):
-        group = attempts[begin : begin + at_once]
-        members = [new_member(attempt) for attempt in group]
-        try:
-            outcomes = train_together(members)
-        finally:
-            for member in members:
-                member.trainer.close()
-        found += [Trained(each, m.trainer.model, o) for each, m, o in zip(group, members, outcomes, strict=True)]
-    return found
+class _Restarts(NamedTuple):
+    """What the restarts of a fit share: ``training`` is ``config`` with what the machine decides in place of "auto"."""
 
+    data: TrainingData
+    placed: Observations
+    previous: GaussianMixtureVAE | None
+    training: Config
+    config: Config
+    reporter: Reporter
+    processes: Processes
 
-def _new_member(
-    observations: Observations,
-    data: TrainingData,
-    previous: GaussianMixtureVAE | None,
-    training: Config,
-    config: Config,
-    reporter: Reporter,
-    processes: Processes,
-    attempt: Attempt,
-) -> Member:
-    """The trainer of an attempt, its state if it was interrupted, and what follows each of its epochs.
+    def train(self, attempts: Sequence[Attempt]) -> list[Trained]:
+        """Train attempts, as many at once as `restarts_at_once` says."""
+        at_once = self.training.restarts_at_once if isinstance(self.training.restarts_at_once, int) else 1
+        found = []
+        for begin in range(0, len(attempts), at_once):
+            group = attempts[begin : begin + at_once]
+            members = [self._member(attempt) for attempt in group]
+            try:
+                outcomes = train_together(members)
+            finally:
+                for member in members:
+                    member.trainer.close()
+            found += [Trained(each, m.trainer.model, o) for each, m, o in zip(group, members, outcomes, strict=True)]
+        return found
 
-    ``training`` is ``config`` with values in the place of "auto" where the machine decides them.
-    """
-    from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
+    def _member(self, attempt: Attempt) -> Member:
+        """The trainer of an attempt, its state if it was interrupted, and what follows each of its epochs."""
+        from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
 
-    storage, restart = attempt.task.storage, attempt.restart
-    fabric = make_fabric(training, None if storage is None else storage.tensorboard(restart))
-    if previous is None:
-        model = data.model(training, attempt.seed)
-        clusters = processes.from_first(lambda: _starting_clusters(data, training, attempt, reporter))
-    else:
-        model, clusters = warm_model(previous, observations, training), None
-    trainer = Trainer(
-        model,
-        observations,
-        attempt.split,
-        training,
-        fabric,
-        attempt.seed,
-        clusters,
-        continues=previous is not None,
-        on_pretraining=reporter.stage,
-        processes=processes,
-    )
-    show = reporter.track(attempt.label, trainer.max_iter)
+        storage, restart = attempt.task.storage, attempt.restart
+        fabric = make_fabric(self.training, None if storage is None else storage.tensorboard(restart))
+        if self.previous is None:
+            model = self.data.model(self.training, attempt.seed)
+            clusters = self.processes.from_first(lambda: self._starting_clusters(attempt))
+        else:
+            model, clusters = warm_model(self.previous, self.placed, self.training), None
+        trainer = Trainer(
+            model,
+            self.placed,
+            attempt.split,
+            self.training,
+            fabric,
+            attempt.seed,
+            clusters,
+            continues=self.previous is not None,
+            on_pretraining=self.reporter.stage,
+            processes=self.processes,
+        )
+        show = self.reporter.track(attempt.label, trainer.max_iter)
 
-    def on_epoch(state: State) -> None:
-        show(state.history.epochs[-1])
-        if storage is not None:
-            storage.keep(restart, state)
-        if attempt.task.on_epoch is not None:
-            attempt.task.on_epoch(fitted_so_far(model, state.history, observations, config))
+        def on_epoch(state: State) -> None:
+            show(state.history.epochs[-1])
+            if storage is not None:
+                storage.keep(restart, state)
+            if attempt.task.on_epoch is not None:
+                attempt.task.on_epoch(fitted_so_far(model, state.history, self.placed, self.config))
 
-    return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
+        return Member(trainer, None if storage is None else storage.state(restart, model), on_epoch)
 
-
-def _starting_clusters(
-    data: TrainingData, config: Config, attempt: Attempt, reporter: Reporter
-) -> ClusteredRows | None:
-    """Find the starting clusters of an attempt; those of the first restart are kept and given to `Task.on_start`."""
-    if config.init == "random":
-        return None
-    with reporter.stage(f"{attempt.label}: finding starting clusters"):
-        found = data.start(config, attempt.split, attempt.seed)
-    _log.info("%s starts on %s", attempt.label, found.reason)
-    reporter.note(f"{attempt.label} starts on {found.reason}")
-    if attempt.restart == 0:
-        warn_if_fewer(found.labels, config.K)
-        if attempt.task.storage is not None and data.observations.shards is None:
-            attempt.task.storage.keep_start(found.labels)
-        if attempt.task.on_start is not None:
-            attempt.task.on_start(found.labels)
-    return found.of_training
+    def _starting_clusters(self, attempt: Attempt) -> ClusteredRows | None:
+        """Find starting clusters of an attempt; those of the first restart are kept and given to `Task.on_start`."""
+        if self.config.init == "random":
+            return None
+        with self.reporter.stage(f"{attempt.label}: finding starting clusters"):
+            found = self.data.start(self.training, attempt.split, attempt.seed)
+        _log.info("%s starts on %s", attempt.label, found.reason)
+        self.reporter.note(f"{attempt.label} starts on {found.reason}")
+        if attempt.restart == 0:
+            warn_if_fewer(found.labels, self.config.K)
+            if attempt.task.storage is not None and self.data.observations.shards is None:
+                attempt.task.storage.keep_start(found.labels)
+            if attempt.task.on_start is not None:
+                attempt.task.on_start(found.labels)
+        return found.of_training
