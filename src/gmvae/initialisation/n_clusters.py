@@ -34,9 +34,10 @@ _MIN_ROWS_PER_NUMBER = 50
 _MAX_ROWS = 6000
 _MIN_ROWS_PER_CLUSTER = 10
 """Of a half; with fewer, agreement is mostly noise."""
-_LEAST_ROWS = 6
-"""Of a half in every cluster; that both halves find a cluster of fewer says little. Of 600 rows with -999 in a
-twentieth of one column, ten rows of each of three groups lie far from the others, and were counted as clusters."""
+_LEAST_ROWS, _LEAST_SHARE, _LEAST_OF_MEAN = 6, 0.005, 0.25
+"""Rows in every cluster of a half, and their share of it, or of an even share where there are many clusters: that both
+halves find a smaller one says little. Of 600 rows with -999 in a twentieth of one column, ten rows of each of three
+groups lie far from the others, and were counted as clusters; of adult, those with the largest capital gain."""
 _N_SPLITS = 4
 _N_REFERENCES = 2
 """Draws from the null model of a single normal cluster."""
@@ -110,7 +111,7 @@ class Subsample(NamedTuple):
                 cohesive = [cohesions(half, each) for half, each in zip(halves, found, strict=True)]
                 for method in (each for each in found[0] if each in found[1]):
                     pairs = list(zip(found[0][method], found[1][method], strict=True))
-                    large = [all(np.bincount(each).min() >= _LEAST_ROWS for each in pair) for pair in pairs]
+                    large = [all(map(_are_large, pair)) for pair in pairs]
                     agreed.setdefault(method, []).append(np.where(large, agreements(halves, pairs), 0.0))
                     within.setdefault(method, []).append(np.mean([each[method] for each in cohesive], axis=0))
             of_draws = [self._null_cohesion(numbers, self.seed + draw) for draw in range(_N_REFERENCES)]
@@ -221,6 +222,12 @@ def cohesions(scores: np.ndarray, found: Mapping[str, Sequence[np.ndarray]]) -> 
         method: np.array([cohesion(graph, clusters[distinct.first]) for clusters in each])
         for method, each in found.items()
     }
+
+
+def _are_large(clusters: np.ndarray) -> bool:
+    """Whether every cluster of a half has enough rows to be counted."""
+    counts = np.bincount(clusters)
+    return bool(counts.min() >= max(_LEAST_ROWS, min(_LEAST_SHARE, _LEAST_OF_MEAN / len(counts)) * len(clusters)))
 
 
 def _summaries(
