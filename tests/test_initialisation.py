@@ -17,7 +17,7 @@ from gmvae.build import build
 from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.fitting.starts import TrainingData
-from gmvae.initialisation.features import oriented_gradients
+from gmvae.initialisation.features import evenly_scaled, oriented_gradients
 from gmvae.initialisation.graph import (
     N_NEIGHBOURS,
     distinct_rows,
@@ -230,6 +230,29 @@ def test_images_start_on_clusters_of_their_strokes() -> None:
     images[::2] = 1.0 - images[::2]
     assert accuracy_hungarian(digits.target, start_of("neighbours", images, 10, 0)) > 0.92
     assert accuracy_hungarian(digits.target, start_of("neighbours", images.reshape(1797, -1), 10, 0)) < 0.7
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_incomes_that_are_mostly_zero_do_not_mix_clusters_up(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    label = np.arange(1000) % 5
+    rows = generator.normal(size=(1000, 5)) + 5.0 * np.eye(5)[label]
+    income = np.where(generator.random(1000) > 0.9, generator.exponential(3e4, 1000), 0.0)
+    table = np.column_stack([rows, income])
+    standardised = (table - table.mean(0)) / table.std(0)
+    assert ari(label, starting_clusters("auto", standardised, 5, 0).clusters) > 0.985
+    np.testing.assert_array_equal(evenly_scaled(standardised)[:, :5], standardised[:, :5])
+    assert evenly_scaled(standardised)[income > 0.0, 5].std() == pytest.approx(1.0)
+
+
+def test_counts_and_clusters_far_from_zero_stay_as_wide_as_they_are() -> None:
+    generator = np.random.default_rng(0)
+    rare = generator.random(1000) < 0.1
+    table = np.column_stack(
+        [generator.poisson(np.where(rare, 6.0, 0.05)), np.where(rare, 10.0 + generator.normal(size=1000), 0.0)]
+    )
+    standardised = (table - table.mean(0)) / table.std(0)
+    np.testing.assert_array_equal(evenly_scaled(standardised), standardised)
 
 
 @pytest.mark.parametrize(("init", "factor"), [("random", 0.25), ("auto", 1.0), ("kmeans", 1.0)])
