@@ -243,6 +243,8 @@ def test_incomes_that_are_mostly_zero_do_not_mix_clusters_up(seed: int) -> None:
     assert ari(label, starting_clusters("auto", standardised, 5, 0).clusters) > 0.985
     np.testing.assert_array_equal(evenly_scaled(standardised)[:, :5], standardised[:, :5])
     assert evenly_scaled(standardised)[income > 0.0, 5].std() == pytest.approx(1.0)
+    genes = standardised[:, [0, 5, 5]]  # most columns are mostly zero, which tells clusters
+    np.testing.assert_array_equal(evenly_scaled(genes), genes)
 
 
 def test_counts_and_clusters_far_from_zero_stay_as_wide_as_they_are() -> None:

@@ -82,14 +82,16 @@ def evenly_scaled(rows: np.ndarray) -> np.ndarray:
     that the few rows that have them would form a cluster of their own, whatever other columns say. A column of two
     values is at most 2 wide. One that mostly repeats a value, with others that are spread about as far as they lie from
     it, as incomes with 0 in most rows, has a standard deviation of at most 1 among the others. A cluster of a few rows
-    lies farther from the value, and counts have few others.
+    lies farther from the value, and counts have few others. Where most columns are like that, as genes in cells, which
+    rows have another value tells the clusters, and columns stay.
     """
     low, high = rows.min(0), rows.max(0)
     two_valued = ((rows == low) | (rows == high)).all(0)
     width = np.where(two_valued, 0.5 * (high - low), 1.0)
     repeated = np.median(rows, axis=0)  # the value that more than half of the rows have, if there is one
     differs = rows != repeated
-    for column in np.flatnonzero(~two_valued & (differs.mean(0) < 0.5)):
+    mostly_repeated = np.flatnonzero(~two_valued & (differs.mean(0) < 0.5))
+    for column in mostly_repeated if 2 * len(mostly_repeated) <= rows.shape[1] else []:
         others = rows[differs[:, column], column] - repeated[column]
         many = len(np.unique(others)) > _MANY_OTHERS * len(others)
         if many and others.std() > _SPREAD_OTHERS * np.median(np.abs(others)):
