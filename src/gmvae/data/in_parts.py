@@ -121,7 +121,7 @@ def _shards(
         )
     if known is not None:
         weights = options.weights if options.weights in of_files else None
-        return Shards(files, known.names, name=name, learn=lambda *_: coding_of(known), weights=weights)
+        return Shards(files, known.names, name=name, learn=lambda files, _: coding_of(known, files), weights=weights)
     return Shards(
         files,
         options.columns,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gmvae import formats
-from gmvae.arrow import holds_numbers, holds_text, without_dictionary
+from gmvae.arrow import holds_numbers, holds_text, numbers_as_categories, without_dictionary
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
@@ -197,19 +197,17 @@ def _is_of_text(path: Path) -> bool:
 
 
 def _with_categories(table: pa.Table) -> pa.Table:
-    """The table with the numbers and truth values that are categories in pandas as such; Parquet forgets it."""
+    """The table with the numbers and truth values that are categories in pandas as such."""
     import pyarrow as pa
-    from pyarrow import compute, types
+    from pyarrow import compute
 
-    for entry in (table.schema.pandas_metadata or {}).get("columns", []):
-        place = table.schema.get_field_index(str(entry["name"]))
-        if entry["pandas_type"] == "categorical" and place >= 0:
-            column = table.column(place)
-            if holds_numbers(column.type) and not types.is_null(column.type):
-                levels = compute.unique(column.drop_null())
-                levels = levels.take(compute.sort_indices(levels))
-                codes = compute.index_in(column, value_set=levels).combine_chunks()
-                table = table.set_column(place, entry["name"], pa.DictionaryArray.from_arrays(codes, levels))
+    for name in numbers_as_categories(table.schema):
+        column = table.column(name)
+        levels = compute.unique(column.drop_null())
+        levels = levels.take(compute.sort_indices(levels))
+        codes = compute.index_in(column, value_set=levels).combine_chunks()
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.DictionaryArray.from_arrays(codes, levels))
     return table
 
 
