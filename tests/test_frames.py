@@ -14,7 +14,9 @@ import pyarrow as pa
 import pytest
 
 from gmvae import GMVAE
+from gmvae.data import load
 from gmvae.data.frames import as_table
+from gmvae.data.options import TableOptions
 from gmvae.estimator.inputs import fit_observations
 from gmvae.user_warnings import TableWarning
 
@@ -179,6 +181,21 @@ def test_numeric_frames_stay_numbers() -> None:
     assert model.likelihood_ == "gaussian"
     assert np.array_equal(model.labels_, GMVAE(**FAST).fit(frame.to_numpy()).labels_)
     assert isinstance(model.sample(2)[0], np.ndarray)
+
+
+def test_levels_of_rows_of_weight_0_alone_are_none_of_the_fit(tmp_path: Path) -> None:
+    frame = people().assign(weight=1.0)
+    frame.loc[3, "job"], frame.loc[3, "weight"] = "umpire", 0.0
+    said = "Counted as missing: 1 cell of 'job' whose value the fit did not have: 'umpire'"
+    with pytest.warns(TableWarning, match=said):
+        model = GMVAE(**FAST).fit(frame.drop(columns="weight"), sample_weight=frame["weight"])
+    assert model.categories_["job"].tolist() == ["clerk", "retired", "student"]
+    assert len(model.labels_) == len(frame)
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    read = load(tmp_path / "people.csv", table=TableOptions(weights="weight"))
+    assert read.columns is not None
+    assert [column.levels for column in read.columns if column.name == "job"] == [("clerk", "retired", "student")]
+    assert any(said in note for note in read.notes)
 
 
 def test_dates_and_ids_are_left_out_with_a_word() -> None:

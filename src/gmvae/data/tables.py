@@ -15,11 +15,12 @@ from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import check_different, plain
-from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
 from gmvae.data.separated import read_separated
 from gmvae.data.table_cells import Form, cleaned, listed
 from gmvae.data.table_folders import columns_of_folders, join, parts_of
 from gmvae.data.zipped import check_growth
+from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,6 +73,7 @@ def read_table(
         notes.append(f"{where} has no column {options.id!r}: its rows are numbered.")
     elif opened.row_names:
         ids = _ids(table, opened.row_names)
+    weights = _cells(table, roles.weights, form)
     if known is None:
         wanted, taken = roles.wanted, roles.taken
         others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
@@ -80,7 +82,12 @@ def read_table(
             raise DataError(
                 f"{where} must have at least one column to learn from; got none beside labels and ids: leave fewer out."
             )
-        columns, said = Columns.learn(features, where=where, form=form, wanted=wanted, left_out=[*taken, *others])
+        left_out = [*taken, *others]
+        with in_words_of_options(where):
+            counting = None if weights is None else checked_weights(weights, len(weights)) > 0.0
+        columns, said = Columns.learn(
+            features, where=where, form=form, wanted=wanted, left_out=left_out, counting=counting
+        )
         notes += said
         if path.is_dir():
             notes += columns_of_folders(parts_of(path), table.column_names)
@@ -98,7 +105,7 @@ def read_table(
         columns.names,
         columns=columns,
         ids=ids,
-        weights=_cells(table, roles.weights, form),
+        weights=weights,
         partial_labels=_cells(table, roles.partial_labels, form),
         notes=tuple(notes),
     )

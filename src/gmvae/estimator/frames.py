@@ -14,6 +14,7 @@ from gmvae.data.frames import as_frame, as_table, check_names, is_frame
 from gmvae.observations import Observations
 from gmvae.sparse_rows import AnyRows
 from gmvae.user_warnings import TableWarning, warn_user
+from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,15 +32,18 @@ def table_of(X: Any) -> pa.Table | None:
     return as_table(X) if texts and any(isinstance(cell, str) for cell in X.flat) else None
 
 
-def learned(table: pa.Table, likelihood: Any = "auto") -> Observations:
+def learned(table: pa.Table, likelihood: Any = "auto", sample_weight: Any = None) -> Observations:
     """Find the kinds of the columns of a table, and encode it; what is left out is warned of.
 
     Columns that the likelihood names as categorical are kept even if nearly every row has its own text.
     """
     families = likelihood if isinstance(likelihood, Mapping) else {}
-    columns, notes = Columns.learn(table, wanted=[name for name, each in families.items() if each == "categorical"])
-    _warn(notes)
-    return Observations(columns.encode(table).y, columns.names, columns=columns)
+    wanted = [name for name, each in families.items() if each == "categorical"]
+    counting = None if sample_weight is None else checked_weights(sample_weight, table.num_rows) > 0.0
+    columns, notes = Columns.learn(table, wanted=wanted, counting=counting)
+    rows, unknown = columns.encode(table)
+    _warn([*notes, *unknown])
+    return Observations(rows, columns.names, columns=columns)
 
 
 def encoded(table: pa.Table, columns: Columns) -> np.ndarray:

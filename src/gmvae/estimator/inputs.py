@@ -50,7 +50,7 @@ def fit_observations(
     if table is None:
         observations = _numeric(estimator, X)
     else:
-        observations = learned(table, estimator.likelihood)
+        observations = learned(table, estimator.likelihood, sample_weight)
         set_features(estimator, table.num_columns, table.column_names)
     observations = observations.with_weights_and_labels(sample_weight, partial_labels)
     observations.check(n_components)
