@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from gmvae.arrays import without_values
 from gmvae.arrow import holds_numbers
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, check_names, is_frame
+from gmvae.data.options import without_options
 from gmvae.observations import Observations
 from gmvae.sparse_rows import AnyRows
 from gmvae.user_warnings import TableWarning, warn_user
@@ -38,12 +39,16 @@ def learned(table: pa.Table, likelihood: Any = "auto", sample_weight: Any = None
     Columns that the likelihood names as categorical are kept even if nearly every row has its own text.
     """
     families = likelihood if isinstance(likelihood, Mapping) else {}
-    wanted = [name for name, each in families.items() if each == "categorical"]
+    columns = columns_of(table, [name for name, each in families.items() if each == "categorical"], sample_weight)
+    return Observations(encoded(table, columns), columns.names, columns=columns)
+
+
+def columns_of(table: pa.Table, wanted: Collection[str] = (), sample_weight: Any = None) -> Columns:
+    """Find the kinds of the columns of a table; what is left out, or may be an id, is warned of."""
     counting = None if sample_weight is None else checked_weights(sample_weight, table.num_rows) > 0.0
     columns, notes = Columns.learn(table, wanted=wanted, counting=counting)
-    rows, unknown = columns.encode(table)
-    _warn([*notes, *unknown])
-    return Observations(rows, columns.names, columns=columns)
+    _warn(notes)
+    return columns
 
 
 def encoded(table: pa.Table, columns: Columns) -> np.ndarray:
@@ -74,4 +79,4 @@ def warn_of_empty(rows: AnyRows) -> None:
 
 def _warn(notes: list[str]) -> None:
     for note in notes:
-        warn_user(note, TableWarning)
+        warn_user(without_options(note), TableWarning)
