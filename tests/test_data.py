@@ -375,6 +375,7 @@ def test_what_is_wrong_with_a_folder_of_images(tmp_path: Path) -> None:
         ("mnist:valid", r"The part of 'mnist' must be one of train, test; got 'valid'\."),
         ("digits:test", r"The part of 'digits' must be left out; got 'test'\."),
         (r"C:\data\x.npy", r"must be an existing path .*; got 'C:.*\."),
+        ("*.csv", r"pattern must match Parquet, .* and no others; got '\*.csv': name the folder in place of CSV files"),
         ("x.npz:X", r"must be an existing path .*; got 'x.npz:X': check the name\."),
     ],
 )
