@@ -214,7 +214,7 @@ def levels_column(
     if dtype == "string":
         if are_codes(levels) and not declared:
             remarks.add(_CODES, name)
-        elif have_units(levels) and not declared:
+        elif len(levels) > 2 and have_units(levels) and not declared:
             remarks.add(_UNITS, name)
         if len({level.casefold() for level in levels}) < len(levels):
             remarks.add(_CASE, name)
