@@ -203,6 +203,12 @@ def test_frames_of_numbers_come_back_with_types_and_ranges(library: str) -> None
     assert isinstance(GMVAE(**FAST).fit(plain.to_numpy(dtype=float)).sample(2)[0], np.ndarray)
 
 
+def test_a_pandas_index_identifies_rows_of_answers(fitted: GMVAE) -> None:
+    frame = people()[:9].set_index(pd.Index([f"row {i}" for i in range(9)], name="who"))
+    for made in (fitted.impute(frame), fitted.reconstruct(frame), *fitted.impute(frame, 2)):
+        pd.testing.assert_index_equal(made.index, frame.index)
+
+
 def test_names_that_are_numbers_come_back_and_ids_are_noted() -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2))).assign(**{"id": range(40)})
     frame.columns = range(3)

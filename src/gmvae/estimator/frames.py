@@ -61,12 +61,15 @@ def encoded(table: pa.Table, columns: Columns) -> np.ndarray:
 def decoded(rows: np.ndarray, columns: Columns, template: Any, observed: np.ndarray | None = None) -> Any:
     """Rows (n, D) as a frame of the library that ``template`` is of, an array of objects where that is one.
 
-    Numbers that were ``observed``, (n, D), stay as they are.
+    Numbers that were ``observed``, (n, D), stay as they are, and so does a pandas index of as many rows.
     """
     table = columns.decode(rows, observed)
     if isinstance(template, np.ndarray):
         return np.column_stack([np.array(column.to_pylist(), dtype=object) for column in table.columns])
-    return as_frame(table, template)
+    frame = as_frame(table, template)
+    if hasattr(template, "iloc") and len(template) == len(frame):
+        frame.index = template.index
+    return frame
 
 
 def warn_of_empty(rows: AnyRows) -> None:

@@ -42,7 +42,8 @@ class FittedGeneration(FittedOutputs, ABC):
 
         Counts have the size factor of their row.
         """
-        return self._in_form_of_fit(self.fitted_.reconstructions(self._rows(X), batch_size))
+        made = self.fitted_.reconstructions(self._rows(X), batch_size)
+        return self._in_form_of_fit(made, X if is_frame(X) else None)
 
     def sample(
         self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
