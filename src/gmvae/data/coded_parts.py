@@ -62,10 +62,8 @@ def _ranged(column: Column, low: float, high: float, fraction: float) -> Column:
     if column.kind != "number":
         return column
     whole = bool(np.isnan(fraction))
-    of_text = column.dtype == _OF_TEXT and not whole
-    return column._replace(
-        dtype="double" if of_text else column.dtype, low=float(low), high=float(high), digits=0 if whole else None
-    )
+    dtype = "double" if column.dtype == _OF_TEXT and not whole else column.dtype
+    return column._replace(dtype=dtype, low=float(low), high=float(high), digits=0 if whole else None)
 
 
 def learned_columns(shards: Shards) -> Columns | None:
