@@ -122,6 +122,7 @@ def test_a_later_month_with_other_gaps_levels_order_and_columns(folder: Path, ru
         "Left out, as the fit did not have them: 'extra'.",
         "Counted as missing: 1 cell of 'job' whose value the fit did not have: 'pilot'.",
         "Data row 3 (who c) has no value at all in may.csv: the answer is what holds for any row.",
+        "58.3% of cells are missing.",
     ]
     found = table_of(result.stdout)
     assert list(found[0]) == ["who", "label", "p_0", "p_1", "job", "extra", "smokes", "income", "age"]
@@ -179,7 +180,7 @@ def test_a_file_without_a_header(folder: Path, tmp_path: Path) -> None:
     assert list(record["columns"]) == ["column_2", "column_3", "column_4"]
     # All is remembered, the labels for the same source.
     result = gmvae("predict", tmp_path / "run", folder / "bare.csv")
-    assert result.stderr == ""
+    assert result.stderr == "0.7% of cells are missing.\n"
     assert table_of(result.stdout)[0]["column_1"] == "p000"
     assert json.loads(gmvae("evaluate", tmp_path / "run", folder / "bare.csv", "--json").stdout)["n"] == N
     # A file with a header matches by position.

@@ -66,6 +66,40 @@ def test_levels_and_codes_are_those_of_the_table_in_memory(folder: Path) -> None
     assert any("nearly every row has a text of its own" in note and "'name'" in note for note in in_parts.notes)
 
 
+def test_numbers_in_text_and_as_categories_are_as_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "weight": rng.normal(size=N).astype("f4"),
+            "doors": pd.Categorical(rng.choice([3, 5, 9], N)),
+            "new": pd.Categorical(rng.choice([True, False], N)),
+            "litres": pd.Categorical(rng.choice([0.5, 1.5, 2.5], N)),
+            "grade": pd.Categorical(rng.choice(["1", "2", "3"], N)),
+            "zip": rng.choice(["00012", "03400", "99999"], N),
+            "mileage": (2**30 + rng.integers(0, 200, N)).astype(str),
+            "price": [f"$ {value:,.2f}" for value in rng.uniform(0, 9999, N)],
+            "word": rng.choice(["1", "two", "three"], N),
+        }
+    )
+    frame.loc[3, "mileage"], frame.loc[5, "price"] = "?", None
+    (tmp_path / "parts").mkdir()
+    for first in range(0, N, 100):
+        frame[first : first + 100].to_parquet(tmp_path / "parts" / f"{first}.parquet", index=False, row_group_size=40)
+    frame.to_parquet(tmp_path / "whole.parquet", index=False)
+    in_parts, whole = load(f"{tmp_path}/parts/*.parquet"), load(tmp_path / "whole.parquet")
+    assert in_parts.columns is not None
+    assert whole.columns is not None
+    known = ("name", "kind", "dtype", "levels", "declared", "low", "high")
+    for found, expected in zip(in_parts.columns, whole.columns, strict=True):
+        assert [getattr(found, each) for each in known] == [getattr(expected, each) for each in known]
+    np.testing.assert_array_equal(in_parts.X, whole.X)
+    assert in_parts.notes[1:] == whole.notes
+    odd = pd.DataFrame({"mileage": [*map(str, range(50)), "far", *map(str, range(50))]})
+    odd.to_parquet(tmp_path / "odd.parquet", index=False, row_group_size=40)
+    with pytest.raises(DataError, match=r"odd.parquet, from row 41 on, column 'mileage', .* got 'far' in data row 11:"):
+        load(f"{tmp_path}/odd*.parquet")
+
+
 def test_a_fit_knows_levels_beyond_the_sample_and_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "MAX_SAMPLE", 120)
     run, out = folder.parent / "run", folder.parent / "out"

@@ -140,7 +140,9 @@ def test_names_ids_and_texts_are_left_out_unless_wanted() -> None:
     assert "city 10" in columns.columns[1].levels[10:]
     assert notes[0].startswith("Left out: 'name', 'ticket', where nearly every row has a text of its own")
     assert "`--columns`" in notes[0]
-    assert notes[1].startswith("Perhaps an id: 'number', a different whole number in every row; `--id`")
+    assert notes[1].startswith(
+        "Perhaps an id: 'number', a different whole number in every row; if it is one, leave it out (`--id`"
+    )
     assert len(notes) == 2
     kept = Columns.learn(table, wanted=["name"]).columns
     assert kept.columns[0].kind == "category"
@@ -150,11 +152,14 @@ def test_names_ids_and_texts_are_left_out_unless_wanted() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        (["1", "2", "3", "x"], r"column 'v', must hold numbers; got 'x' in data row 4: .* by `--missing` if it marks"),
-        ([None, "?", ""], r"column 'v', must have a value in some row; got none: leave it out by `--drop`\."),
+        (
+            ["1", "2", "3", "x"],
+            r"column 'v', must hold numbers; got 'x' in data row 4: .* empty it if it marks missing cells .`--mi",
+        ),
+        ([None, "?", ""], r"column 'v', must have a value in some row; got none: leave it out \(`--drop`\)\."),
         ([1.0, float("inf")], r"column 'v', must hold finite numbers; got inf in data row 2"),
         ([[1], [2]], r"column 'v', must hold numbers, text or truth values; got values of type list"),
-        (["1,250", "300"], r"got '1,250' in data row 1, which may be 1250 or 1.250: name the decimal mark"),
+        (["1,250", "300"], r"got '1,250' in data row 1, which may be 1250 or 1.250: write plain numbers"),
     ],
 )
 def test_a_column_that_is_none_of_the_kinds_is_named(values: list, sentence: str) -> None:

@@ -225,9 +225,9 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
     [
         (
             "a,b\n1,2\n2,3\nx,4\n",
-            "column 'a', must hold numbers; got 'x' in data row 3: correct it, name it by `--miss",
+            "column 'a', must hold numbers; got 'x' in data row 3: correct it, empty it if it marks missing c",
         ),
-        ("a,b\n1,\n2,\n", "column 'b', must have a value in some row; got none: leave it out by `--drop`"),
+        ("a,b\n1,\n2,\n", "column 'b', must have a value in some row; got none: leave it out \\(`--drop`\\)"),
         ("a,b\n1,2\n3\n", "as many cells in every row as in its first, which has 2; got 1 in row 3, '3': correct"),
         ("when\n2020-01-01\n", "must have a column of numbers, .*; got none: Left out: 'when', dates or times; enc"),
         ("", "must have at least one row below its header; got none: add rows"),
@@ -375,6 +375,7 @@ def test_what_is_wrong_with_a_folder_of_images(tmp_path: Path) -> None:
         ("mnist:valid", r"The part of 'mnist' must be one of train, test; got 'valid'\."),
         ("digits:test", r"The part of 'digits' must be left out; got 'test'\."),
         (r"C:\data\x.npy", r"must be an existing path .*; got 'C:.*\."),
+        ("*.csv", r"pattern must match Parquet, .* and no others; got '\*.csv': name the folder in place of CSV files"),
         ("x.npz:X", r"must be an existing path .*; got 'x.npz:X': check the name\."),
     ],
 )

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pytest
 
 from gmvae import GMVAE
+from gmvae.data import load
 from gmvae.data.frames import as_table
+from gmvae.data.options import TableOptions
 from gmvae.estimator.inputs import fit_observations
 from gmvae.user_warnings import TableWarning
 
@@ -151,7 +153,7 @@ def test_a_model_of_a_table_is_saved_loaded_and_copied(fitted: GMVAE, tmp_path: 
 
 def test_text_of_its_own_in_every_row_is_kept_where_the_likelihood_names_it() -> None:
     frame = pd.DataFrame({"name": [f"n{i}" for i in range(30)], "v": np.arange(30) / 7})
-    with pytest.warns(TableWarning, match="as 'categorical' in `likelihood`, to keep them as categories"):
+    with pytest.warns(TableWarning, match="to keep them as categories, name them in `likelihood` as 'categorical'\\.$"):
         GMVAE(**FAST).fit(frame)
     model = GMVAE(**FAST, likelihood={"name": "categorical"})
     with warnings.catch_warnings():
@@ -173,12 +175,61 @@ def test_codes_that_arrow_does_not_compute_with(cells: Any, values: list[Any]) -
     assert as_table(frame).column("a").to_pylist() == values
 
 
-def test_numeric_frames_stay_numbers() -> None:
-    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=["a", "b"])
+@pytest.mark.parametrize("library", FRAMES)
+def test_frames_of_numbers_come_back_with_types_and_ranges(library: str) -> None:
+    rng = np.random.default_rng(0)
+    plain = pd.DataFrame(
+        {
+            "age": rng.integers(18, 90, 200),
+            "income": rng.lognormal(3, 1, 200).round(2),
+            "height": rng.normal(size=200).astype("f4"),
+            "member": rng.random(200) < 0.5,
+        }
+    )
+    frame = FRAMES[library](plain)
     model = GMVAE(**FAST).fit(frame)
-    assert model.likelihood_ == "gaussian"
-    assert np.array_equal(model.labels_, GMVAE(**FAST).fit(frame.to_numpy()).labels_)
-    assert isinstance(model.sample(2)[0], np.ndarray)
+    assert np.array_equal(model.labels_, GMVAE(**FAST).fit(plain.to_numpy(dtype=float)).labels_)
+    for made in (model.sample(300)[0], model.reconstruct(frame), model.inverse_transform(model.transform(frame))):
+        assert type(made) is type(frame)
+        table = as_table(made)
+        assert table.schema.equals(as_table(frame).schema)
+        for name in ("age", "income", "height"):
+            made_values, values = (each.column(name).to_numpy() for each in (table, as_table(frame)))
+            assert values.min() <= made_values.min()
+            assert made_values.max() <= values.max()
+    holes = np.array([[np.nan, 12.0, 0.0, 1.0]])
+    with pytest.warns(UserWarning, match="feature names"):
+        assert isinstance(model.impute(holes), np.ndarray)
+    assert isinstance(GMVAE(**FAST).fit(plain.to_numpy(dtype=float)).sample(2)[0], np.ndarray)
+
+
+def test_a_pandas_index_identifies_rows_of_answers(fitted: GMVAE) -> None:
+    frame = people()[:9].set_index(pd.Index([f"row {i}" for i in range(9)], name="who"))
+    for made in (fitted.impute(frame), fitted.reconstruct(frame), *fitted.impute(frame, 2)):
+        pd.testing.assert_index_equal(made.index, frame.index)
+
+
+def test_names_that_are_numbers_come_back_and_ids_are_noted() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2))).assign(**{"id": range(40)})
+    frame.columns = range(3)
+    with pytest.warns(TableWarning, match=r"Perhaps an id: '2', a different .*; if it is one, leave it out\.$"):
+        model = GMVAE(**FAST).fit(frame)
+    assert model.sample(2)[0].columns.tolist() == [0, 1, 2]
+
+
+def test_levels_of_rows_of_weight_0_alone_are_none_of_the_fit(tmp_path: Path) -> None:
+    frame = people().assign(weight=1.0)
+    frame.loc[3, "job"], frame.loc[3, "weight"] = "umpire", 0.0
+    said = "Counted as missing: 1 cell of 'job' whose value the fit did not have: 'umpire'"
+    with pytest.warns(TableWarning, match=said):
+        model = GMVAE(**FAST).fit(frame.drop(columns="weight"), sample_weight=frame["weight"])
+    assert model.categories_["job"].tolist() == ["clerk", "retired", "student"]
+    assert len(model.labels_) == len(frame)
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    read = load(tmp_path / "people.csv", table=TableOptions(weights="weight"))
+    assert read.columns is not None
+    assert [column.levels for column in read.columns if column.name == "job"] == [("clerk", "retired", "student")]
+    assert any(said in note for note in read.notes)
 
 
 def test_dates_and_ids_are_left_out_with_a_word() -> None:
@@ -206,6 +257,15 @@ def test_dates_and_ids_are_left_out_with_a_word() -> None:
 def test_what_is_no_table_of_rows_is_named(rows: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         GMVAE(2).fit(rows)
+
+
+def test_errors_name_no_options_of_the_command_line() -> None:
+    frame = people()[["age"]].astype(object)
+    frame.loc[7, "age"] = "far"
+    with pytest.raises(
+        ValueError, match=r"got 'far' in data row 8: .* marks missing cells, or leave the column out\.$"
+    ):
+        GMVAE(2).fit(frame)
 
 
 def test_lists_and_masked_objects_may_hold_text_and_gaps() -> None:

@@ -111,6 +111,21 @@ def test_categorical_is_that_of_scipy() -> None:
     np.testing.assert_allclose(drawn.numpy(), observation.mean.numpy(), atol=0.04)
 
 
+def test_levels_that_the_fit_did_not_have_are_never_drawn(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = np.c_[rng.choice([3, 5, 9], 200), rng.choice([0, 1], 200), rng.choice([1.0, np.nan, 2.0], 200)]
+    model = GMVAE(2, likelihood="categorical", n_init=2, **FAST).fit(rows)
+    drawn, _ = model.sample(2000)
+    assert [set(column) for column in drawn.T] == [{3.0, 5.0, 9.0}, {0.0, 1.0}, {1.0, 2.0}]
+    assert set(model.impute([[np.nan, 1, 1]], 500)[:, 0, 0]) == {3.0, 5.0, 9.0}
+    assert np.isfinite(model.score_samples(rows)).all()
+    with pytest.raises(ValueError, match=r"must be the number of a level of the fit; got 8 at X\[0, 0\]"):
+        model.predict([[8, 1, 1]])
+    model.save(tmp_path / "model.safetensors")
+    loaded = GMVAE.load(tmp_path / "model.safetensors", device="cpu")
+    np.testing.assert_array_equal(loaded.score_samples(rows), model.score_samples(rows))
+
+
 def test_log_prob_is_the_sum_over_observed_columns() -> None:
     rows, _ = mixed_rows()
     joint = likelihood_for("auto", hidden(rows), kinds=MIXED_KINDS)

@@ -52,6 +52,15 @@ def test_odd_text_is_refused_with_a_remedy(tmp_path: Path, name: str, content: s
         load(written(tmp_path / name, content, encoding))
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_backslashes_mark_quotes_within_cells(tmp_path: Path, separator: str) -> None:
+    cells = [r'"say \"hi\"; twice, now"', '"plain"', r'"a pipe of 5\" size"', r'"C:\\dir"'] * 7
+    lines = [separator.join(("word", "y")), *(separator.join(each) for each in zip(cells, NUMBERS[:28], strict=True))]
+    data = load(written(tmp_path / "t.csv", "\n".join(lines)))
+    assert data.columns is not None
+    assert data.columns.columns[0].levels == (r"C:\dir", 'a pipe of 5" size', "plain", 'say "hi"; twice, now')
+
+
 @pytest.mark.parametrize(
     ("cells", "kind"),
     [

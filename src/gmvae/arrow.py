@@ -34,3 +34,13 @@ def without_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:
     from pyarrow import types
 
     return column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
+
+
+def numbers_as_categories(schema: pa.Schema) -> list[str]:
+    """The columns of numbers and truth values that are categories in pandas, of which Parquet keeps a note alone."""
+    from pyarrow import types
+
+    entries = (schema.pandas_metadata or {}).get("columns", [])
+    named = [str(entry["name"]) for entry in entries if entry["pandas_type"] == "categorical"]
+    kinds = {name: schema.field(name).type for name in named if name in schema.names}
+    return [name for name, kind in kinds.items() if holds_numbers(kind) and not types.is_null(kind)]

@@ -13,6 +13,7 @@ from gmvae.data.sources import Source
 from gmvae.fitted.fitted import Fitted
 from gmvae.runs.folder import RunFolder, model_file
 from gmvae.runs.record import RunRecord
+from gmvae.runs.source_data import missing_cells
 from gmvae.weights_and_labels import checked_weights, known_labels
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def load_for(
         known_labels(data.partial_labels, len(data.X), weight)
     for sentence in data.notes:
         note(sentence)
+    missing = missing_cells(data)
+    if missing is not None:
+        note(f"{missing}.")
     return data
 
 

@@ -73,7 +73,7 @@ def as_frame(table: pa.Table, template: Any) -> Any:
     """
     library = type(template).__module__.partition(".")[0]
     if library == "pandas":
-        return table.to_pandas()
+        return table.to_pandas().rename(columns={str(name): name for name in template.columns})
     if library == "polars":
         from pyarrow import types
 
@@ -106,16 +106,16 @@ def plain(table: pa.Table) -> pa.Table:
             return pa.large_string()
         return pa.float32() if pa.types.is_float16(kind) else kind
 
-    for i, name in enumerate(table.column_names):
-        table = table.set_column(i, name, _without_codes(table.column(i)))
-    for i, field in enumerate(table.schema):
-        kind = computable(field.type)
-        if kind != field.type:
-            try:
-                table = table.set_column(i, pa.field(field.name, kind), table.column(i).cast(kind))
-            except pa.ArrowInvalid:  # bytes that are no text
-                continue
-    return table
+    def made_computable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+        column = _without_codes(column)
+        kind = computable(column.type)
+        try:
+            return column if kind == column.type else column.cast(kind)
+        except pa.ArrowInvalid:  # bytes that are no text
+            return column
+
+    columns = [made_computable(column) for column in table.columns]
+    return pa.table(columns, table.column_names).replace_schema_metadata(table.schema.metadata)
 
 
 def _without_codes(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -33,7 +33,7 @@ whole takes up to three times as much."""
 _CELL_BYTES, _USUAL_MEMORY = 8, 2**33
 _CHOSEN = ("header", "separator", "decimal", "missing", "layer")
 _OTHERS = (*CSV, *IMAGES)
-_PATTERN = re.compile(r"[*?\\[]")
+PATTERN = re.compile(r"[*?\[]")
 
 
 def files_of(text: str) -> list[Path]:
@@ -43,7 +43,7 @@ def files_of(text: str) -> list[Path]:
         return [path] if _is_shard(path.name) else []
     if path.is_dir():
         visible = visible_files(path)
-    elif _PATTERN.search(text):
+    elif PATTERN.search(text):
         visible, path = glob.glob(os.path.expanduser(text), recursive=True), Path()
     else:
         return []
@@ -121,7 +121,7 @@ def _shards(
         )
     if known is not None:
         weights = options.weights if options.weights in of_files else None
-        return Shards(files, known.names, name=name, learn=lambda *_: coding_of(known), weights=weights)
+        return Shards(files, known.names, name=name, learn=lambda files, _: coding_of(known, files), weights=weights)
     return Shards(
         files,
         options.columns,

@@ -61,8 +61,8 @@ class Remarks:
 
 
 _IDS = (
-    "Left out: {}, where nearly every row has a text of its own, as names, ids and free text have; name them in "
-    "`--columns`, or as 'categorical' in `likelihood`, to keep them as categories."
+    "Left out: {}, where nearly every row has a text of its own, as names, ids and free text have; to keep them as "
+    "categories, name them in `likelihood` as 'categorical' (`--columns`)."
 )
 _MEASURES = "Left out: {}, numbers with a unit or sign beside each; write plain numbers to have them as such."
 _MANY = (
@@ -74,8 +74,8 @@ _UNITS = "Taken as text: {}, numbers with a unit or sign beside them; write plai
 _CASE = "Different levels though alike but for upper and lower case: in {}; write them alike to join them."
 _ONE = "Left out: {}, where every row has the same text or none."
 _MAYBE_ID = (
-    "Perhaps an id: {}, a different whole number in every row; `--id` with its name takes it for that, `--drop` leaves "
-    "it out."
+    "Perhaps an id: {}, a different whole number in every row; if it is one, leave it out (`--id` names rows by it, "
+    "`--drop` drops it)."
 )
 
 
@@ -104,7 +104,7 @@ def learn_column(
         order = _declared_levels(column, form)
     column = cleaned(without_dictionary(column), form)
     if column.null_count == len(column) or (types.is_floating(column.type) and np.isnan(column.to_numpy()).all()):
-        raise DataError(f"{where}, must have a value in some row; got none: leave it out by `--drop`.")
+        raise DataError(f"{where}, must have a value in some row; got none: leave it out (`--drop`).")
     if holds_text(column.type) and not declared:
         read = numbers(column, where, form)
         column = column if read is None else cleaned(read, form)
@@ -122,11 +122,11 @@ def learn_column(
     if types.is_binary(column.type):
         raise DataError(
             f"{where}, must hold numbers, or text in UTF-8; got other bytes: save the file as UTF-8, or leave the "
-            "column out by `--drop`."
+            "column out (`--drop`)."
         )
     raise DataError(
         f"{where}, must hold numbers, text or truth values; got values of type {column.type}: encode the column or "
-        "leave it out by `--drop`."
+        "leave it out (`--drop`)."
     )
 
 
@@ -214,7 +214,7 @@ def levels_column(
     if dtype == "string":
         if are_codes(levels) and not declared:
             remarks.add(_CODES, name)
-        elif have_units(levels) and not declared:
+        elif len(levels) > 2 and have_units(levels) and not declared:
             remarks.add(_UNITS, name)
         if len({level.casefold() for level in levels}) < len(levels):
             remarks.add(_CASE, name)

@@ -105,7 +105,8 @@ def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = 
         row, value = first_among(column, _those(levels, _BY_COMMAS))
         raise DataError(
             f"{where}, must hold numbers of one meaning; got {reprlib.repr(value)} in data row {row + 1}, which may be "
-            f"{value.replace(',', '')} or {value.replace(',', '.')}: name the decimal mark by `--decimal`."
+            f"{value.replace(',', '')} or {value.replace(',', '.')}: write plain numbers (`--decimal` names the "
+            "decimal mark)."
         )
     fits = _DECIMAL_COMMA if form.decimal == "," else f"{_NUMBER}|{_DECIMAL_COMMA}" if form.comma else _NUMBER
     wrong = _those(levels, fits, match=False)
@@ -113,9 +114,9 @@ def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = 
     if not certain and 2 * n_other > len(column) - column.null_count:
         return None
     row, value = first_among(column, wrong)
-    remedy = "correct it, or name it by `--missing` if it marks missing cells"
+    remedy = "correct it, or empty it if it marks missing cells (`--missing`)"
     if not certain:
-        remedy = "correct it, name it by `--missing` if it marks missing cells, or leave the column out by `--drop`"
+        remedy = "correct it, empty it if it marks missing cells (`--missing`), or leave the column out (`--drop`)"
     raise DataError(f"{where}, must hold numbers; got {reprlib.repr(value)} in data row {row + 1}: {remedy}.")
 
 

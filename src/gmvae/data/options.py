@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ _OPTIONS = {
     "`batch_key`": "`--covariate`",
 }
 """Of the command line, by how the library speaks of the parameters."""
+_IN_PARENTHESES = re.compile(r" \(`--[^)]*\)")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
 
@@ -110,6 +112,23 @@ class CellColumns(NamedTuple):
         """The columns that hyperparameters of these names say."""
         column = None if size_factors in SIZES_WITHOUT_COLUMN else size_factors
         return cls(column, covariate, None if batches is None else tuple(batches))
+
+
+def without_options(said: str) -> str:
+    """A sentence as Python says it: without the options of the command line that it names in parentheses."""
+    return _IN_PARENTHESES.sub("", said)
+
+
+@contextmanager
+def in_words_of_python() -> Iterator[None]:
+    """Raise what names options of the command line without them."""
+    try:
+        yield
+    except ValueError as error:
+        said = without_options(str(error))
+        if said == str(error):
+            raise
+        raise DataError(said) from None
 
 
 @contextmanager

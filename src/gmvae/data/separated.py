@@ -9,7 +9,6 @@ import io
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +75,9 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
     reading = arrow.ReadOptions(
         use_threads=False, autogenerate_column_names=not header, encoding=encoding, skip_rows=int(told is not None)
     )
-    parsing = arrow.ParseOptions(delimiter=separator, ignore_empty_lines=not rows or len(rows[0]) > 1)
+    parsing = arrow.ParseOptions(
+        delimiter=separator, ignore_empty_lines=not rows or len(rows[0]) > 1, escape_char=_escape(head) or False
+    )
     converting = arrow.ConvertOptions(
         null_values=[*MARKS, *options.missing], strings_can_be_null=True, decimal_point=options.decimal or "."
     )
@@ -145,10 +146,13 @@ def separator_of(head: str) -> str:
     return max(_SEPARATORS, key=lambda separator: shares[separator])
 
 
+def _opener(path: Path) -> Any:
+    return gzip.open if path.suffix.lower() == ".gz" else open
+
+
 def _head(path: Path) -> tuple[str, str]:
     """The begin of a file, and its encoding: UTF-16 where it says so, as Excel's "Unicode text" does, else UTF-8."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rb") as file:
+    with _opener(path)(path, "rb") as file:
         content = file.read(_HEAD_BYTES + 1)
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
     text = content[:_HEAD_BYTES].decode(encoding, errors="replace").removeprefix("\ufeff")
@@ -173,10 +177,15 @@ def _cells(rows: Rows, place: int) -> list[str]:
 def _rows(head: str, separator: str) -> Rows:
     """The first rows but empty ones; none where they cannot be told apart."""
     try:
-        found = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
+        lines, escape = io.StringIO(head, newline=""), _escape(head)
+        found = csv.reader(lines, delimiter=separator, escapechar=escape, skipinitialspace=True)
         return list(islice((row for row in found if row), _HEAD_ROWS))
     except csv.Error:
         return []
+
+
+def _escape(head: str) -> str | None:
+    return "\\" if re.search(r'\\" ?\w', head) else None  # before a quote within a cell
 
 
 def _check_header(rows: Rows, where: str) -> None:
@@ -250,12 +259,12 @@ def _check_quotes(table: pa.Table, path: Path) -> None:
     """Raise DataError if a quote that is never closed may have joined rows."""
     from pyarrow import compute
 
-    joined = any(
-        compute.any(compute.match_substring(column, "\n")).as_py()
-        for column in table.columns
-        if holds_text(column.type)
-    )
-    if joined and sum(block.count(b'"') for block in _blocks(path)) % 2:
+    texts = [column for column in table.columns if holds_text(column.type)]
+    if not any(compute.any(compute.match_substring(column, "\n")).as_py() for column in texts):
+        return
+    with _opener(path)(path, "rb") as file:
+        n_quotes = sum(line.count(b'"') for line in file)
+    if n_quotes % 2:
         raise DataError(
             f"{path.name} must close every quote that begins a cell; got an odd number of quotes, so that rows would "
             "be joined: correct the file."
@@ -274,15 +283,6 @@ def _check_dots(rows: Rows, where: str) -> None:
                 f"{where}, column {i + 1}, must hold numbers of one meaning; got {cell!r} beside decimal commas in "
                 f"other columns, which may be {cell.replace('.', '')} or {cell}: name the decimal mark by `--decimal`."
             )
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    if path.suffix.lower() == ".gz":
-        yield from unzipped(path)
-        return
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            yield block
 
 
 def _check_names(names: list[str], where: str) -> None:

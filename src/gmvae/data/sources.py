@@ -18,7 +18,7 @@ from gmvae.data.dataset import Dataset
 from gmvae.data.errors import DataError
 from gmvae.data.idx import read_idx
 from gmvae.data.images import holds_images, read_folder, read_image
-from gmvae.data.in_parts import files_of, is_read_in_parts, read_in_parts
+from gmvae.data.in_parts import PATTERN, files_of, is_read_in_parts, read_in_parts
 from gmvae.data.labels import read_labels
 from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
 from gmvae.data.sets import BUILT_IN, find
@@ -172,6 +172,11 @@ def _place(text: str) -> tuple[Path, str | None]:
     drive_letter = len(head) == 1
     if colon and not drive_letter and Path(head).expanduser().exists():
         return Path(head).expanduser(), part
+    if PATTERN.search(text):
+        raise DataError(
+            f"A pattern must match Parquet, Arrow IPC or .npy files and no others; got {text!r}: name the folder in "
+            "place of CSV files or images, or check the pattern."
+        )
     close = difflib.get_close_matches(text.partition(":")[0], BUILT_IN, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     known = ", ".join(BUILT_IN)

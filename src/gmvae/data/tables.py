@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gmvae import formats
-from gmvae.arrow import holds_numbers, holds_text, without_dictionary
+from gmvae.arrow import holds_numbers, holds_text, numbers_as_categories, without_dictionary
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.dataset import Dataset, Ids, as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.frames import check_different, plain
-from gmvae.data.options import NO_OPTIONS, TableOptions
+from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
 from gmvae.data.separated import read_separated
 from gmvae.data.table_cells import Form, cleaned, listed
 from gmvae.data.table_folders import columns_of_folders, join, parts_of
 from gmvae.data.zipped import check_growth
+from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,6 +73,7 @@ def read_table(
         notes.append(f"{where} has no column {options.id!r}: its rows are numbered.")
     elif opened.row_names:
         ids = _ids(table, opened.row_names)
+    weights = _cells(table, roles.weights, form)
     if known is None:
         wanted, taken = roles.wanted, roles.taken
         others = [name for name in table.column_names if wanted and name not in {*wanted, *taken}]
@@ -80,7 +82,12 @@ def read_table(
             raise DataError(
                 f"{where} must have at least one column to learn from; got none beside labels and ids: leave fewer out."
             )
-        columns, said = Columns.learn(features, where=where, form=form, wanted=wanted, left_out=[*taken, *others])
+        left_out = [*taken, *others]
+        with in_words_of_options(where):
+            counting = None if weights is None else checked_weights(weights, len(weights)) > 0.0
+        columns, said = Columns.learn(
+            features, where=where, form=form, wanted=wanted, left_out=left_out, counting=counting
+        )
         notes += said
         if path.is_dir():
             notes += columns_of_folders(parts_of(path), table.column_names)
@@ -98,7 +105,7 @@ def read_table(
         columns.names,
         columns=columns,
         ids=ids,
-        weights=_cells(table, roles.weights, form),
+        weights=weights,
         partial_labels=_cells(table, roles.partial_labels, form),
         notes=tuple(notes),
     )
@@ -197,19 +204,17 @@ def _is_of_text(path: Path) -> bool:
 
 
 def _with_categories(table: pa.Table) -> pa.Table:
-    """The table with the numbers and truth values that are categories in pandas as such; Parquet forgets it."""
+    """The table with the numbers and truth values that are categories in pandas as such."""
     import pyarrow as pa
-    from pyarrow import compute, types
+    from pyarrow import compute
 
-    for entry in (table.schema.pandas_metadata or {}).get("columns", []):
-        place = table.schema.get_field_index(str(entry["name"]))
-        if entry["pandas_type"] == "categorical" and place >= 0:
-            column = table.column(place)
-            if holds_numbers(column.type) and not types.is_null(column.type):
-                levels = compute.unique(column.drop_null())
-                levels = levels.take(compute.sort_indices(levels))
-                codes = compute.index_in(column, value_set=levels).combine_chunks()
-                table = table.set_column(place, entry["name"], pa.DictionaryArray.from_arrays(codes, levels))
+    for name in numbers_as_categories(table.schema):
+        column = table.column(name)
+        levels = compute.unique(column.drop_null())
+        levels = levels.take(compute.sort_indices(levels))
+        codes = compute.index_in(column, value_set=levels).combine_chunks()
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.DictionaryArray.from_arrays(codes, levels))
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +11,11 @@ from gmvae.arrays import without_values
 from gmvae.arrow import holds_numbers
 from gmvae.data.columns import Columns
 from gmvae.data.frames import as_frame, as_table, check_names, is_frame
+from gmvae.data.options import without_options
 from gmvae.observations import Observations
 from gmvae.sparse_rows import AnyRows
 from gmvae.user_warnings import TableWarning, warn_user
+from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,15 +33,22 @@ def table_of(X: Any) -> pa.Table | None:
     return as_table(X) if texts and any(isinstance(cell, str) for cell in X.flat) else None
 
 
-def learned(table: pa.Table, likelihood: Any = "auto") -> Observations:
+def learned(table: pa.Table, likelihood: Any = "auto", sample_weight: Any = None) -> Observations:
     """Find the kinds of the columns of a table, and encode it; what is left out is warned of.
 
     Columns that the likelihood names as categorical are kept even if nearly every row has its own text.
     """
     families = likelihood if isinstance(likelihood, Mapping) else {}
-    columns, notes = Columns.learn(table, wanted=[name for name, each in families.items() if each == "categorical"])
+    columns = columns_of(table, [name for name, each in families.items() if each == "categorical"], sample_weight)
+    return Observations(encoded(table, columns), columns.names, columns=columns)
+
+
+def columns_of(table: pa.Table, wanted: Collection[str] = (), sample_weight: Any = None) -> Columns:
+    """Find the kinds of the columns of a table; what is left out, or may be an id, is warned of."""
+    counting = None if sample_weight is None else checked_weights(sample_weight, table.num_rows) > 0.0
+    columns, notes = Columns.learn(table, wanted=wanted, counting=counting)
     _warn(notes)
-    return Observations(columns.encode(table).y, columns.names, columns=columns)
+    return columns
 
 
 def encoded(table: pa.Table, columns: Columns) -> np.ndarray:
@@ -52,12 +61,15 @@ def encoded(table: pa.Table, columns: Columns) -> np.ndarray:
 def decoded(rows: np.ndarray, columns: Columns, template: Any, observed: np.ndarray | None = None) -> Any:
     """Rows (n, D) as a frame of the library that ``template`` is of, an array of objects where that is one.
 
-    Numbers that were ``observed``, (n, D), stay as they are.
+    Numbers that were ``observed``, (n, D), stay as they are, and so does a pandas index of as many rows.
     """
     table = columns.decode(rows, observed)
     if isinstance(template, np.ndarray):
         return np.column_stack([np.array(column.to_pylist(), dtype=object) for column in table.columns])
-    return as_frame(table, template)
+    frame = as_frame(table, template)
+    if hasattr(template, "iloc") and len(template) == len(frame):
+        frame.index = template.index
+    return frame
 
 
 def warn_of_empty(rows: AnyRows) -> None:
@@ -70,4 +82,4 @@ def warn_of_empty(rows: AnyRows) -> None:
 
 def _warn(notes: list[str]) -> None:
     for note in notes:
-        warn_user(note, TableWarning)
+        warn_user(without_options(note), TableWarning)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gmvae.arrays import missing
-from gmvae.data.columns import Columns
+from gmvae.config import COUNTS
+from gmvae.data.frames import is_frame
 from gmvae.estimator.frames import decoded
 from gmvae.estimator.inputs import latent_rows
 from gmvae.estimator.outputs import FittedOutputs
@@ -31,8 +32,8 @@ class FittedGeneration(FittedOutputs, ABC):
         -------
         observations : ndarray of shape (n, n_features) or (n, C, H, W)
             In the data's units; uint8 images come back as values in [0, 1], counts with size factors as those of a row
-            of median size. A frame where the fit's X was one with more than numbers: whole numbers stay whole, and all
-            within the range of the fit.
+            of median size. A frame where the fit's X was one, but for a table of counts: columns have their types and
+            levels, whole numbers stay whole, and all are within the range of the fit, so that positive ones stay so.
         """
         return self._in_form_of_fit(self.fitted_.decode(latent_rows(X, self.fitted_.config.latent_dim), batch_size))
 
@@ -41,7 +42,8 @@ class FittedGeneration(FittedOutputs, ABC):
 
         Counts have the size factor of their row.
         """
-        return self._in_form_of_fit(self.fitted_.reconstructions(self._rows(X), batch_size))
+        made = self.fitted_.reconstructions(self._rows(X), batch_size)
+        return self._in_form_of_fit(made, X if is_frame(X) else None)
 
     def sample(
         self, n_samples: int = 1, component: Any = None, style: Any = None, *, mean: bool = False
@@ -62,7 +64,7 @@ class FittedGeneration(FittedOutputs, ABC):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
-            A frame as `inverse_transform`'s where the fit's X was one with more than numbers.
+            A frame as `inverse_transform`'s where the fit's X was one.
         labels : ndarray of shape (n_samples,)
             The cluster of every observation.
         """
@@ -89,13 +91,13 @@ class FittedGeneration(FittedOutputs, ABC):
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
             Observed entries stay as they are. With ``n_samples`` draws they are stacked along a leading axis. Frames
-            with more than numbers are answered by frames of the columns that were fitted, draws by a list of them.
+            are answered by frames of the columns that were fitted, draws by a list of them.
         """
         seed = draw_seed(self.random_state)
         rows = np.asarray(self._rows(X))
         filled = self.fitted_.impute(rows, n_samples, seed=seed, batch_size=batch_size)
         observed = ~missing(rows)
-        if n_samples == 0 or self._columns is None:
+        if n_samples == 0 or self._stays_array(X):
             return self._in_form_of_fit(filled, X, observed)
         return [self._in_form_of_fit(each, X, observed) for each in filled]
 
@@ -110,13 +112,15 @@ class FittedGeneration(FittedOutputs, ABC):
         return self.fitted_.components(style)
 
     def _in_form_of_fit(self, rows: np.ndarray, template: Any = None, observed: np.ndarray | None = None) -> Any:
-        """Rows (n, *event) in the form of the fit's X: a frame where that was one with more than numbers."""
-        if self._columns is None:
-            return rows
-        return decoded(rows, self._columns, self._template if template is None else template, observed)
-
-    @property
-    def _columns(self) -> Columns | None:
-        """Those of the fit's X where it was a frame with more than numbers."""
+        """Rows (n, *event) in the form of the fit's X, or of ``template``: a frame where that is one."""
         columns = self.fitted_.columns
-        return None if columns is None or columns.of_numbers else columns
+        if columns is None or self._stays_array(template):
+            return rows
+        return decoded(rows, columns, self._template if template is None else template, observed)
+
+    def _stays_array(self, template: Any) -> bool:
+        """Whether rows come back as an array: those of arrays, and of counts, whose means are no whole numbers."""
+        columns = self.fitted_.columns
+        if columns is None or not columns.of_numbers:
+            return columns is None
+        return self.fitted_.likelihood in COUNTS or not (template is None or is_frame(template))

@@ -15,17 +15,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.arrays import FARTHEST, check_finite, image_shape, image_shape_as_fitted
+from gmvae.config import COUNTS
 from gmvae.data.coded_parts import learn_coding, learned_columns
 from gmvae.data.columns import Columns
-from gmvae.data.frames import as_table, with_types
+from gmvae.data.frames import as_table, is_frame, with_types
 from gmvae.data.labelled_parts import learn_classes
-from gmvae.estimator.frames import encoded, learned, table_of
+from gmvae.data.options import in_words_of_python
+from gmvae.estimator.frames import columns_of, encoded, learned, table_of
 from gmvae.networks import Shape
 from gmvae.observations import Observations, sampled, shaped_as_fitted
 from gmvae.shards import is_dataset, shards_of
 from gmvae.sparse_rows import AnyRows, SparseRows
 
 
+@in_words_of_python()
 def fit_observations(
     estimator: BaseEstimator, X: Any, n_components: int | str, sample_weight: Any = None, partial_labels: Any = None
 ) -> Observations:
@@ -50,10 +53,12 @@ def fit_observations(
     if table is None:
         observations = _numeric(estimator, X)
     else:
-        observations = learned(table, estimator.likelihood)
+        observations = learned(table, estimator.likelihood, sample_weight)
         set_features(estimator, table.num_columns, table.column_names)
     observations = observations.with_weights_and_labels(sample_weight, partial_labels)
     observations.check(n_components)
+    if table is None and is_frame(X) and estimator.likelihood not in COUNTS:
+        observations.columns = columns_of(as_table(X), (), sample_weight)
     return observations
 
 
@@ -80,6 +85,7 @@ def set_features(estimator: BaseEstimator, n_features: int, names: Sequence[str]
         estimator.feature_names_in_ = np.array(names, dtype=object)
 
 
+@in_words_of_python()
 def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> AnyRows:
     """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvae.config import SIZES_WITHOUT_COLUMN
+from gmvae.config import COUNTS, SIZES_WITHOUT_COLUMN
 from gmvae.data.annotated import cells_of
 from gmvae.data.variable_genes import N_VARIABLE_GENES
 from gmvae.domains import integer, require
@@ -19,7 +19,6 @@ from gmvae.estimator import GMVAE
 from gmvae.fitted.certainty import entropy
 from gmvae.sparse_rows import SparseRows
 
-_FAMILIES = ("negative-binomial", "poisson")
 """Of counts, the usual one first."""
 _MOST_CELLS = 500
 """Cells of a cluster, and of all others, by which markers are judged."""
@@ -87,7 +86,7 @@ def fit_anndata(
     cells, _, batches = cells_of(adata, layer, None, n_top_genes, size_factor_key, batch_key)
     n_genes = cells.shape[1] - (size_factor_key is not None) - (batch_key is not None)
     _require_depth(cells, n_genes, adata.obs_names)
-    parameters.setdefault("likelihood", _FAMILIES[0])
+    parameters.setdefault("likelihood", COUNTS[0])
     parameters.setdefault("size_factors", "total" if size_factor_key is None else size_factor_key)
     model = GMVAE(n_components, covariate=batch_key, **parameters).fit(cells)
     model._fitted = dataclasses.replace(model.fitted_, batches=batches)
@@ -213,9 +212,9 @@ def _require_writable(adata: Any, key: object, read: Iterable[str | None]) -> No
 
 def _require_of_counts(parameters: Mapping[str, Any], size_factor_key: str | None) -> None:
     """ValueError if other parameters say what those of `fit_anndata` do, or take counts for something else."""
-    likelihood = parameters.get("likelihood", _FAMILIES[0])
-    if likelihood not in _FAMILIES:
-        raise ValueError(f"`likelihood` must be one of {', '.join(_FAMILIES)}; got {likelihood!r}: take one of these.")
+    likelihood = parameters.get("likelihood", COUNTS[0])
+    if likelihood not in COUNTS:
+        raise ValueError(f"`likelihood` must be one of {', '.join(COUNTS)}; got {likelihood!r}: take one of these.")
     sizes = parameters.get("size_factors")
     if sizes is not None and (size_factor_key is not None or sizes not in SIZES_WITHOUT_COLUMN):
         raise ValueError(

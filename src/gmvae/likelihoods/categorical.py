@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gmvae.arrays import first_unlike
 from gmvae.distributions import at_least_float32
-from gmvae.likelihoods.likelihood import Likelihood, place_in_x, refused
+from gmvae.likelihoods.likelihood import ColumnMoments, Likelihood, place_in_x, refused
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
@@ -75,6 +75,8 @@ class CategoricalLikelihood(Likelihood):
     ----------
     n_levels : sequence of int
         Of every column.
+    occurs : Tensor of bool, shape (T,), optional
+        Which of all levels of all columns the fit had: of numbers 3, 5 and 9 three out of ten. By default all.
     """
 
     name = "categorical"
@@ -87,9 +89,11 @@ class CategoricalLikelihood(Likelihood):
     n_levels: Tensor
     padded: Tensor
     place: Tensor
+    occurs: Tensor | None
 
-    def __init__(self, n_levels: Sequence[int]) -> None:
+    def __init__(self, n_levels: Sequence[int], occurs: Tensor | None = None) -> None:
         super().__init__()
+        self.register_buffer("occurs", occurs)
         self.n_seen = sum(n_levels)
         counts = torch.tensor(n_levels, dtype=torch.int64)
         first, level = counts.cumsum(0) - counts, torch.arange(max(n_levels))
@@ -110,17 +114,27 @@ class CategoricalLikelihood(Likelihood):
             )
             remedy = "number the levels, or give text or `category`"
             raise refused(requirement, rows[first], place_in_x(first, columns), remedy)
-        return cls([int(highest) + 1 for highest in np.nanmax(rows, axis=0)])
+        columns_of_levels = (column[~np.isnan(column)].astype(np.int64) for column in np.asarray(rows[:]).T)
+        counts = [np.bincount(column) for column in columns_of_levels]
+        occurs = torch.from_numpy(np.concatenate(counts) > 0)
+        return cls([len(each) for each in counts], None if occurs.all() else occurs)
+
+    def refine(self, columns: ColumnMoments) -> None:
+        """Take all levels for possible, as those that no row of a sample has may be in others."""
+        self.occurs = None
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
         n_levels = weights["n_levels"].tolist() if "n_levels" in weights else []
         if not n_levels or not all(isinstance(n, int) and 0 < n <= MAX_LEVELS for n in n_levels):
             raise ValueError(f"n_levels must be from 1 to {MAX_LEVELS:,}")
-        return cls(n_levels)
+        return cls(n_levels, torch.ones(sum(n_levels)).bool() if "occurs" in weights else None)
 
     def within(self, y: Tensor) -> Tensor:
-        return (y >= 0) & (y < self.n_levels) & (y == y.floor())
+        known = (y >= 0) & (y < self.n_levels) & (y == y.floor())
+        if self.occurs is None:
+            return known
+        return known & self.occurs[self.padded[:, 0] + torch.where(known, y, 0.0).long()]
 
     def seen_shape(self, event_shape: Shape) -> Shape:
         return (self.n_seen,)
@@ -134,6 +148,8 @@ class CategoricalLikelihood(Likelihood):
 
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Categorical:
         (logits,) = outputs
+        if self.occurs is not None:
+            logits = logits.masked_fill(~self.occurs, -torch.inf)
         return Categorical(at_least_float32(logits), self.padded, self.place)
 
     def to_data_units(self, value: Tensor) -> Tensor:

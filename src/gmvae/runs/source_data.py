@@ -52,9 +52,15 @@ def kinds_of(data: Dataset) -> Iterator[str]:
         names = [column.name for column in data.columns if column.kind == kind]
         if names:
             yield f"{len(names):,} {_WORDS[kind][len(names) > 1]}: {listed(names, _MOST_NAMES)}"
-    missing = int(np.isnan(data.X).sum()) if data.X.dtype.kind == "f" else 0
-    if missing:
-        yield f"{missing / data.X.size:.1%} of cells are missing; they drop out of the likelihood and are not filled."
+    missing = missing_cells(data)
+    if missing is not None:
+        yield f"{missing}; they drop out of the likelihood and are not filled."
+
+
+def missing_cells(data: Dataset) -> str | None:
+    """How many cells of a table are missing, as part of a sentence; None where none is."""
+    share = float(np.isnan(data.X).mean()) if data.columns is not None and data.X.dtype.kind == "f" else 0.0
+    return f"{share:.1%} of cells are missing" if share else None
 
 
 def row_ids(data: Dataset, taken: Collection[str]) -> Ids:

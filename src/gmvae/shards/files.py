@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from gmvae.arrow import numbers_as_categories
 from gmvae.foreign_errors import reason
 from gmvae.formats import PANDAS_INDEX
 
@@ -183,10 +184,13 @@ def _opened(path: Path, ending: str) -> Shard:
 
 
 def _types(schema: pa.Schema) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """Types of the columns, and of those of a pandas index that has names."""
+    """Types of the columns, and of those of a pandas index that has names; numbers may be categories of pandas."""
+    import pyarrow as pa
+
     metadata = schema.pandas_metadata or {}
     index = {name for name in metadata.get("index_columns", []) if isinstance(name, str)}
     named = {name: schema.field(name).type for name in schema.names if not name.startswith(PANDAS_INDEX)}
+    named |= {name: pa.dictionary(pa.int32(), named[name]) for name in numbers_as_categories(schema) if name in named}
     return (
         {name: kind for name, kind in named.items() if name not in index},
         {name: kind for name, kind in named.items() if name in index},

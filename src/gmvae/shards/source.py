@@ -35,11 +35,14 @@ class Coding(Protocol):
         Tells codings apart.
     notes : list of str
         What was left out, a sentence each.
+    types : set of str
+        Names of the types of the numbers.
     """
 
     names: list[str]
     key: str
     notes: list[str]
+    types: set[str]
 
     def encode(self, table: pa.Table, where: str, dtype: np.dtype[Any]) -> np.ndarray:
         """Rows (n, p); NaN where a cell is missing."""
@@ -152,6 +155,7 @@ class Shards:
             of_numbers = [each for each in self.names if all(becomes_numbers(file.types[each]) for file in full)]
         self.n_columns = full[0].n_columns if self.names is None else len(self.names)
         kinds = {kind_of(file, column, name) for file in full for column in of_numbers}
+        kinds |= set() if self.coding is None else self.coding.types
         odd = (
             None if weights is None else next((file for file in full if not becomes_numbers(file.types[weights])), None)
         )
@@ -180,7 +184,9 @@ class Shards:
         if self.names is None:
             rows = file.array(own).astype(self.dtype, copy=False)
         elif self.coding is not None:
-            rows = self.coding.encode(file.table(own, self.names), file.path.name, self.dtype)
+            first = sum(file.blocks[:own])
+            where = f"{file.path.name}, from row {first + 1:,} on" if first else file.path.name
+            rows = self.coding.encode(file.table(own, self.names), where, self.dtype)
         else:
             rows = numbers_of(file.table(own, self.names), self.dtype)
         if rows.shape != (self.sizes[block], self.n_columns):
