@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -26,7 +27,7 @@ from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.initialisation.features import descriptions, one_cluster, oriented_gradients, principal_scores
 from gmvae.initialisation.graph import distinct_rows, neighbour_graph
-from gmvae.initialisation.n_clusters import Criteria, choose, clusterings, criteria
+from gmvae.initialisation.n_clusters import Criteria, choose, clusterings, criteria, tree_clusters
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"
@@ -137,6 +138,15 @@ def test_separated_clusters_are_counted(number: int) -> None:
     best = next(each for each in found if each.n_components == number)
     assert (best.stability, best.stability_error) == (1.0, 0.0)
     assert best.separation == pytest.approx(1.0, abs=0.02), "clusters keep all of their weight"
+
+
+@pytest.mark.parametrize("method", ["ward", "average"])
+def test_trees_are_cut_as_scipy_cuts_them(method: Any) -> None:
+    generator, numbers = np.random.default_rng(0), [2, 3, 5, 20]
+    for rows in (generator.normal(size=(300, 4)), np.round(2.0 * generator.normal(size=(200, 2)))):
+        tree = linkage(rows, method)
+        for ours, theirs in zip(tree_clusters(tree, numbers), cut_tree(tree, numbers).T, strict=True):
+            assert len(np.unique(ours)) == len(np.unique(theirs)) == len(np.unique(np.stack([ours, theirs]), axis=1).T)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
