@@ -43,6 +43,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "gmvae"
 html_show_sourcelink = False
 html_static_path = ["site.css"]
+html_extra_path = ["example-report.html"]
 html_css_files = ["site.css"]
 html_sidebars = {"**": ["globaltoc.html"]}  # all pages, by part of the site
 smartquotes = False
@@ -88,6 +89,7 @@ def command_line() -> None:
 def links(app: Any, page: str, source: list[str]) -> None:
     """Lead to pages of the site; what lies outside of it, as folders of tests, is named without a link."""
     text = source[0].replace("](../CONTRIBUTING.md)", "](contributing.md)").replace("](#tableA)", "](#tablea)")
+    text = re.sub(r"\[([^\]]+)\]\((example-report\.html)\)", r'<a href="\2">\1</a>', text)  # opened, not downloaded
     text = re.sub(r"\]\(\.\./examples/(\d\d_\w+)\.py\)", r"](generated/gallery/\1.rst)", text)
     source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", text)
 
