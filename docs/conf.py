@@ -95,8 +95,10 @@ def links(app: Any, page: str, source: list[str]) -> None:
 
 
 def docstrings(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
-    """Shapes such as (n, *event) are no emphasis."""
-    lines[:] = [re.sub(r"(?<!\*)\*event(?!_)", r"\*event", line) for line in lines]
+    """Shapes such as (n, *event) are no emphasis, and versions of scikit-learn none of this library."""
+    of_sklearn = (getattr(found, "__module__", None) or "").startswith("sklearn.")
+    kept = (line for line in lines if not (of_sklearn and ".. versionadded::" in line))
+    lines[:] = [re.sub(r"(?<!\*)\*event(?!_)", r"\*event", line) for line in kept]
 
 
 def setup(app: Any) -> None:
