@@ -43,6 +43,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "gmvae"
 html_show_sourcelink = False
 html_static_path = ["site.css"]
+html_extra_path = ["example-report.html"]
 html_css_files = ["site.css"]
 html_sidebars = {"**": ["globaltoc.html"]}  # all pages, by part of the site
 smartquotes = False
@@ -88,13 +89,16 @@ def command_line() -> None:
 def links(app: Any, page: str, source: list[str]) -> None:
     """Lead to pages of the site; what lies outside of it, as folders of tests, is named without a link."""
     text = source[0].replace("](../CONTRIBUTING.md)", "](contributing.md)").replace("](#tableA)", "](#tablea)")
+    text = re.sub(r"\[([^\]]+)\]\((example-report\.html)\)", r'<a href="\2">\1</a>', text)  # opened, not downloaded
     text = re.sub(r"\]\(\.\./examples/(\d\d_\w+)\.py\)", r"](generated/gallery/\1.rst)", text)
     source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", text)
 
 
 def docstrings(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
-    """Shapes such as (n, *event) are no emphasis."""
-    lines[:] = [re.sub(r"(?<!\*)\*event(?!_)", r"\*event", line) for line in lines]
+    """Shapes such as (n, *event) are no emphasis, and versions of scikit-learn none of this library."""
+    of_sklearn = (getattr(found, "__module__", None) or "").startswith("sklearn.")
+    kept = (line for line in lines if not (of_sklearn and ".. versionadded::" in line))
+    lines[:] = [re.sub(r"(?<!\*)\*event(?!_)", r"\*event", line) for line in kept]
 
 
 def setup(app: Any) -> None:

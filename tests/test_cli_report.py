@@ -121,6 +121,40 @@ def test_names_are_kept_for_later_outputs(folder):
     (run / "names.json").unlink()
 
 
+def test_a_report_says_how_the_fit_read_its_data_and_what_is_new_in_them(folder, tmp_path):
+    people, run = tmp_path / "people.csv", tmp_path / "run"
+    first, *rest = (folder / "people.csv").read_text().splitlines()
+    rest = [f"{line},0{i % 7},2{i:03}-01-02" for i, line in enumerate(rest)]
+    people.write_text("\n".join([f"{first},zip,born", *rest]))
+    gmvae("fit", people, "--labels", "kind", "-k", 3, "--epochs", 1, "-o", run, *SMALL)
+    page = (run / "report.html").read_text()
+    of_fit = json.loads((run / "report.json").read_text())["making"]["notes"]
+    for said in ("Left out: 'id', where nearly every row", "Taken as text: 'zip'", "Left out: 'born', dates"):
+        assert any(note.startswith(said) for note in of_fit), of_fit
+    gmvae("report", run)
+    assert (run / "report.html").read_text() == page
+
+    people.write_text(people.read_text().replace("Rom", "Oslo", 1))
+    gmvae("report", run, people)
+    again = json.loads((run / "report.json").read_text())["making"]["notes"]
+    new = "Counted as missing: 1 cell of 'town' whose value the fit did not have: 'Oslo'."
+    assert set(again) >= {*of_fit, new}
+    gmvae("report", run, "--no-rows")
+    assert new not in json.loads((run / "report.json").read_text())["making"]["notes"]
+
+    later = tmp_path / "later.csv"
+    later.write_text(people.read_text())
+    gmvae("report", run, later)
+    assert new in (notes := json.loads((run / "report-later.json").read_text())["making"]["notes"])
+    assert not any(note.startswith("Taken as text") for note in notes)
+
+    record = json.loads((run / "run.json").read_text())
+    del record["notes"]  # as earlier versions wrote it
+    (run / "run.json").write_text(json.dumps(record))
+    gmvae("report", run)
+    assert new in json.loads((run / "report.json").read_text())["making"]["notes"]
+
+
 def test_other_data_and_bare_models(folder, tmp_path):
     other = tmp_path / "other.csv"
     other.write_text("\n".join((folder / "people.csv").read_text().splitlines()[:40]))

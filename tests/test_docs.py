@@ -52,6 +52,8 @@ def test_the_version_is_everywhere_the_same() -> None:
     assert section is not None
     assert section[1] == gmvae.__version__
     assert f"\nversion: {gmvae.__version__}\ndate-released: {section[2]}\n" in citation
+    bibtex = (ROOT / "docs" / "citing.md").read_text(encoding="utf-8")
+    assert f"version = {{{gmvae.__version__}}},\n  year    = {{{section[2][:4]}}}\n" in bibtex
 
 
 @pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))])

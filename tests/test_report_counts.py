@@ -12,6 +12,7 @@ import pytest
 from gmvae import GMVAE
 from gmvae.data import Dataset
 from gmvae.report.page import report
+from gmvae.report.style import columns_that_change
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -83,3 +84,11 @@ def test_a_page_shows_folds_of_counts_alone() -> None:
         warnings.simplefilter("ignore")
         other = GMVAE(2, max_iter=2, random_state=0).fit(X)
     assert "fold</th>" not in report(other.fitted_, Dataset("numbers", X), umap=False).html
+
+
+def test_rare_counts_do_not_hide_those_that_change_with_the_style() -> None:
+    style = np.linspace(-2.0, 2.0, 5)[:, None] * np.ones((2, 5, 5, 1))
+    rare = 1e-3 * np.exp(style) * np.ones(40)
+    steady = np.array([[[[9.0]]], [[[1.0]]]]) * np.ones((2, 5, 5, 20))
+    means = np.concatenate([rare, 5.0 + style * np.ones(10), steady], axis=-1)
+    assert set(range(40, 50)) <= set(columns_that_change(means, np.full(70, True)))

@@ -41,7 +41,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, Path]:
-    """A report on a mixed table with hostile names, and one on images."""
+    """A report on a mixed table with hostile names, one on images, and the same in a notebook."""
     folder = tmp_path_factory.mktemp("reports")
     rng = np.random.default_rng(0)
     group = np.arange(240) % 3
@@ -54,8 +54,10 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     X = (rng.random((90, 1, 6, 8)) < np.repeat([0.1, 0.5, 0.9], 30)[:, None, None, None]).astype(np.float64)
     fitted = GMVAE(3, **SMALL).fit(X).fitted_
     names = Ids("file", np.array([f"{i}.png" for i in range(90)]))
-    report(fitted, Dataset("squares", X, ids=names)).write_html(folder / "images.html")
-    return {name: folder / f"{name}.html" for name in ("table", "images")}
+    of_images = report(fitted, Dataset("squares", X, ids=names))
+    of_images.write_html(folder / "images.html")
+    (folder / "notebook.html").write_text(f"<!DOCTYPE html><title>a notebook</title>{of_images._repr_html_()}")
+    return {name: folder / f"{name}.html" for name in ("table", "images", "notebook")}
 
 
 class Opened:
@@ -198,6 +200,17 @@ def test_tables_sort_by_every_column(browser, pages):
         assert table.locator("th[aria-sort=ascending]").inner_text().startswith("Rows")
         table.get_by_role("button", name="Cluster").click()
         assert table.locator("tbody th").first.inner_text().strip() == "c"
+
+
+def test_in_a_notebook_it_moves_and_links_stay_in_its_frame(browser, pages):
+    with Opened(browser, pages["notebook"]) as opened:
+        frame = opened.page.frames[1]
+        assert frame.locator(".plane canvas").is_visible()
+        frame.locator("nav").get_by_role("link", name="How it was made").click()
+        opened.page.wait_for_timeout(1000)
+        assert frame.evaluate("window.scrollY") > 0
+        assert opened.said == []
+        assert [url for url in opened.asked if not url.startswith("data:")] == [pages["notebook"].as_uri()]
 
 
 def test_without_javascript_tables_and_pictures_stay(browser, pages):

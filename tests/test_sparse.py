@@ -41,7 +41,8 @@ def test_rows_come_densely() -> None:
     rows = SparseRows(sparse.csc_matrix(X))
     assert (rows.shape, rows.ndim, len(rows), rows.size) == ((120, 12), 2, 120, 1440)
     order = np.random.default_rng(1).permutation(120)[:7]
-    for key in (slice(3, 9), order, X[:, 1] > 0, 5, np.int64(-1), (4, 3), (slice(None), [2, 0])):
+    of_one_column = ((order, 3), (X[:, 1] > 0, np.int64(2)), ([5], 0))
+    for key in (slice(3, 9), order, X[:, 1] > 0, 5, np.int64(-1), (4, 3), (slice(None), [2, 0]), *of_one_column):
         np.testing.assert_array_equal(np.asarray(rows[key]), X[key])
     np.testing.assert_array_equal(np.asarray(rows), X)
     np.testing.assert_array_equal(np.asarray(select(rows, order)), X[order])
@@ -125,7 +126,9 @@ def test_rows_without_counts_are_refused() -> None:
 def test_reports_and_descriptions_of_sparse_rows() -> None:
     X = sparse.csr_matrix(counts())
     fitted = quietly(GMVAE(2, random_state=0, **SMALL), X)
-    assert fitted.report(X).contents.clusters
+    sparsely, densely = fitted.report(X), fitted.report(X.toarray())
+    assert sparsely.contents.clusters
+    assert sparsely.html == densely.html  # with the values that the map shows of a row
     described = fitted.describe(X)
     assert described.num_rows > 0
 

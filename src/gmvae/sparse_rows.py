@@ -70,12 +70,14 @@ class SparseRows:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> Any:
-        """Dense rows; of a pair ``[:, columns]`` sparse rows of these columns, of ``[row, column]`` one value."""
+        """Dense rows; sparse rows of ``[:, columns]``, the values of ``[rows, column]``, one of ``[row, column]``."""
         if isinstance(key, tuple):
             row, column = key
             if isinstance(row, slice) and row == slice(None):
                 return SparseRows(self.matrix[:, column])
-            return self[row][column]
+            if isinstance(row, int | np.integer):
+                return self[row][column]
+            return self.matrix[row][:, [column]].toarray()[:, 0]
         if isinstance(key, int | np.integer):
             return self[key : key + 1 or None][0]
         return self.matrix[key].toarray()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,15 +57,16 @@ def report(
     from gmvae.data.writers import check_target
     from gmvae.report.contents import cluster_names
     from gmvae.report.page import report as make
-    from gmvae.runs.folder import RunFolder, model_file
+    from gmvae.runs.folder import RunFolder, model_file, name_of
     from gmvae.runs.provenance import provenance
 
     folder = RunFolder(model_file(run).parent)
-    out = out or _own_target(folder, run, source)
-    check_target(out, (".html", ".htm"))
     opened = open_fitted(run, device)
-    typed = None if names is None else cluster_names(names_in(names), [], opened.fitted.config.K)
     asked = _source_of(opened, source, labels, data_home)
+    of_fit = opened.record if opened.record is not None and opened.record.source == asked[0] else None
+    out = out or (folder.report if of_fit is not None else folder.path / f"report-{name_of(asked[0])}.html")
+    check_target(out, (".html", ".htm"))
+    typed = None if names is None else cluster_names(names_in(names), [], opened.fitted.config.K)
     try:
         data = load_for(opened, *asked, table)
     except DataError as error:
@@ -74,6 +76,8 @@ def report(
             f"The data of the run must be where they were, at {asked[0]!r}; they moved, or this folder is another: "
             f"name the data: gmvae report {shlex.quote(str(run))} SOURCE."
         ) from error
+    if of_fit is not None:  # whose reader decided on the columns, and said what became of them
+        data = replace(data, notes=tuple(dict.fromkeys((*of_fit.notes, *data.notes))))
     found = make(opened.fitted, data, provenance=provenance(folder), names=typed or opened.names, with_rows=not no_rows)
     found.write_html(out)
     if typed is not None:
@@ -84,15 +88,6 @@ def report(
     show([("report", out), ("numbers", out.with_suffix(".json"))])
     for problem in found.contents.problems:
         note(f"{problem.what} {problem.remedy}")
-
-
-def _own_target(folder: Any, run: Path, source: str | None) -> Path:
-    """Beside the model: the report of the run, or one named after other data."""
-    from gmvae.runs.folder import name_of
-
-    record = folder.read_record()
-    own = source is None or (record is not None and source == record.source)
-    return folder.report if own else folder.path / f"report-{name_of(source or run.name)}.html"
 
 
 def _source_of(

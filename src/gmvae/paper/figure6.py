@@ -79,7 +79,7 @@ def run(scope: Scope) -> Finding:
     for edition, outcomes in found:
         for training, outcome in zip(_TRAININGS, outcomes, strict=False):
             sizes = len(edition.train.X), len(edition.test.X), outcome.trial.settings["max_iter"]
-            rows.append((edition.words, training, *sizes, *(outcome.measures[name] for name in _MEASURES.values())))
+            rows.append((edition.name, training, *sizes, *(outcome.measures[name] for name in _MEASURES.values())))
             used.append(f"{edition.name}, {training}: {outcome.measures['n_components_used']}")
         drawn |= _draw(scope, edition, outcomes[-1].model())
     return Finding(
@@ -111,7 +111,7 @@ def _draw(scope: Scope, edition: Edition, model: GMVAE) -> dict[str, str]:
     shares = np.bincount(model.predict(edition.train.X), minlength=len(images)) / len(edition.train.X)
     panel = figures.component_samples(images, shares=shares)
     panel.set_title(edition.words.partition(" (")[0])
-    caption = f"Ten samples of every component at w = 0, with its share of the training images. {edition.words}."
+    caption = f"{edition.name}: {edition.words}. Ten samples of every component at w = 0, and its share of the images."
     return draw(scope.out, f"fig6-{edition.name}", panel, caption)
 
 

@@ -16,8 +16,8 @@ SCORE_WORDS = {
     "n_components_used": ("Clusters", "with at least one row"),
 }
 """Title and meaning of every score against labels."""
-_BRIGHT = 0.3
-"""Luminance that a colour has at least on a dark ground."""
+_BRIGHT = 0.15
+"""Luminance that a colour has at least on a dark ground: a contrast of 3 to 1; more makes colours alike."""
 
 
 def shown_number(value: float | None) -> str:
@@ -65,7 +65,7 @@ def on_dark(hue: str) -> str:
     Examples
     --------
     >>> on_dark("#e69f00"), on_dark("#000000")
-    ('#e69f00', '#999999')
+    ('#e69f00', '#737373')
     """
     channels = [int(hue[i : i + 2], 16) for i in (1, 3, 5)]
     weight = 0.0

@@ -74,8 +74,10 @@ class Report:
     def _repr_html_(self) -> str:
         """The page within a frame of its own, so that neither it nor the notebook touches the other."""
         title = html.escape(f"Report on {self.contents.card.data}")
+        # Without a base of its own, links within the page would lead to the notebook.
+        page = html.escape(self.html.replace("<head>", '<head><base href="about:srcdoc">', 1))
         return (
-            f'<iframe title="{title}" sandbox="allow-scripts" srcdoc="{html.escape(self.html)}" '
+            f'<iframe title="{title}" sandbox="allow-scripts" srcdoc="{page}" '
             'style="width:100%;height:85vh;border:1px solid #8886"></iframe>'
         )
 

@@ -70,6 +70,16 @@ def style_grid(seen: AnsweredRows) -> StyleGrid:
     return StyleGrid(directions, deviations[directions], means.reshape(shape))
 
 
+def columns_that_change(means: NDArray[np.float64], counts: NDArray[np.bool_]) -> list[int]:
+    """Columns of means (K, S, S, D) that change most with the style of a cluster, beside how much they vary at all.
+
+    Counts vary around their mean, too: those that are next to 0 everywhere have nothing to show.
+    """
+    variance = means.var(axis=(0, 1, 2)) + np.where(counts, means.mean(axis=(0, 1, 2)), 0.0)
+    change = means.std(axis=(1, 2)).max(axis=0) / np.sqrt(np.maximum(variance, 1e-24))
+    return np.sort(np.argsort(-change, kind="stable")[:_MOST_COLUMNS]).tolist()
+
+
 def describe_style(seen: AnsweredRows, grid: StyleGrid) -> Style:
     """The grid as a record; of tables with its cells, of the columns that change most with the style."""
     fitted, columns = seen.fitted, seen.columns
@@ -77,11 +87,9 @@ def describe_style(seen: AnsweredRows, grid: StyleGrid) -> Style:
     shown: list[int] = []
     values = None
     if columns:
-        spread = grid.means.std(axis=(1, 2)).max(axis=0) / np.maximum(grid.means.std(axis=(0, 1, 2)), 1e-12)
-        most = np.argsort(-spread, kind="stable")[:_MOST_COLUMNS]
-        shown = np.sort(most).tolist()
         means = grid.means.copy()
-        counts = [issubclass(FAMILIES[column.likelihood], CountLikelihood) for column in columns]
+        counts = np.array([issubclass(FAMILIES[column.likelihood], CountLikelihood) for column in columns])
+        shown = columns_that_change(means, counts)
         means[..., counts] = means[..., counts].round(_COUNT_DECIMALS)
         values = [
             [[[row[d] for d in shown] for row in drawn_cells(fitted, columns, line)] for line in cluster]

@@ -99,6 +99,7 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
             versions=versions(),
             table=request.table.document(),
             columns=None if data.columns is None else {column.name: column.kind for column in data.columns},
+            notes=list(data.notes),
         )
         folder.write_record(record)
         return _train(folder, record, data, FitInputs(source, config), request, resume=False)

@@ -20,7 +20,8 @@ class RunRecord:
     """Where a run's data came from, kept as ``run.json`` beside the ``config.json`` of its hyperparameters.
 
     ``seed`` is as given; ``config.json`` has the one that was drawn where none was. ``table`` is what was said of how
-    to read a table, ``columns`` the kind of each of its columns; earlier versions wrote neither.
+    to read a table, ``columns`` the kind of each of its columns, ``notes`` what the reader said of it; earlier versions
+    wrote none of these.
     """
 
     source: str
@@ -32,6 +33,7 @@ class RunRecord:
     versions: dict[str, str]
     table: dict[str, object] = field(default_factory=dict)
     columns: dict[str, str] | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def _is_of(kind: Any, value: Any) -> bool:
@@ -49,7 +51,7 @@ def read_record(path: Path) -> RunRecord:
     """Read ``run.json``; ValueError if it is not what `RunFolder.write_record` wrote."""
     document = read_json(path)
     kinds = get_type_hints(RunRecord)
-    needed = {each.name for each in fields(RunRecord)} - {"table", "columns"}
+    needed = {each.name for each in fields(RunRecord)} - {"table", "columns", "notes"}
     known = needed <= document.keys() <= kinds.keys()
     if not known or not all(_is_of(kinds[name], value) for name, value in document.items()):
         raise ValueError(f"{path} must be the record of a run; got other fields: start the run anew.")
