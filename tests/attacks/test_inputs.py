@@ -316,15 +316,15 @@ FILES: list[tuple[str, bytes, str]] = [
     (
         "t.csv",
         b"a;b\n1;2,5\n2;x\n",
-        r"t.csv, column 'b', must hold numbers; got 'x' in data row 2: correct it, name it",
+        r"t.csv, column 'b', must hold numbers; got 'x' in data row 2: correct it, empty it",
     ),
     (
         "t.csv",
         b'a,b\n1,"1,250"\n',
-        r"t.csv, column 'b', must hold numbers of one meaning; .* be 1250 or 1.250: name the",
+        r"t.csv, column 'b', must hold numbers of one meaning; .* be 1250 or 1.250: write plain",
     ),
     ("t.csv", b"a,b\n1,2\n1,inf\n", r"t.csv, column 'b', must hold finite numbers; got inf in data row 2: replace it"),
-    ("t.csv", b"a,b\n1,2\nx,4\n", r"t.csv, column 'a', must hold numbers; got 'x' in data row 2: correct it, name it"),
+    ("t.csv", b"a,b\n1,2\nx,4\n", r"t.csv, column 'a', must hold numbers; got 'x' in data row 2: correct it, empty it"),
     (
         "t.csv",
         b"when\n2020-01-01 10:00:00\n",
