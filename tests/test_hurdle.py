@@ -118,7 +118,7 @@ def test_people_with_and_without_gains(tmp_path: Path) -> None:
     gain = np.where(rich & (rng.random(400) < 0.9), np.round(5000.0 + 500.0 * rng.normal(size=400)), 0.0)
     job = np.where(rich, "owner", "clerk")
     frame = pd.DataFrame({"gain": gain, "job": job, "town": rng.choice(["a", "b", "c"], 400)})
-    settings = {"latent_dim": 2, "hidden_layer_sizes": (16,), "max_iter": 40, "random_state": 0}
+    settings = {"latent_dim": 2, "hidden_layer_sizes": (16,), "max_iter": 200, "random_state": 0}
     model = GMVAE(2, **settings).fit(frame)
     assert model.column_likelihoods_["gain"] == "hurdle"
     drawn = model.sample(300)[0]
