@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from gmvae import GMVAE
 from gmvae.cli import app
-from gmvae.config import LikelihoodName
+from gmvae.config import COUNTS, LikelihoodName
 from gmvae.distributions import Normal
 from gmvae.likelihoods import (
     FAMILIES,
@@ -26,6 +26,7 @@ from gmvae.likelihoods import (
     likelihood_for,
 )
 from gmvae.likelihoods.columns import rounding_noise
+from gmvae.likelihoods.families import SIZED_FAMILIES
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
 from gmvae.likelihoods.poisson import Poisson
 from gmvae.metrics import accuracy_hungarian
@@ -41,6 +42,7 @@ def tails(columns: list[int], centre: float = 2.0, spread: float = 0.5) -> Heavy
 
 def test_the_config_has_the_names() -> None:
     assert get_args(LikelihoodName) == ("auto", *FAMILIES)
+    assert tuple(SIZED_FAMILIES) == COUNTS
 
 
 def zeros_and_ones() -> NDArray[np.float64]:

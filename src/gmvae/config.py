@@ -33,7 +33,7 @@ from gmvae.domains import (
 Bound = Literal["exact", "paper"]
 LikelihoodName = Literal["auto", "bernoulli", "negative-binomial", "gaussian", "hurdle", "poisson", "categorical"]
 COUNTS = ("negative-binomial", "poisson")
-"""Likelihoods of counts."""
+"""Likelihoods of counts, the usual one first."""
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
 ComponentWeights = Literal["learned", "uniform"]

@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 
 from gmvae.config import MIN_AUGMENTED_SIZE
 from gmvae.initialisation.weighted import mean_and_variance, principal_axes
+from gmvae.likelihoods.hurdle import MIN_REPEATED
 
 MAX_DIMS = 30
 """Principal components that are kept."""
@@ -90,7 +91,7 @@ def evenly_scaled(rows: np.ndarray) -> np.ndarray:
     width = np.where(two_valued, 0.5 * (high - low), 1.0)
     repeated = np.median(rows, axis=0)  # the value that more than half of the rows have, if there is one
     differs = rows != repeated
-    mostly_repeated = np.flatnonzero(~two_valued & (differs.mean(0) < 0.5))
+    mostly_repeated = np.flatnonzero(~two_valued & (differs.mean(0) < 1.0 - MIN_REPEATED))
     for column in mostly_repeated if 2 * len(mostly_repeated) <= rows.shape[1] else []:
         others = rows[differs[:, column], column] - repeated[column]
         many = len(np.unique(others)) > _MANY_OTHERS * len(others)

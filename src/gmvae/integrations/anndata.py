@@ -19,7 +19,6 @@ from gmvae.estimator import GMVAE
 from gmvae.fitted.certainty import entropy
 from gmvae.sparse_rows import SparseRows
 
-"""Of counts, the usual one first."""
 _MOST_CELLS = 500
 """Cells of a cluster, and of all others, by which markers are judged."""
 _LEAST_FOLD = 0.5

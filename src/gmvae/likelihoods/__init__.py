@@ -3,7 +3,6 @@
 from gmvae.likelihoods.auto import families_of, likelihood_for, likelihood_from_sample
 from gmvae.likelihoods.bernoulli import BernoulliLikelihood
 from gmvae.likelihoods.categorical import CategoricalLikelihood
-from gmvae.likelihoods.count_likelihood import CountLikelihood
 from gmvae.likelihoods.families import FAMILIES
 from gmvae.likelihoods.gaussian import GaussianLikelihood
 from gmvae.likelihoods.hurdle import HurdleLikelihood
@@ -19,7 +18,6 @@ __all__ = [
     "BernoulliLikelihood",
     "CategoricalLikelihood",
     "ColumnMoments",
-    "CountLikelihood",
     "Discrete",
     "GaussianLikelihood",
     "HurdleLikelihood",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.arrays import blocks
-from gmvae.likelihoods import FAMILIES, CountLikelihood
+from gmvae.config import COUNTS
 from gmvae.report.records import Difference
 from gmvae.report.rows import ShownColumn, rounded
 
@@ -55,7 +55,7 @@ def differences(
                 means = (inside.mean[k, i], outside.mean[k, i])
                 if np.isnan(means).any():
                     continue
-                counts = issubclass(FAMILIES[columns[d].likelihood], CountLikelihood)
+                counts = columns[d].likelihood in COUNTS
                 found[k].append(_difference(columns[d].name, None, means, effect[k, i], has_ratio=counts))
     for d, column in enumerate(columns):
         if column.levels:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.arrays import random_rows
+from gmvae.config import COUNTS
 from gmvae.fitted.fitted import Fitted
-from gmvae.likelihoods import FAMILIES, CountLikelihood
 from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.records import Style
 from gmvae.report.rows import drawn_cells
@@ -88,7 +88,7 @@ def describe_style(seen: AnsweredRows, grid: StyleGrid) -> Style:
     values = None
     if columns:
         means = grid.means.copy()
-        counts = np.array([issubclass(FAMILIES[column.likelihood], CountLikelihood) for column in columns])
+        counts = np.array([column.likelihood in COUNTS for column in columns])
         shown = columns_that_change(means, counts)
         means[..., counts] = means[..., counts].round(_COUNT_DECIMALS)
         values = [
