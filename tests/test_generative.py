@@ -84,7 +84,7 @@ def test_a_start_sets_the_weights_and_calms_the_style() -> None:
     for learned in (False, True):
         prior = MixturePrior(4, 2, 3, width=5, learned_weights=learned)
         before = prior(w).components.mean.std(0)
-        prior.begin_with(shares)
+        prior.begin_with(shares, 0.1)
         torch.testing.assert_close(prior(w).components.mean.std(0), 0.1 * before)
         expected = shares if learned else torch.full((4,), 0.25)
         torch.testing.assert_close(prior(w).log_weights.exp(), expected)

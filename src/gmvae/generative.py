@@ -11,9 +11,6 @@ from gmvae.distributions import Mixture, Normal
 from gmvae.likelihoods import Likelihood, Observation
 from gmvae.networks import fully_connected
 
-_INITIAL_STYLE = 0.1
-"""Share of its usual influence that the style has at first, where there are starting clusters."""
-
 
 class MixturePrior(nn.Module):
     """p(x|w, z): one network β maps the style w to K means and K scales (section 2 of the paper).
@@ -57,13 +54,13 @@ class MixturePrior(nn.Module):
         self.output.bias.mul_(factor)
 
     @torch.no_grad()
-    def begin_with(self, shares: Tensor) -> None:
-        """Begin with these weights (K,), if they are learned, and with components that hardly depend on the style.
+    def begin_with(self, shares: Tensor, style: float) -> None:
+        """Begin with these weights (K,), if they are learned, and with this share of the usual influence of the style.
 
         With the usual scale of a layer's weights the means of one component differ between two styles about as much as
         those of two components at one style, and which component a place belongs to depends on the style drawn.
         """
-        self.output.weight.mul_(_INITIAL_STYLE)
+        self.output.weight.mul_(style)
         if self.log_weights.requires_grad:
             self.log_weights.copy_(shares.log())
 

@@ -55,6 +55,7 @@ class GaussianMixtureVAE(nn.Module):
         self.recognition = recognition
         self.units = likelihood  # named so in the files of weights
         self.bound = bound
+        self.guided_at_means = False  # whether guidance looks at the means of q(x|y) q(w|y) alone
         self.conditional_prior = objective.CONDITIONAL_PRIORS[bound]
 
     @property
@@ -103,7 +104,7 @@ class GaussianMixtureVAE(nn.Module):
         q_guided = Posterior(*(each.of(slice(len(seen), None)) for each in q))
         if target is None:
             target = objective.sharpened(self.plug_in(Posterior(q_x, q_w)))
-        return GuidedTerms(terms, target, self.mean_log_posterior(q_guided, noise))
+        return GuidedTerms(terms, target, self.guided_log_posterior(q_guided, noise))
 
     def noise(self, n_samples: int, n_rows: int, generator: torch.Generator) -> Noise:
         """Draw noise of the model's type, on the generator's device."""
@@ -145,6 +146,10 @@ class GaussianMixtureVAE(nn.Module):
             for each, drawn in zip(q, noise, strict=True)
         )
         return self.generative.mixture(w).log_posterior(x).mean(0)
+
+    def guided_log_posterior(self, q: Posterior, noise: Noise) -> Tensor:
+        """log p(z|x,w) that guidance draws to its target, shape (B, K)."""
+        return self.plug_in(q) if self.guided_at_means else self.mean_log_posterior(q, noise)
 
     def plug_in(self, q: Posterior) -> Tensor:
         """log p(z|x, w) at the means of q(x|y) and q(w|y), shape (B, K)."""

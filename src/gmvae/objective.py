@@ -134,7 +134,7 @@ class GuidedTerms(NamedTuple):
     guided : Tensor of shape (B, K)
         log p(z|x,w) of the guided observations, averaged over samples and the means: guidance to a cluster holds for
         every sample, so that the style cannot take over what tells clusters apart, and for the means, at which
-        `predict` looks.
+        `predict` looks. Of images with augmented copies it is that at the means alone.
     """
 
     terms: Terms

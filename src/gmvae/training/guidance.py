@@ -32,6 +32,10 @@ START_WEIGHT = 5.0
 earlier: no term of the bound keeps clusters that only the graph of nearest neighbours shows."""
 _LABEL_WEIGHT, _STEPS_PER_LABEL_STEP = 5.0, 4
 """Weight of the cross-entropy to known labels, in nats, and one step in how many is guided by them."""
+INITIAL_STYLE = 0.1
+"""Share of its usual influence that the style has at first, without augmented copies: it takes over what tells clusters
+apart in tables, and guidance holds for samples of it, too. Images keep their clusters without: of 3,000 of MNIST in
+16×16 pixels .94 are in the right cluster with the usual influence and guidance at the means alone, .89 otherwise."""
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Its multiples fill [0, 1) evenly: they decide which steps are guided by the start and which by augmented copies."""
 
@@ -65,6 +69,7 @@ class PosteriorGuidance:
         self.labelled = labelled
         self.n_components = config.K
         self.consistency = float(config.consistency)
+        model.guided_at_means = self.consistency > 0.0
 
     def guided(
         self, y: Tensor, step: int, progress: float, generator: torch.Generator, part: Part | None = None
@@ -94,7 +99,8 @@ class PosteriorGuidance:
             return
         # One row more for each, so that no share is 0.
         counts = torch.bincount(self.start.clusters, self._weights(self.start), self.n_components) + 1.0
-        self.model.generative.mixture.begin_with(counts / counts.sum())
+        style = 1.0 if self.consistency else INITIAL_STYLE
+        self.model.generative.mixture.begin_with(counts / counts.sum(), style)
         optimizer = adam(self.model.parameters(), LEARNING_RATE)
         whole = Part(batch_size, slice(None))
         self.model.train()
@@ -104,7 +110,7 @@ class PosteriorGuidance:
             rows, target = self._draw(known or self.start, whole, generator)
             with autocast():
                 noise = self.model.noise(1, batch_size, generator)
-                log_posterior = self.model.mean_log_posterior(self.model.recognition(rows), noise)
+                log_posterior = self.model.guided_log_posterior(self.model.recognition(rows), noise)
             cross_entropy = -(target * log_posterior).sum(-1).mean()
             optimizer.zero_grad()
             cross_entropy.backward()
