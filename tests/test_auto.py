@@ -14,7 +14,7 @@ from gmvae.build import build
 from gmvae.config import Config
 from gmvae.likelihoods import LIKELIHOODS
 from gmvae.model import GaussianMixtureVAE
-from gmvae.training import auto, compilation, resolve_auto
+from gmvae.training import augments, auto, compilation, resolve_auto
 from gmvae.training.compilation import compiler_for
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -47,6 +47,31 @@ def test_bfloat16_is_for_large_networks_on_binary_data(
     monkeypatch.setattr(auto, "_multiplies_bf16", lambda device: has_bf16)
     assert decided(family, width, CPU, 10, 1).precision == expected
     assert decided(family, width, CPU, 10, 1, precision="64-true").precision == "64-true"
+
+
+@pytest.mark.parametrize(
+    ("shape", "consistency", "expected"),
+    [
+        ((1, 16, 16), "auto", True),
+        ((1, 8, 8), "auto", False),
+        ((256,), "auto", False),
+        ((1, 16, 16), 0.0, False),
+        ((1, 8, 8), 1.0, True),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning")
+def test_images_with_augmented_copies_keep_uniform_weights(
+    shape: tuple[int, ...], consistency: float | str, expected: bool
+) -> None:
+    settings = {"consistency": consistency, "hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0}
+    assert augments(Config(consistency=consistency), shape) is expected
+    y = np.random.default_rng(0).random((40, *shape)).astype(np.float32)
+    for given in ("auto", "learned", "uniform"):
+        fitted = GMVAE(2, component_weights=given, **settings).fit(y).fitted_
+        weights = ("uniform" if expected else "learned") if given == "auto" else given
+        assert fitted.config.component_weights == weights
+        assert fitted.model.generative.mixture.log_weights.requires_grad is (weights == "learned")
+        assert fitted.model.guided_at_means is expected
 
 
 @pytest.mark.parametrize(("where", "n_steps", "expected"), [(CPU, 10**6, False), (GPU, 10, False), (GPU, 10**6, True)])

@@ -86,7 +86,7 @@ DOMAINS = (
     words("effort", "labels", "density"),
     words("bound", "exact", "paper"),
     words("init", "auto", "neighbours", "kmeans", "gmm", "random"),
-    words("component_weights", "learned", "uniform"),
+    words("component_weights", "auto", "learned", "uniform"),
     words("precision", "auto", "32-true", "bf16-mixed", "64-true"),
     Held(
         "network",

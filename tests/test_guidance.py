@@ -131,6 +131,14 @@ def test_copies_are_in_the_units_that_the_networks_see() -> None:
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("consistency", [0.0, 5.0])
+def test_only_without_augmented_copies_guidance_holds_for_samples_too(consistency: float) -> None:
+    model = posterior_guidance(consistency=consistency).model
+    q, noise = model.recognition(IMAGES), model.noise(1, len(IMAGES), generator())
+    guided, at_means = model.guided_log_posterior(q, noise), model.log_posterior(IMAGES)
+    assert torch.allclose(guided, at_means) is (consistency > 0.0)
+
+
 def test_pretraining_leaves_the_posteriors_on_the_clusters() -> None:
     blobs = torch.eye(3).repeat_interleave(20, 0).reshape(60, 1, 1, 3).repeat(1, 1, 8, 1)
     clusters = torch.arange(3).repeat_interleave(20)

@@ -36,7 +36,7 @@ COUNTS = ("negative-binomial", "poisson")
 """Likelihoods of counts, the usual one first."""
 NetworkName = Literal["auto", "mlp", "conv", "paper-synthetic", "paper-mnist", "paper-svhn"]
 Init = Literal["auto", "neighbours", "kmeans", "gmm", "random"]
-ComponentWeights = Literal["learned", "uniform"]
+ComponentWeights = Literal["auto", "learned", "uniform"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 Schedule = Literal["one-cycle", "constant"]
 Effort = Literal["labels", "density"]
@@ -186,10 +186,10 @@ class Config:
         "support best, 'random' starts without any, from components that are nearly alike.",
     )
     component_weights: ComponentWeights = _field(
-        "learned",
+        "auto",
         choice(ComponentWeights),
         "Weights of the components in p(z): 'learned', starting from the shares of the starting clusters, or "
-        "'uniform', 1/K each, as in the paper.",
+        "'uniform', 1/K each, as in the paper; 'auto' takes 'uniform' under `consistency`, else 'learned'.",
         "pi",
     )
     consistency: float | Literal["auto"] = _field(

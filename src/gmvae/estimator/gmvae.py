@@ -119,7 +119,7 @@ class GMVAE(FittedQueries):
         bound: str = "exact",
         n_init: int = 1,
         init: str = "auto",
-        component_weights: str = "learned",
+        component_weights: str = "auto",
         consistency: float | str = "auto",
         tol: float = 0.01,
         n_iter_no_change: int = 20,

@@ -12,7 +12,7 @@ from gmvae.device import device_for, torch_defaults
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.restarts import Attempt, Task, Trained, attempts_of, gather_restarts
 from gmvae.fitting.selection import BestRestart, best_of, fitted_so_far
-from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_sizes, warm_model
+from gmvae.fitting.starts import TrainingData, learned_likelihood, resolve_model, warm_model
 from gmvae.fitting.warn import warn_if_fewer, warn_of_marks
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
@@ -58,7 +58,7 @@ def fit(
     if observations is not all_rows:
         likelihood.check(all_rows.y)
     data = TrainingData(observations, likelihood)
-    config = processes.from_first(lambda: resolve_sizes(config, data, previous_model, tasks[0].seed))
+    config = processes.from_first(lambda: resolve_model(config, data, previous_model, tasks[0].seed))
     attempts = attempts_of(observations, config, tasks, 1 if previous else config.n_init)
     model = data.model(config, 0) if previous_model is None else previous_model
     steps = steps_of(config, observations, attempts[0].split)

@@ -23,7 +23,7 @@ from gmvae.networks import hidden_widths
 from gmvae.observations import Observations
 from gmvae.progress import Reporter
 from gmvae.seeds import seeded
-from gmvae.training import ClusteredRows, Split
+from gmvae.training import ClusteredRows, Split, augments
 
 _STYLE_OF_TABLES, _STYLE_OF_IMAGES = 2, 4
 """In tables of numbers and categories a style of four dimensions took part in the clusters: on 5,000 rows of adult with
@@ -158,11 +158,14 @@ class TrainingData:
         return self.completed(np.sort(drawn[:MAX_ROWS]))
 
 
-def resolve_sizes(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:
-    """Put numbers in place of "auto" in `n_components`, `style_dim` and `hidden_layer_sizes`.
+def resolve_model(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:
+    """Put values in place of "auto" in `n_components`, `style_dim`, `hidden_layer_sizes` and `component_weights`.
 
     They are what the rows say, or as before.
     """
+    if config.component_weights == "auto":
+        weights = "uniform" if augments(config, data.observations.event_shape) else "learned"
+        config = dataclasses.replace(config, component_weights=weights)
     widths = hidden_widths(config.hidden_layer_sizes, data.observations.event_shape)
     config = dataclasses.replace(config, hidden_layer_sizes=widths)
     if config.style_dim == "auto":

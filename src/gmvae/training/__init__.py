@@ -3,7 +3,7 @@
 `gmvae.training.fabric`, which imports Lightning, is imported where a fit begins.
 """
 
-from gmvae.training.auto import resolve_auto
+from gmvae.training.auto import augments, resolve_auto
 from gmvae.training.divergence import DivergedError, TrainingWarning
 from gmvae.training.guidance import ClusteredRows
 from gmvae.training.loop import Trainer
@@ -19,6 +19,7 @@ __all__ = [
     "State",
     "Trainer",
     "TrainingWarning",
+    "augments",
     "resolve_auto",
     "steps_of",
     "train_together",

@@ -68,6 +68,11 @@ def resolve_auto(
     return dataclasses.replace(config, **{name: value for name, (value, _) in resolved.items()}), reasons
 
 
+def augments(config: Config, event_shape: Shape) -> bool:
+    """Whether randomly transformed copies of observations of this shape take part in training."""
+    return (_consistency(event_shape)[0] if config.consistency == "auto" else config.consistency) > 0.0
+
+
 def _consistency(event_shape: Shape) -> Reasoned:
     if len(event_shape) == 1:
         return (0.0, "only images have random transformations")
