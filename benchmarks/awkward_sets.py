@@ -1,19 +1,20 @@
-"""The tables of `awkward_tables.py`: made ones with known groups, each awkward in one way, and two real ones."""
+"""The sets of `awkward_tables.py`: made ones with known groups, each awkward in one way, small images, real tables."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from quality_sets import existing, small_images
 from sklearn.datasets import load_iris
 from sklearn.metrics import silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from gmvae.data import DataError
 from gmvae.metrics import ari
 
 OURS = "gmvae"
@@ -227,9 +228,7 @@ def _mixed(table: list[list[str]], numbers: Sequence[int], label: int, left_out:
 
 
 def read_table(path: Path) -> list[list[str]]:
-    if not path.is_file():
-        raise DataError(f"{'/'.join(path.parts[-2:])} is not in the data home")
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
+    with (gzip.open if path.suffix == ".gz" else open)(existing(path), "rt", encoding="utf-8", newline="") as file:
         return [line for line in csv.reader(file, skipinitialspace=True) if line]
 
 
@@ -240,6 +239,11 @@ def _horse_colic(home: Path) -> Rows:
 
 def _adult(home: Path) -> Rows:
     return _mixed(read_table(home / "tabular" / "adult-train.csv.gz"), ADULT_NUMBERS, ADULT_INCOME)
+
+
+def _small_images(name: str, home: Path) -> Rows:
+    X, y = small_images(name, home)
+    return Rows(X, y, np.ones(len(y), dtype=bool))
 
 
 SETS = {
@@ -264,6 +268,8 @@ SETS = {
     "moons": _made("two moons", 2, _moons),
     "rings": _made("three rings", 3, _rings),
     "identified": _made("three blobs beside an id and a constant", 3, _identified),
+    "mnist-16": Source("3,000 of MNIST, 16×16 pixels", (10,), partial(_small_images, "mnist")),
+    "fashion-16": Source("3,000 of Fashion, 16×16 pixels", (10,), partial(_small_images, "fashion-mnist")),
     "horse-colic": Source("horse-colic", (2, 5, "auto"), _horse_colic, stage=1),
     "adult": Source("adult", (2, 5, "auto"), _adult, stage=2, n_seeds=1),
 }

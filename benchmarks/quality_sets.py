@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from scipy.sparse import csr_matrix
+from torch.nn import functional
 
 from gmvae.atomic import replacing
 from gmvae.data import DataError, Dataset, arcs, load
@@ -45,7 +47,7 @@ def prepared(name: str, folder: Path, data_home: Path | None, quick: bool) -> Pr
         If a file of the set is missing.
     """
     rows, labels = folder / f"{name}.npz", folder / f"{name}-labels.npz"
-    if not (rows.is_file() and labels.is_file()):
+    if not (rows.isexisting() and labels.isexisting()):
         split = SETS[name].read(resolve_home(data_home))
         n_components = len(np.unique(split.y_train))
         if quick:
@@ -84,8 +86,9 @@ def _halves(train: Dataset, test: Dataset) -> Split:
     return Split(train.X, train.labels, test.X, test.labels)
 
 
-def _file(path: Path) -> Path:
-    if not path.is_file():
+def existing(path: Path) -> Path:
+    """The path, if there is such a file; DataError if not."""
+    if not path.isexisting():
         raise DataError(f"{'/'.join(path.parts[-2:])} is not in the data home")
     return path
 
@@ -107,19 +110,29 @@ def _builtin(name: str) -> Callable[[Path], Split]:
     return read
 
 
+def small_images(name: str, home: Path, n: int = 3000, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Some training images (n, size, size) of a set that the library reads, made smaller, and their labels."""
+    train = load(f"{name}:train", data_home=home)
+    assert train.labels is not None
+    drawn = np.random.default_rng(0).permutation(len(train.X))[:n]
+    images = torch.from_numpy(train.X[drawn])[:, None].float()
+    smaller = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+    return smaller[:, 0].round().to(torch.uint8).numpy(), train.labels[drawn]
+
+
 def _pendigits(home: Path) -> Split:
-    path = _file(home / "tabular" / "pendigits.npz")
+    path = existing(home / "tabular" / "pendigits.npz")
     return _halves(*(load(f"{path}:X_{part}", labels=f"y_{part}") for part in ("train", "test")))
 
 
 def _svhn(home: Path) -> Split:
-    edition = recropped_grey(_file(home / "svhn" / "svhn_test_recrop_grey32.npz"))
+    edition = recropped_grey(existing(home / "svhn" / "svhn_test_recrop_grey32.npz"))
     return _halves(edition.train, edition.test)
 
 
 def _worm_neuron(home: Path) -> Split:
     """Counts scaled to the median cell's total, log(1 + x), the genes that vary most."""
-    with np.load(_file(home / "scrna" / "worm_neuron.npz"), allow_pickle=False) as content:
+    with np.load(existing(home / "scrna" / "worm_neuron.npz"), allow_pickle=False) as content:
         counts = csr_matrix(tuple(content[part] for part in ("data", "indices", "indptr")), shape=content["shape"])
         labels = content["y"]
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64)
