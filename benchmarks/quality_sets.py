@@ -111,13 +111,13 @@ def _builtin(name: str) -> Callable[[Path], Split]:
 
 
 def small_images(name: str, home: Path, n: int = 3000, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Some training images (n, size, size) of a set that the library reads, made smaller, and their labels."""
+    """Some training images (n, 1, size, size) of a set that the library reads, made smaller, and their labels."""
     train = load(f"{name}:train", data_home=home)
     assert train.labels is not None
     drawn = np.random.default_rng(0).permutation(len(train.X))[:n]
     images = torch.from_numpy(train.X[drawn])[:, None].float()
     smaller = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-    return smaller[:, 0].round().to(torch.uint8).numpy(), train.labels[drawn]
+    return smaller.round().to(torch.uint8).numpy(), train.labels[drawn]
 
 
 def _pendigits(home: Path) -> Split:
