@@ -224,7 +224,7 @@ def test_usual_columns_have_no_marks(name: str) -> None:
 
 def test_marks_of_missing_cells_are_warned_of() -> None:
     case = CASES["a mark for missing values"]
-    with pytest.warns(TableWarning, match=r"-999 in column 0; if it is one, put NaN .* `--missing -999`"):
+    with pytest.warns(TableWarning, match=r"-999 in column 0; if it is one, put NaN in its place, else"):
         warn_of_marks(Observations(case.X))
     with pytest.warns(TableWarning, match=r"-999 in column 'age'; "):
         warn_of_marks(Observations(case.X, names=["age", "height", "weight"]))

@@ -159,6 +159,24 @@ def test_dates_decimals_and_columns_without_values_are_as_in_memory(tmp_path: Pa
     np.testing.assert_array_equal(load(f"{tmp_path}/parts/*.parquet").X, load(tmp_path / "parts").X)
 
 
+def test_decimals_and_possible_ids_are_as_in_memory(folder: Path) -> None:
+    frame = people().assign(number=range(1000, 1000 + N), price=lambda frame: frame["height"].astype("f8").round(2))
+    for part in folder.iterdir():
+        part.unlink()
+    for number in range(2):
+        frame[number * 150 : N if number else 150].to_parquet(folder / f"{number}.parquet", index=False)
+    in_parts, whole = load(f"{folder}/*.parquet"), load(folder)
+    assert in_parts.columns is not None
+    assert whole.columns is not None
+    assert [column.digits for column in in_parts.columns] == [column.digits for column in whole.columns]
+    (note,) = [note for note in whole.notes if note.startswith("Perhaps an id: 'number',")]
+    assert note in in_parts.notes
+    for number in range(2):  # numbers alone
+        part = frame[number * 150 : N if number else 150][["number", "price"]]
+        part.to_parquet(folder / f"{number}.parquet", index=False)
+    assert note in load(f"{folder}/*.parquet").notes
+
+
 def test_text_in_some_files_only_is_refused(folder: Path) -> None:
     frame = people().assign(town=np.arange(N))
     parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / "part-9.parquet")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gmvae.data.options import with_options
 from gmvae.foreign_errors import first_line
 
 USER_ERROR, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
@@ -107,7 +108,7 @@ def show_json(document: Mapping[str, Any]) -> None:
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    _line("Warning: ", " ".join(str(message).split()), "yellow")
+    _line("Warning: ", with_options(" ".join(str(message).split())), "yellow")
 
 
 def _line(kind: str, text: str, style: str) -> None:

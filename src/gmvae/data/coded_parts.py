@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gmvae.arrow import becomes_numbers, holds_numbers, holds_text, without_dictionary
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import DATES, MOST_LEVELS, Column, Remarks, levels_column
+from gmvae.data.kinds import DATES, ENOUGH_ROWS, MAYBE_ID, MOST_LEVELS, Column, Remarks, digits_of, levels_column
 from gmvae.data.numerals import numbers
 from gmvae.data.table_cells import Form, cleaned
 
@@ -53,22 +53,37 @@ class CodedColumns:
         return self.columns.encode(table, where=where).y.astype(dtype, copy=False)
 
     def learned(self, survey: Survey) -> Columns:
-        """The columns with the range of their numbers over all rows, and whether all are whole."""
-        found = zip(self.columns, survey.low, survey.high, survey.fraction, strict=True)
+        """The columns with the range of their numbers, whether all are whole, and the decimals of those looked at."""
+        found = zip(self.columns, survey.low, survey.high, survey.fraction, survey.rows.T, strict=True)
         return Columns(tuple(_ranged(*each) for each in found), self.columns.left_out)
 
 
-def _ranged(column: Column, low: float, high: float, fraction: float) -> Column:
+def _ranged(column: Column, low: float, high: float, fraction: float, seen: NDArray[Any]) -> Column:
     if column.kind != "number":
         return column
     whole = bool(np.isnan(fraction))
     dtype = "double" if column.dtype == _OF_TEXT and not whole else column.dtype
-    return column._replace(dtype=dtype, low=float(low), high=float(high), digits=0 if whole else None)
+    return column._replace(
+        dtype=dtype, low=float(low), high=float(high), digits=0 if whole else digits_of(seen[~np.isnan(seen)])
+    )
 
 
 def learned_columns(shards: Shards) -> Columns | None:
     """What the columns of a source hold, if not all hold numbers."""
     return shards.coding.learned(shards.survey) if isinstance(shards.coding, CodedColumns) else None
+
+
+def possible_ids(shards: Shards) -> list[str]:
+    """What is to be said of columns of whole numbers that differ in all rows: they fill their range without gaps."""
+    survey, remarks, n = shards.survey, Remarks(), len(shards)
+    if shards.names is None or n < ENOUGH_ROWS:
+        return []
+    kinds = ["number"] * len(shards.names) if shards.coding is None else [each.kind for each in shards.coding.columns]
+    fill = np.isnan(survey.fraction) & (survey.n == n) & (survey.high - survey.low == n - 1)
+    for name, kind, fills in zip(shards.names, kinds, fill, strict=True):
+        if kind == "number" and fills:
+            remarks.add(MAYBE_ID, name)
+    return remarks.sentences()
 
 
 def coding_of(known: Columns, files: Sequence[Shard]) -> CodedColumns | None:

@@ -28,7 +28,7 @@ _FEW_LEVELS = 12
 """As many may all differ from row to row, in tables of few rows."""
 _A_FEW = 1000
 _MOST_DIGITS = 6
-_ENOUGH_ROWS = 20
+ENOUGH_ROWS = 20
 """Rows from which whole numbers that all differ are remarkable."""
 
 
@@ -73,7 +73,7 @@ _CODES = "Taken as text: {}, whose cells begin with zeros, as codes do; leave th
 _UNITS = "Taken as text: {}, numbers with a unit or sign beside them; write plain numbers to have them as such."
 _CASE = "Different levels though alike but for upper and lower case: in {}; write them alike to join them."
 _ONE = "Left out: {}, where every row has the same text or none."
-_MAYBE_ID = (
+MAYBE_ID = (
     "Perhaps an id: {}, a different whole number in every row; if it is one, leave it out (`--id` names rows by it, "
     "`--drop` drops it)."
 )
@@ -148,12 +148,13 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
         return Column(name, "yes/no", dtype, (0, 1))
     # Numbers that all differ span as many, which is found faster.
     n = len(values)
-    if whole and n >= _ENOUGH_ROWS and int(high) - int(low) >= n - 1 and len(np.unique(values)) == n:
-        remarks.add(_MAYBE_ID, name)
-    return Column(name, "number", dtype, digits=scale or _digits(values), low=float(low), high=float(high))
+    if whole and n >= ENOUGH_ROWS and int(high) - int(low) >= n - 1 and len(np.unique(values)) == n:
+        remarks.add(MAYBE_ID, name)
+    return Column(name, "number", dtype, digits=scale or digits_of(values), low=float(low), high=float(high))
 
 
-def _digits(values: NDArray[Any]) -> int | None:
+def digits_of(values: NDArray[Any]) -> int | None:
+    """Decimals that values without gaps have; None if they have many."""
     if values.dtype.kind in "iu":
         return 0
     few = values[:_A_FEW]

@@ -18,8 +18,9 @@ _OPTIONS = {
     "layer='counts'": "--layer counts",
     "`size_factor_key`": "`--size-factors`",
     "`batch_key`": "`--covariate`",
+    "put NaN in its place": "name it by `--missing`",
 }
-"""Of the command line, by how the library speaks of the parameters."""
+"""Of the command line, by how the library speaks of what they do."""
 _IN_PARENTHESES = re.compile(r" \(`--[^)]*\)")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
@@ -114,6 +115,13 @@ class CellColumns(NamedTuple):
         return cls(column, covariate, None if batches is None else tuple(batches))
 
 
+def with_options(said: str) -> str:
+    """A sentence of the library in the words of the command line."""
+    for words, option in _OPTIONS.items():
+        said = said.replace(words, option)
+    return said
+
+
 def without_options(said: str) -> str:
     """A sentence as Python says it: without the options of the command line that it names in parentheses."""
     return _IN_PARENTHESES.sub("", said)
@@ -137,10 +145,8 @@ def in_words_of_options(name: str = "") -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        said = f"{name}: {error}" if name else str(error)
-        for parameter, option in _OPTIONS.items():
-            said = said.replace(parameter, option)
-        raise DataError(said) from error
+        said = with_options(str(error))
+        raise DataError(f"{name}: {said}" if name else said) from error
 
 
 NO_OPTIONS = TableOptions()

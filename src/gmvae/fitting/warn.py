@@ -92,8 +92,7 @@ def warn_of_marks(observations: Observations) -> None:
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     warn_user(
         f"Perhaps a mark of missing cells, as it lies far from all others of its column: {', '.join(shown[:_SHOWN])}"
-        f"{more}; if it is one, put NaN in its place or name it by `--missing {found[0].value:g}`, else rows with it "
-        "tend to be a cluster.",
+        f"{more}; if it is one, put NaN in its place, else rows with it tend to be a cluster.",
         TableWarning,
     )
 
