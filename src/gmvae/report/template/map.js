@@ -4,8 +4,10 @@ function showMap(data, make, written) {
   const ownColour = (k) => getComputedStyle(document.documentElement).getPropertyValue(`--c${k}`).trim();
   const canvas = document.querySelector(".plane canvas");
   if (!canvas) return;
+  const rows = document.createElement("canvas"); // all but the ring around one row, which moves with the pointer
   const points = data.points;
   const n = points.x.length;
+  const radius = Math.max(1.4, Math.min(4, 90 / Math.sqrt(n)));
   const marked = { ambiguous: new Set(points.ambiguous), novel: new Set(points.novel) };
   const state = { only: null, at: null, ambiguous: false, novel: false };
   const form = document.querySelector(".tools");
@@ -18,13 +20,9 @@ function showMap(data, make, written) {
   const shown = (i) => state.only === null || points.cluster[i] === state.only;
 
   function draw() {
-    const ratio = window.devicePixelRatio || 1;
     [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    Object.assign(canvas, { width: width * ratio, height: height * ratio });
-    const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
+    const context = cleared(rows);
     fit();
-    const radius = Math.max(1.4, Math.min(4, 90 / Math.sqrt(n)));
     const colours = data.clusters.map((_, k) => ownColour(k));
     const ink = getComputedStyle(document.body).color;
     for (const pass of state.only === null ? [true] : [false, true]) {
@@ -42,11 +40,24 @@ function showMap(data, make, written) {
     context.strokeStyle = ink;
     if (state.ambiguous) for (const i of points.ambiguous) if (shown(i)) ring(context, i, radius + 2);
     if (state.novel) for (const i of points.novel) if (shown(i)) cross(context, i, radius + 3);
-    context.globalAlpha = 1;
-    if (state.at !== null) {
-      context.lineWidth = 2.5;
-      ring(context, state.at, radius + 5);
-    }
+    mark();
+  }
+
+  function mark() {
+    const context = cleared(canvas);
+    if (rows.width && rows.height) context.drawImage(rows, 0, 0, width, height);
+    if (state.at === null) return;
+    context.strokeStyle = getComputedStyle(document.body).color;
+    context.lineWidth = 2.5;
+    ring(context, state.at, radius + 5);
+  }
+
+  function cleared(surface) {
+    const ratio = window.devicePixelRatio || 1;
+    Object.assign(surface, { width: width * ratio, height: height * ratio });
+    const context = surface.getContext("2d");
+    context.scale(ratio, ratio);
+    return context;
   }
 
   function fit() {
@@ -88,7 +99,7 @@ function showMap(data, make, written) {
   function select(i) {
     if (i === state.at) return;
     state.at = i;
-    draw();
+    mark();
     if (i !== null) beside.replaceChildren(...described(i));
   }
 
