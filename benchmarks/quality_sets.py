@@ -47,7 +47,7 @@ def prepared(name: str, folder: Path, data_home: Path | None, quick: bool) -> Pr
         If a file of the set is missing.
     """
     rows, labels = folder / f"{name}.npz", folder / f"{name}-labels.npz"
-    if not (rows.isexisting() and labels.isexisting()):
+    if not (rows.is_file() and labels.is_file()):
         split = SETS[name].read(resolve_home(data_home))
         n_components = len(np.unique(split.y_train))
         if quick:
@@ -88,7 +88,7 @@ def _halves(train: Dataset, test: Dataset) -> Split:
 
 def existing(path: Path) -> Path:
     """The path, if there is such a file; DataError if not."""
-    if not path.isexisting():
+    if not path.is_file():
         raise DataError(f"{'/'.join(path.parts[-2:])} is not in the data home")
     return path
 
