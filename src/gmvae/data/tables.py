@@ -74,9 +74,9 @@ def read_table(
             )
         left_out = [*taken, *others]
         with in_words_of_options(where):
-            counting = None if weights is None else checked_weights(weights, len(weights)) > 0.0
+            present = None if weights is None else checked_weights(weights, len(weights)) > 0.0
         columns, said = Columns.learn(
-            features, where=where, form=form, wanted=wanted, left_out=left_out, counting=counting
+            features, where=where, form=form, wanted=wanted, left_out=left_out, present=present
         )
         notes += said
         if path.is_dir():

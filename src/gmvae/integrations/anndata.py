@@ -83,7 +83,7 @@ def fit_anndata(
     parameters.setdefault("likelihood", COUNTS[0])
     parameters.setdefault("size_factors", "total" if size_factor_key is None else size_factor_key)
     model = GMVAE(n_components, covariate=batch_key, **parameters).fit(cells)
-    model._fitted = dataclasses.replace(model.fitted_, batches=batches)
+    model.fitted_ = dataclasses.replace(model.fitted_, batches=batches)
     _write(adata, model, cells, key_added)
     return model
 
