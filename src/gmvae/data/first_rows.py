@@ -20,7 +20,7 @@ _SEPARATORS = ",;\t|"
 _HEAD_BYTES = 2**18
 _HEAD_ROWS = 200
 
-Rows = list[list[str]]
+TextRows = list[list[str]]
 
 
 def opener(path: Path) -> Any:
@@ -38,7 +38,7 @@ def head_of(path: Path) -> tuple[str, str]:
     return (text.rpartition("\n")[0] if len(content) > _HEAD_BYTES and "\n" in text else text), encoding
 
 
-def rows_of(head: str, separator: str) -> Rows:
+def rows_of(head: str, separator: str) -> TextRows:
     """The first rows but empty ones; none where they cannot be told apart."""
     try:
         lines, escape = io.StringIO(head, newline=""), escape_in(head)
@@ -67,7 +67,7 @@ def separator_of(head: str) -> str:
     return max(_SEPARATORS, key=lambda separator: shares[separator])
 
 
-def check_separated(rows: Rows, head: str, separator: str, where: str) -> None:
+def check_separated(rows: TextRows, head: str, separator: str, where: str) -> None:
     """Raise DataError if rows of one cell seem to have columns between other characters, which must be named."""
     if len(rows) < 2 or any(len(row) > 1 for row in rows):
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gmvae.arrow import holds_text
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.errors import DataError
-from gmvae.data.first_rows import Rows, check_separated, escape_in, head_of, opener, rows_of, separator_of
+from gmvae.data.first_rows import TextRows, check_separated, escape_in, head_of, opener, rows_of, separator_of
 from gmvae.data.numerals import are_codes, are_dates, dots_in_doubt, is_number
 from gmvae.data.options import TableOptions
 from gmvae.data.table_cells import MARKS, Form
@@ -123,7 +123,7 @@ def _ids(path: Path, reading: Any, parsing: Any, name: str) -> pa.ChunkedArray:
     return cells.cast(int64()) if are_whole else cells
 
 
-def _texts(rows: Rows, names: list[str], places: list[int], known: Columns | None) -> set[str]:
+def _texts(rows: TextRows, names: list[str], places: list[int], known: Columns | None) -> set[str]:
     """The columns that hold text though pyarrow may see numbers in them: codes, and those that were text in the fit."""
     columns = () if known is None else known
     texts = {column.name.strip() for column in columns if column.levels and isinstance(column.levels[0], str)}
@@ -131,13 +131,13 @@ def _texts(rows: Rows, names: list[str], places: list[int], known: Columns | Non
     return texts | {name for name, column in zip(names, cells, strict=True) if are_codes(column)}
 
 
-def _cells(rows: Rows, place: int) -> list[str]:
+def _cells(rows: TextRows, place: int) -> list[str]:
     """The cells of a column that are not missing."""
     cells = (row[place].strip() for row in rows if place < len(row))
     return [cell for cell in cells if cell not in MARKS]
 
 
-def _check_header(rows: Rows, where: str) -> None:
+def _check_header(rows: TextRows, where: str) -> None:
     """Raise DataError if the first row may be data."""
     first = [cell.strip() for cell in rows[0]]
     below = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == len(first)]
@@ -201,7 +201,7 @@ def _check_quotes(table: pa.Table, path: Path) -> None:
         )
 
 
-def _check_dots(rows: Rows, where: str) -> None:
+def _check_dots(rows: TextRows, where: str) -> None:
     """Raise DataError where dots may cut thousands, as other columns have decimal commas."""
     columns = [_cells(rows, place) for place in range(len(rows[0]))] if rows else []
     if not any(cell.count(",") == 1 and is_number(cell) for column in columns for cell in column):

@@ -83,7 +83,7 @@ class FoundStart(NamedTuple):
 
 
 class TrainingData:
-    """Observations and the likelihood of a fit to them: what all its new models share.
+    """The observations of a fit and their likelihood, from which all its new models and their starts are made.
 
     The likelihood was learned from these observations or, under a warm start, from those of the first fit.
     """
