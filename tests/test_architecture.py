@@ -18,7 +18,19 @@ from gmvae.estimator import GMVAE
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "gmvae"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 300
+MAX_LINES, MAX_LINES_WITH_A_REASON = 250, 300
+LONGER = {
+    "config.py": "every hyperparameter is one field of one class",
+    "estimator/gmvae.py": "scikit-learn wants every hyperparameter in the signature of `__init__` and set there",
+    "fitted/fitted.py": "the one record of a fit: its fields, queries and files",
+    "initialisation/starts.py": "thresholds stand with the measurements that they come from",
+    "likelihoods/joint.py": "every method of a likelihood, for several at once",
+    "networks.py": "encoders, their mirror images and the paper's tables of layers are read side by side",
+    "observations.py": "observations, what checks them and the ways to make them",
+    "shards/source.py": "what a source needs of codings and classes stands before it, as protocols",
+    "training/loop.py": "an epoch, from its minibatches to the state after it, is read in one class",
+}
+"""Files that are longer, and why they are not divided."""
 NAMES_THAT_SAY_NOTHING = {"base", "common", "helper", "helpers", "misc", "util", "utils"}
 
 HEAVY = {"torch", "lightning_fabric", "sklearn", "scipy", "matplotlib", "pyarrow", "pandas"}
@@ -270,4 +282,5 @@ def test_the_package_says_that_it_is_typed():
 def test_a_file_has_one_subject_and_a_name_for_it(path):
     assert path.stem not in NAMES_THAT_SAY_NOTHING
     n_lines = path.read_text(encoding="utf-8").count("\n")
-    assert n_lines <= MAX_LINES
+    has_reason = path.relative_to(PACKAGE).as_posix() in LONGER
+    assert n_lines <= (MAX_LINES_WITH_A_REASON if has_reason else MAX_LINES)

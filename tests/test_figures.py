@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import multivariate_normal
 
 from gmvae import figures
-from gmvae.figures import latent, palette, points
+from gmvae.figures import latent, palette, points_by_cluster
 from gmvae.metrics import Confusion, Reliability
 from gmvae.projection import Projection
 
@@ -252,7 +252,7 @@ def test_two_dimensions_are_drawn_as_they_are():
     means, scales = rng.normal(size=(3, 2)), rng.uniform(0.5, 1, size=(3, 2))
     ax = figures.latent_space(x, clusters, means=means, scales=scales)
     drawn, stars = ax.collections
-    order = points.subsample(40, 40)
+    order = points_by_cluster.subsample(40, 40)
     np.testing.assert_array_equal(drawn.get_offsets(), x[order])
     assert [to_hex(hue) for hue in drawn.get_facecolors()] == [palette.colour(k) for k in clusters[order]]
     np.testing.assert_array_equal(stars.get_offsets(), means)
@@ -283,7 +283,7 @@ def test_every_latent_dimension_can_be_drawn(dimension, n_samples, tmp_path):
 def test_one_dimension_is_a_row_per_component():
     ax = figures.latent_space([[1.0], [2.0], [3.0]], [0, 1, 1], means=[[1.5], [2.5]], scales=[[0.5], [1.0]])
     drawn, spans, stars = ax.collections
-    order = points.subsample(3, 3)
+    order = points_by_cluster.subsample(3, 3)
     np.testing.assert_array_equal(drawn.get_offsets()[:, 0], np.array([1.0, 2.0, 3.0])[order])
     np.testing.assert_array_equal(np.round(drawn.get_offsets()[:, 1]), np.array([0, 1, 1])[order])
     np.testing.assert_array_equal(spans.get_segments(), [[[0.5, 0], [2.5, 0]], [[0.5, 1], [4.5, 1]]])
@@ -299,12 +299,12 @@ def test_components_on_one_spot_share_a_label():
 
 
 def test_the_subsample_is_the_same_each_time_and_has_no_doubles():
-    first, second = points.subsample(10_000, 500), points.subsample(10_000, 500)
+    first, second = points_by_cluster.subsample(10_000, 500), points_by_cluster.subsample(10_000, 500)
     np.testing.assert_array_equal(first, second)
     assert len(set(first)) == 500
     assert first.mean() == pytest.approx(5000, rel=0.1)
     ax = figures.scatter_clusters(np.zeros((10_000, 2)), np.zeros(10_000, int))
-    assert len(ax.collections[0].get_offsets()) == points.MOST_POINTS
+    assert len(ax.collections[0].get_offsets()) == points_by_cluster.MOST_POINTS
 
 
 def test_a_cluster_is_numbered_at_one_of_its_own_points():

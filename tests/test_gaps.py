@@ -111,6 +111,12 @@ def test_categorical_is_that_of_scipy() -> None:
     np.testing.assert_allclose(drawn.numpy(), observation.mean.numpy(), atol=0.04)
 
 
+def test_columns_of_categories_have_as_many_levels_as_the_fit_had() -> None:
+    rows = np.array([[0.0, 1.5, 1.0], [2.0, -0.5, 0.0], [1.0, 0.25, 1.0]])
+    joint = JointLikelihood.learn_columns({"gaussian": [1], "categorical": [0, 2]}, rows, None)
+    assert joint.levels_of_columns(3) == [3, 0, 2]
+
+
 def test_levels_that_the_fit_did_not_have_are_never_drawn(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = np.c_[rng.choice([3, 5, 9], 200), rng.choice([0, 1], 200), rng.choice([1.0, np.nan, 2.0], 200)]

@@ -12,8 +12,8 @@ from sklearn.mixture import GaussianMixture
 from gmvae.initialisation import incomplete
 from gmvae.initialisation.centres import held_out
 from gmvae.initialisation.incomplete import (
+    FullNormal,
     IncompleteRows,
-    Normal,
     expectation,
     incomplete_held_out,
     incomplete_mixture,
@@ -40,7 +40,7 @@ def test_the_expectation_is_that_of_the_conditional_normal() -> None:
     axes, mean = rng.normal(size=(4, 4)), rng.normal(size=4)
     covariance = axes @ axes.T + 0.1 * np.eye(4)
     rows = hidden(rng.normal(size=(40, 4)), 0.4)
-    said = expectation(IncompleteRows.of(rows), Normal(mean, covariance))
+    said = expectation(IncompleteRows.of(rows), FullNormal(mean, covariance))
     for row, density, filled in zip(rows, said.log_density, said.filled, strict=True):
         seen = ~np.isnan(row)
         own = covariance[np.ix_(seen, seen)]
@@ -53,14 +53,14 @@ def test_a_normal_of_rows_with_gaps_is_a_stationary_point_of_their_likelihood() 
     """Without a floor and next to no shrinking, no small step from the moments found makes the rows likelier."""
     rows = hidden(correlated(4000)[0], 0.3)
     given, shares = IncompleteRows.of(rows), np.ones(4000)
-    normal = Normal(np.zeros(3), np.eye(3))
+    normal = FullNormal(np.zeros(3), np.eye(3))
     for _ in range(60):
         normal = maximisation(given, shares, normal, expectation(given, normal), floor=0.0)
     best = expectation(given, normal).log_density.mean()
     rng = np.random.default_rng(0)
     for _ in range(20):
         step = 0.02 * rng.normal(size=(3, 3))
-        other = Normal(normal.mean + 0.1 * rng.normal(size=3), normal.covariance + step + step.T)
+        other = FullNormal(normal.mean + 0.1 * rng.normal(size=3), normal.covariance + step + step.T)
         assert expectation(given, other).log_density.mean() < best
 
 

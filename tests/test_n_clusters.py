@@ -27,7 +27,8 @@ from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.initialisation.features import descriptions, one_cluster, oriented_gradients, principal_scores
 from gmvae.initialisation.graph import distinct_rows, neighbour_graph
-from gmvae.initialisation.n_clusters import Criteria, choose, clusterings, criteria, tree_clusters
+from gmvae.initialisation.n_clusters import Criteria, choose, clusterings, criteria
+from gmvae.initialisation.trees import tree_clusters
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning"

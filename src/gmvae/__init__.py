@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from gmvae.estimator import fit_together as fit_together
     from gmvae.fitting.warn import CollapseWarning as CollapseWarning
     from gmvae.integrations.anndata import fit_anndata as fit_anndata
-    from gmvae.integrations.anndata import markers as markers
     from gmvae.integrations.anndata import predict_anndata as predict_anndata
     from gmvae.integrations.hub import from_pretrained as from_pretrained
     from gmvae.integrations.hub import push_to_hub as push_to_hub
     from gmvae.integrations.hub import save_pretrained as save_pretrained
+    from gmvae.integrations.markers import markers as markers
     from gmvae.persistence import ModelFileError as ModelFileError
     from gmvae.presets import PRESETS as PRESETS
     from gmvae.presets import preset as preset
@@ -39,7 +39,7 @@ _HOMES = {
     "fit_together": "gmvae.estimator",
     "from_pretrained": "gmvae.integrations.hub",
     "load": "gmvae.data",
-    "markers": "gmvae.integrations.anndata",
+    "markers": "gmvae.integrations.markers",
     "predict_anndata": "gmvae.integrations.anndata",
     "preset": "gmvae.presets",
     "push_to_hub": "gmvae.integrations.hub",

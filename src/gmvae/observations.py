@@ -59,8 +59,8 @@ class Observations:
 
     Attributes
     ----------
-    home : torch.device
-        Where indices are wanted.
+    index_device : torch.device
+        Where `take` wants its indices.
     """
 
     def __init__(
@@ -91,9 +91,9 @@ class Observations:
             n_bytes = y.size * as_tensor(y[:1]).element_size()
             if n_bytes < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
                 self._resident = as_tensor(np.array(y)).to(device)
-        self.home = _HOST if self._resident is None else device
-        self._weight = None if self.weight is None else torch.from_numpy(self.weight).float().to(self.home)
-        self._label = None if label is None else torch.from_numpy(label).to(self.home)
+        self.index_device = _HOST if self._resident is None else device
+        self._weight = None if self.weight is None else torch.from_numpy(self.weight).float().to(self.index_device)
+        self._label = None if label is None else torch.from_numpy(label).to(self.index_device)
 
     def __len__(self) -> int:
         return len(self.y)

@@ -29,7 +29,7 @@ def describe(
     device: Device = "auto",
 ) -> None:
     """Write what tells clusters apart."""
-    from gmvae.cli.opened_model import load_for, open_fitted
+    from gmvae.cli.opened_model import load_for_model, open_fitted
     from gmvae.data.writers import check_target, write_table
     from gmvae.report.table import distinctions_table
 
@@ -37,6 +37,6 @@ def describe(
     if out is not None:
         check_target(out, formats.WRITTEN_TABLES, source)
     opened = open_fitted(run, device)
-    data = load_for(opened, source, None, data_home, table)
+    data = load_for_model(opened, source, None, data_home, table)
     found = distinctions_table(opened.fitted, data, opened.names)
     write_table(out, found.column_names, [[column.combine_chunks() for column in found.columns]])

@@ -33,10 +33,10 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score clusters against true classes."""
-    from gmvae.cli.opened_model import load_for, open_fitted
+    from gmvae.cli.opened_model import load_for_model, open_fitted
 
     opened = open_fitted(run, device)
-    data = load_for(opened, source, labels, data_home, table)
+    data = load_for_model(opened, source, labels, data_home, table)
     if data.labels is None and not likelihood:
         raise ValueError(f"`--labels` must be given for {data.name}, which brings none: a file or a column.")
     rows = opened.fitted.rows(data.X)

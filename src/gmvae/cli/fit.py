@@ -100,7 +100,7 @@ def fit(
     table = table._replace(weights=weights, partial_labels=partial_labels)
     request = FitRequest(source, labels, data_home, out, chosen, table, (lambda _: None) if quiet else note, report)
     try:
-        outcome = resume_run(request) if resume else fit_new_run(request)
+        finished = resume_run(request) if resume else fit_new_run(request)
     except KeyboardInterrupt as signal:
         for said in getattr(signal, "__notes__", []):
             interrupted(signal, f"Interrupted; {said}")
@@ -109,53 +109,53 @@ def fit(
         for said in getattr(error, "__notes__", []):
             note(f"The epochs so far are kept; {said}")
         raise
-    show_json(_document(outcome)) if as_json else _show(outcome)
+    show_json(_document(finished)) if as_json else _show(finished)
 
 
-def _document(outcome: FinishedRun) -> dict[str, Any]:
+def _document(finished: FinishedRun) -> dict[str, Any]:
     from gmvae.report.summary import summary
 
     return {
-        "run": str(outcome.folder.path),
-        "model": str(outcome.folder.model),
-        "n": outcome.data.shape[0],
-        "shape": list(outcome.data.shape),
-        **summary(outcome.fitted.document),
-        "seconds": outcome.seconds,
-        "scores": None if outcome.scores is None else outcome.scores._asdict(),
-        "figures": [str(path) for path in outcome.figures],
-        "report": None if outcome.report is None else str(outcome.report),
+        "run": str(finished.folder.path),
+        "model": str(finished.folder.model),
+        "n": finished.data.shape[0],
+        "shape": list(finished.data.shape),
+        **summary(finished.fitted.document),
+        "seconds": finished.seconds,
+        "scores": None if finished.scores is None else finished.scores._asdict(),
+        "figures": [str(path) for path in finished.figures],
+        "report": None if finished.report is None else str(finished.report),
     }
 
 
-def _show(outcome: FinishedRun) -> None:
-    fitted, run = outcome.fitted, shlex.quote(str(outcome.folder.path))
-    scores = {} if outcome.scores is None else outcome.scores._asdict()
+def _show(finished: FinishedRun) -> None:
+    fitted, run = finished.fitted, shlex.quote(str(finished.folder.path))
+    scores = {} if finished.scores is None else finished.scores._asdict()
     best = fitted.history.best
     show(
         [
-            ("run folder", outcome.folder.path),
-            *([("report", outcome.report)] if outcome.report is not None else []),
+            ("run folder", finished.folder.path),
+            *([("report", finished.report)] if finished.report is not None else []),
             ("epochs", f"{len(fitted.history.epochs)}, {'converged' if fitted.converged else 'not converged'}"),
             ("held-out bound", f"{fitted.lower_bound:.3f} nats per observation"),
             *([("classes", _named(fitted.classes))] if any(name is not None for name in fitted.classes) else []),
-            *([("clusters found", fitted.config.K)] if outcome.config.n_components == "auto" else []),
+            *([("clusters found", fitted.config.K)] if finished.config.n_components == "auto" else []),
             ("effective clusters", f"{fitted.n_components_effective:.1f} of {fitted.config.K}"),
             ("information", f"{best.information:.2f} nats about a row, of at most {math.log(fitted.config.K):.2f}"),
             ("agreement", f"{best.agreement:.1%} of rows keep their cluster when the latents are drawn"),
             *([("stability", f"{fitted.stability:.3f}")] if not math.isnan(fitted.stability) else []),
-            ("seconds", f"{outcome.seconds:.1f}"),
+            ("seconds", f"{finished.seconds:.1f}"),
             *((name, value if isinstance(value, int) else f"{value:.4f}") for name, value in scores.items()),
         ]
     )
     if scores:
         note("The labels are used for evaluation only; they never reach the training.")
     images = len(fitted.event_shape) == 3
-    ending = ".csv" if outcome.data.shards is None else ""
+    ending = ".csv" if finished.data.shards is None else ""
     show_next(
         [
             f"gmvae info {run}",
-            f"gmvae predict {run} {shlex.quote(outcome.record.source)} --proba -o {run}/clusters{ending}",
+            f"gmvae predict {run} {shlex.quote(finished.record.source)} --proba -o {run}/clusters{ending}",
             f"gmvae sample {run} {'--mean ' if images else ''}-o {run}/samples.{'png' if images else 'csv'}",
             f"tensorboard --logdir {run}/tensorboard",
         ]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from gmvae.cli.option_groups import takes
 from gmvae.cli.options import hyperparameter
 from gmvae.cli.settings import settings
+from gmvae.config import Precision
 from gmvae.presets import PRESETS
 
+_PRECISIONS = get_args(Precision)
 _OWN = {
     "max_iter": ("--epochs", "N|auto", ""),
     "device": ("--device", "DEVICE", ""),
-    "precision": ("--precision", "NAME", " auto, 32-true, bf16-mixed or 64-true."),
+    "precision": ("--precision", "NAME", f" {', '.join(_PRECISIONS[:-1])} or {_PRECISIONS[-1]}."),
     "size_factors": ("--size-factors", "COLUMN|total|none", " Of cells a column is one of obs."),
     "covariate": ("--covariate", "COLUMN", " Of cells a column is one of obs, with names."),
 }

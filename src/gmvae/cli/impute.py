@@ -46,7 +46,7 @@ def impute(
     import numpy as np
 
     from gmvae.arrays import missing
-    from gmvae.cli.opened_model import load_for, open_fitted, written_columns
+    from gmvae.cli.opened_model import load_for_model, open_fitted, written_columns
     from gmvae.data.writers import check_target, write_array, write_table
     from gmvae.runs.source_data import row_ids
     from gmvae.seeds import draw_seed
@@ -59,7 +59,7 @@ def impute(
         raise ValueError("`-o` must be given for images; got none: name a .npy file.")
     allowed = (formats.ARRAY,) if images else (*formats.WRITTEN_TABLES, formats.ARRAY)
     suffix = None if out is None else check_target(out, allowed, source)
-    data = load_for(opened, source, labels, data_home, table)
+    data = load_for_model(opened, source, labels, data_home, table)
     if data.shards is not None:
         raise ValueError(
             f"`SOURCE` must be read into memory to be filled; {data.name} is read in parts: name one part."

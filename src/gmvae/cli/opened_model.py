@@ -44,7 +44,7 @@ def open_fitted(run: Path, device: str) -> OpenedModel:
     return OpenedModel(fitted, record, names)
 
 
-def load_for(
+def load_for_model(
     opened: OpenedModel, source: str, labels: str | None, data_home: Path | None, table: TableOptions = NO_OPTIONS
 ) -> Dataset:
     """Load data for a fitted model; a table is encoded by the columns of the fit, in their order.

@@ -89,7 +89,7 @@ def predict(
 ) -> None:
     """Write the cluster of every observation."""
     from gmvae.cli.annotate import annotate
-    from gmvae.cli.opened_model import load_for, open_fitted, options_for
+    from gmvae.cli.opened_model import load_for_model, open_fitted, options_for
     from gmvae.data.in_parts import files_of
     from gmvae.data.sources import columns_of
     from gmvae.data.writers import check_target, write_array
@@ -133,22 +133,22 @@ def predict(
         )
         note(f"Wrote {parts.written:,} parts, {parts.rows:,} rows; {parts.there:,} were there.")
         return
-    data = load_for(opened, source, labels, data_home, table)
+    data = load_for_model(opened, source, labels, data_home, table)
     if data.shards is not None:
         raise ValueError(
             f"`-o` must be a folder for {source!r}, which is read in parts; got {out or 'none'}: name one."
         )
     if out is not None and suffix == formats.ARRAY:
-        write_array(out, len(data.X), (array for (array,) in _blocks(opened.fitted, data, outputs[-1:], batch_size)))
+        write_array(out, len(data.X), (array for (array,) in _answers(opened.fitted, data, outputs[-1:], batch_size)))
         return
     source_table = columns_of(source, options, opened.fitted.columns) if keep_columns else None
-    _write_table(out, data, outputs, _blocks(opened.fitted, data, outputs, batch_size), source_table)
+    _write_table(out, data, outputs, _answers(opened.fitted, data, outputs, batch_size), source_table)
 
 
-def _blocks(
+def _answers(
     fitted: Fitted, data: Dataset, outputs: Sequence[Output], batch_size: int | None
 ) -> Iterator[list[NDArray[Any]]]:
-    """Arrays (n, ...) of each output, for some rows at a time."""
+    """Answers (n, ...) of each output, for some rows at a time."""
     from gmvae.runs.assignments import answered
 
     rows = fitted.rows(data.X)

@@ -51,7 +51,7 @@ def report(
     device: Device = "auto",
 ) -> None:
     """Write a report."""
-    from gmvae.cli.opened_model import load_for, open_fitted
+    from gmvae.cli.opened_model import load_for_model, open_fitted
     from gmvae.data.errors import DataError
     from gmvae.data.sources import exists
     from gmvae.data.writers import check_target
@@ -68,7 +68,7 @@ def report(
     check_target(out, (".html", ".htm"))
     typed = None if names is None else cluster_names(names_in(names), [], opened.fitted.config.K)
     try:
-        data = load_for(opened, *asked, table)
+        data = load_for_model(opened, *asked, table)
     except DataError as error:
         if source is not None or exists(asked[0]):
             raise

@@ -68,7 +68,7 @@ def sample(
     fitted = opened.fitted
     chosen = None if component is None else _number(component, opened.names or [])
     images = len(fitted.event_shape) == 3
-    smooth = mean is None and images and fitted.likelihood == "bernoulli"
+    smooth = mean is None and images and fitted.model.likelihood.binary
     draw = partial(fitted.draw, mean=smooth or bool(mean), seed=draw_seed(seed))
     out = named_file(out)
     if out is None and images:

@@ -75,10 +75,12 @@ def learned_columns(shards: Shards) -> Columns | None:
 
 def possible_ids(shards: Shards) -> list[str]:
     """What is to be said of columns of whole numbers that differ in all rows: they fill their range without gaps."""
-    survey, remarks, n = shards.survey, Remarks(), len(shards)
+    survey, coding, remarks, n = shards.survey, shards.coding, Remarks(), len(shards)
     if shards.names is None or n < ENOUGH_ROWS:
         return []
-    kinds = ["number"] * len(shards.names) if shards.coding is None else [each.kind for each in shards.coding.columns]
+    kinds = ["number"] * len(shards.names)
+    if isinstance(coding, CodedColumns):
+        kinds = [each.kind for each in coding.columns]
     fill = np.isnan(survey.fraction) & (survey.n == n) & (survey.high - survey.low == n - 1)
     for name, kind, fills in zip(shards.names, kinds, fill, strict=True):
         if kind == "number" and fills:

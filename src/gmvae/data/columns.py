@@ -91,7 +91,7 @@ class Columns:
         form: Form | None = None,
         wanted: Collection[str] = (),
         left_out: Sequence[str] = (),
-        counting: NDArray[np.bool_] | None = None,
+        present: NDArray[np.bool_] | None = None,
     ) -> Learned:
         """Find the kind of each column.
 
@@ -110,12 +110,12 @@ class Columns:
             Columns named to be kept: text is then kept even if nearly every row has its own.
         left_out : sequence of str
             Columns that have been taken out of the table before.
-        counting : ndarray of shape (n,), optional
+        present : ndarray of shape (n,), optional
             Which rows have a weight above 0: the others are as if absent.
         """
         form = form or Form()
-        if counting is not None and not counting.all():
-            table = table.take(_places(counting))
+        if present is not None and not present.all():
+            table = table.take(_places(present))
         remarks = Remarks()
         found = [
             learn_column(name, table.column(name), _place(where, name), form, remarks, wanted=name in wanted)
@@ -220,11 +220,11 @@ def _place(where: str, name: str) -> str:
     return f"{where}, column {name!r}"
 
 
-def _places(counting: NDArray[np.bool_]) -> pa.Array:
+def _places(present: NDArray[np.bool_]) -> pa.Array:
     """Numbers of the rows; missing where they do not count."""
     import pyarrow as pa
 
-    return pa.array(np.arange(len(counting)), mask=~counting)
+    return pa.array(np.arange(len(present)), mask=~present)
 
 
 def _is_truth(column: Column) -> bool:

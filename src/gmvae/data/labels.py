@@ -11,7 +11,8 @@ from gmvae.data.arrays import read_npy
 from gmvae.data.dataset import as_labels
 from gmvae.data.errors import DataError, refusing
 from gmvae.data.idx import read_idx
-from gmvae.data.tables import label_column, open_table
+from gmvae.data.table_files import open_table
+from gmvae.data.tables import label_column
 
 
 def read_labels(labels: str | Path, alternative: str = "") -> np.ndarray:

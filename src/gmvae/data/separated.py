@@ -1,21 +1,17 @@
-"""Text files with a separator between columns: which one, and whether names stand in the first row."""
+"""Text files with a separator between columns as tables, and whether names stand in their first row."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
 import re
 import reprlib
 from collections import Counter
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmvae.arrow import holds_text
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.errors import DataError
+from gmvae.data.first_rows import TextRows, check_separated, escape_in, head_of, opener, rows_of, separator_of
 from gmvae.data.numerals import are_codes, are_dates, dots_in_doubt, is_number
 from gmvae.data.options import TableOptions
 from gmvae.data.table_cells import MARKS, Form
@@ -24,14 +20,9 @@ from gmvae.data.zipped import unzipped
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SEPARATORS = ",;\t|"
-_HEAD_BYTES = 2**18
-_HEAD_ROWS = 200
 _QUOTED = r'^\s+"([^"]*)"\s*$'  # a cell in quotes behind a blank, of which pyarrow makes a part of it
 _NO_ROWS = "Empty CSV"
 _UNEQUAL = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
-
-Rows = list[list[str]]
 
 
 def read_separated(path: Path, options: TableOptions, known: Columns | None) -> tuple[pa.Table, Form]:
@@ -53,7 +44,7 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
     if path.suffix.lower() == ".gz":
         for _ in unzipped(path):
             pass
-    head, encoding = _head(path)
+    head, encoding = head_of(path)
     if "\0" in head:
         raise DataError(
             f"{path.name} must be text in UTF-8; got bytes of another encoding or kind of file: save it as UTF-8, or "
@@ -62,9 +53,9 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
     told = head[4] if head[:4].lower() == "sep=" and head[5:6] in ("\r", "\n") else None  # Excel's own first row
     head = head.partition("\n")[2] if told else head
     separator = options.separator or told or ("\t" if ".tsv" in path.name.lower() else separator_of(head))
-    rows = _rows(head, separator)
+    rows = rows_of(head, separator)
     if options.separator is None:
-        _check_separated(rows, head, separator, path.name)
+        check_separated(rows, head, separator, path.name)
     header = options.header
     if header is None:
         header = known is not None and bool(rows) and {*known.names} <= {cell.strip() for cell in rows[0]}
@@ -76,7 +67,7 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
         use_threads=False, autogenerate_column_names=not header, encoding=encoding, skip_rows=int(told is not None)
     )
     parsing = arrow.ParseOptions(
-        delimiter=separator, ignore_empty_lines=not rows or len(rows[0]) > 1, escape_char=_escape(head) or False
+        delimiter=separator, ignore_empty_lines=not rows or len(rows[0]) > 1, escape_char=escape_in(head) or False
     )
     converting = arrow.ConvertOptions(
         null_values=[*MARKS, *options.missing], strings_can_be_null=True, decimal_point=options.decimal or "."
@@ -132,35 +123,7 @@ def _ids(path: Path, reading: Any, parsing: Any, name: str) -> pa.ChunkedArray:
     return cells.cast(int64()) if are_whole else cells
 
 
-def separator_of(head: str) -> str:
-    """The separator that cuts every row alike, into cells of which most are numbers; a comma if there is none."""
-
-    def cells_alike(separator: str) -> float:
-        rows = _rows(head, separator)
-        if not rows or len(rows[0]) < 2 or len({len(row) for row in rows}) > 1:
-            return -1.0
-        cells = [cell.strip() for row in rows[1:] or rows for cell in row]
-        return sum(is_number(cell) or cell in MARKS for cell in cells) / len(cells)
-
-    shares = {separator: cells_alike(separator) for separator in _SEPARATORS}
-    return max(_SEPARATORS, key=lambda separator: shares[separator])
-
-
-def _opener(path: Path) -> Any:
-    return gzip.open if path.suffix.lower() == ".gz" else open
-
-
-def _head(path: Path) -> tuple[str, str]:
-    """The begin of a file, and its encoding: UTF-16 where it says so, as Excel's "Unicode text" does, else UTF-8."""
-    with _opener(path)(path, "rb") as file:
-        content = file.read(_HEAD_BYTES + 1)
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
-    text = content[:_HEAD_BYTES].decode(encoding, errors="replace").removeprefix("\ufeff")
-    # The last line may be cut.
-    return (text.rpartition("\n")[0] if len(content) > _HEAD_BYTES and "\n" in text else text), encoding
-
-
-def _texts(rows: Rows, names: list[str], places: list[int], known: Columns | None) -> set[str]:
+def _texts(rows: TextRows, names: list[str], places: list[int], known: Columns | None) -> set[str]:
     """The columns that hold text though pyarrow may see numbers in them: codes, and those that were text in the fit."""
     columns = () if known is None else known
     texts = {column.name.strip() for column in columns if column.levels and isinstance(column.levels[0], str)}
@@ -168,27 +131,13 @@ def _texts(rows: Rows, names: list[str], places: list[int], known: Columns | Non
     return texts | {name for name, column in zip(names, cells, strict=True) if are_codes(column)}
 
 
-def _cells(rows: Rows, place: int) -> list[str]:
+def _cells(rows: TextRows, place: int) -> list[str]:
     """The cells of a column that are not missing."""
     cells = (row[place].strip() for row in rows if place < len(row))
     return [cell for cell in cells if cell not in MARKS]
 
 
-def _rows(head: str, separator: str) -> Rows:
-    """The first rows but empty ones; none where they cannot be told apart."""
-    try:
-        lines, escape = io.StringIO(head, newline=""), _escape(head)
-        found = csv.reader(lines, delimiter=separator, escapechar=escape, skipinitialspace=True)
-        return list(islice((row for row in found if row), _HEAD_ROWS))
-    except csv.Error:
-        return []
-
-
-def _escape(head: str) -> str | None:
-    return "\\" if re.search(r'\\" ?\w', head) else None  # before a quote within a cell
-
-
-def _check_header(rows: Rows, where: str) -> None:
+def _check_header(rows: TextRows, where: str) -> None:
     """Raise DataError if the first row may be data."""
     first = [cell.strip() for cell in rows[0]]
     below = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == len(first)]
@@ -213,25 +162,6 @@ def _check_header(rows: Rows, where: str) -> None:
             f"{where} must start with the names of its columns; got {shown}{', …' * (len(first) > 6)}, which may be "
             "data: `--no-header` reads the first row as data, `--header` as names."
         )
-
-
-def _check_separated(rows: Rows, head: str, separator: str, where: str) -> None:
-    """Raise DataError if rows of one cell seem to have columns between other characters, which must be named."""
-    if len(rows) < 2 or any(len(row) > 1 for row in rows):
-        return
-    for other in (" ", ":", *"^~,;|\t"):
-        cut = _rows(head, other)
-        alike = bool(cut) and len({len(row) for row in cut}) == 1 < len(cut[0])
-        if alike and (other not in " :" or all(map(is_number, chain(*cut[1:])))):
-            raise DataError(
-                f"{where} must have commas, semicolons, tabs or | between its columns; got rows such as "
-                f"{reprlib.repr(rows[1][0])}: `--separator {_typed(other)}` cuts them, `--separator "
-                f"{_typed(separator)}` takes them as one column."
-            )
-
-
-def _typed(separator: str) -> str:
-    return {" ": "space", "\t": "tab", "|": "'|'", ";": "';'", "~": "'~'"}.get(separator, separator)
 
 
 def _unequal(error: ValueError, where: str) -> ValueError:
@@ -262,7 +192,7 @@ def _check_quotes(table: pa.Table, path: Path) -> None:
     texts = [column for column in table.columns if holds_text(column.type)]
     if not any(compute.any(compute.match_substring(column, "\n")).as_py() for column in texts):
         return
-    with _opener(path)(path, "rb") as file:
+    with opener(path)(path, "rb") as file:
         n_quotes = sum(line.count(b'"') for line in file)
     if n_quotes % 2:
         raise DataError(
@@ -271,7 +201,7 @@ def _check_quotes(table: pa.Table, path: Path) -> None:
         )
 
 
-def _check_dots(rows: Rows, where: str) -> None:
+def _check_dots(rows: TextRows, where: str) -> None:
     """Raise DataError where dots may cut thousands, as other columns have decimal commas."""
     columns = [_cells(rows, place) for place in range(len(rows[0]))] if rows else []
     if not any(cell.count(",") == 1 and is_number(cell) for column in columns for cell in column):

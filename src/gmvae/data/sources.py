@@ -22,8 +22,9 @@ from gmvae.data.in_parts import PATTERN, files_of, is_read_in_parts, read_in_par
 from gmvae.data.labels import read_labels
 from gmvae.data.options import NO_OPTIONS, CellColumns, TableOptions
 from gmvae.data.sets import BUILT_IN, find
+from gmvae.data.table_files import open_table
 from gmvae.data.table_folders import parts_of
-from gmvae.data.tables import open_table, read_table
+from gmvae.data.tables import read_table
 from gmvae.domains import first_of
 
 if TYPE_CHECKING:

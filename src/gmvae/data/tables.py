@@ -1,4 +1,4 @@
-"""Tables with named columns: CSV and Parquet files and folders of their parts, as arrays of numbers."""
+"""Tables with named columns as arrays of numbers: what each column is for, and what the cells of the others are."""
 
 from __future__ import annotations
 
@@ -10,28 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gmvae import formats
-from gmvae.arrow import holds_numbers, holds_text, numbers_as_categories, without_dictionary
+from gmvae.arrow import holds_numbers, holds_text, without_dictionary
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.dataset import Dataset, Ids, as_labels
-from gmvae.data.errors import DataError, refusing
-from gmvae.data.frames import check_different, plain
+from gmvae.data.errors import DataError
 from gmvae.data.options import NO_OPTIONS, TableOptions, in_words_of_options
-from gmvae.data.separated import read_separated
 from gmvae.data.table_cells import Form, cleaned, listed
-from gmvae.data.table_folders import columns_of_folders, join, parts_of
-from gmvae.data.zipped import check_growth
+from gmvae.data.table_files import Opened, open_table
+from gmvae.data.table_folders import columns_of_folders, parts_of
 from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-class Opened(NamedTuple):
-    """A table as its file has it, how its cells are written, and which columns identify rows."""
-
-    table: pa.Table
-    form: Form
-    row_names: tuple[str, ...] = ()
 
 
 class _Roles(NamedTuple):
@@ -84,9 +74,9 @@ def read_table(
             )
         left_out = [*taken, *others]
         with in_words_of_options(where):
-            counting = None if weights is None else checked_weights(weights, len(weights)) > 0.0
+            present = None if weights is None else checked_weights(weights, len(weights)) > 0.0
         columns, said = Columns.learn(
-            features, where=where, form=form, wanted=wanted, left_out=left_out, counting=counting
+            features, where=where, form=form, wanted=wanted, left_out=left_out, present=present
         )
         notes += said
         if path.is_dir():
@@ -146,95 +136,6 @@ def _roles(opened: Opened, labels: str | Path | None, options: TableOptions, whe
             f"`--columns` and `--drop` must name different columns; got {both[0]!r} in both: leave out one."
         )
     return roles
-
-
-def open_table(path: Path, options: TableOptions = NO_OPTIONS, known: Columns | None = None) -> Opened:
-    """Read a file, or a folder of parts, as it is; DataError if it cannot be read or its header cannot be one."""
-    from pyarrow import types
-
-    options = options.checked()
-    if path.is_dir():
-        files = parts_of(path)
-        parts = [_open(file, options, known) for file in files]
-        forms = {part.form: file.name for file, part in zip(files, parts, strict=True) if _is_of_text(file)}
-        if len(forms) > 1:
-            raise DataError(
-                f"All tables in {path.name} must have the same separator; got different ones in "
-                f"{' and '.join([*forms.values()][:2])}: write them alike, or name separator and decimal mark."
-            )
-        table = join([part.table for part in parts], path, [part.row_names for part in parts])
-        row_names = dict.fromkeys(name for part in parts for name in part.row_names if name in table.column_names)
-        opened = Opened(table, next(iter(forms), parts[0].form), tuple(row_names))
-    else:
-        opened = _open(path, options, known)
-    with refusing(f"{path.name} must be a table that can be read"):
-        opened = opened._replace(table=plain(opened.table))
-        for column in opened.table.columns:
-            if holds_text(column.type) or types.is_dictionary(column.type):
-                column.validate(full=True)  # damaged files hold text that is none, and codes of no level
-    if opened.table.num_rows == 0:
-        raise DataError(f"{path.name} must have at least one row below its header; got none: add rows.")
-    return opened
-
-
-def _open(path: Path, options: TableOptions, known: Columns | None) -> Opened:
-    with refusing(f"{path.name} must be a table that can be read"):
-        return _read(path, options, known)
-
-
-def _read(path: Path, options: TableOptions, known: Columns | None) -> Opened:
-    if _is_of_text(path):
-        table, form = read_separated(path, options, known)
-        if table.column_names[:1] == [""]:
-            table = table.rename_columns(["index", *table.column_names[1:]])
-            return Opened(table, form, ("index",))
-        return Opened(table, form)
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
-        check_growth(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
-        table = file.read()
-    check_different(table.column_names, path.name)
-    table, row_names = _with_row_names(_with_categories(table))
-    return Opened(table, Form(options.missing, options.decimal), tuple(row_names))
-
-
-def _is_of_text(path: Path) -> bool:
-    return path.name.lower().endswith(formats.CSV)
-
-
-def _with_categories(table: pa.Table) -> pa.Table:
-    """The table with the numbers and truth values that are categories in pandas as such."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    for name in numbers_as_categories(table.schema):
-        column = table.column(name)
-        levels = compute.unique(column.drop_null())
-        levels = levels.take(compute.sort_indices(levels))
-        codes = compute.index_in(column, value_set=levels).combine_chunks()
-        place = table.column_names.index(name)
-        table = table.set_column(place, name, pa.DictionaryArray.from_arrays(codes, levels))
-    return table
-
-
-def _with_row_names(table: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The table with its pandas index as columns, and their names."""
-    import pyarrow as pa
-
-    stored = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    names = [name for name in stored if isinstance(name, str) and name in table.column_names]
-    # Indices without a name are stored under one that no column has by chance.
-    names += [name for name in table.column_names if name.startswith(formats.PANDAS_INDEX) and name not in names]
-    for entry in stored:
-        if isinstance(entry, dict) and entry.get("kind") == "range":
-            values = range(entry["start"], entry["stop"], entry["step"])
-            name = entry["name"] or f"{formats.PANDAS_INDEX}0__"
-            plain_numbers = entry["name"] is None and values[:1] == range(1) and entry["step"] == 1
-            if len(values) == table.num_rows and name not in table.column_names and not plain_numbers:
-                table = table.append_column(name, pa.array(values, pa.int64()))
-                names.append(name)
-    return table, names
 
 
 def label_column(table: pa.Table, name: str, where: str) -> np.ndarray:

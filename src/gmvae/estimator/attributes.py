@@ -40,6 +40,10 @@ class FittedAttributes(BaseEstimator, ABC):
         check_is_fitted(self)
         return self._fitted
 
+    @fitted_.setter
+    def fitted_(self, fitted: Fitted) -> None:
+        self._fitted = fitted
+
     likelihood_ = _Fact(lambda fitted: fitted.likelihood)
     column_likelihoods_ = _Fact(lambda fitted: fitted.column_likelihoods)
     categories_ = _Fact(lambda fitted: fitted.categories)

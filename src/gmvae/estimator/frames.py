@@ -45,8 +45,8 @@ def learned(table: pa.Table, likelihood: Any = "auto", sample_weight: Any = None
 
 def columns_of(table: pa.Table, wanted: Collection[str] = (), sample_weight: Any = None) -> Columns:
     """Find the kinds of the columns of a table; what is left out, or may be an id, is warned of."""
-    counting = None if sample_weight is None else checked_weights(sample_weight, table.num_rows) > 0.0
-    columns, notes = Columns.learn(table, wanted=wanted, counting=counting)
+    present = None if sample_weight is None else checked_weights(sample_weight, table.num_rows) > 0.0
+    columns, notes = Columns.learn(table, wanted=wanted, present=present)
     _warn(notes)
     return columns
 

@@ -235,7 +235,7 @@ class GMVAE(FittedQueries):
             shown = self._shown(on_epoch)
             task = task_for(run_dir, observations, config, held, resume=resume, on_epoch=shown, on_start=on_start)
             (found,) = fit(observations, config, [task], previous)
-            self._adopt(found, X)
+            self._take_over(found, X)
         return self
 
     @classmethod

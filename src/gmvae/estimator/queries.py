@@ -167,7 +167,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             warn_of_empty(rows)
         return rows
 
-    def _adopt(self, found: BestRestart, X: Any) -> None:
+    def _take_over(self, found: BestRestart, X: Any) -> None:
+        """Hold a fit, the clusters of its rows, and the kind of frame that answers come in."""
         self._fitted = found.fitted
         self._template = None
         if found.fitted.columns is not None:

@@ -99,7 +99,7 @@ def fit_together(
         for estimator, found in zip(estimators, fit(observations, config, tasks), strict=True):
             settings = {name: getattr(estimator, name) for name in _OWN}
             fitted = replace(found.fitted, config=replace(found.fitted.config, **settings))
-            estimator._adopt(found._replace(fitted=fitted), X)
+            estimator._take_over(found._replace(fitted=fitted), X)
     return list(estimators)
 
 

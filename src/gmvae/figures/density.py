@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap
 from numpy.typing import ArrayLike
 
 from gmvae.figures.canvas import axes_or_new
-from gmvae.figures.points import MOST_POINTS, subsample
+from gmvae.figures.points_by_cluster import MOST_POINTS, subsample
 
 _PALE_BLUES = ListedColormap(mpl.colormaps["Blues"](np.linspace(0, 0.75, 256)))
 """Light at the top of the scale, so that dark points are visible."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmvae.figures.canvas import axes_or_new, open_frame
 from gmvae.figures.palette import colour
-from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_clusters, subsample
+from gmvae.figures.points_by_cluster import MOST_POINTS, annotate, dots, name_clusters, numbered, subsample
 from gmvae.projection import Projection
 
 
@@ -37,7 +37,7 @@ def latent_space(
         Means and standard deviations of the components, for example at w = 0. Means are drawn as stars with 2σ
         ellipses; those of components without observations are dashed and do not extend the axes.
     """
-    points, numbers, names = check(x, clusters)
+    points, numbers, names = numbered(x, clusters)
     if means is not None and any(name != str(number) for number, name in names.items()):
         raise ValueError(f"`clusters` must be numbered from 0 when `means` are given; got {', '.join(names.values())}.")
     centres, spreads = _components(points.shape[1], numbers, means, scales)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from gmvae.figures.canvas import axes_or_new, open_frame
 from gmvae.figures.palette import COLOURS
-from gmvae.figures.points import MOST_POINTS, annotate, check, dots, name_clusters, subsample
+from gmvae.figures.points_by_cluster import MOST_POINTS, annotate, dots, name_clusters, numbered, subsample
 
 
 def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = None) -> Axes:
@@ -25,7 +25,7 @@ def scatter_clusters(points: ArrayLike, clusters: ArrayLike, ax: Axes | None = N
     clusters : array-like of shape (N,)
         Component numbers, or any names, such as true classes.
     """
-    plane, numbers, names = check(points, clusters)
+    plane, numbers, names = numbered(points, clusters)
     if plane.shape[1] != 2:
         raise ValueError(f"`points` must have shape (n_samples, 2); got {plane.shape}; use `latent_space` to project.")
     panel = axes_or_new(ax, 5.6, 5.0)

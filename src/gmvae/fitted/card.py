@@ -87,7 +87,7 @@ def _held(column: Mapping[str, Any]) -> str:
 def _fit(document: Mapping[str, Any]) -> list[str]:
     classes = [each for each in document["classes"] if each is not None]
     stability = document["stability"]
-    facts = {
+    known = {
         "share of every cluster": ", ".join(f"{100.0 * share:.1f}%" for share in document["weights"][:_MANY])
         + (", …" if len(document["weights"]) > _MANY else ""),
         "effective number of clusters": f"{document['n_components_effective']:.2f}",
@@ -105,7 +105,7 @@ def _fit(document: Mapping[str, Any]) -> list[str]:
         "",
         "| | |",
         "|---|---|",
-        *(f"| {name} | {fact} |" for name, fact in facts.items() if fact),
+        *(f"| {name} | {value} |" for name, value in known.items() if value),
         "",
     ]
 

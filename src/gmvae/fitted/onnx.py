@@ -24,7 +24,7 @@ from gmvae.foreign_errors import reason
 from gmvae.version import __version__
 
 OPSET = 18
-_FACTS = ("likelihood", "event_shape", "feature_names_in", "columns", "classes", "n_components_effective")
+_IN_METADATA = ("likelihood", "event_shape", "feature_names_in", "columns", "classes", "n_components_effective")
 """Of the document of a model, what stands in the metadata of its graph."""
 N_CHECKED = 1000
 LARGEST_FILE = 2**31 - 2**20
@@ -79,9 +79,9 @@ def export(path: Path, answers: Graph, decoder: Graph, document: Mapping[str, An
     """
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"The name of an export must end in .onnx; got {path.name!r}: add the ending.")
-    facts = {"gmvae_version": __version__, **{name: document[name] for name in _FACTS}, **thresholds}
+    metadata = {"gmvae_version": __version__, **{name: document[name] for name in _IN_METADATA}, **thresholds}
     found = Exported(path, path.with_suffix(".decoder.onnx"), path.with_suffix(".md"), 0.0, len(answers.example))
-    apart = [write(file, graph, facts) for file, graph in ((found.model, answers), (found.decoder, decoder))]
+    apart = [write(file, graph, metadata) for file, graph in ((found.model, answers), (found.decoder, decoder))]
     found = found._replace(difference=max(apart))
     write_text(found.card, model_card(document, _usage(found, answers, decoder, thresholds)))
     return found
@@ -130,8 +130,8 @@ was {found.difference:.1g}.
 """
 
 
-def write(path: Path, graph: Graph, facts: Mapping[str, Any]) -> float:
-    """Write a graph to one file, atomically, with ``facts`` as JSON in its metadata; return `difference`.
+def write(path: Path, graph: Graph, metadata: Mapping[str, Any]) -> float:
+    """Write a graph to one file, atomically, with ``metadata`` as JSON; return `difference`.
 
     ValueError if a library is missing, a module of the user's own cannot be exported, the file would be too large, or
     it does not answer as PyTorch does.
@@ -143,7 +143,7 @@ def write(path: Path, graph: Graph, facts: Mapping[str, Any]) -> float:
             "fewer hidden units or components."
         )
     program = _program(graph)
-    program.model.metadata_props["gmvae"] = json.dumps(facts)
+    program.model.metadata_props["gmvae"] = json.dumps(metadata)
     with replacing(path) as temporary:
         program.save(temporary, external_data=False)
         return difference(temporary, graph)

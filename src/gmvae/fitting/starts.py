@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from gmvae.build import MisfitError, build, rebuild
-from gmvae.config import Config
+from gmvae.config import ComponentWeights, Config
 from gmvae.fitting.labels import named_clusters
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
@@ -83,7 +83,7 @@ class FoundStart(NamedTuple):
 
 
 class TrainingData:
-    """Observations and the likelihood of a fit to them: what all its new models share.
+    """The observations of a fit and their likelihood, from which all its new models and their starts are made.
 
     The likelihood was learned from these observations or, under a warm start, from those of the first fit.
     """
@@ -164,7 +164,7 @@ def resolve_model(config: Config, data: TrainingData, previous: GaussianMixtureV
     They are what the rows say, or as before.
     """
     if config.component_weights == "auto":
-        weights = "uniform" if augments(config, data.observations.event_shape) else "learned"
+        weights: ComponentWeights = "uniform" if augments(config, data.observations.event_shape) else "learned"
         config = dataclasses.replace(config, component_weights=weights)
     widths = hidden_widths(config.hidden_layer_sizes, data.observations.event_shape)
     config = dataclasses.replace(config, hidden_layer_sizes=widths)

@@ -52,7 +52,7 @@ def gmm_clusters(scores: np.ndarray, n_clusters: int, seed: int, weights: np.nda
     return max((each.fit(scores) for each in found), key=lambda each: each.lower_bound_).predict(scores)
 
 
-class HeldOut(NamedTuple):
+class HeldOutLikelihood(NamedTuple):
     """Log-likelihoods of unseen rows in nats per row: a mixture's gain over a single component, and its own."""
 
     gain: float
@@ -61,7 +61,7 @@ class HeldOut(NamedTuple):
 
 def held_out(
     scores: np.ndarray, clusters: np.ndarray, weights: np.ndarray | None = None, freedom: float | None = None
-) -> HeldOut:
+) -> HeldOutLikelihood:
     """What a mixture says of rows that its components have not seen (2-fold).
 
     The mixture has a component for each of the clusters (n,) of the scores (n, p): a normal, or a Student t of so many
@@ -79,7 +79,7 @@ def held_out(
 
 def held_out_gain(
     log_density: Callable[[np.ndarray, np.ndarray], np.ndarray], clusters: np.ndarray, weights: np.ndarray
-) -> HeldOut:
+) -> HeldOutLikelihood:
     """The same for components of any family: ``log_density`` of rows (m,) under one that is fitted to others (l,)."""
     order = np.random.default_rng(0).permutation(len(clusters))
     halves = order[::2], order[1::2]
@@ -92,11 +92,11 @@ def held_out_gain(
             for rows, count in zip(members, counts, strict=True)
             if len(rows) > 1
         ]
-        alone = log_density(seen, unseen)
-        together = np.logaddexp.reduce(densities, axis=0) if densities else alone
-        gain += (weights[unseen] * (together - alone)).sum()
+        single = log_density(seen, unseen)
+        together = np.logaddexp.reduce(densities, axis=0) if densities else single
+        gain += (weights[unseen] * (together - single)).sum()
         own += (weights[unseen] * together).sum()
-    return HeldOut(float(gain / weights.sum()), float(own / weights.sum()))
+    return HeldOutLikelihood(float(gain / weights.sum()), float(own / weights.sum()))
 
 
 def _log_density(
@@ -107,8 +107,8 @@ def _log_density(
     mean, factor = _mean_and_factor(rows, weights, n, floor)
     if freedom is not None:
         for _ in range(_T_ITERATIONS):
-            counted = weights * (freedom + p) / (freedom + _distances(rows, mean, factor))
-            mean, factor = _mean_and_factor(rows, counted, n, floor)
+            of_rows = weights * (freedom + p) / (freedom + _distances(rows, mean, factor))
+            mean, factor = _mean_and_factor(rows, of_rows, n, floor)
     distances, log_determinant = _distances(asked, mean, factor), np.log(np.diag(factor)).sum()
     if freedom is None:
         return -0.5 * (distances + p * math.log(2.0 * math.pi)) - log_determinant
@@ -116,13 +116,13 @@ def _log_density(
     return constant - 0.5 * (freedom + p) * np.log1p(distances / freedom) - log_determinant
 
 
-def _mean_and_factor(rows: np.ndarray, counted: np.ndarray, n: float, floor: float) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_factor(rows: np.ndarray, weights: np.ndarray, n: float, floor: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean (p,) of rows that count by weights, and the Cholesky factor (p, p) of their covariance."""
     p = rows.shape[1]
-    even = (counted == 1.0).all()
-    mean = rows.mean(0) if even else counted @ rows / counted.sum()
+    even = (weights == 1.0).all()
+    mean = rows.mean(0) if even else weights @ rows / weights.sum()
     deviations = rows - mean
-    covariance = deviations.T @ (deviations if even else counted[:, None] * deviations) / n
+    covariance = deviations.T @ (deviations if even else weights[:, None] * deviations) / n
     shrunk = p / (p + n)
     covariance = (1.0 - shrunk) * covariance + shrunk * np.diag(np.diag(covariance)) + floor * np.eye(p)
     return mean, np.linalg.cholesky(covariance)

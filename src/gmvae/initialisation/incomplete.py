@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy.special import logsumexp
 
-from gmvae.initialisation.centres import HeldOut, held_out_gain
+from gmvae.initialisation.centres import HeldOutLikelihood, held_out_gain
 
 MAX_INCOMPLETE_MIXTURE = 1e8
 """Rows times clusters times cubed columns up to which a mixture is fitted: a quarter of a minute."""
@@ -43,8 +43,8 @@ class IncompleteRows(NamedTuple):
         return IncompleteRows(self.known[rows], self.patterns[of_these], pattern)
 
 
-class Normal(NamedTuple):
-    """Mean (p,) and covariance (p, p)."""
+class FullNormal(NamedTuple):
+    """A normal by its mean (p,) and full covariance (p, p)."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -69,7 +69,7 @@ class IncompleteMixture(NamedTuple):
     log_density: float
 
 
-def expectation(rows: IncompleteRows, normal: Normal) -> Expectation:
+def expectation(rows: IncompleteRows, normal: FullNormal) -> Expectation:
     """Log-densities, conditional means and precisions under a normal."""
     known, patterns, pattern = rows
     columns = np.arange(known.shape[1])
@@ -88,8 +88,8 @@ def expectation(rows: IncompleteRows, normal: Normal) -> Expectation:
 
 
 def maximisation(
-    rows: IncompleteRows, shares: np.ndarray, normal: Normal, said: Expectation, floor: float = _FLOOR
-) -> Normal:
+    rows: IncompleteRows, shares: np.ndarray, normal: FullNormal, said: Expectation, floor: float = _FLOOR
+) -> FullNormal:
     """Moments of rows that count by shares (n,), of gaps as they are expected; the covariance is shrunk.
 
     It is shrunk towards its diagonal as that of complete rows; see `centres.held_out`.
@@ -104,7 +104,7 @@ def maximisation(
     p = len(mean)
     shrunk = p / (p + total)
     diagonal = np.diag(np.diag(covariance))
-    return Normal(mean, (1.0 - shrunk) * covariance + shrunk * diagonal + floor * np.eye(p))
+    return FullNormal(mean, (1.0 - shrunk) * covariance + shrunk * diagonal + floor * np.eye(p))
 
 
 def incomplete_mixture(
@@ -117,14 +117,14 @@ def incomplete_mixture(
     """
     p, counts = rows.known.shape[1], np.ones(len(clusters)) if weights is None else weights
     shares = np.eye(clusters.max() + 1)[clusters]
-    normals = [Normal(np.zeros(p), np.eye(p)) for _ in shares.T]
+    normals = [FullNormal(np.zeros(p), np.eye(p)) for _ in shares.T]
     said = [expectation(rows, each) for each in normals]
     mean = before = -np.inf
     for _ in range(_N_ITERATIONS):
-        counted = (counts[:, None] * shares).T
-        normals = [maximisation(rows, *each) for each in zip(counted, normals, said, strict=True)]
+        weighted_shares = (counts[:, None] * shares).T
+        normals = [maximisation(rows, *each) for each in zip(weighted_shares, normals, said, strict=True)]
         said = [expectation(rows, each) for each in normals]
-        log_weights = np.log(counted.sum(1) / counts.sum() + 10.0 * np.finfo(float).eps)
+        log_weights = np.log(weighted_shares.sum(1) / counts.sum() + 10.0 * np.finfo(float).eps)
         log_joint = np.stack([each.log_density for each in said], axis=1) + log_weights
         log_density = logsumexp(log_joint, axis=1)
         shares = np.exp(log_joint - log_density[:, None])
@@ -137,13 +137,15 @@ def incomplete_mixture(
     return IncompleteMixture(shares.argmax(1), filled, mean)
 
 
-def incomplete_held_out(rows: IncompleteRows, clusters: np.ndarray, weights: np.ndarray | None = None) -> HeldOut:
+def incomplete_held_out(
+    rows: IncompleteRows, clusters: np.ndarray, weights: np.ndarray | None = None
+) -> HeldOutLikelihood:
     """As `centres.held_out`, of the observed entries alone: what is filled in says nothing of the clusters."""
     counts = np.ones(len(clusters)) if weights is None else weights
 
     def log_density(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
         own, p = rows.take(seen), rows.known.shape[1]
-        normal = Normal(np.zeros(p), np.eye(p))
+        normal = FullNormal(np.zeros(p), np.eye(p))
         for _ in range(_N_ITERATIONS_ALONE):
             normal = maximisation(own, counts[seen], normal, expectation(own, normal), _GAIN_FLOOR)
         return expectation(rows.take(unseen), normal).log_density

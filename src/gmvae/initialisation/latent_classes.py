@@ -101,9 +101,9 @@ def _classes(columns: _Columns, proba: np.ndarray) -> tuple[np.ndarray, float]:
     for _ in range(_N_ITERATIONS):
         joint = _log_joint(columns, proba)
         top = joint.max(1, keepdims=True)
-        evidence = top + np.log(np.exp(joint - top).sum(1, keepdims=True))
-        proba = np.exp(joint - evidence)
-        mean = float(np.average(evidence[:, 0], weights=columns.weights))
+        log_density = top + np.log(np.exp(joint - top).sum(1, keepdims=True))
+        proba = np.exp(joint - log_density)
+        mean = float(np.average(log_density[:, 0], weights=columns.weights))
         if mean - before < _TOLERANCE:
             break
         before = mean

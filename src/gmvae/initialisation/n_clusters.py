@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist
 
 from gmvae.arrays import random_rows
@@ -23,6 +23,7 @@ from gmvae.initialisation.graph import (
 )
 from gmvae.initialisation.halves import agreements, choose_description
 from gmvae.initialisation.starts import quick_and_quiet
+from gmvae.initialisation.trees import tree_clusters
 
 MAX_COMPONENTS = 20
 """Largest number up to which ``n_components="auto"`` compares every one."""
@@ -210,23 +211,6 @@ def clusterings(scores: np.ndarray, numbers: Sequence[int], seed: int) -> dict[s
             spectral_clusters(graph, distinct, vectors, number, seed, n_candidates=3, n_init=3) for number in numbers
         ]
     return found
-
-
-def tree_clusters(tree: np.ndarray, numbers: Sequence[int]) -> list[np.ndarray]:
-    """Clusters (n,) of every number, from 2 on, in a tree of SciPy's `linkage`; its own `cut_tree` takes far longer."""
-    n = len(tree) + 1
-    order = leaves_list(tree)  # the rows below a node stand side by side
-    first = {2 * n - 2: 0}  # of each cluster, by its node
-    found = {}
-    for number in range(2, max(numbers) + 1):
-        node = 2 * n - number  # the last merge that has not been undone
-        left, right = tree[node - n, :2].astype(int)
-        first[left] = first.pop(node)
-        first[right] = first[left] + (1 if left < n else int(tree[left - n, 3]))
-        sizes = np.diff([*sorted(first.values()), n])
-        found[number] = np.empty(n, dtype=np.int64)
-        found[number][order] = np.repeat(np.arange(number), sizes)
-    return [found[number] for number in numbers]
 
 
 def cohesions(scores: np.ndarray, found: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:

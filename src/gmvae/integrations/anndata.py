@@ -1,4 +1,4 @@
-"""AnnData: clusters of cells from raw counts, written into the object, predictions for new cells, and markers.
+"""AnnData: clusters of cells from raw counts, written into the object, and predictions for new cells.
 
 Install the extra ``gmvae[anndata]``; the object itself is only read and written, so that nothing is imported here.
 """
@@ -18,11 +18,6 @@ from gmvae.domains import integer, require
 from gmvae.estimator import GMVAE
 from gmvae.fitted.certainty import entropy
 from gmvae.sparse_rows import SparseRows
-
-_MOST_CELLS = 500
-"""Cells of a cluster, and of all others, by which markers are judged."""
-_LEAST_FOLD = 0.5
-"""log2 fold change from which a gene differs between two cells."""
 
 
 def fit_anndata(
@@ -84,11 +79,11 @@ def fit_anndata(
     _require_of_counts(parameters, size_factor_key)
     cells, _, batches = cells_of(adata, layer, None, n_top_genes, size_factor_key, batch_key)
     n_genes = cells.shape[1] - (size_factor_key is not None) - (batch_key is not None)
-    _require_depth(cells, n_genes, adata.obs_names)
+    require_depth(cells, n_genes, adata.obs_names)
     parameters.setdefault("likelihood", COUNTS[0])
     parameters.setdefault("size_factors", "total" if size_factor_key is None else size_factor_key)
     model = GMVAE(n_components, covariate=batch_key, **parameters).fit(cells)
-    model._fitted = dataclasses.replace(model.fitted_, batches=batches)
+    model.fitted_ = dataclasses.replace(model.fitted_, batches=batches)
     _write(adata, model, cells, key_added)
     return model
 
@@ -117,70 +112,13 @@ def predict_anndata(
         If genes of the fit are missing, which are named, a cell has no counts in them, or results would replace a
         column that is read.
     """
-    cells, genes = _cells_of_fit(model, adata, layer)
+    cells, genes = cells_of_fit(model, adata, layer)
     _require_writable(adata, key_added, model.feature_names_in_[len(genes) :])
-    _require_depth(cells, len(genes), adata.obs_names)
+    require_depth(cells, len(genes), adata.obs_names)
     _write(adata, model, cells, key_added)
 
 
-def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int | None = 20) -> Any:
-    """Genes that tell clusters apart under the model: by the shares ρ of counts that it gives to the cells.
-
-    Parameters
-    ----------
-    model : GMVAE
-        Fitted to counts of cells.
-    adata : AnnData
-        Cells, as in `predict_anndata`; at most 500 of every cluster, and of all others, are compared.
-    layer : str, optional
-        As in `fit_anndata`.
-    n_genes : int, optional
-        Genes of every cluster, the most telling ones; None gives all.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        Columns ``cluster``, ``gene``, ``log2_fold_change`` (of the mean share in the cluster over that in the other
-        cells), ``probability`` (that the share in a cell of the cluster is at least 2**0.5 times that in another cell),
-        ``mean_inside`` and ``mean_outside`` (shares). Genes are in falling order of the probability, then of the fold
-        change. Clusters were found in these cells: this is no test.
-    """
-    import pandas as pd
-
-    if n_genes is not None:
-        require("n_genes", integer(1), n_genes)
-    cells, genes = _cells_of_fit(model, adata, layer)
-    _require_depth(cells, len(genes), adata.obs_names)
-    labels = model.predict(cells)
-    if len(np.unique(labels)) < 2:
-        raise ValueError(
-            f"`adata` must have cells of two clusters or more; all {len(labels):,} are of {labels[0]}: give more cells."
-        )
-    random = np.random.default_rng(0)
-    found = []
-    for cluster in range(model.n_components_):
-        inside, outside = (_drawn(np.flatnonzero(which), random) for which in (labels == cluster, labels != cluster))
-        if not len(inside) or not len(outside):
-            continue
-        own, others = (_log2_shares(model, cells, each, len(genes)) for each in (inside, outside))
-        means = [np.exp2(each).mean(0) for each in (own, others)]
-        fold = np.log2(means[0]) - np.log2(means[1])
-        pairs = own[random.permutation(_MOST_CELLS) % len(own)] - others[random.permutation(_MOST_CELLS) % len(others)]
-        sure = (pairs > _LEAST_FOLD).mean(0)
-        order = np.lexsort((-fold, -sure))[:n_genes]
-        columns = {
-            "cluster": np.full(len(order), str(cluster)),
-            "gene": np.array(genes, dtype=object)[order],
-            "log2_fold_change": fold[order],
-            "probability": sure[order],
-            "mean_inside": means[0][order],
-            "mean_outside": means[1][order],
-        }
-        found.append(pd.DataFrame(columns))
-    return pd.concat(found, ignore_index=True)
-
-
-def _cells_of_fit(model: GMVAE, adata: Any, layer: str | None) -> tuple[SparseRows, list[str]]:
+def cells_of_fit(model: GMVAE, adata: Any, layer: str | None) -> tuple[SparseRows, list[str]]:
     """Counts of the genes of the fit, with sizes and batches where it has them after the genes; and the genes."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
@@ -224,7 +162,7 @@ def _require_of_counts(parameters: Mapping[str, Any], size_factor_key: str | Non
         raise ValueError(f"`covariate` must be left out; got {parameters['covariate']!r}: use `batch_key`.")
 
 
-def _require_depth(cells: SparseRows, n_genes: int, names: Any) -> None:
+def require_depth(cells: SparseRows, n_genes: int, names: Any) -> None:
     """ValueError, with the name of the cell, if one has no counts in the genes, the first columns."""
     counts = cells.matrix[:, :n_genes]
     empty = np.flatnonzero(np.asarray(counts.sum(1)).ravel() == 0.0)
@@ -251,13 +189,3 @@ def _write(adata: Any, model: GMVAE, cells: SparseRows, key: str) -> None:
         "lower_bound": model.lower_bound_,
         "parameters": {name: value for name, value in parameters.items() if isinstance(value, int | float | str)},
     }
-
-
-def _drawn(numbers: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return np.sort(random.permutation(numbers)[:_MOST_CELLS])
-
-
-def _log2_shares(model: GMVAE, cells: SparseRows, which: np.ndarray, n_genes: int) -> np.ndarray:
-    """log2 ρ of some cells, (n, genes), as of the largest batch."""
-    mean = model.inverse_transform(model.transform(cells.select(which)))[:, :n_genes].astype(np.float64)
-    return np.log2(mean / mean.sum(1, keepdims=True))

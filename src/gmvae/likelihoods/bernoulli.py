@@ -62,6 +62,7 @@ class BernoulliLikelihood(Likelihood):
     name = "bernoulli"
     n_outputs = 1
     continuous = False
+    binary = True
     takes_bfloat16 = True
     precision_reason = "the data are binary"
     requirement = "lie in [0, 1] for a Bernoulli likelihood"

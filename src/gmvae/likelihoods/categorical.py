@@ -152,6 +152,9 @@ class CategoricalLikelihood(Likelihood):
             logits = logits.masked_fill(~self.occurs, -torch.inf)
         return Categorical(at_least_float32(logits), self.padded, self.place)
 
+    def levels_of_columns(self, n: int) -> list[int]:
+        return self.n_levels.tolist()
+
     def to_data_units(self, value: Tensor) -> Tensor:
         """The most probable level of every column (..., c), from probabilities of all levels (..., T)."""
         beyond = value.new_full((*value.shape[:-1], 1), -1.0)

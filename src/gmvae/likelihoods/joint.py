@@ -236,6 +236,13 @@ class JointLikelihood(Likelihood):
         family = {column: name for name, own in self.columns.items() for column in own}
         return [family[column] for column in range(n)]
 
+    def levels_of_columns(self, n: int) -> list[int]:
+        levels = [0] * n
+        for family, columns in zip(self._families, self.columns.values(), strict=True):
+            for column, n_levels in zip(columns, family.levels_of_columns(len(columns)), strict=True):
+                levels[column] = n_levels
+        return levels
+
     def notes(self, names: Sequence[str] | None) -> list[str]:
         said = []
         for family, columns in zip(self._families, self.columns.values(), strict=True):

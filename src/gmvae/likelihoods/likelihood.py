@@ -73,6 +73,8 @@ class Likelihood(nn.Module, ABC):
         Raw outputs per entry of y that the decoder must give.
     continuous : bool
         Whether `log_prob` is a density, so that it can be drawn over a plane.
+    binary : bool
+        Whether draws are 0 or 1, so that those of images are black or white.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
     requirement, remedy : str
@@ -82,6 +84,7 @@ class Likelihood(nn.Module, ABC):
     name: ClassVar[str]
     n_outputs: ClassVar[int]
     continuous: ClassVar[bool]
+    binary: ClassVar[bool] = False
     takes_bfloat16: ClassVar[bool]
     precision_reason: ClassVar[str]
     requirement: ClassVar[str]
@@ -224,6 +227,10 @@ class Likelihood(nn.Module, ABC):
     def of_columns(self, n: int) -> list[str]:
         """Name of the family of each of n columns."""
         return [self.name] * n
+
+    def levels_of_columns(self, n: int) -> list[int]:
+        """How many levels each of n columns has; 0 where it holds no categories."""
+        return [0] * n
 
     def notes(self, names: Sequence[str] | None) -> list[str]:
         """What was done to which columns of a table, in sentences."""

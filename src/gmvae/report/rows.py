@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from gmvae.data import Dataset
 from gmvae.fitted.fitted import Fitted
-from gmvae.likelihoods import JointLikelihood
-from gmvae.likelihoods.categorical import CategoricalLikelihood
 
 _DIGITS = 6
 
@@ -29,27 +27,14 @@ def shown_columns(fitted: Fitted, data: Dataset) -> list[ShownColumn]:
     if len(fitted.event_shape) > 1:
         return []
     n = fitted.event_shape[0]
-    families = fitted.model.likelihood.of_columns(n)
+    likelihood = fitted.model.likelihood
+    families = likelihood.of_columns(n)
     names = list(fitted.feature_names or data.feature_names or (f"column {d}" for d in range(n)))
-    levels = _numbered_levels(fitted, n)
+    levels = [tuple(map(str, range(n_levels))) for n_levels in likelihood.levels_of_columns(n)]
     if fitted.columns is not None:
         names = list(fitted.columns.names)
         levels = [tuple(map(str, column.levels)) for column in fitted.columns]
     return [ShownColumn(*each) for each in zip(names, families, levels, strict=True)]
-
-
-def _numbered_levels(fitted: Fitted, n: int) -> list[tuple[str, ...]]:
-    """Numbers of the levels of categories that came as numbers."""
-    likelihood = fitted.model.likelihood
-    levels: list[tuple[str, ...]] = [()] * n
-    own: dict[str, Any] = {likelihood.name: (likelihood, range(n))}
-    if isinstance(likelihood, JointLikelihood):
-        own = {name: (likelihood.families[name], columns) for name, columns in likelihood.columns.items()}
-    if CategoricalLikelihood.name in own:
-        family, columns = own[CategoricalLikelihood.name]
-        for column, n_levels in zip(columns, family.n_levels.tolist(), strict=True):
-            levels[column] = tuple(map(str, range(n_levels)))
-    return levels
 
 
 def cells(columns: Sequence[ShownColumn], y: NDArray[Any]) -> list[Any]:

@@ -21,7 +21,7 @@ from gmvae.fitting.choice_of_k import Candidate, Choice, Fits, choose_k
 from gmvae.initialisation.n_clusters import Criteria
 from gmvae.runs.folder import name_of, refuse_file
 from gmvae.runs.record import read_json, versions
-from gmvae.runs.source_data import checked_data, kinds_of
+from gmvae.runs.source_data import checked_observations, kinds_of
 from gmvae.training.processes import join_processes, local_rank
 
 _NAME = "choose-k"
@@ -85,7 +85,7 @@ def choose(
         raise ValueError(f"`SOURCE` must be read into memory to choose k; {data.name} is read in parts: name one part.")
     for sentence in (*data.notes, *kinds_of(data)):
         tell(sentence)
-    observations = checked_data(data, "auto")
+    observations = checked_observations(data, "auto")
     seed = chosen["random_state"]
     conditions = {
         "source": source.name,

@@ -29,7 +29,7 @@ from gmvae.runs.checkpoints import task_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.provenance import provenance
 from gmvae.runs.record import RunRecord, read_json, versions
-from gmvae.runs.source_data import checked_data, kinds_of, row_ids
+from gmvae.runs.source_data import checked_observations, kinds_of, row_ids
 from gmvae.shards import Shards
 from gmvae.training.processes import Processes, join_processes, local_rank, restarted
 
@@ -102,7 +102,7 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
             notes=list(data.notes),
         )
         folder.write_record(record)
-        return _train(folder, record, data, FitInputs(source, config), request, resume=False)
+        return _fit_and_write(folder, record, data, FitInputs(source, config), request, resume=False)
 
 
 def resume_run(request: FitRequest) -> FinishedRun:
@@ -148,7 +148,7 @@ def _resume(folder: RunFolder, request: FitRequest) -> FinishedRun:
             f"{data.shape}: name the right source or start a new run."
         )
     sweep(folder.figures)
-    return _train(folder, record, data, inputs, request, resume=True)
+    return _fit_and_write(folder, record, data, inputs, request, resume=True)
 
 
 def take_part(device: str) -> None:
@@ -157,7 +157,7 @@ def take_part(device: str) -> None:
     source, config, parts = processes.from_first(_not_called)
     with processes.agreed():
         data = source.load(config, in_parts=parts is not None)
-        observations = checked_data(data, config.n_components)
+        observations = checked_observations(data, config.n_components)
     (found,) = fit(observations, config, [Task(seed=0)])  # the first process's seed counts
     if data.shards is not None and parts is not None:
         _write_parts(data.shards, found.fitted, parts, source.table.id, processes)
@@ -167,7 +167,7 @@ def _not_called() -> FitInputs:
     raise AssertionError("only the first process has the inputs")
 
 
-def _train(
+def _fit_and_write(
     folder: RunFolder,
     record: RunRecord,
     data: Dataset,
@@ -181,7 +181,7 @@ def _train(
     source, config, _ = inputs
     try:
         device = device_for(config.device, local_rank())
-        observations = checked_data(data, config.n_components)
+        observations = checked_observations(data, config.n_components)
         processes = join_processes(device)
         if data.shards is not None:
             inputs = inputs._replace(parts=folder.parts)

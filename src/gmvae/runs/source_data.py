@@ -18,7 +18,7 @@ _WORDS = {"number": ("number", "numbers"), "yes/no": ("yes/no", "yes/no"), "cate
 _MOST_NAMES = 8
 
 
-def checked_data(data: Dataset, n_components: int | str) -> Observations:
+def checked_observations(data: Dataset, n_components: int | str) -> Observations:
     """The observations of a source, checked for a fit, with what its columns say of weights and labels.
 
     DataError, which names the source, if a row has no value at all, or weights or labels cannot be such.

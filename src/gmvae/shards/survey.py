@@ -17,6 +17,7 @@ import numpy as np
 from gmvae.arrays import LARGEST, named
 from gmvae.atomic import replacing
 from gmvae.cache import cache_folder
+from gmvae.shards.moments import Moments
 from gmvae.shards.reading import ahead
 
 MAX_SAMPLE, _MAX_SAMPLE_BYTES = 50_000, 2**28
@@ -89,52 +90,11 @@ class Survey(NamedTuple):
     mean_weight: np.ndarray
 
 
-class _Moments(NamedTuple):
-    """Of every column the weight of its entries, mean, squared deviations, and how many there are.
-
-    They merge (Chan et al. 1983).
-    """
-
-    total: np.ndarray
-    mean: np.ndarray
-    squares: np.ndarray
-    n: np.ndarray
-
-    def merge(self, other: _Moments) -> _Moments:
-        total = self.total + other.total
-        share = other.total / np.where(total > 0, total, 1)
-        shift = other.mean - self.mean
-        squares = self.squares + other.squares + shift**2 * self.total * share
-        return _Moments(total, self.mean + shift * share, squares, self.n + other.n)
-
-    @classmethod
-    def none(cls, p: int) -> _Moments:
-        """Those of no rows."""
-        return cls(np.zeros(p, dtype=np.int64), np.zeros(p), np.zeros(p), np.zeros(p, dtype=np.int64))
-
-    @classmethod
-    def of(cls, part: np.ndarray, gaps: np.ndarray | None, weight: np.ndarray | None) -> _Moments:
-        """Those of rows (b, p), of which gaps (b, p) are missing, and which count by weights (b,)."""
-        if weight is not None:
-            observed = np.ones(part.shape, dtype=bool) if gaps is None else ~gaps
-            total = weight @ observed
-            mean = weight @ np.where(observed, part, 0.0) / np.where(total > 0, total, 1)
-            return cls(total, mean, weight @ np.where(observed, part - mean, 0.0) ** 2, observed.sum(0))
-        if gaps is None:
-            mean = part.mean(0)
-            centred = part - mean
-            n = np.full(part.shape[1], len(part))
-            return cls(n, mean, np.einsum("ij,ij->j", centred, centred), n)
-        n = len(part) - gaps.sum(0)
-        mean = np.where(gaps, 0.0, part).sum(0) / np.maximum(n, 1)
-        return cls(n, mean, (np.where(gaps, 0.0, part - mean) ** 2).sum(0), n)
-
-
 class _Looked(NamedTuple):
     """What one block tells: its rows of the sample, its moments, its ranges, and the first row that cannot be used."""
 
     sampled: np.ndarray
-    moments: _Moments
+    moments: Moments
     low: np.ndarray
     high: np.ndarray
     fraction: np.ndarray
@@ -179,7 +139,7 @@ def _survey(source: RowsInBlocks, shown: Callable[[Iterable[Any]], Iterable[Any]
 
     sample, weight_of_all = np.empty((len(numbers), p), source.dtype), 0.0
     weight, label = np.empty(len(numbers)), np.empty(len(numbers), dtype=np.int64)
-    moments, (low, high, fraction) = _Moments.none(p), _no_range(p)
+    moments, (low, high, fraction) = Moments.none(p), _no_range(p)
     looking = ahead((partial(look, block) for block in range(len(source.sizes))), min(4, os.cpu_count() or 1))
     for block, looked in enumerate(shown(looking)):
         if looked.bad is not None:
@@ -219,9 +179,9 @@ def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None, lab
         row = int(odd.argmax())
         what = f"a weight above 0 in every row; got {named(weight[row])}"
         return _Looked(
-            block[sampled], _Moments.none(p), *_no_range(p), (row, what), weight[sampled], 0.0, label[sampled]
+            block[sampled], Moments.none(p), *_no_range(p), (row, what), weight[sampled], 0.0, label[sampled]
         )
-    moments, (low, high, fraction), bad = _Moments.none(p), _no_range(p), None
+    moments, (low, high, fraction), bad = Moments.none(p), _no_range(p), None
     for first, part in _parts(block):
         gaps = np.isnan(part)
         some = bool(gaps.any())
@@ -235,7 +195,7 @@ def _look(block: np.ndarray, sampled: np.ndarray, weight: np.ndarray | None, lab
             bad = first + int(gaps.all(1).argmax()), "a value in every row to fit; got none"
             break
         own = None if weight is None else weight[first : first + len(part)]
-        moments = moments.merge(_Moments.of(part, gaps if some else None, own))
+        moments = moments.merge(Moments.of(part, gaps if some else None, own))
         low, high = np.minimum(low, least), np.maximum(high, most)
         sought = np.flatnonzero(np.isnan(fraction))
         if len(sought):

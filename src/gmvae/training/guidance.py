@@ -66,7 +66,7 @@ class PosteriorGuidance:
     ) -> None:
         self.model = model
         self.observations = observations
-        self.start = start and ClusteredRows(*(indices.to(observations.home) for indices in start))
+        self.start = start and ClusteredRows(*(indices.to(observations.index_device) for indices in start))
         self.labelled = labelled
         self.n_components = config.K
         self.consistency = float(config.consistency)
@@ -132,7 +132,7 @@ class PosteriorGuidance:
             chosen = torch.randint(len(start.rows), (part.n,), generator=generator, device=generator.device)
         else:
             chosen = torch.multinomial(weights.to(generator.device), part.n, replacement=True, generator=generator)
-        chosen = chosen[part.own].to(self.observations.home)
+        chosen = chosen[part.own].to(self.observations.index_device)
         rows = self.model.standardised(self.observations.take(start.rows[chosen]).y)
         target = functional.one_hot(start.clusters[chosen].to(rows.device), self.n_components)
         return self._augmented(rows, part, generator) if self.consistency else rows, target
@@ -155,4 +155,4 @@ def labelled_rows(observations: Observations, split: Split) -> ClusteredRows | N
     known = label >= 0
     if not known.any():
         return None
-    return ClusteredRows(split.train[known].to(observations.home), label[known].to(observations.home))
+    return ClusteredRows(split.train[known].to(observations.index_device), label[known].to(observations.index_device))

@@ -29,7 +29,7 @@ class HeldOut:
     ) -> None:
         self.model = model
         self.observations = observations
-        self.indices = split.held_out.to(observations.home)
+        self.indices = split.held_out.to(observations.index_device)
         self.seed = split.seed
         self.config = config
         self.fabric = fabric

@@ -83,7 +83,7 @@ class Trainer:
         self.optimizer = adam(model.parameters(), config.learning_rate)
         self.observations = observations
         self.split = split
-        self.train = split.train.to(observations.home)
+        self.training_rows = split.train.to(observations.index_device)
         self.held_out = HeldOut(model, observations, split, config, fabric)
         self.config = config
         self.fabric = fabric
@@ -168,10 +168,11 @@ class Trainer:
                 weight = None if weight is None else weight.float()
                 yield part, Rows(y.contiguous(), weight, None if label is None else label.long())
             return
-        steps_per_pass = len(self.train) // self.batch_size
+        training = self.training_rows
+        steps_per_pass = len(training) // self.batch_size
         for _ in range(self.steps_per_epoch // steps_per_pass):
-            order = torch.randperm(len(self.train), generator=self.generator, device=self.fabric.device)
-            for indices in self.train[order.to(self.train.device)].split(self.batch_size)[:steps_per_pass]:
+            order = torch.randperm(len(training), generator=self.generator, device=self.fabric.device)
+            for indices in training[order.to(training.device)].split(self.batch_size)[:steps_per_pass]:
                 part = Part(len(indices), self.processes.slice(len(indices)))
                 yield part, self.observations.take(indices[part.own])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,8 +19,16 @@ _APART = 14.0
 """Distance, in points of 1/72 inch, below which labels would overlap and are joined into one."""
 
 
-def check(points: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64], dict[int, str]]:
-    """Return the points (N, D), a component number for each, and the name of each number."""
+class NumberedPoints(NamedTuple):
+    """Points (N, D), a component number for each (N,), and the name of each number."""
+
+    points: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    names: dict[int, str]
+
+
+def numbered(points: ArrayLike, clusters: ArrayLike) -> NumberedPoints:
+    """Points with clusters by number or any name; ValueError if the shapes do not fit, or a point is not finite."""
     array, labels = np.asarray(points, dtype=np.float64), np.asarray(clusters)
     if array.ndim != 2 or not array.size or labels.shape != (len(array),):
         raise ValueError(
@@ -31,8 +39,8 @@ def check(points: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.float64], 
         raise ValueError(f"The points must be finite; got {np.sum(~np.isfinite(array))} NaN or infinite; drop them.")
     names, codes = np.unique(labels, return_inverse=True)
     if labels.dtype.kind in "iu" and names[0] >= 0:
-        return array, labels.astype(np.int64), {int(name): str(name) for name in names}
-    return array, codes, {code: str(name) for code, name in enumerate(names)}
+        return NumberedPoints(array, labels.astype(np.int64), {int(name): str(name) for name in names})
+    return NumberedPoints(array, codes, {code: str(name) for code, name in enumerate(names)})
 
 
 def subsample(n: int, at_most: int) -> NDArray[np.int64]:
