@@ -78,7 +78,9 @@ def possible_ids(shards: Shards) -> list[str]:
     survey, remarks, n = shards.survey, Remarks(), len(shards)
     if shards.names is None or n < ENOUGH_ROWS:
         return []
-    kinds = ["number"] * len(shards.names) if shards.coding is None else [each.kind for each in shards.coding.columns]
+    kinds = ["number"] * len(shards.names)
+    if isinstance(shards.coding, CodedColumns):
+        kinds = [each.kind for each in shards.coding.columns]
     fill = np.isnan(survey.fraction) & (survey.n == n) & (survey.high - survey.low == n - 1)
     for name, kind, fills in zip(shards.names, kinds, fill, strict=True):
         if kind == "number" and fills:

@@ -164,8 +164,8 @@ def resolve_model(config: Config, data: TrainingData, previous: GaussianMixtureV
     They are what the rows say, or as before.
     """
     if config.component_weights == "auto":
-        weights = "uniform" if augments(config, data.observations.event_shape) else "learned"
-        config = dataclasses.replace(config, component_weights=weights)
+        copies = augments(config, data.observations.event_shape)
+        config = dataclasses.replace(config, component_weights="uniform" if copies else "learned")
     widths = hidden_widths(config.hidden_layer_sizes, data.observations.event_shape)
     config = dataclasses.replace(config, hidden_layer_sizes=widths)
     if config.style_dim == "auto":
