@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from test_processes import outputs, processes
+from test_processes import PATIENCE, outputs, processes
 from test_shards import blobs, invoke, weights, write
 
 from gmvae import GMVAE
@@ -31,7 +31,7 @@ def test_a_rank_killed_in_an_epoch_ends_all_and_the_run_goes_on(tmp_path: Path) 
     folder = write(tmp_path / "parts", blobs(4000), sizes=(700, 0, 1300, 1000, 1000))
     run, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
     first, second = processes(2, ["-m", "gmvae", *command(folder, run)])
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + PATIENCE
     while not list(run.glob("checkpoints/*.safetensors")) and time.monotonic() < deadline and first.poll() is None:
         time.sleep(0.05)
     second.send_signal(signal.SIGKILL)

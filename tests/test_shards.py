@@ -427,10 +427,13 @@ def test_fit_and_predict_write_a_part_for_every_file(tmp_path: Path, small_sampl
     np.testing.assert_array_equal(tables[2].column("row"), np.arange(1, 131))
     assert load(folder).name == "parts, 120 of 400 rows"
 
-    assert "Wrote 6 parts, 400 rows; 0 were there." in invoke("predict", run, folder, "-o", out, "--embedding")
+    said = invoke("predict", run, folder, "-o", out, "--embedding")
+    sizes = ", ".join(f"{k}: {(expected.argmax(1) == k).sum()}" for k in range(3))
+    assert f"Wrote 6 parts, 400 rows; 0 were there.\nRows of the clusters in them: {sizes}." in said
     before = {part.name: part.stat().st_mtime_ns for part in out.iterdir()}
     (out / "part-00002.parquet").unlink()
-    assert "Wrote 1 parts, 130 rows; 5 were there." in invoke("predict", run, folder, "-o", out, "--embedding")
+    said = invoke("predict", run, folder, "-o", out, "--embedding")
+    assert f"Wrote 1 parts, 130 rows; 5 were there.\nRows of the clusters in them: {sizes}." in said
     assert all(
         part.stat().st_mtime_ns == before[part.name] for part in out.iterdir() if part.name != "part-00002.parquet"
     )
@@ -451,6 +454,8 @@ def test_processes_divide_the_files(tmp_path: Path) -> None:
     ]
     assert [each.written for each in written] == [2, 2, 1, 1]
     assert sum(each.rows for each in written) == 400
+    sizes = np.sum([each.sizes for each in written], axis=0)
+    np.testing.assert_array_equal(sizes, np.bincount(fitted.proba(blobs()).argmax(1), minlength=3))
 
 
 def test_parts_of_tables_with_categories_are_answered(tmp_path: Path) -> None:

@@ -121,17 +121,22 @@ def predict(
     outputs = _outputs(opened, suffix != formats.ARRAY, proba, embedding, ambiguous, novel, likelihood, batch_size)
 
     if out is not None and files:
+        here = processes_here()
         parts = write_parts(
             opened.fitted,
             files,
             outputs,
             out,
             batch_size=batch_size,
-            processes=processes_here(),
+            processes=here,
             tell=note,
             id=options.id,
         )
-        note(f"Wrote {parts.written:,} parts, {parts.rows:,} rows; {parts.there:,} were there.")
+        who = f"Process {here.rank} of {here.size}: " if here.several else ""
+        names = opened.names or range(len(parts.sizes))
+        sizes = ", ".join(f"{name}: {size:,}" for name, size in zip(names, parts.sizes, strict=True))
+        note(f"{who}Wrote {parts.written:,} parts, {parts.rows:,} rows; {parts.there:,} were there.")
+        note(f"{who}Rows of the clusters in them: {sizes}.")
         return
     data = load_for_model(opened, source, labels, data_home, table)
     if data.shards is not None:

@@ -35,11 +35,22 @@ class Output(NamedTuple):
 
 
 class Written(NamedTuple):
-    """How many files have been written by this process and how many were there, and the rows of the former."""
+    """What a process has done.
+
+    Attributes
+    ----------
+    written, there : int
+        Files that it wrote, and that were there.
+    rows : int
+        Of the files that it wrote.
+    sizes : ndarray of int, shape (K,)
+        Rows of every cluster in all of them.
+    """
 
     written: int
     there: int
     rows: int
+    sizes: NDArray[np.int64]
 
 
 def cluster_outputs(fitted: Fitted) -> list[Output]:
@@ -98,6 +109,7 @@ def write_parts(
         raise ValueError(f"`-o` must be another folder than that of the source; got {folder} for both: name another.")
     model = _checksum(fitted)
     n_written = n_there = n_rows = 0
+    sizes = np.zeros(fitted.config.K, dtype=np.int64)
     notes, notes_told = set[str](), set[str]()
     for number in range(processes.rank, len(files), processes.size):
         shard = open_shard(files[number])
@@ -116,6 +128,7 @@ def write_parts(
             about["partial labels"] = classes.column
         if _is_there(target, about):
             n_there += 1
+            sizes += _sizes(target, len(sizes))
             continue
         type_of_ids = None if own_id is None else _type_of_ids(chain([shard], map(open_shard, files)), own_id)
         tables = _tables(fitted, shard, outputs, batch_size, notes, own_id, type_of_ids, classes)
@@ -130,7 +143,8 @@ def write_parts(
         notes_told |= notes
         n_written += 1
         n_rows += shard.n_rows
-    return Written(n_written, n_there, n_rows)
+        sizes += _sizes(target, len(sizes))
+    return Written(n_written, n_there, n_rows, sizes)
 
 
 def _type_of_ids(shards: Iterable[Shard], id: str) -> pa.DataType:
@@ -203,6 +217,17 @@ def _is_there(target: Path, about: dict[str, Any]) -> bool:
         return bool(json.loads(found) == about)
     except (OSError, ValueError):
         return False
+
+
+def _sizes(part: Path, n_components: int) -> NDArray[np.int64]:
+    """Rows of every cluster in a file of answers, (n_components,)."""
+    from pyarrow import parquet
+
+    found = np.zeros(n_components, dtype=np.int64)
+    with parquet.ParquetFile(part) as file:
+        for batch in file.iter_batches(columns=["label"]):
+            found += np.bincount(batch.column(0).to_numpy(), minlength=n_components)
+    return found
 
 
 def _checksum(fitted: Fitted) -> str:
