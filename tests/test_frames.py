@@ -250,6 +250,7 @@ def test_dates_and_ids_are_left_out_with_a_word() -> None:
         ([{"a": 1}, {"a": 2}], "got dictionaries: give `pandas.DataFrame"),
         (np.zeros(3, dtype=[("a", "f8"), ("b", "f8")]), "got a structured array: give `pandas.DataFrame"),
         (pl.LazyFrame({"a": [1, 2]}), "give `X.collect"),
+        (type("AnnData", (), {})(), "got AnnData: call `gmvae.fit_anndata`"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "different column names; got 'a' 2 times"),
         (pd.DataFrame(), "X must have columns"),
     ],

@@ -152,6 +152,8 @@ def _check_is_rows(X: Any) -> None:
         what, remedy = "a structured array", "give `pandas.DataFrame(X)`"
     elif type(X).__name__ == "LazyFrame":
         what, remedy = "a query that has not been run", "give `X.collect()`"
+    elif type(X).__name__ == "AnnData":
+        what, remedy = "AnnData", "call `gmvae.fit_anndata`, or `predict_anndata` with a model of it"
     else:
         return
     raise ValueError(f"X must be an array or a frame of rows; got {what}: {remedy}.")
