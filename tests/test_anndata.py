@@ -256,6 +256,13 @@ def test_h5ad_from_the_command_line_and_back(tmp_path: Path) -> None:
     answered = anndata.read_h5ad(out)
     assert accuracy_hungarian(types, answered.obs["gmvae"].cat.codes.to_numpy()) > 0.95
     assert answered.obsm["X_gmvae"].shape == (240, 2)
+    # Names of clusters that a report gives are those of the categories.
+    for command in (["report", run, source, "--names", "B,T,NK"], ["predict", run, source, "-o", out]):
+        result = runner.invoke(app, command)
+        assert result.exit_code == 0, result.output
+    named = anndata.read_h5ad(out).obs["gmvae"].cat
+    assert list(named.categories) == ["B", "T", "NK"]
+    assert named.codes.equals(answered.obs["gmvae"].cat.codes)
 
 
 def test_size_factors_and_batches_of_obs_from_the_command_line(tmp_path: Path) -> None:

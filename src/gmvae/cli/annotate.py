@@ -14,6 +14,8 @@ from gmvae.runs.folder import RunFolder, model_file
 def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str) -> None:
     """Write `source`, an .h5ad file, with clusters, embedding and certainty to ``out``; see `predict_anndata`.
 
+    Clusters have the names that `gmvae report` gave them.
+
     ValueError if the source is no such file, or AnnData is not installed.
     """
     if not source.lower().endswith(formats.ANNDATA):
@@ -27,13 +29,19 @@ def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str
     from gmvae.integrations.anndata import predict_anndata
 
     path = model_file(run)
-    options = options_for(RunFolder(path.parent).read_record(), table)
+    folder = RunFolder(path.parent)
+    record = folder.read_record()
+    options = options_for(record, table)
     file = Path(source).expanduser()
     if not file.is_file():
         raise ValueError(f"SOURCE must be an existing file where `-o` is .h5ad; got {source!r}: check the name.")
     with refusing(f"{file.name} must hold AnnData"):
         adata = read_h5ad(file)
+    model = GMVAE.load(path, device=device)
     with in_words_of_options():
-        predict_anndata(GMVAE.load(path, device=device), adata, layer=options.layer)
+        predict_anndata(model, adata, layer=options.layer)
+    names = None if record is None else folder.read_names(model.n_components_)
+    if names is not None:
+        adata.obs["gmvae"] = adata.obs["gmvae"].cat.rename_categories(names)
     with replacing(out) as temporary:
         adata.write_h5ad(temporary)
