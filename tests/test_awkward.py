@@ -21,6 +21,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from gmvae import GMVAE, CollapseWarning, TableWarning
+from gmvae.data.options import with_options
 from gmvae.fitting.starts import TrainingData
 from gmvae.fitting.warn import warn_of_marks
 from gmvae.initialisation.n_clusters import count
@@ -224,8 +225,9 @@ def test_usual_columns_have_no_marks(name: str) -> None:
 
 def test_marks_of_missing_cells_are_warned_of() -> None:
     case = CASES["a mark for missing values"]
-    with pytest.warns(TableWarning, match=r"-999 in column 0; if it is one, put NaN in its place, else"):
+    with pytest.warns(TableWarning, match=r"-999 in column 0; if it is one, put NaN in its place, else") as caught:
         warn_of_marks(Observations(case.X))
+    assert "if it is one, name it by `--missing`, else" in with_options(str(caught[0].message))
     with pytest.warns(TableWarning, match=r"-999 in column 'age'; "):
         warn_of_marks(Observations(case.X, names=["age", "height", "weight"]))
     with warnings.catch_warnings():

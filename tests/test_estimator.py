@@ -45,6 +45,7 @@ SMALL: dict[str, Any] = {
     "n_components": 3,
     "latent_dim": 2,
     "style_dim": 1,
+    "component_weights": "learned",
     "hidden_layer_sizes": (8,),
     "max_iter": 3,
     "batch_size": 16,

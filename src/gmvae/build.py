@@ -48,7 +48,7 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
                 config.latent_dim,
                 config.D_w,
                 mixture_width,
-                learned_weights=config.component_weights == "learned",
+                learned_weights=config.component_weights != "uniform",
             ),
             ObservationModel(trunks.decoder),
             config.D_w,

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gmvae.data.options import with_options
 from gmvae.foreign_errors import first_line
 
 USER_ERROR, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
@@ -108,6 +107,8 @@ def show_json(document: Mapping[str, Any]) -> None:
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    from gmvae.data.options import with_options  # NumPy, which `--help` does without
+
     _line("Warning: ", with_options(" ".join(str(message).split())), "yellow")
 
 
