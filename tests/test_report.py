@@ -308,6 +308,10 @@ def test_problems_name_their_remedies(of_numbers):
     assert any("100% of rows are ambiguous" in what for what in said)
     assert any(what == "No row is in clusters 1, 2." for what in said)
     assert all(remedy.endswith(".") for remedy in said.values())
+    marked = np.array(data.X, dtype=float)
+    marked[::10, 1] = -999.0
+    found = problems(answered_rows(fitted, Dataset("marked", marked)))
+    assert sum("-999 in column" in problem.what for problem in found) == 1
 
 
 # ---------------------------------------------------------------- the page

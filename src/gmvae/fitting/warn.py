@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from gmvae.config import Config
 from gmvae.history import Epoch
 from gmvae.likelihoods.columns import looked_at, marks
 from gmvae.observations import Observations
-from gmvae.sparse_rows import SparseRows
+from gmvae.sparse_rows import AnyRows, SparseRows
 from gmvae.training import State
 from gmvae.training.minibatches import MIN_EPOCHS
 from gmvae.user_warnings import TableWarning, warn_user
@@ -81,20 +81,25 @@ def without_warnings_of_fits() -> Iterator[None]:
 
 def warn_of_marks(observations: Observations) -> None:
     """Warn of columns of numbers with a repeated value far from all others, which would be a cluster of its own."""
-    if len(observations.event_shape) != 1 or isinstance(observations.y, SparseRows):
-        return
-    kinds, names = observations.kinds, observations.names
-    found = [mark for mark in marks(looked_at(observations.y)) if kinds is None or kinds[mark.column] is None]
+    kinds, n = observations.kinds, observations.event_shape[0]
+    of_numbers = [True] * n if kinds is None else [kind is None for kind in kinds]
+    what = possible_marks(observations.y, of_numbers, observations.names)
+    if what is not None:
+        warn_user(f"{what}; if it is one, put NaN in its place, else rows with it tend to be a cluster.", TableWarning)
+
+
+def possible_marks(rows: AnyRows, of_numbers: Sequence[bool], names: Sequence[str] | None) -> str | None:
+    """What is to be said of marks of missing cells in the columns that hold numbers; None of images and sparse rows."""
+    if rows.ndim != 2 or isinstance(rows, SparseRows):
+        return None
+    found = [mark for mark in marks(looked_at(rows)) if of_numbers[mark.column]]
     if not found:
-        return
+        return None
     where = [str(mark.column) if names is None else repr(names[mark.column]) for mark in found]
     shown = [f"{mark.value:g} in column {column}" for mark, column in zip(found, where, strict=True)]
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    warn_user(
-        f"Perhaps a mark of missing cells, as it lies far from all others of its column: {', '.join(shown[:_SHOWN])}"
-        f"{more}; if it is one, put NaN in its place, else rows with it tend to be a cluster.",
-        TableWarning,
-    )
+    said = f"{', '.join(shown[:_SHOWN])}{more}"
+    return f"Perhaps a mark of missing cells, as it lies far from all others of its column: {said}"
 
 
 def warn_if_collapsed(epoch: Epoch, config: Config) -> None:

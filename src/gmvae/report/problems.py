@@ -9,7 +9,7 @@ import numpy as np
 
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE
 from gmvae.fitted.novelty import NOVEL_BELOW
-from gmvae.fitting.warn import collapse
+from gmvae.fitting.warn import collapse, possible_marks
 from gmvae.report.answered_rows import AnsweredRows
 from gmvae.report.records import Problem
 
@@ -17,6 +17,8 @@ MANY_AMBIGUOUS = 0.2
 """Share of ambiguous rows from which the clusters are said to overlap."""
 MANY_NOVEL = 5 * NOVEL_BELOW / 100
 """Share of novel rows from which the data are said to be unlike those of the fit."""
+
+_OF_NUMBERS = ("gaussian", "hurdle")
 
 
 def problems(seen: AnsweredRows) -> Iterator[Problem]:
@@ -48,6 +50,12 @@ def problems(seen: AnsweredRows) -> Iterator[Problem]:
         yield Problem(
             f"{ambiguous:.0%} of rows are ambiguous: the entropy of their cluster is above {AMBIGUOUS_ABOVE} nats.",
             "Take fewer clusters (`gmvae choose-k`), or use the probabilities in place of the clusters.",
+        )
+    of_numbers = [column.likelihood in _OF_NUMBERS for column in seen.columns]
+    marks = possible_marks(seen.rows, of_numbers, [column.name for column in seen.columns])
+    if marks is not None:
+        yield Problem(
+            f"{marks}.", "If it is one, put NaN in its place (`--missing`): rows with it tend to be a cluster."
         )
     sizes = np.bincount(seen.assignment.first, minlength=seen.assignment.K)
     if (sizes == 0).any():
