@@ -85,7 +85,7 @@ def read_in_parts(text: str, labels: str | Path | None, options: TableOptions, k
     if name_of_ids is not None and name_of_ids in shards.of_ids:
         ids = Ids(name_of_ids, _as_ids(shards.values(name_of_ids, found.numbers)))
     files = [file.path for file in shards.files]
-    first = [] if known is not None else [*possible_ids(shards), *columns_of_folders(files, shards.of_files)]
+    on_columns = [] if known is not None else [*possible_ids(shards), *columns_of_folders(files, shards.of_files)]
     partial_labels = None
     if shards.classes is not None:
         partial_labels = np.array([*shards.classes.names, None], dtype=object)[found.label]
@@ -100,7 +100,7 @@ def read_in_parts(text: str, labels: str | Path | None, options: TableOptions, k
         ids=ids,
         weights=None if shards.weights is None and shards.classes is None else found.weight,
         partial_labels=partial_labels,
-        notes=(_note(shards, n), *(() if shards.coding is None else shards.coding.notes), *first),
+        notes=(_note(shards, n), *(() if shards.coding is None else shards.coding.notes), *on_columns),
         shards=shards,
     )
 

@@ -81,18 +81,19 @@ def without_warnings_of_fits() -> Iterator[None]:
 
 def warn_of_marks(observations: Observations) -> None:
     """Warn of columns of numbers with a repeated value far from all others, which would be a cluster of its own."""
-    kinds, n = observations.kinds, observations.event_shape[0]
-    of_numbers = [True] * n if kinds is None else [kind is None for kind in kinds]
-    what = possible_marks(observations.y, of_numbers, observations.names)
+    what = possible_marks(observations.y, observations.kinds, observations.names)
     if what is not None:
         warn_user(f"{what}; if it is one, put NaN in its place, else rows with it tend to be a cluster.", TableWarning)
 
 
-def possible_marks(rows: AnyRows, of_numbers: Sequence[bool], names: Sequence[str] | None) -> str | None:
-    """What is to be said of marks of missing cells in the columns that hold numbers; None of images and sparse rows."""
+def possible_marks(rows: AnyRows, kinds: Sequence[str | None] | None, names: Sequence[str] | None) -> str | None:
+    """What is to be said of marks of missing cells in columns of numbers, whose kind is None; None if there is nothing.
+
+    Images and sparse rows are not looked at.
+    """
     if rows.ndim != 2 or isinstance(rows, SparseRows):
         return None
-    found = [mark for mark in marks(looked_at(rows)) if of_numbers[mark.column]]
+    found = [mark for mark in marks(looked_at(rows)) if kinds is None or kinds[mark.column] is None]
     if not found:
         return None
     where = [str(mark.column) if names is None else repr(names[mark.column]) for mark in found]

@@ -18,8 +18,6 @@ MANY_AMBIGUOUS = 0.2
 MANY_NOVEL = 5 * NOVEL_BELOW / 100
 """Share of novel rows from which the data are said to be unlike those of the fit."""
 
-_OF_NUMBERS = ("gaussian", "hurdle")
-
 
 def problems(seen: AnsweredRows) -> Iterator[Problem]:
     """All that applies, the gravest first."""
@@ -51,8 +49,8 @@ def problems(seen: AnsweredRows) -> Iterator[Problem]:
             f"{ambiguous:.0%} of rows are ambiguous: the entropy of their cluster is above {AMBIGUOUS_ABOVE} nats.",
             "Take fewer clusters (`gmvae choose-k`), or use the probabilities in place of the clusters.",
         )
-    of_numbers = [column.likelihood in _OF_NUMBERS for column in seen.columns]
-    marks = possible_marks(seen.rows, of_numbers, [column.name for column in seen.columns])
+    kinds = None if fitted.columns is None else fitted.columns.families
+    marks = possible_marks(seen.rows, kinds, [column.name for column in seen.columns])
     if marks is not None:
         yield Problem(
             f"{marks}.", "If it is one, put NaN in its place (`--missing`): rows with it tend to be a cluster."

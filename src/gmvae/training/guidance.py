@@ -32,7 +32,7 @@ START_WEIGHT = 5.0
 earlier: no term of the bound keeps clusters that only the graph of nearest neighbours shows."""
 _LABEL_WEIGHT, _STEPS_PER_LABEL_STEP = 5.0, 4
 """Weight of the cross-entropy to known labels, in nats, and one step in how many is guided by them."""
-INITIAL_STYLE = 0.1
+_INITIAL_STYLE = 0.1
 """Share of its usual influence that the style has at first, without augmented copies: it takes over what tells clusters
 apart in tables, and guidance holds for samples of it, too. Images keep their clusters without: of 3,000 of MNIST in
 16×16 pixels .91 are in the right cluster with the usual influence, guidance at the means alone and uniform weights of
@@ -100,7 +100,7 @@ class PosteriorGuidance:
             return
         # One row more for each, so that no share is 0.
         counts = torch.bincount(self.start.clusters, self._weights(self.start), self.n_components) + 1.0
-        style = 1.0 if self.consistency else INITIAL_STYLE
+        style = 1.0 if self.consistency else _INITIAL_STYLE
         self.model.generative.mixture.begin_with(counts / counts.sum(), style)
         optimizer = adam(self.model.parameters(), LEARNING_RATE)
         whole = Part(batch_size, slice(None))
