@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy import io, sparse
+from scipy import io, sparse, stats
 from typer.testing import CliRunner
 
 from gmvae import GMVAE, fit_anndata, markers, predict_anndata
@@ -125,6 +125,23 @@ def test_markers_are_the_genes_that_differ(make: Make) -> None:
         genes = [int(gene[1:]) for gene in own["gene"]]
         observed = np.log2(shares[inside][:, genes].mean(0) / shares[~inside][:, genes].mean(0))
         np.testing.assert_allclose(own["log2_fold_change"], observed, atol=1.2)  # of about 4.3
+
+
+def test_first_markers_are_those_of_a_rank_test(make: Make) -> None:
+    """Genes of all sizes: Wilcoxon's test puts those first that many cells tell apart, not the rare ones."""
+    rng = np.random.default_rng(0)
+    types = rng.integers(0, 3, 300)
+    shares = np.repeat(rng.lognormal(0.0, 2.0, 60)[None], 3, axis=0)
+    for k in range(3):
+        shares[k, 20 * k : 20 * k + 12] *= rng.uniform(2.0, 6.0, 12)
+    counts = rng.poisson(500 * (shares / shares.sum(1, keepdims=True))[types]) + (np.arange(60) == 59)
+    adata = make(counts)
+    table = markers(quietly(fit_anndata, adata, 3, max_iter=60, **SMALL), adata, n_genes=5)
+    logs = np.log1p(1e4 * counts / counts.sum(1, keepdims=True))
+    for cluster, own in table.groupby("cluster"):
+        inside = (adata.obs["gmvae"] == cluster).to_numpy()
+        ranked = np.argsort(-stats.mannwhitneyu(logs[inside], logs[~inside], axis=0).statistic / (~inside).sum())
+        assert len({*own["gene"]} & {f"g{gene}" for gene in ranked[:5]}) >= 4
 
 
 def test_genes_that_are_marked_or_vary_most_are_taken(make: Make) -> None:
