@@ -125,6 +125,29 @@ def _survey(rng: np.random.Generator) -> tuple:
     return (means + 0.7 * rng.normal(size=means.shape)).round().clip(1, 5), y
 
 
+def _clipped(top: int, K: int, p: int) -> Maker:
+    """Answers from 0 to ``top`` of groups that answer low or high, many of them the lowest or highest."""
+
+    def make(rng: np.random.Generator) -> tuple:
+        y = rng.integers(0, K, 1200)
+        means = np.where(rng.random((K, p)) < 0.3, 0.8, 0.12)[y]
+        return (top * (means + 0.17 * rng.normal(size=means.shape))).round().clip(0, top), y
+
+    return make
+
+
+def _purchases(rng: np.random.Generator) -> tuple:
+    y = rng.integers(0, 4, 1200)
+    means = rng.gamma(1.0, 8.0, (4, 8))[y]
+    return rng.poisson(rng.gamma(1.0, means)).astype(float), y
+
+
+def _with_zeros(rng: np.random.Generator) -> tuple:
+    y = rng.integers(0, 4, 1200)
+    counts = rng.poisson(rng.gamma(1.0, 8.0, (4, 8))[y]).astype(float)
+    return np.where(rng.random(counts.shape) < 0.3, 0.0, counts), y
+
+
 def _counts(rng: np.random.Generator) -> tuple:
     y = rng.integers(0, 3, 1500)
     return rng.poisson(np.where(np.eye(3, dtype=bool), 6.0, 0.3)[y]).astype(float), y
@@ -252,7 +275,11 @@ SETS = {
     "repeated": _made("three blobs, every row five times", 3, _repeated),
     "ages": _made("ages in whole years, one column", 2, _ages),
     "survey": _made("survey, four answers of 1 to 5", 3, _survey),
+    "clipped-4": _made("four answers of 0 to 4", 3, _clipped(4, 3, 4)),
+    "clipped-6": _made("six answers of 0 to 6", 4, _clipped(6, 4, 6)),
     "counts": _made("counts of three genes", 3, _counts),
+    "purchases": _made("eight purchases, negative binomial of θ = 1", 4, _purchases),
+    "with-zeros": _made("eight counts, 30 % of them set to 0", 4, _with_zeros),
     "iris": _made("iris in whole centimetres", 3, _iris),
     "one-column": _made("one column, 700 and 300 rows", 2, _one_column),
     "marked": _made("three blobs, -999 in a twentieth of one column", 4, _marked),

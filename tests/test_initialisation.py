@@ -11,13 +11,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy import optimize, sparse
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_moons
+from sklearn.mixture import GaussianMixture
 
 from gmvae.build import build
 from gmvae.config import Config
 from gmvae.data import arcs
 from gmvae.fitting.starts import TrainingData
-from gmvae.initialisation.features import evenly_scaled, oriented_gradients
+from gmvae.initialisation.features import evenly_scaled, oriented_gradients, skewed_counts, spread_within_steps
 from gmvae.initialisation.graph import (
     N_NEIGHBOURS,
     distinct_rows,
@@ -31,6 +33,7 @@ from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.observations import Observations
 from gmvae.seeds import seeded
+from gmvae.training import Split
 
 INITS = ["auto", "neighbours", "kmeans", "gmm"]
 
@@ -255,6 +258,67 @@ def test_counts_and_clusters_far_from_zero_stay_as_wide_as_they_are() -> None:
     )
     standardised = (table - table.mean(0)) / table.std(0)
     np.testing.assert_array_equal(evenly_scaled(standardised), standardised)
+
+
+def answers(seed: int, top: int = 4, n: int = 1200) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Four answers from 0 to ``top`` of three groups that mostly answer low or high."""
+    generator = np.random.default_rng(seed)
+    label = generator.integers(0, 3, n)
+    low_or_high = np.array([[0, 0, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0]])[label]
+    given = top * (0.12 + 0.68 * low_or_high + 0.17 * generator.normal(size=(n, 4)))
+    return np.clip(np.round(given), 0, top), label
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.05])
+@pytest.mark.parametrize(("seed", "top"), [(0, 4), (1, 4), (2, 4), (0, 6), (1, 6)])
+def test_answers_of_a_few_levels_start_on_the_groups_and_not_on_single_levels(seed: int, top: int, gaps: float) -> None:
+    X, label = answers(seed, top)
+    of_centres = ari(label, KMeans(3, n_init=5, random_state=0).fit_predict(X))
+    X[np.random.default_rng(seed).random(X.shape) < gaps] = np.nan
+    start = start_of("auto", (X - np.nanmean(X, 0)) / np.nanstd(X, 0), 3, 0)
+    assert ari(label, start) > of_centres - (0.03 if gaps == 0.0 else 0.12)
+
+
+def test_repeated_values_are_spread_over_the_steps_between_them() -> None:
+    X = answers(0)[0]
+    continuous = np.random.default_rng(0).normal(size=(len(X), 1))
+    table = np.column_stack([X, X[:, 0] > 1, continuous, np.round(continuous * 100)])
+    table[:7, 0] = np.nan
+    spread = spread_within_steps(table, 0)
+    assert spread is not None
+    np.testing.assert_array_equal(spread[:, 4:], table[:, 4:])  # two values, continuous, and steps that are small
+    np.testing.assert_array_equal(np.isnan(spread), np.isnan(table))
+    np.testing.assert_array_equal(np.round(spread[:, :4]), table[:, :4])
+    assert np.nanstd(spread[:, :4] - table[:, :4]) == pytest.approx(1.0 / math.sqrt(12.0), abs=0.02)
+    repeated = spread_within_steps(np.repeat(X, 2, axis=0), 0)
+    assert repeated is not None
+    np.testing.assert_array_equal(repeated[::2], spread_within_steps(X, 0))
+    np.testing.assert_array_equal(repeated[1::2], spread_within_steps(X, 0))
+    assert spread_within_steps(continuous, 0) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_skewed_counts_start_on_what_a_mixture_finds(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    label = generator.integers(0, 4, 1200)
+    mean = generator.gamma(1.0, 8.0, (4, 8))[label]
+    X = generator.poisson(generator.gamma(1.0, mean)).astype(float)
+    assert skewed_counts(X)
+    standardised = (X - X.mean(0)) / X.std(0)
+    mixture = GaussianMixture(4, n_init=3, reg_covar=1e-3, random_state=0).fit_predict(standardised)
+    found = Observations(X)
+    config = Config(4, style_dim=2)
+    start = TrainingData(found, likelihood_for("auto", found.y)).start(
+        config, Split(torch.arange(1200), torch.arange(0), 0), 0
+    )
+    assert ari(label, start.labels) > ari(label, mixture) - 0.02
+
+
+def test_neither_grey_levels_nor_places_nor_answers_are_skewed_counts() -> None:
+    assert not skewed_counts(load_digits().data)
+    assert not skewed_counts(np.random.default_rng(0).integers(0, 100, (500, 3)).astype(float))
+    assert not skewed_counts(answers(0)[0] + 1.0)
+    assert not skewed_counts(np.random.default_rng(0).exponential(size=(500, 3)))
 
 
 @pytest.mark.parametrize(("init", "factor"), [("random", 0.25), ("auto", 1.0), ("kmeans", 1.0)])

@@ -14,6 +14,7 @@ import torch
 from gmvae.build import MisfitError, build, rebuild
 from gmvae.config import ComponentWeights, Config
 from gmvae.fitting.labels import named_clusters
+from gmvae.initialisation.features import skewed_counts
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
 from gmvae.initialisation.starts import MAX_ROWS, start_on_classes, starting_clusters
@@ -124,12 +125,14 @@ class TrainingData:
             sample = split.train[torch.from_numpy(drawn[:MAX_ROWS])].sort().values
         of_training = torch.isin(sample, split.train)
         weights = None if weight is None else weight[sample.numpy()]
-        described = self._described(sample.numpy())
+        y = self.observations.take(sample).y
+        described = self._described(y)
         discrete = self.likelihood.discrete
         if config.init == "auto" and any(discrete):
             found = start_on_classes(described, completed(described, weights), discrete, config.K, seed, weights)
         else:
-            found = starting_clusters(config.init, described, config.K, seed, weights)
+            counted = skewed_counts(y.numpy())
+            found = starting_clusters(config.init, described, config.K, seed, weights, counted=counted)
         clusters = found.clusters
         if label is not None:
             known = np.where(of_training.numpy(), label[sample.numpy()], -1)
@@ -142,10 +145,9 @@ class TrainingData:
     def completed(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, as starting clusters are found on them, with missing entries filled."""
         weights = None if self.observations.weight is None else self.observations.weight[sample]
-        return completed(self._described(sample), weights)
+        return completed(self._described(self.observations.take(torch.from_numpy(sample)).y), weights)
 
-    def _described(self, sample: np.ndarray) -> np.ndarray:
-        y = self.observations.take(torch.from_numpy(sample)).y
+    def _described(self, y: torch.Tensor) -> np.ndarray:
         return self.likelihood.described(y).numpy().astype(np.float64)
 
     def _subsample(self, seed: int) -> np.ndarray:

@@ -15,6 +15,8 @@ MAX_DIMS = 30
 """Principal components that are kept."""
 _FEW = 0.25
 """Distinct values per row up to which a column counts as discrete."""
+_FINE = 0.1
+"""Step over the standard deviation of a column up to which its values are as good as continuous."""
 _MANY_OTHERS = 0.5
 """Distinct values per row above which those beside a repeated value are no counts."""
 _SPREAD_OTHERS = 0.7
@@ -98,6 +100,44 @@ def evenly_scaled(rows: np.ndarray) -> np.ndarray:
         if many and others.std() > _SPREAD_OTHERS * np.median(np.abs(others)):
             width[column] = others.std()
     return rows / np.maximum(width, 1.0)
+
+
+def spread_within_steps(rows: np.ndarray, seed: int) -> np.ndarray | None:
+    """Rows (n, p) in which repeated values, such as answers from 0 to 4, are spread over the steps between them.
+
+    A cluster that holds one value of a column has next to no variance there, and so the highest density, whatever other
+    columns say; and rows with a rare value have no neighbours but one another. Equal rows are moved alike, so that a
+    weight still counts as copies do. Columns of two values stay, and those whose steps are small. None where all stay;
+    NaN is a gap.
+    """
+    distinct, inverse = np.unique(np.where(np.isnan(rows), np.inf, rows), axis=0, return_inverse=True)
+    places = np.random.default_rng(seed).uniform(-0.5, 0.5, distinct.shape)
+    moved = False
+    for column, place in zip(distinct.T, places.T, strict=True):
+        known = np.isfinite(column)
+        values, value = np.unique(column[known], return_inverse=True)
+        if not 2 < len(values) <= _FEW * len(distinct):
+            continue
+        gaps = np.diff(values)
+        step = np.median(gaps)
+        if step > _FINE * column[known].std():
+            nearest = np.minimum(np.r_[np.inf, gaps], np.r_[gaps, np.inf])
+            column[known] += np.minimum(nearest, step)[value] * place[known]
+            moved = True
+    return np.where(np.isinf(distinct), np.nan, distinct)[inverse.ravel()] if moved else None
+
+
+def skewed_counts(rows: np.ndarray) -> bool:
+    """Whether all columns of rows (n, p) are counts with zeros that vary more than Poisson's and are skewed upwards.
+
+    NaN is a gap. Purchases, visits and words are; places on a screen or grey levels are not skewed in all columns.
+    """
+    if rows.ndim != 2 or not (np.nanmin(rows, axis=0, initial=np.inf) == 0.0).all():
+        return False
+    if not (np.isnan(rows) | (rows % 1.0 == 0.0)).all():
+        return False
+    mean, variance = np.nanmean(rows, axis=0), np.nanvar(rows, axis=0)
+    return bool((variance > mean).all() and (np.nanmean((rows - mean) ** 3, axis=0) > 0.0).all())
 
 
 def colours(images: np.ndarray) -> np.ndarray:

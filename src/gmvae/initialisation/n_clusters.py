@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 
 from gmvae.arrays import random_rows
 from gmvae.initialisation.centres import kmeans_clusters
-from gmvae.initialisation.features import descriptions, one_cluster
+from gmvae.initialisation.features import descriptions, one_cluster, spread_within_steps
 from gmvae.initialisation.graph import (
     cohesion,
     distinct_rows,
@@ -92,6 +92,8 @@ class Subsample(NamedTuple):
     def draw(cls, rows: np.ndarray, seed: int) -> Subsample:
         """Draw rows at random and choose a description: the first, of rows too few to compare."""
         drawn = rows[random_rows(len(rows), _MAX_ROWS, seed)]
+        if drawn.ndim == 2 and (spread := spread_within_steps(drawn, seed)) is not None:
+            drawn = spread
         every = dict(descriptions(drawn, seed))
         enough = len(drawn) >= 2 * _MIN_ROWS_PER_CLUSTER * max(_NUMBERS_COMPARED)
         chosen, _ = choose_description(every, _NUMBERS_COMPARED if enough else [1], seed)

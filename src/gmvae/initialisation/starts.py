@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from gmvae.initialisation.centres import gmm_clusters, held_out, kmeans_clusters
-from gmvae.initialisation.features import descriptions
+from gmvae.initialisation.features import descriptions, spread_within_steps
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.graph import attainable_cohesion, distinct_rows, neighbour_clusters, neighbour_graph
 from gmvae.initialisation.halves import choose_description
@@ -52,6 +52,10 @@ _EVIDENCE = 20.0
 the 173 of 324 starts of 162 sets in which the ways differ, among them heavy tails, rows far away and clusters of few
 rows, the mean regret in ARI is .017 for 10 to 20 nats; it was .072 with normals alone. Always Student t's are as good
 there, but not on iris in whole centimetres."""
+_FAR_BETTER = 1.02
+"""Gain of clusters of spread rows over that of clusters of the rows as they are from which they are taken. Of 62 tables
+of answers, counts and rounded numbers, nine start on single levels, where the gain is 1.03 to 20 times as large; on the
+others it is 1.014 times at most, but for one, whose clusters are better so. Iris in whole centimetres has 1.005."""
 _LEAST_CUT = 0.005
 """Added to the share of cut weight before its logarithm: smaller shares are of a few rows in thousands. Under gaps at
 least the share of filled entries, which make neighbours of rows that are none: over 80 starts of nine tables with 3 to
@@ -104,13 +108,17 @@ def starting_clusters(
     n_components: int,
     seed: int,
     weights: np.ndarray | None = None,
+    *,
+    counted: bool = False,
 ) -> Start:
     """Cluster ``rows``.
 
     Under ``init='auto'`` the clusters of three methods are compared: the graph of nearest neighbours, which finds any
     shape but prefers equal sizes, and k-means and a Gaussian mixture, which find any sizes but only round or elliptic
     shapes. `Support.score` combines the share of the graph's weight that is cut and the held-out gain over a single
-    normal. Of images strokes are clustered, or pixels or colours if halves of the data agree far more on these.
+    normal. Of images strokes are clustered, or pixels or colours if halves of the data agree far more on these. In
+    tables with repeated values the same is tried on rows that are spread over the steps between these values, and
+    taken where it gains far more on rows that are spread anew.
 
     Gaps are filled by principal components. In tables that are not too large for it, a mixture fitted to the observed
     entries takes the place of that of filled rows; its conditional means fill the gaps for the other methods, and gains
@@ -126,7 +134,29 @@ def starting_clusters(
         Seed of the clustering.
     weights : ndarray of shape (n,), optional
         How much every row counts, above 0: a weight of 2 is a row that occurs twice.
+    counted : bool
+        Whether rows are `skewed_counts`. Their clusters overlap, so that those which cut few neighbours divide the rows
+        elsewhere; where a mixture is tried, the gain alone decides.
     """
+    as_they_are = _start(init, rows, n_components, seed, weights, counted)
+    spread, anew = (
+        spread_within_steps(rows, seed + i) if init == "auto" and rows.ndim == 2 else None for i in range(2)
+    )
+    if spread is None or anew is None:
+        return as_they_are
+    other = _start(init, spread, n_components, seed, weights, counted)
+    _, scores = next(descriptions(completed(anew, weights), seed, weights))
+    with quick_and_quiet():
+        support = supports(scores, {"rows": as_they_are.clusters, "spread": other.clusters}, weights)
+    if support["spread"].gain <= _FAR_BETTER * max(support["rows"].gain, _LEAST_GAIN):
+        return as_they_are
+    return other._replace(reason=f"{other.reason}, with values spread over the steps between them")
+
+
+def _start(
+    init: str, rows: np.ndarray, n_components: int, seed: int, weights: np.ndarray | None, counted: bool
+) -> Start:
+    """`starting_clusters` of the rows as they are."""
     n_clusters = min(n_components, len(rows))
     filled, share = completed(rows, weights), float(np.isnan(rows).mean())
     with quick_and_quiet():
@@ -152,7 +182,8 @@ def starting_clusters(
         support = supports(scores, found, weights, incomplete)
     best_gain = max(each.gain for each in support.values())
     least_cut = max(share, _LEAST_CUT) if mixture else _LEAST_CUT
-    best = max(support, key=lambda name: support[name].score(best_gain, least_cut))
+    by_gain = counted and "gmm" in found
+    best = max(support, key=lambda name: support[name].gain if by_gain else support[name].score(best_gain, least_cut))
     told = "; ".join(
         f"{name} cuts {max(0.0, 1.0 - each.cohesion):.1%} of the neighbours and gains {each.gain:.2f} nats"
         for name, each in support.items()
