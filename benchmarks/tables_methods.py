@@ -20,7 +20,7 @@ from tables_sets import Table
 
 from gmvae.config import Config, Effort
 from gmvae.fitting.fit import fit
-from gmvae.fitting.restarts import Task
+from gmvae.fitting.restarts import SeededFit
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
 
@@ -168,7 +168,7 @@ def _ours(train: Table, test: Table | None, started: float, *, fills: bool) -> F
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         config = Config(train.K, likelihood=families, effort=effort, random_state=0)
-        (found,) = fit(observations, config, [Task(draw_seed(0))])
+        (found,) = fit(observations, config, [SeededFit(draw_seed(0))])
     seconds = time.perf_counter() - started
     return Found(
         found.proba.argmax(1),

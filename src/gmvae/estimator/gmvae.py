@@ -17,7 +17,7 @@ from gmvae.estimator.queries import FittedQueries
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import fit
-from gmvae.runs.checkpoints import task_for
+from gmvae.runs.checkpoints import seeded_fit
 
 
 @with_parameters
@@ -233,8 +233,8 @@ class GMVAE(FittedQueries):
             observations = fit_observations(self, X, config.n_components, sample_weight, partial_labels)
             previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
             shown = self._shown(on_epoch)
-            task = task_for(run_dir, observations, config, held, resume=resume, on_epoch=shown, on_start=on_start)
-            (found,) = fit(observations, config, [task], previous)
+            asked = seeded_fit(run_dir, observations, config, held, resume=resume, on_epoch=shown, on_start=on_start)
+            (found,) = fit(observations, config, [asked], previous)
             self._take_over(found, X)
         return self
 

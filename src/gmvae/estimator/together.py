@@ -13,7 +13,7 @@ from gmvae.estimator.gmvae import GMVAE
 from gmvae.estimator.inputs import fit_observations, set_features
 from gmvae.estimator.transaction import restored_unless_finished
 from gmvae.fitting.fit import fit
-from gmvae.runs.checkpoints import task_for
+from gmvae.runs.checkpoints import seeded_fit
 from gmvae.runs.folder import RunFolder
 
 _OWN = {"random_state", "warm_start"}
@@ -89,14 +89,14 @@ def fit_together(
         first = estimators[0]
         for estimator in estimators[1:]:
             set_features(estimator, first.n_features_in_, getattr(first, "feature_names_in_", None))
-        tasks = []
+        fits = []
         for index, estimator in enumerate(estimators):
             folder = None if run_dirs is None else Path(run_dirs[index])
             own = replace(config, random_state=estimator.random_state)
             go_on = resume and folder is not None and RunFolder(folder).config.is_file()
             shown = estimator._shown(on_epoch)
-            tasks.append(task_for(folder, observations, own, held, resume=go_on, on_epoch=shown))
-        for estimator, found in zip(estimators, fit(observations, config, tasks), strict=True):
+            fits.append(seeded_fit(folder, observations, own, held, resume=go_on, on_epoch=shown))
+        for estimator, found in zip(estimators, fit(observations, config, fits), strict=True):
             settings = {name: getattr(estimator, name) for name in _OWN}
             fitted = replace(found.fitted, config=replace(found.fitted.config, **settings))
             estimator._take_over(found._replace(fitted=fitted), X)

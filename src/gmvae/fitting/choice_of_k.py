@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gmvae.config import Config
 from gmvae.domains import Domain, integer, require
 from gmvae.fitting.fit import fit
-from gmvae.fitting.restarts import Task
+from gmvae.fitting.restarts import SeededFit
 from gmvae.fitting.starts import TrainingData, learned_likelihood
 from gmvae.fitting.warn import without_warnings_of_fits
 from gmvae.initialisation.n_clusters import Criteria, choose
@@ -101,17 +101,17 @@ def choose_k(
         on_step(so_far(), None)
     for number in numbers if n_fits else ():
         if fits.get(number) is None:
-            tasks = [Task(draw_seed(seed)) for seed in range(first, first + n_fits)]
-            fits[number] = _fits(observations, replace(config, n_components=number), tasks)
+            seeded = [SeededFit(draw_seed(seed)) for seed in range(first, first + n_fits)]
+            fits[number] = _fits(observations, replace(config, n_components=number), seeded)
             if on_step is not None:
                 on_step(so_far(), Candidate(number, criteria.get(number), fits[number]))
     return so_far()
 
 
-def _fits(observations: Observations, config: Config, tasks: Sequence[Task]) -> Fits:
+def _fits(observations: Observations, config: Config, seeded: Sequence[SeededFit]) -> Fits:
     started = time.perf_counter()
     with without_warnings_of_fits():
-        found = fit(observations, config, tasks)
+        found = fit(observations, config, seeded)
     fits = [each.fitted for each in found]
     return Fits(
         lower_bounds=[each.lower_bound for each in fits],

@@ -36,7 +36,7 @@ class Storage(Protocol):
         """Keep the history of the best restart."""
 
 
-class Task(NamedTuple):
+class SeededFit(NamedTuple):
     """One of the fits asked for at once: its seed, where it keeps its progress, and whom it tells.
 
     ``on_epoch`` is called after every epoch of every restart with the fit so far, ``on_start`` once with the starting
@@ -49,58 +49,58 @@ class Task(NamedTuple):
     on_start: Callable[[np.ndarray], object] | None = None
 
 
-class Attempt(NamedTuple):
-    """One restart of a task."""
+class Restart(NamedTuple):
+    """One restart of a fit: its number among them from 0 on, its seed, its rows, and its name in messages."""
 
-    task: Task
-    restart: int
+    fit: SeededFit
+    number: int
     seed: int
     split: Split
     label: str
 
 
-class Trained(NamedTuple):
+class TrainedRestart(NamedTuple):
     """A restart, its model and how its training ended."""
 
-    attempt: Attempt
+    restart: Restart
     model: GaussianMixtureVAE
     outcome: State | DivergedError
 
 
 def gather_restarts(
     processes: Processes,
-    attempts: Sequence[Attempt],
-    own: list[Trained],
-    new_model: Callable[[Attempt], GaussianMixtureVAE],
-) -> list[Trained]:
+    restarts: Sequence[Restart],
+    own: list[TrainedRestart],
+    new_model: Callable[[Restart], GaussianMixtureVAE],
+) -> list[TrainedRestart]:
     """The restarts of all processes, in order; models of the others' get the weights of their best epochs."""
     if not processes.several:
         return own
     outcomes = processes.gathered([trained.outcome for trained in own])
     found = []
-    for index, attempt in enumerate(attempts):
+    for index, restart in enumerate(restarts):
         turn, rank = divmod(index, processes.size)
         if rank == processes.rank:
             found.append(own[turn])
             continue
-        outcome, model = outcomes[rank][turn], new_model(attempt)
+        outcome, model = outcomes[rank][turn], new_model(restart)
         if isinstance(outcome, State):
             model.load_state_dict(outcome.best)
-        found.append(Trained(attempt, model.eval(), outcome))
+        found.append(TrainedRestart(restart, model.eval(), outcome))
     return found
 
 
-def attempts_of(observations: Observations, config: Config, tasks: Sequence[Task], n_starts: int) -> list[Attempt]:
-    """Every task's restarts, with their seeds and the rows that the task holds out."""
-    attempts = []
-    for index, task in enumerate(tasks):
-        seeds = np.random.SeedSequence(task.seed).generate_state(config.n_init + 1, np.uint32).tolist()
+def restarts_of(observations: Observations, config: Config, fits: Sequence[SeededFit], n_starts: int) -> list[Restart]:
+    """The restarts of every fit, with their seeds and the rows that the fit holds out."""
+    restarts = []
+    for place, fit in enumerate(fits, 1):
+        seeds = np.random.SeedSequence(fit.seed).generate_state(config.n_init + 1, np.uint32).tolist()
         split = split_rows(len(observations), config.validation_fraction, seeds[0], observations.label)
-        name = "fit" if len(tasks) == 1 else f"fit {index + 1}/{len(tasks)}"
+        name = "fit" if len(fits) == 1 else f"fit {place}/{len(fits)}"
         if n_starts > 1:
-            name = f"{name} restart" if len(tasks) > 1 else "restart"
-        attempts += [
-            Attempt(task, restart, seed, split, name if n_starts == 1 else f"{name} {restart + 1}/{n_starts}")
-            for restart, seed in enumerate(seeds[1 : 1 + n_starts])
+            name = f"{name} restart" if len(fits) > 1 else "restart"
+        restarts += [
+            Restart(fit, number, seed, split, name if n_starts == 1 else f"{name} {number + 1}/{n_starts}")
+            for number, seed in enumerate(seeds[1 : 1 + n_starts])
         ]
-    return attempts
+    return restarts

@@ -1,4 +1,4 @@
-"""The best restart of a task, and what is known of it."""
+"""The best restart of a fit, and what is known of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from gmvae.config import Config
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.restarts import Task, Trained
+from gmvae.fitting.restarts import SeededFit, TrainedRestart
 from gmvae.fitting.warn import warn_if_collapsed, warn_unless_converged
 from gmvae.history import History
 from gmvae.metrics import effective_components, stability
@@ -30,15 +30,15 @@ _MAX_COMPARED = 10_000
 
 
 class BestRestart(NamedTuple):
-    """The best restart of a task as a fit, and its answer (n, K) for the rows that it learned from."""
+    """The best restart of a fit, and its probabilities (n, K) for the rows that it learned from."""
 
     fitted: Fitted
     proba: np.ndarray
 
 
 def best_of(
-    task: Task,
-    restarts: Sequence[Trained],
+    fit: SeededFit,
+    restarts: Sequence[TrainedRestart],
     all_rows: Observations,
     observations: Observations,
     config: Config,
@@ -48,7 +48,7 @@ def best_of(
 
     ``observations`` are the rows of ``all_rows`` whose weight is above 0. DivergedError if all restarts have diverged.
     """
-    outcomes = [restart.outcome for restart in restarts]
+    outcomes = [each.outcome for each in restarts]
     states = [outcome for outcome in outcomes if isinstance(outcome, State)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, DivergedError)]
     if not states:
@@ -56,16 +56,16 @@ def best_of(
     if failures:
         warn_user(f"A restart was given up: {failures[-1]}", TrainingWarning)
     state = max(states, key=lambda state: state.best_bound)
-    if task.storage is not None:
-        task.storage.keep_best(state)
-    best = next(restart for restart in restarts if restart.outcome is state)
+    if fit.storage is not None:
+        fit.storage.keep_best(state)
+    best = next(each for each in restarts if each.outcome is state)
     fitted = fitted_so_far(best.model, state.history, observations, config)
     proba = _proba(fitted, all_rows.y, processes)
     if all_rows.label is not None:
         known = all_rows.label >= 0
         proba[known] = np.eye(config.K)[all_rows.label[known]]
     weights = proba.mean(0) if all_rows.weight is None else np.average(proba, axis=0, weights=all_rows.weight)
-    scored = observations.y[np.sort(best.attempt.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
+    scored = observations.y[np.sort(best.restart.split.held_out[:_MAX_SCORED].numpy())]  # in their order on disk
     densities, sizes = fitted.novelty_log_evidence(scored).astype(np.float64), fitted.model.likelihood.sizes(scored)
     order = densities.argsort(kind="stable")
     fitted = replace(
@@ -111,10 +111,10 @@ def fitted_so_far(model: GaussianMixtureVAE, history: History, observations: Obs
     )
 
 
-def _stability(restarts: Sequence[Trained], observations: Observations, config: Config) -> float:
+def _stability(restarts: Sequence[TrainedRestart], observations: Observations, config: Config) -> float:
     trained = [(each.model, each.outcome.history) for each in restarts if isinstance(each.outcome, State)]
     if len(trained) < 2:
         return math.nan
-    split = restarts[0].attempt.split
+    split = restarts[0].restart.split
     compared = observations.y[np.unique(np.concatenate([split.train, split.held_out])[:_MAX_COMPARED])]
     return stability([fitted_so_far(*each, observations, config).labels(compared) for each in trained])

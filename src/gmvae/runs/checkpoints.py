@@ -16,7 +16,7 @@ from gmvae.config import Config
 from gmvae.data.writers import write_table
 from gmvae.fitted.document import parameters
 from gmvae.fitted.fitted import Fitted
-from gmvae.fitting.restarts import Task
+from gmvae.fitting.restarts import SeededFit
 from gmvae.model import GaussianMixtureVAE
 from gmvae.observations import Observations
 from gmvae.persistence import broken
@@ -80,7 +80,7 @@ class Checkpoints(NamedTuple):
         return state
 
 
-def task_for(
+def seeded_fit(
     run_dir: str | Path | None,
     observations: Observations,
     config: Config,
@@ -89,22 +89,22 @@ def task_for(
     resume: bool,
     on_epoch: Callable[[Fitted], object] | None,
     on_start: Callable[[np.ndarray], object] | None = None,
-) -> Task:
+) -> SeededFit:
     """A fit, in a run folder where one is named, which ``held`` keeps locked; of several processes the first has it.
 
-    Processes that torchrun has started anew go on with what they had begun. Errors are those of `task_in`.
+    Processes that torchrun has started anew go on with what they had begun. Errors are those of `seeded_fit_in`.
     """
     if run_dir is None or not processes_here().first:
-        return Task(draw_seed(config.random_state), None, on_epoch, on_start)
+        return SeededFit(draw_seed(config.random_state), None, on_epoch, on_start)
     folder = RunFolder(Path(run_dir))
     resume = resume or (restarted() and folder.config.is_file())
     if resume:
         _require_begun(folder)
     held.enter_context(folder.locked())
-    return task_in(folder, observations, config, resume=resume)._replace(on_epoch=on_epoch, on_start=on_start)
+    return seeded_fit_in(folder, observations, config, resume=resume)._replace(on_epoch=on_epoch, on_start=on_start)
 
 
-def task_in(folder: RunFolder, observations: Observations, config: Config, *, resume: bool) -> Task:
+def seeded_fit_in(folder: RunFolder, observations: Observations, config: Config, *, resume: bool) -> SeededFit:
     """A fit in a run folder, which the caller holds (`RunFolder.locked`), new or to go on with.
 
     ValueError if a new run would replace an earlier one, or a resumed one was started with other parameters or data.
@@ -112,7 +112,7 @@ def task_in(folder: RunFolder, observations: Observations, config: Config, *, re
     seed = _resumed_seed(folder, config) if resume else _begin(folder, config)
     for written in (folder.path, folder.checkpoints):
         sweep(written)
-    return Task(seed, Checkpoints(folder, resume, observations.checksum()))
+    return SeededFit(seed, Checkpoints(folder, resume, observations.checksum()))
 
 
 def _begin(folder: RunFolder, config: Config) -> int:

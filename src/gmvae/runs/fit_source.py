@@ -19,13 +19,13 @@ from gmvae.data.writers import write_table
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
 from gmvae.fitting.fit import fit
-from gmvae.fitting.restarts import Task
+from gmvae.fitting.restarts import SeededFit
 from gmvae.metrics import Scores, evaluate
 from gmvae.observations import Observations
 from gmvae.report.figures import draw_run
 from gmvae.report.page import report
 from gmvae.runs.assignments import as_columns, cluster_outputs, names_of, write_parts
-from gmvae.runs.checkpoints import task_in
+from gmvae.runs.checkpoints import seeded_fit_in
 from gmvae.runs.folder import RunFolder, new_run
 from gmvae.runs.provenance import provenance
 from gmvae.runs.record import RunRecord, read_json, versions
@@ -158,7 +158,7 @@ def take_part(device: str) -> None:
     with processes.agreed():
         data = source.load(config, in_parts=parts is not None)
         observations = checked_observations(data, config.n_components)
-    (found,) = fit(observations, config, [Task(seed=0)])  # the first process's seed counts
+    (found,) = fit(observations, config, [SeededFit(seed=0)])  # the first process's seed counts
     if data.shards is not None and parts is not None:
         _write_parts(data.shards, found.fitted, parts, source.table.id, processes)
 
@@ -192,7 +192,7 @@ def _fit_and_write(
             pass
         for sentence in () if resume else (*data.notes, *kinds_of(data)):
             request.tell(sentence)
-        ((fitted, proba),) = fit(observations, config, [task_in(folder, observations, config, resume=resume)])
+        ((fitted, proba),) = fit(observations, config, [seeded_fit_in(folder, observations, config, resume=resume)])
         seconds = time.perf_counter() - started
         fitted = replace(fitted, batches=data.batches)
         fitted.save(folder.model)

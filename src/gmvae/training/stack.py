@@ -1,4 +1,4 @@
-"""Several runs at once: models of equal shape trained as one, with parameters stacked along a leading axis."""
+"""Several trainings at once: models of equal shape trained as one, with parameters stacked along a leading axis."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gmvae.training.minibatches import Minibatch
 from gmvae.training.state import State
 
 
-class Member(NamedTuple):
-    """One of the runs: its trainer, its state if it was interrupted, and what gets its state after every epoch."""
+class Training(NamedTuple):
+    """One of the trainings: its trainer, its state if it was interrupted, and what gets its state after every epoch."""
 
     trainer: Trainer
     resume: State | None
@@ -31,8 +31,8 @@ class Member(NamedTuple):
 class Stack:
     """Trainers whose models and steps have one shape, advanced together by one gradient step each.
 
-    Every member keeps its own minibatches, noise and optimiser's moments, so that its result is that of a run of its
-    own, up to rounding.
+    Each of them, a member of the stack, keeps its own minibatches, noise and optimiser's moments, so that its result
+    is that of a training of its own, up to rounding.
     """
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
@@ -113,7 +113,7 @@ def _stacked(parts: Sequence[Any]) -> Any:
     return parts[0]
 
 
-def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
+def train_together(trainings: Sequence[Training]) -> list[State | DivergedError]:
     """Run trainers of equal shape and configuration; those at the same epoch and learning rate as one stacked model.
 
     Returns
@@ -121,33 +121,33 @@ def train_together(members: Sequence[Member]) -> list[State | DivergedError]:
     outcomes : list of State or DivergedError
         What `Trainer.run` would have returned or raised for each, up to rounding.
     """
-    if len(members) == 1:
-        trainer, resume, on_epoch = members[0]
+    if len(trainings) == 1:
+        trainer, resume, on_epoch = trainings[0]
         try:
             return [trainer.run(resume, on_epoch)]
         except DivergedError as error:
             return [error]
-    outcomes: list[State | DivergedError] = [member.trainer.begin(member.resume) for member in members]
+    outcomes: list[State | DivergedError] = [each.trainer.begin(each.resume) for each in trainings]
     stack, stacked = None, tuple[int, ...]()
     while active := {i: each for i, each in enumerate(outcomes) if isinstance(each, State) and not each.finished}:
         pace = min(map(_pace, active.values()))
         group = tuple(index for index, state in active.items() if _pace(state) == pace)
         if stack is None or group != stacked:
-            stack, stacked = Stack([members[index].trainer for index in group]), group
+            stack, stacked = Stack([trainings[index].trainer for index in group]), group
         started = time.perf_counter()
         sums = stack.train_epoch([active[index] for index in group])
         for index, epoch_sums in zip(group, sums, strict=True):
-            trainer, _, on_epoch = members[index]
+            trainer, _, on_epoch = trainings[index]
             try:
                 outcomes[index] = trainer.finish_epoch(active[index], epoch_sums, started, on_epoch)
             except DivergedError as error:
                 outcomes[index] = error
-    for member, outcome in zip(members, outcomes, strict=True):
+    for training, outcome in zip(trainings, outcomes, strict=True):
         if isinstance(outcome, State):
-            member.trainer.end(outcome)
+            training.trainer.end(outcome)
     return outcomes
 
 
 def _pace(state: State) -> tuple[int, int, int]:
-    """Epochs, reductions of the learning rate, and whether it falls: members that agree have equal learning rates."""
+    """Epochs, reductions of the learning rate, and whether it falls: trainings that agree have equal learning rates."""
     return len(state.history.epochs), state.reductions, state.settled
