@@ -30,8 +30,7 @@ def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str
 
     path = model_file(run)
     folder = RunFolder(path.parent)
-    record = folder.read_record()
-    options = options_for(record, table)
+    options = options_for(folder.read_record(), table)
     file = Path(source).expanduser()
     if not file.is_file():
         raise ValueError(f"SOURCE must be an existing file where `-o` is .h5ad; got {source!r}: check the name.")
@@ -40,7 +39,7 @@ def annotate(run: Path, source: str, out: Path, table: TableOptions, device: str
     model = GMVAE.load(path, device=device)
     with in_words_of_options():
         predict_anndata(model, adata, layer=options.layer)
-    names = None if record is None else folder.read_names(model.n_components_)
+    names = folder.read_names(model.n_components_)
     if names is not None:
         adata.obs["gmvae"] = adata.obs["gmvae"].cat.rename_categories(names)
     with replacing(out) as temporary:

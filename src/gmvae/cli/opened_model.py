@@ -39,9 +39,8 @@ def open_fitted(run: Path, device: str) -> OpenedModel:
     """Load the model of a run folder, or a model file."""
     path = model_file(run)
     folder = RunFolder(path.parent)
-    fitted, record = Fitted.load(path, device=device), folder.read_record()
-    names = None if record is None else folder.read_names(fitted.config.K)
-    return OpenedModel(fitted, record, names)
+    fitted = Fitted.load(path, device=device)
+    return OpenedModel(fitted, folder.read_record(), folder.read_names(fitted.config.K))
 
 
 def load_for_model(

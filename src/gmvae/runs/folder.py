@@ -68,8 +68,11 @@ class RunFolder:
         write_text(self.names, json.dumps({"names": list(names)}, indent=2, ensure_ascii=False) + "\n")
 
     def read_names(self, K: int) -> list[str] | None:
-        """Names that the K clusters were given; None where they have none, ValueError if they cannot be read."""
-        if not self.names.is_file():
+        """Names that the K clusters of the run were given; None where there are none, or no run.
+
+        ValueError if they cannot be read.
+        """
+        if not self.record.is_file() or not self.names.is_file():
             return None
         names = read_json(self.names).get("names")
         if not isinstance(names, list) or len(names) != K or not all(isinstance(name, str) for name in names):
