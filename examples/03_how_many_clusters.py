@@ -21,8 +21,8 @@ print("taken:", choice.n_components)
 # cultivars went into these wines. `GMVAE("auto")` takes the number by itself.
 numbers = [each.n_components for each in choice.candidates]
 plt.figure(figsize=(5, 3.5), layout="constrained")
-plt.plot(numbers, [each.evidence.stability for each in choice.candidates], "o-", label="stability")
-plt.plot(numbers, [each.evidence.separation for each in choice.candidates], "s-", label="separation")
+plt.plot(numbers, [each.criteria.stability for each in choice.candidates], "o-", label="stability")
+plt.plot(numbers, [each.criteria.separation for each in choice.candidates], "s-", label="separation")
 plt.axvline(choice.n_components, color="grey", linestyle=":")
 plt.xlabel("clusters")
 plt.title("Stability and separation of clusters of wines")

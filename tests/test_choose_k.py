@@ -110,7 +110,7 @@ def test_a_single_fit_agrees_with_nobody_and_few_rows_say_nothing() -> None:
     choice = choose_k(estimator(random_state=None), blobs(39), [2, 3], n_fits=1)
     assert choice.n_components is None
     for each in choice.candidates:
-        assert each.evidence is None
+        assert each.criteria is None
         assert each.fits is not None
         assert each.fits.agreement is None
 
@@ -123,7 +123,13 @@ def test_what_is_known_is_not_found_again(monkeypatch: pytest.MonkeyPatch) -> No
     assert choose_k(estimator(), blobs(), [3, 2], n_fits=1, known=known.candidates) == known
     part = choose_k(estimator(), blobs(), [2, 3], n_fits=0, known=known.candidates[:1])
     assert part.candidates[0].fits == known.candidates[0].fits
-    assert part.candidates[1] == (3, known.candidates[1].evidence, None)
+    assert part.candidates[1] == (3, known.candidates[1].criteria, None)
+
+
+def test_the_earlier_name_of_criteria_works_and_is_told() -> None:
+    criteria = Criteria(2, 0.5, 0.1, 0.5)
+    with pytest.warns(FutureWarning, match=r"`evidence` is named `criteria` now, and ends in version 0\.4"):
+        assert Candidate(2, criteria, None).evidence is criteria
 
 
 def test_the_estimator_and_the_global_generator_stay_as_they_are() -> None:
@@ -203,7 +209,7 @@ def test_without_fits_there_are_two_panels_and_without_a_choice_no_line() -> Non
 def test_a_missing_column_is_named() -> None:
     record = table()
     del record["separation"]
-    with pytest.raises(ValueError, match="`table` must have a column for all evidence; got none named separation"):
+    with pytest.raises(ValueError, match="`table` must have a column for every criterion; got none named separation"):
         figures.choice_of_k(record)
 
 
@@ -269,11 +275,11 @@ def test_three_files_say_the_same(home: Path) -> None:
     with (whole / "choose-k.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row, entry, candidate in zip(rows, document["candidates"], choice.candidates, strict=True):
-        assert candidate.evidence is not None
+        assert candidate.criteria is not None
         assert candidate.fits is not None
         assert int(row["n_components"]) == entry["n_components"] == candidate.n_components
-        assert entry["evidence"] == {**candidate.evidence._asdict(), "score": candidate.evidence.score}
-        assert float(row["score"]) == candidate.evidence.score
+        assert entry["criteria"] == {**candidate.criteria._asdict(), "score": candidate.criteria.score}
+        assert float(row["score"]) == candidate.criteria.score
         assert entry["fits"]["lower_bounds"] == candidate.fits.lower_bounds
         assert float(row["lower_bound_mean"]) == pytest.approx(np.mean(candidate.fits.lower_bounds))
         assert float(row["lower_bound_worst"]) == min(candidate.fits.lower_bounds)
@@ -298,7 +304,7 @@ def test_labels_stay_out_and_a_complete_folder_is_only_shown(
     command = ["choose-k", home / "X.csv", "--labels", "kind", "--k", "2:4", "-o", tmp_path / "csv", *SET, "--json"]
     first = json.loads(gmvae(*command).stdout)
     whole = json.loads((home / "whole" / "choose-k.json").read_text())
-    assert [each["evidence"] for each in first["candidates"]] == [each["evidence"] for each in whole["candidates"]]
+    assert [each["criteria"] for each in first["candidates"]] == [each["criteria"] for each in whole["candidates"]]
     monkeypatch.setattr(choice_of_k, "fit", no_fits)
     again = gmvae(*command, "-q")
     assert json.loads(again.stdout) == first
@@ -311,12 +317,12 @@ def test_an_interrupted_comparison_goes_on(home: Path, tmp_path: Path, monkeypat
     fit, fitted = choice_of_k.fit, []
     monkeypatch.chdir(tmp_path)
 
-    def interrupting(observations: Any, config: Any, tasks: Any) -> Any:
+    def interrupting(observations: Any, config: Any, fits: Any) -> Any:
         if len(fitted) == 1:
             fitted.append(None)
             raise KeyboardInterrupt
         fitted.append(config.n_components)
-        return fit(observations, config, tasks)
+        return fit(observations, config, fits)
 
     monkeypatch.setattr(choice_of_k, "fit", interrupting)
     cut = gmvae("choose-k", home / "X.npy", "--k", "2:4", *SET, code=130)
@@ -329,6 +335,15 @@ def test_an_interrupted_comparison_goes_on(home: Path, tmp_path: Path, monkeypat
     assert same_but_seconds(Path("runs/X-choose-k"), home / "whole")
     gmvae("choose-k", home / "X.npy", "--k", "2,6", *SET)
     assert fitted == [2, None, 3, 4, 6]
+
+
+def test_a_folder_of_version_0_2_goes_on(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has "evidence" in the place of "criteria"."""
+    now = (home / "whole" / "choose-k.json").read_text()
+    (tmp_path / "choose-k.json").write_text(now.replace('"criteria": ', '"evidence": '))
+    monkeypatch.setattr(choice_of_k, "fit", no_fits)
+    gmvae("choose-k", home / "X.npy", "--k", "2:4", "-o", tmp_path, *SET)
+    assert (tmp_path / "choose-k.json").read_text() == now
 
 
 def test_other_conditions_are_not_mixed(home: Path, tmp_path: Path) -> None:
@@ -365,7 +380,7 @@ def test_a_comparison_that_cannot_begin_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_fits_the_evidence_is_shown_alone(home: Path, tmp_path: Path) -> None:
+def test_without_fits_the_criteria_are_shown_alone(home: Path, tmp_path: Path) -> None:
     result = gmvae("choose-k", home / "X.npy", "--fits", 0, "--k", "2:8:2", "-o", tmp_path / "a")
     assert "held-out" not in result.output
     assert re.search(r"^ +4 +\d\.\d{3} +\d\.\d{3} +\d\.\d{3} +\d\.\d{3} *$", result.stdout, re.MULTILINE)
@@ -391,8 +406,8 @@ def test_what_is_left_is_the_mean_of_what_was(monkeypatch: pytest.MonkeyPatch) -
 
     said: list[str] = []
     clock = _Clock(said.append)
-    evidence = Criteria(2, 0.5, 0.1, 0.5)
-    done = [Candidate(k, evidence, Fits([-1.0, -2.0], 0.75, [2.0, 2.0], 2, 100.0 * (k - 1))) for k in (2, 3)]
+    criteria = Criteria(2, 0.5, 0.1, 0.5)
+    done = [Candidate(k, criteria, Fits([-1.0, -2.0], 0.75, [2.0, 2.0], 2, 100.0 * (k - 1))) for k in (2, 3)]
     clock.tell(Choice([done[0], *(Candidate(k, None, None) for k in (3, 4, 5))]), done[0])
     clock.tell(Choice([*done, *(Candidate(k, None, None) for k in (4, 5))]), done[1])
     assert said == [

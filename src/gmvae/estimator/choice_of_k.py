@@ -59,7 +59,7 @@ def choose_k(
     >>> from gmvae import GMVAE, choose_k
     >>> X = np.random.default_rng(0).normal(size=(90, 3)) + 9.0 * np.eye(3)[np.arange(90) % 3]
     >>> choice = choose_k(GMVAE(random_state=0), X, range(2, 5), n_fits=0)
-    >>> choice.n_components, choice.candidates[1].evidence.stability
+    >>> choice.n_components, choice.candidates[1].criteria.stability
     (3, 1.0)
     """
     asked = clone(estimator)

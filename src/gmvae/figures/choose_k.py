@@ -43,7 +43,7 @@ def choice_of_k(
     held_out : bool
         Whether the bound is that of rows held out of the fits.
     """
-    columns = columns_of(table, _NEEDED, "`table` must have a column for all evidence")
+    columns = columns_of(table, _NEEDED, "`table` must have a column for every criterion")
     draw: list[Callable[[Axes, Columns], None]] = [_stability, _score]
     if np.isfinite(columns.get("lower_bound_mean", np.nan)).any():
         draw.append(partial(_bound, title="Held-out bound" if held_out else "Bound on training rows"))

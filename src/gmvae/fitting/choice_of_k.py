@@ -18,6 +18,7 @@ from gmvae.initialisation.n_clusters import Criteria, choose
 from gmvae.metrics import stability
 from gmvae.observations import Observations
 from gmvae.seeds import draw_seed
+from gmvae.user_warnings import warn_user
 
 _NUMBERS = Domain("integers of at least 2", low=2, integral=True)
 
@@ -50,8 +51,14 @@ class Candidate(NamedTuple):
     """One number of clusters, and what halves of the rows and fits of them say of it."""
 
     n_components: int
-    evidence: Criteria | None  # None where halves are too small
+    criteria: Criteria | None  # None where halves are too small
     fits: Fits | None  # None without fits, or while they are still to come
+
+    @property
+    def evidence(self) -> Criteria | None:
+        """The earlier name of `criteria`."""
+        warn_user("`evidence` is named `criteria` now, and ends in version 0.4: use `criteria`.", FutureWarning)
+        return self.criteria
 
 
 class Choice(NamedTuple):
@@ -62,7 +69,7 @@ class Choice(NamedTuple):
     @property
     def n_components(self) -> int | None:
         """What ``n_components="auto"`` takes of these; None where the rows are too few to say."""
-        found = [each.evidence for each in self.candidates if each.evidence is not None]
+        found = [each.criteria for each in self.candidates if each.criteria is not None]
         return choose(found) if found else None
 
 
@@ -87,7 +94,7 @@ def choose_k(
     before = {each.n_components: each for each in known}
     first = int(config.random_state) if isinstance(config.random_state, Integral) else draw_seed(config.random_state)
     if before.keys() >= set(numbers):
-        criteria = {number: each.evidence for number, each in before.items()}
+        criteria = {number: each.criteria for number, each in before.items()}
     else:
         data = TrainingData(observations, learned_likelihood(config, observations))
         found = data.criteria(numbers, draw_seed(first))

@@ -113,7 +113,7 @@ def choose(
 
 
 def _row(candidate: Candidate) -> dict[str, Any]:
-    criteria, fits = candidate.evidence, candidate.fits
+    criteria, fits = candidate.criteria, candidate.fits
     return {
         "n_components": candidate.n_components,
         **{name: criteria and getattr(criteria, name) for name in _CRITERIA},
@@ -133,7 +133,7 @@ def _found(choice: Choice) -> dict[str, Any]:
         "candidates": [
             {
                 "n_components": each.n_components,
-                "evidence": each.evidence and {**each.evidence._asdict(), "score": each.evidence.score},
+                "criteria": each.criteria and {**each.criteria._asdict(), "score": each.criteria.score},
                 "fits": each.fits and each.fits._asdict(),
             }
             for each in choice.candidates
@@ -168,6 +168,6 @@ def _known(path: Path, conditions: dict[str, Any]) -> list[Candidate]:
 
 
 def _candidate(entry: dict[str, Any]) -> Candidate:
-    known = entry["evidence"]
+    known = entry["criteria" if "criteria" in entry else "evidence"]  # as versions before 0.3 named it
     found = known and Criteria(**{name: known[name] for name in Criteria._fields})
     return Candidate(entry["n_components"], found, entry["fits"] and Fits(**entry["fits"]))
