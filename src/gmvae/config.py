@@ -86,7 +86,7 @@ class Config:
     n_components: int | Literal["auto"] = _field(
         10,
         integer(1).or_auto(),
-        "Number of clusters; 'auto' takes the number, from 2 on, that halves of the data agree on best.",
+        "Number of clusters; 'auto' estimates it, from 2 on, by whether halves of the data agree on the clusters.",
         "K",
     )
     latent_dim: int = _field(10, integer(1), "Dimension of the latent x that carries the mixture.", "D_x")
@@ -99,12 +99,13 @@ class Config:
     likelihood: LikelihoodName | Mapping[str, LikelihoodName] = _field(
         "auto",
         _LIKELIHOOD,
-        "Distribution of the data given x; 'auto' takes 'bernoulli' for booleans, uint8 images, grey levels within "
-        "[0, 1] (rows in most of whose columns a tenth or more of the values are exactly 0 or 1) and columns of 0 "
-        "and 1, 'negative-binomial' for sparse whole numbers, 'categorical' for categories, else 'gaussian' with "
-        "learned mean and scale, or, in tables of several kinds, 'hurdle' for columns that repeat one value, as an "
-        "income of 0, whose probability it has. 'poisson' and 'negative-binomial', which varies more, are for counts: "
-        "whole numbers of events. A name is for all columns of numbers; a dict names that of some columns.",
+        "Distribution of the data given x. 'auto' takes 'bernoulli' for booleans, columns of 0 and 1, uint8 images and "
+        "grey levels within [0, 1] (flat rows: if in most columns a tenth or more of the values are exactly 0 or 1), "
+        "'negative-binomial' for sparse whole numbers, 'categorical' for categories, and 'gaussian' with learned mean "
+        "and scale for everything else. In tables of several kinds it takes 'hurdle' for numbers of which half or more "
+        "equal one value, such as an income of 0: that value has a probability of its own. 'poisson' and "
+        "'negative-binomial', whose variance is larger, are for counts of events. A name holds for all columns of "
+        "numbers; a dict gives names by column.",
         "p(y|x)",
     )
     size_factors: str = _field(
@@ -114,9 +115,9 @@ class Config:
             predicate=lambda value: isinstance(value, str) and bool(value),
             type_name="str",
         ),
-        "How much was counted of each row, by which expected counts are multiplied, where all columns are counts: "
-        "'total' counts of the row, a column that holds it, or 'none'; 'auto' takes 'total' for 'negative-binomial' "
-        "rows without gaps, else 'none'.",
+        "By what the expected counts of a row are multiplied, where all columns are counts: 'total', the sum of the "
+        "row's counts, the name of a column that says how much was counted, or 'none'. 'auto' takes 'total' for "
+        "'negative-binomial' rows without gaps, else 'none'.",
     )
     covariate: str | None = _field(
         None,
@@ -125,8 +126,8 @@ class Config:
             predicate=lambda value: value is None or (isinstance(value, str) and bool(value)),
             type_name="str or None",
         ),
-        "Column with the number of each row's experimental batch, from 0 on, where rows are counts with size factors: "
-        "encoder and decoder are told it, clusters are not found by it.",
+        "Column with the number of each row's experimental batch, from 0 on, where rows are counts with size factors. "
+        "Encoder and decoder are told the batch, so that clusters do not follow it.",
     )
     network: Any = _field(
         "auto",
@@ -134,26 +135,26 @@ class Config:
         "Hidden layers; 'auto' takes 'conv' for images of at least 8x8 pixels, else 'mlp'. A pair (encoder, decoder) "
         "of torch modules maps (n, *event) to features (n, width), and (n, latent_dim) to (n, 1, *event) logits for "
         "'bernoulli', (n, 2, *event) means and log-scales for 'gaussian', or (n, 1, *event) logs of the rates over "
-        "their columns' means for counts. The modules are copied: every restart begins with the weights they have.",
+        "their columns' means for counts. The modules are copied; every restart begins with their weights.",
     )
     hidden_layer_sizes: tuple[int, ...] | Literal["auto"] = _field(
         "auto",
         WIDTHS.or_auto(),
-        "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last. 'auto' takes 500 twice, "
-        "or 256 twice where an observation has at most 100 values.",
+        "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last. 'auto' takes (500, 500), "
+        "or (256, 256) where an observation has at most 100 values.",
     )
     batch_norm: bool = _field(False, TRUTH, "Batch normalisation after every hidden layer of 'mlp' and 'conv'.")
     effort: Effort = _field(
         "labels",
         choice(Effort),
-        "What training is for: 'labels' ends it soon after the bound gains little beside what it has gained, when "
-        "clusters change no more; 'density' goes on for several times as long, for a higher likelihood.",
+        "What training is for. 'labels' ends it soon after the clusters have settled, when the held-out bound gains "
+        "little beside what it has gained; 'density' goes on for several times as long, for a higher likelihood.",
     )
     max_iter: int | Literal["auto"] = _field(
         "auto",
         integer(1).or_auto(),
-        "Epochs at most, each a pass over the training rows; 'auto' takes enough for 3,000 gradient steps and at least "
-        "20, and counts as one epoch as many passes over few rows as 10 steps take.",
+        "Largest number of epochs, each a pass over the training rows. 'auto' takes enough for 3,000 gradient steps, "
+        "at least 20; if a pass has fewer than 10 steps, an epoch is several passes.",
     )
     batch_size: int = _field(128, integer(1), "Observations per gradient step.")
     learning_rate: float = _field(1e-3, POSITIVE, "Adam's step size (its peak under 'one-cycle').")
@@ -168,28 +169,28 @@ class Config:
     min_information: float = _field(
         0.0,
         NON_NEGATIVE,
-        "Minimum information constraint in nats: the z-term costs nothing while its minibatch mean is below it.",
+        "Minimum information constraint in nats: the z-prior term costs nothing while its minibatch mean is below it.",
         "lambda",
     )
     warm_up: float = _field(
-        0.0, SHARE, "Share of the epochs over which the weights of the x- and w-terms rise from 0 to 1."
+        0.0, SHARE, "Share of the epochs over which the weights of the conditional prior and w-prior rise from 0 to 1."
     )
     n_mc_samples: int = _field(1, integer(1), "Monte Carlo samples per observation.", "M")
     bound: Bound = _field(
-        "exact", choice(Bound), "Evidence bound: 'exact' sums z out, 'paper' is the paper's looser one."
+        "exact", choice(Bound), "Lower bound on log p(y): 'exact' sums z out, 'paper' is the paper's, which is looser."
     )
     n_init: int = _field(1, integer(1), "Restarts; the one with the best held-out bound is kept.")
     init: Init = _field(
         "auto",
         choice(Init),
-        "Clusters on which the components start; 'auto' takes those of 'neighbours', 'kmeans' and 'gmm' that the data "
-        "support best, 'random' starts without any, from components that are nearly alike.",
+        "How starting clusters are found. 'auto' takes those of 'neighbours', 'kmeans' and 'gmm' that score best; "
+        "'random' starts without clusters, from components that are nearly alike.",
     )
     component_weights: ComponentWeights = _field(
         "auto",
         choice(ComponentWeights),
         "Weights of the components in p(z): 'learned', starting from the shares of the starting clusters, or "
-        "'uniform', 1/K each, as in the paper; 'auto' takes 'uniform' under `consistency`, else 'learned'.",
+        "'uniform', 1/K each, as in the paper. 'auto' takes 'uniform' if `consistency` is above 0, else 'learned'.",
         "pi",
     )
     consistency: float | Literal["auto"] = _field(
@@ -198,26 +199,27 @@ class Config:
         "Weight, in nats, of the loss that assigns an image and a randomly transformed copy to the same cluster; "
         "'auto' takes 5 for images of at least 16x16 pixels, else 0.",
     )
-    tol: float = _field(0.01, NON_NEGATIVE, "Least gain in the held-out bound that counts, in nats per observation.")
+    tol: float = _field(0.01, NON_NEGATIVE, "Least gain of the held-out bound that counts, in nats per observation.")
     n_iter_no_change: int = _field(20, integer(1), "Epochs without a gain of `tol` after which training stops.")
     validation_fraction: float = _field(
         0.1,
         SHARE_BELOW_ONE,
-        "Share of the rows held out to decide when to stop; 0 uses training rows, at most 10,000.",
+        "Share of the rows that is held out to decide when to stop; with 0, at most 10,000 training rows decide.",
     )
     restarts_at_once: int | Literal["auto"] = _field(
         "auto",
         integer(1).or_auto(),
-        "Restarts trained as one stacked model; 'auto' takes all on a GPU and for small networks, else one.",
+        "Restarts trained as one stacked model; 'auto' takes all on a GPU and for networks of up to a million "
+        "parameters, else one.",
     )
     precision: Precision = _field(
         "auto",
         choice(Precision),
-        "Floating-point precision of training; 'auto' takes bfloat16 products for Bernoulli data where the device has "
-        "them, else 32 bits.",
+        "Precision of training; 'auto' takes bfloat16 matrix products for Bernoulli data and networks of at least a "
+        "million parameters where the device has them, else 32 bits.",
     )
     compile: bool | Literal["auto"] = _field(
-        "auto", TRUTH_OR_AUTO, "Compile the model with `torch.compile`; 'auto' does on a GPU for long runs."
+        "auto", TRUTH_OR_AUTO, "Compile the model with `torch.compile`; 'auto' does so on a GPU from 2,000 steps on."
     )
     device: str = _field("auto", DEVICE, "'cpu', 'cuda', 'cuda:N', or 'auto' for a GPU where there is one.")
     random_state: Any = _field(
@@ -225,7 +227,7 @@ class Config:
         SEED,
         "Seed; None takes a fresh one. The same seed gives the same result on the same machine, on a CPU bit for bit.",
     )
-    warm_start: bool = _field(False, TRUTH, "Start `fit` from the previous solution, without restarts.")
+    warm_start: bool = _field(False, TRUTH, "Whether `fit` starts from the previous fit, without restarts.")
     verbose: int = _field(0, integer(0), "0 is silent, 1 reports every epoch on standard error.")
 
     def __post_init__(self) -> None:

@@ -20,14 +20,14 @@ class Epoch(NamedTuple):
     epoch : int
         From 1.
     lower_bound, lower_bound_held_out : float
-        The unmodified evidence bound on the training rows while training, and on the held-out rows
-        at the end of the epoch.
+        The lower bound on log p(y), without constraint, warm-up or guidance: its mean over the training minibatches,
+        and on the held-out rows at the end of the epoch.
     reconstruction, conditional_prior, w_prior, z_prior : float
-        The four terms, unmodified.
+        The four terms of the bound, likewise.
     effective_components : float
-        exp of the entropy of the average assignment, between 1 and K.
+        Exponential of the entropy of the mean p(z|x,w), between 1 and K.
     assignment_entropy : float
-        Average entropy of an observation's assignment, between 0 and log K.
+        Mean entropy of p(z|x,w), between 0 and log K.
     learning_rate : float
         At the end of the epoch.
     seconds : float

@@ -44,8 +44,9 @@ PRESETS: Mapping[PresetName, Mapping[str, Any]] = {
     "paper-mnist": {**_PAPER_IMAGES, "network": "paper-mnist", "n_components": 10},
     "paper-svhn": {**_PAPER_IMAGES, "network": "paper-svhn", "n_components": 10},
 }
-"""Settings of the paper's experiments (section 4 and tables A.1-A.3), as keywords of `Config`: all rows train, for all
-epochs. On images these start on clusters; ``init="random"`` is the paper's start (docs/reproduction.md)."""
+"""Settings of the paper's experiments (section 4 and tables A.1-A.3), as keywords of `GMVAE`. No rows are held out, and
+all epochs are run. The presets of images begin with starting clusters; ``init="random"`` is the paper's start
+(docs/reproduction.md)."""
 
 
 def preset(name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ _INSIDE = ("gmvae", "contextlib", "sklearn", "torch")
 
 
 class TableWarning(UserWarning):
-    """Something in a table was left out, counts as missing, or should perhaps."""
+    """Something in a table was left out or counts as missing, or perhaps should be."""
 
 
 def warn_user(message: str, category: type[Warning]) -> None:

@@ -24,7 +24,7 @@ def choose_k(
     known: Sequence[Candidate] = (),
     on_step: Callable[[Choice, Candidate | None], object] | None = None,
 ) -> Choice:
-    """Compare numbers of clusters by the halves of the data, and by fits with several seeds.
+    """Compare numbers of clusters: by how well halves of the data agree on the clusters, and fits with several seeds.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ def choose_k(
     n_fits : int
         Fits for each number; 0 leaves them out.
     known : sequence of Candidate
-        Of an earlier call with the same estimator, X and ``n_fits``; what they say is not computed again.
+        Candidates of an earlier call with the same estimator, X and ``n_fits``, which are not computed again.
     on_step : callable, optional
-        Called with the choice so far: once the halves are compared, and with the candidate whose fits have ended.
+        Called with the choice so far and the candidate whose fits have just ended; at first with None, when the halves
+        have been compared.
 
     Returns
     -------

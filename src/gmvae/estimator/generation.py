@@ -21,7 +21,7 @@ class FittedGeneration(FittedOutputs, ABC):
     """The observations that a fitted `GMVAE` makes."""
 
     def inverse_transform(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """Mean of the data given latents. `batch_size` is that of `predict`.
+        """Mean of p(y|x) at given latents x. `batch_size` is that of `predict`.
 
         Parameters
         ----------
@@ -32,15 +32,15 @@ class FittedGeneration(FittedOutputs, ABC):
         -------
         observations : ndarray of shape (n, n_features) or (n, C, H, W)
             In the data's units; uint8 images come back as values in [0, 1], counts with size factors as those of a row
-            of median size. A frame where the fit's X was one, but for a table of counts: columns have their types and
-            levels, whole numbers stay whole, and all are within the range of the fit, so that positive ones stay so.
+            with the median size factor. If the fit's X was a frame, and not one of counts alone, a frame: columns have
+            their types and levels, whole numbers stay whole, and values lie within the range of the fit.
         """
         return self._in_form_of_fit(self.fitted_.decode(latent_rows(X, self.fitted_.config.latent_dim), batch_size))
 
     def reconstruct(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """Observations after a passage through the latent space; shape as `inverse_transform`'s.
+        """Mean of p(y|x) at every row's embedding; the result is as that of `inverse_transform`.
 
-        Counts have the size factor of their row.
+        Parameters are those of `predict`. Counts have the size factor of their row.
         """
         made = self.fitted_.reconstructions(self._rows(X), batch_size)
         return self._in_form_of_fit(made, X if is_frame(X) else None)
@@ -59,12 +59,12 @@ class FittedGeneration(FittedOutputs, ABC):
         style : array-like of shape (style_dim,) or (n_samples, style_dim), optional
             Use this w; by default styles are drawn from p(w) = N(0, I).
         mean : bool
-            Return the mean of p(y|x) in place of a draw: smooth images.
+            Return the mean of p(y|x), which makes smooth images, in place of a draw.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
-            A frame as `inverse_transform`'s where the fit's X was one.
+            Or a frame, as from `inverse_transform`.
         labels : ndarray of shape (n_samples,)
             The cluster of every observation.
         """
@@ -75,23 +75,22 @@ class FittedGeneration(FittedOutputs, ABC):
     def impute(self, X: Any, n_samples: int = 0, *, batch_size: int | None = None) -> Any:
         """Fill missing entries by what the model says of them given the observed ones.
 
-        A fit with ``effort="density"`` fills them better than the default, which ends once clusters have settled.
+        A fit with ``effort="density"`` fills them better than the default fit, which ends once clusters have settled.
 
         Parameters
         ----------
         X : array-like
             As in `fit`; NaN is a missing entry.
         n_samples : int
-            How many draws of p(y_mis|y_obs) to return. 0 returns its mean in their place, and of a category the most
-            probable level.
+            How many draws of p(missing|observed) to return. 0 returns its mean, for a category the most probable level.
         batch_size : int, optional
             As in `predict`.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, C, H, W)
-            Observed entries stay as they are. With ``n_samples`` draws they are stacked along a leading axis. Frames
-            are answered by frames of the columns that were fitted, draws by a list of them.
+            Observed entries stay as they are. Draws are stacked along a leading axis. If X is a frame, the result is a
+            frame of the columns of the fit, or a list of frames, one for each draw.
         """
         seed = draw_seed(self.random_state)
         rows = np.asarray(self._rows(X))

@@ -24,8 +24,9 @@ from gmvae.runs.checkpoints import seeded_fit
 class GMVAE(FittedQueries):
     """Clustering with a Gaussian Mixture Variational Autoencoder (Dilokthanakul et al. 2016).
 
-    One generative model p(w) p(z) p(x|w,z) p(y|x), trained on its evidence bound without ever sampling
-    the discrete z. Rows of X are the paper's y, `transform` gives its x, clusters are its z.
+    The model is p(w) p(z) p(x|w,z) p(y|x). It is trained on a lower bound on log p(y), for which the discrete z is
+    never sampled. In the paper's letters a row of X is y, its cluster z, its embedding (`transform`) x and its style
+    (`transform_style`) w.
 
     Parameters
     ----------
@@ -34,39 +35,40 @@ class GMVAE(FittedQueries):
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        Cluster of every row of the X that was fitted; not kept in saved models, and not of a Dataset.
+        Cluster of every row of the X that was fitted. Saved models do not have it, nor fits to a Dataset.
     weights_ : ndarray of shape (n_components,)
-        Share of every cluster: the mean of `predict_proba` over the fitted X (of a Dataset its sample), weighted by
-        `sample_weight`, where rows of `partial_labels` belong to their cluster wholly.
+        Share of every cluster: the mean of `predict_proba` over the fitted X (of a Dataset, over the sample of its rows
+        that is kept in memory), weighted by `sample_weight`. Rows with a known class count wholly for its cluster.
     classes_ : ndarray of shape (n_components,), object
-        Class of every cluster of which `partial_labels` had rows, else None. The first clusters have them, in order.
+        The class of each cluster, by `partial_labels`; None for clusters without one, which come last.
     n_components_ : int
-        Number of clusters, K: the one asked for, or the one found by "auto".
+        Number of clusters, K: the one given, or the one that "auto" found.
     style_dim_ : int
         Dimension of the style.
     likelihood_ : str
-        The likelihood that was taken; "mixed" where columns have several, or entries are missing.
+        The likelihood of the fit; "mixed" where columns have different ones, or entries are missing.
     column_likelihoods_ : dict
-        That of every column of a table, by name or number.
+        The likelihood of every column of a table, by name or number.
     categories_ : dict
-        Levels of every column of categories or of two answers, by name.
+        Levels of every category and yes/no column, by name.
     n_components_effective_ : float
-        Effective number of clusters, exp of the entropy of `weights_`.
+        Effective number of clusters: the exponential of the entropy of `weights_`.
     lower_bound_ : float
-        Evidence bound on the held-out rows, in nats per row in the data's units.
+        Held-out bound: the lower bound on log p(y), in nats per row and in the data's units, on rows that training did
+        not see.
     lower_bounds_ : list of float
-        The same after every epoch of the best restart.
+        Held-out bound after every epoch of the best restart.
     restart_bounds_ : list of float
-        The same for every restart; NaN for one that diverged.
+        Held-out bound of every restart; NaN for one that diverged.
     fitted_ : Fitted
-        The record of the fit, with the model as a torch module: what is known, answered and written to files.
+        The record of the fit, with the model as a torch module; it answers and is saved without scikit-learn.
     held_out_log_likelihoods_ : ndarray of shape (n_held_out,)
-        Log-density of at most 1,000 held-out rows in rising order, by which `is_novel` judges; empty in models from
-        files of earlier versions.
+        Estimates of log p(y) of at most 1,000 held-out rows, in rising order, with which `is_novel` compares; empty in
+        models from files of earlier versions.
     stability_ : float
-        Mean adjusted Rand index between the clusters of restarts: 1 where all are alike; NaN with one restart.
+        Mean adjusted Rand index between the clusters of restarts: 1 where all are equal; NaN with one restart.
     converged_ : bool
-        Whether the held-out bound had stopped improving.
+        Whether training ended because the clusters had settled or the held-out bound no longer gained.
     n_iter_ : int
         Epochs run.
     history_ : History
@@ -183,33 +185,33 @@ class GMVAE(FittedQueries):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), (n_samples, H, W) or (n_samples, C, H, W)
-            Arrays, torch tensors, pandas or polars frames; float, integer or boolean. uint8 images are
-            scaled to [0, 1] under the Bernoulli likelihood. Sparse matrices and arrays of SciPy stay sparse but for the
-            rows of a minibatch. A `pyarrow.dataset.Dataset` of Parquet or Arrow files with columns of numbers is read
-            in parts, so that it may be larger than memory: see docs/scale.md.
+            Arrays, torch tensors, or pandas, polars or Arrow tables, which may hold text and categories. NaN is a
+            missing entry. uint8 images are divided by 255 under the Bernoulli likelihood. Sparse matrices and arrays of
+            SciPy stay sparse; only the rows of a minibatch become dense. A `pyarrow.dataset.Dataset` of Parquet or
+            Arrow files is read in parts, so that it may be larger than memory: see docs/scale.md.
         y : ignored
         sample_weight : array-like of shape (n_samples,) or str, optional
-            How much every row counts, none negative: 2 as if the row occurred twice, 0 as if it were absent. Their
-            scale does not matter. Levels, quartiles and rounding of columns, which decide how they are seen, and
-            `held_out_log_likelihoods_` do not follow them, but for rows of weight 0. Of a Dataset the name of a column,
-            above 0 in every row.
+            How much every row counts, at least 0: 2 as if the row occurred twice, 0 as if it were absent. Only ratios
+            of weights matter. Levels, quartiles and rounding of columns and `held_out_log_likelihoods_` are found
+            without weights, from the rows whose weight is above 0. For a Dataset, the name of a column, above 0 in
+            every row.
         partial_labels : array-like of shape (n_samples,) or str, optional
-            Classes of some rows, whole numbers or text; -1, None, NaN or "" where unknown. Known rows hold the cluster
-            of their class throughout, and `labels_` gives it; held-out rows are drawn from the others. Everything else,
-            the held-out bound on log p(y) too, is without labels. Of a Dataset the name of a column.
+            Classes of some rows, whole numbers or text; -1, None, NaN or "" where unknown. In training and in `labels_`
+            a row with a known class belongs to the cluster of that class. Held-out rows are drawn from the others, and
+            the held-out bound uses no labels. For a Dataset, the name of a column.
         run_dir : str or Path, optional
-            Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. One that holds an earlier run
-            is refused, unless that is resumed, and so is one in which another process is fitting.
+            Folder for a checkpoint per epoch, ``history.csv`` and TensorBoard events. A folder that holds an earlier
+            run is refused unless ``resume=True``, and so is one in which another process is fitting.
         resume : bool
             Go on from the checkpoint in ``run_dir``. With the same X, weights, labels and parameters the result on a
-            CPU equals that of an uninterrupted run, bit for bit; up to rounding where restarts are trained as one
-            stack.
+            CPU equals that of an uninterrupted run, bit for bit, or up to rounding where several restarts are trained
+            as one stacked model.
         on_epoch : callable, optional
-            Called after every epoch of every restart with an estimator that answers from the weights of that moment and
-            has the `history_` so far. It is good until the function returns.
+            Called after every epoch of every restart with an estimator that has the weights and the `history_` so far.
+            It must not be used after the function has returned.
         on_start : callable, optional
-            Called before the training with the starting clusters (n_samples,) of the first restart, -1 for rows that
-            were not looked at beyond 10,000; ``run_dir`` gets them as ``start.parquet``.
+            Called before the training with the starting clusters (n_samples,) of the first restart. Of more than 10,000
+            rows only a sample is clustered; the others have -1. ``run_dir`` gets them as ``start.parquet``.
 
         Returns
         -------
@@ -246,9 +248,9 @@ class GMVAE(FittedQueries):
         ----------
         path : str or Path
         network : pair of torch modules, optional
-            The trunks, if the model was fitted with trunks of the user's own.
+            The encoder and decoder, if the model was fitted with modules of your own.
         device : str
-            Where it shall compute.
+            Where to compute: "cpu", "cuda", "cuda:N" or "auto".
 
         Raises
         ------

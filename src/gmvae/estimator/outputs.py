@@ -31,15 +31,15 @@ class FittedOutputs(FittedAttributes, ABC):
         self.fitted_.save(path)
 
     def to_onnx(self, path: str | Path, *, ambiguous: float = AMBIGUOUS_ABOVE, novel: float | None = None) -> Exported:
-        """Write graphs of ONNX that answer without this library, and a model card.
+        """Write ONNX graphs, which other programs can run without this library, and a model card.
 
         ``model.onnx`` takes observations in the data's own units, as the input ``X`` (n, n_features) or (n, C, H, W),
         and gives ``label``, ``proba``, ``embedding`` and ``ambiguous`` as `predict`, `predict_proba`, `transform` and
         `is_ambiguous` do. NaN is a missing entry. Of a table with text or categories it takes the codes of the levels,
         which the card and the graph's metadata list. A graph raises no errors: a row that `predict` refuses gets the
         label -1 and NaN. ``model.decoder.onnx`` maps ``embedding`` to ``mean``, as `inverse_transform` does for arrays.
-        Both are single files of opset 18, held to PyTorch on 1,000 rows drawn from the model before they are kept.
-        ``model.md`` is the card.
+        Both are single files of opset 18. Before they are kept, they are compared with PyTorch on 1,000 rows drawn from
+        the model. ``model.md`` is the card.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class FittedOutputs(FittedAttributes, ABC):
             Nats of entropy above which a row is ambiguous, as in `is_ambiguous`.
         novel : float, optional
             Percentile as in `is_novel`. The graph then also gives ``novel`` and ``log_likelihood``, the estimate of
-            log p(y) with 16 importance samples by which rows are novel; it then decodes every row 16 times.
+            log p(y) with 16 importance samples that decides it. It then decodes every row 16 times.
 
         Returns
         -------
@@ -59,8 +59,8 @@ class FittedOutputs(FittedAttributes, ABC):
         Raises
         ------
         ValueError
-            If ONNX is not installed (``pip install 'gmvae[onnx]'``), a network of the user's own cannot be exported, or
-            the model is larger than 2 GiB.
+            If ONNX is not installed (``pip install 'gmvae[onnx]'``), a network of your own cannot be exported, or the
+            model is larger than 2 GiB.
         """
         return self.fitted_.to_onnx(path, ambiguous, novel)
 
@@ -99,7 +99,7 @@ class FittedOutputs(FittedAttributes, ABC):
         return report(self.fitted_, data, provenance=self._provenance(), names=names, with_rows=with_rows)
 
     def describe(self, X: Any, *, sample_weight: Any = None) -> Any:
-        """What tells clusters apart, a line for each cluster and column, by the size of the difference.
+        """What tells clusters apart: a line for each cluster and column, the largest differences first.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class FittedOutputs(FittedAttributes, ABC):
             ``outside``, mean or share among rows in the cluster and all others, ``difference`` in standard deviations,
             ``ratio`` of shares or counts, ``separation``, the share of the column in what separates the cluster from
             the nearest under the model, and ``log2_fold_change`` of its share of counts with size factors. The
-            clusters were found in these data: differences are no tests.
+            clusters were found in these data, so that differences are not tests of whether there are clusters.
         """
         from gmvae.data.frames import as_frame
         from gmvae.report.table import distinctions_table

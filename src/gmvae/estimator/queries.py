@@ -33,8 +33,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         X : array-like
             As in `fit`.
         batch_size : int, optional
-            Rows at a time, rounded up to a multiple of 16; by default as many as one layer's outputs fit into a few
-            megabytes. On a CPU the answers are the same bits whatever it is, but for the last bits of densities.
+            Rows at a time, rounded up to a multiple of 16; by default as many as need a few megabytes in the widest
+            layer. On a CPU it does not change the answers; only the last bits of densities may differ.
 
         Returns
         -------
@@ -43,7 +43,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return self.fitted_.labels(self._rows(X), batch_size)
 
     def predict_proba(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
-        """Probability of every cluster, p(z|y), with the means of q(x|y) and q(w|y) plugged in.
+        """Probability of every cluster: p(z|x,w) at the means of q(x|y) and q(w|y).
 
         Parameters are those of `predict`.
 
@@ -57,8 +57,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def predict_log_odds(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Log-odds of every cluster, log [p(z=k|y) / (1 − p(z=k|y))].
 
-        They rank rows whose probabilities round to 1, as `gmvae.metrics.accuracy_exemplar` does. Parameters are those
-        of `predict`.
+        They order rows whose probabilities all round to 1, as `gmvae.metrics.accuracy_exemplar` needs. Parameters are
+        those of `predict`.
 
         Returns
         -------
@@ -68,7 +68,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return self.fitted_.log_odds(self._rows(X), batch_size)
 
     def transform(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
-        """Embed X: the mean of q(x|y). Parameters are those of `predict`.
+        """Embedding of every row: the mean of q(x|y). Parameters are those of `predict`.
 
         Returns
         -------
@@ -77,9 +77,9 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return self.fitted_.embedding(self._rows(X), batch_size)
 
     def transform_style(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
-        """Style of X: the mean of q(w|y). Parameters are those of `predict`.
+        """Style of every row: the mean of q(w|y). Parameters are those of `predict`.
 
-        A coordinate that hardly varies over X is not used by the model.
+        The model does not use a coordinate that hardly varies over the rows.
 
         Returns
         -------
@@ -92,13 +92,13 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     ) -> np.ndarray:
         """Importance-weighted estimate of log p(y) of every row (Burda et al. 2016).
 
-        X and `batch_size` are those of `predict`; every row counts with all its samples.
+        X and `batch_size` are those of `predict`; ``batch_size`` counts rows, not samples.
 
         Parameters
         ----------
         n_importance_samples : int
-            More samples tighten the estimate, which is a lower bound in expectation. Of several, none counts for more
-            than all others of its row together.
+            The estimate is a lower bound in expectation, and more samples bring it nearer to log p(y). The weight of a
+            sample is truncated at the sum of the weights of all others of its row.
 
         Returns
         -------
@@ -122,8 +122,8 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         Parameters
         ----------
         above : float
-            Nats, of log K at most. The default 0.5 is the entropy of 80 to 20 between two clusters; of 50 to 50 it is
-            0.69.
+            Nats. The entropy is at most log K; it is 0.5, the default, for 80 to 20 between two clusters, and 0.69 for
+            50 to 50.
 
         Returns
         -------
@@ -140,7 +140,7 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         Parameters
         ----------
         below : float
-            Percentile of `held_out_log_likelihoods_`: about so many percent of rows like those of the fit are flagged.
+            Percentile of `held_out_log_likelihoods_`: about as many percent of rows like those of the fit are flagged.
 
         Returns
         -------

@@ -27,11 +27,11 @@ def fit_together(
     resume: bool = False,
     on_epoch: Callable[[GMVAE], object] | None = None,
 ) -> list[GMVAE]:
-    """Fit estimators that differ in `random_state` alone.
+    """Fit estimators that differ only in `random_state`, several at once where that is faster.
 
-    Each ends where its own `fit` would have, up to rounding where several are trained as one stacked model: on a GPU,
-    and on a CPU for small networks, or as `restarts_at_once` says. They start anew, whatever `warm_start` says. With
-    ``n_components="auto"`` all have as many clusters as the first.
+    On a GPU, and on a CPU for small networks, they are trained as one stacked model (`restarts_at_once`). Each result
+    equals that of `fit`, up to rounding. `warm_start` is ignored. With ``n_components="auto"`` all have as many
+    clusters as the first.
 
     Parameters
     ----------

@@ -47,36 +47,36 @@ class Fitted:
     model : GaussianMixtureVAE
         In evaluation mode.
     config : Config
-        With a number of components and of style dimensions.
+        Hyperparameters of the fit, with numbers in place of "auto" in `n_components` and `style_dim`.
     event_shape : tuple of int
         Shape of one row.
     history : History
-        Of the best restart.
+        History of the best restart.
     feature_names : list of str, optional
-        Columns of the data, where they had names.
+        Names of the columns, if they had some.
     classes : list of int, str or None
-        The class of every component, (K,), where the fit knew labels of it.
+        The class of every component, (K,), by `partial_labels`; None for components without one.
     columns : Columns, optional
-        What the columns of a table hold, by which later tables are encoded and samples become rows.
+        What the columns of a table hold: later tables are encoded by them, and samples decoded.
     converged : bool
-        Whether the held-out bound had stopped improving.
+        Whether training ended because the clusters had settled or the held-out bound no longer gained.
     lower_bound : float
         Held-out bound in nats per row.
     restart_bounds : list of float
-        That of every restart; NaN for one that diverged.
+        Held-out bound of every restart; NaN for one that diverged.
     stability : float
         Mean adjusted Rand index between the clusters of restarts; NaN with fewer than two.
     weights : ndarray of shape (K,)
-        Share of every cluster among the rows of the fit, which count by their weights.
+        Share of every cluster among the rows of the fit, weighted by `sample_weight`.
     n_components_effective : float
         exp of the entropy of ``weights``.
     held_out_log_likelihoods : ndarray
-        Densities of rows held out of the fit, in rising order. Like all facts after ``history`` they are not known
-        while a fit goes on.
+        Estimates of log p(y) of rows held out of the fit, in rising order. They and all from ``converged`` on are known
+        only when the fit has ended.
     held_out_sizes : ndarray, optional
-        Size factors of these rows, where there are such.
+        Size factors of these rows, if counts have some.
     batches : list of str, optional
-        Names of experimental batches by their number, where they have names.
+        Names of the experimental batches, in the order of their numbers.
     """
 
     model: GaussianMixtureVAE

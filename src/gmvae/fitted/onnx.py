@@ -40,12 +40,12 @@ class Exported(NamedTuple):
     Attributes
     ----------
     model, decoder, card : Path
-        The graph that answers about observations, the one that gives observations for embeddings, and the model card.
+        The graph from observations to clusters, that from embeddings to observations, and the model card.
     difference : float
-        Largest difference between PyTorch and ONNX Runtime on `n_rows`: of probabilities, and of other outputs over
-        their spread.
+        Largest difference between PyTorch and ONNX Runtime on `n_rows` observations: that of probabilities, and of
+        other outputs relative to their spread.
     n_rows : int
-        Observations drawn from the model, on which the files were held to PyTorch.
+        Observations drawn from the model, on which the files were compared with PyTorch.
     """
 
     model: Path

@@ -43,18 +43,20 @@ def fit_anndata(
     layer : str, optional
         The layer with raw counts; by default ``X`` holds them.
     batch_key : str, optional
-        Column of ``obs`` with experimental batches: encoder and decoder are told them, clusters are not found by them.
+        Column of ``obs`` with experimental batches. Encoder and decoder are told the batch of a cell, so that clusters
+        do not follow it.
     size_factor_key : str, optional
         Column of ``obs`` with the size factors of cells, in any unit; by default their totals over the genes.
     n_top_genes : int
         Genes to take where none are marked.
     key_added : str
-        Name under which results are written: ``obs[key]`` (cluster, categorical), ``obs[key + "_entropy"]`` (nats, 0
-        where certain), ``obs[key + "_novel"]`` (less likely than all but a hundredth of held-out cells of its depth),
+        Name under which results are written: ``obs[key]`` (cluster, categorical), ``obs[key + "_entropy"]`` (of the
+        probabilities, in nats), ``obs[key + "_novel"]`` (`is_novel` at 1 percent, among cells of its depth),
         ``obsm["X_" + key]`` (embedding, latent_dim), ``obsm[key + "_proba"]`` (probabilities, n_components) and
         ``uns[key]`` (genes and parameters).
     **parameters
-        Others of `GMVAE`, as ``random_state``; the likelihood is "negative-binomial", or "poisson" where it is given.
+        Other parameters of `GMVAE`, such as ``random_state``. ``likelihood`` is "negative-binomial" by default; it may
+        be "poisson".
 
     Returns
     -------

@@ -26,10 +26,10 @@ def save_pretrained(model: GMVAE, folder: str | Path, **options: Any) -> None:
     model : GMVAE
         Fitted.
     folder : str or Path
-        It gets ``model.safetensors``, which `GMVAE.load` reads, ``config.json`` and ``README.md``, the card; if that is
-        there already, it stays.
+        It gets ``model.safetensors``, which `GMVAE.load` reads, ``config.json``, and the card as ``README.md`` unless
+        there is one already.
     **options
-        Of ``huggingface_hub.ModelHubMixin.save_pretrained``.
+        Options of ``huggingface_hub.ModelHubMixin.save_pretrained``.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def push_to_hub(model: GMVAE, repo_id: str, **options: Any) -> str:
     repo_id : str
         ``"owner/name"``.
     **options
-        Of ``huggingface_hub.ModelHubMixin.push_to_hub``: ``private``, ``token``, ``branch``, ``commit_message`` and
-        others.
+        Options of ``huggingface_hub.ModelHubMixin.push_to_hub``: ``private``, ``token``, ``branch``,
+        ``commit_message`` and others.
 
     Returns
     -------
     url : str
-        Of the commit.
+        Address of the commit.
     """
     return str(_model_class()(model).push_to_hub(repo_id, **options))
 
@@ -70,7 +70,7 @@ def from_pretrained(name: str | Path, *, network: Any = None, device: str = "aut
     network, device
         As in `GMVAE.load`.
     **options
-        Of ``huggingface_hub.ModelHubMixin.from_pretrained``: ``revision``, ``token``, ``cache_dir`` and others.
+        Options of ``huggingface_hub.ModelHubMixin.from_pretrained``: ``revision``, ``token``, ``cache_dir`` and others.
 
     Returns
     -------

@@ -18,7 +18,7 @@ _LEAST_FOLD = 0.5
 
 
 def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int | None = 20) -> Any:
-    """Genes that tell clusters apart under the model: by the shares ρ of counts that it gives to the cells.
+    """Genes that tell clusters apart, by the share of a cell's counts that the model expects of each gene.
 
     Parameters
     ----------

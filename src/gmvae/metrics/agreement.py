@@ -162,7 +162,7 @@ def match(labels: ArrayLike, clusters: ArrayLike) -> Confusion:
 
 
 def stability(clusterings: Sequence[ArrayLike]) -> float:
-    """Mean adjusted Rand index over all pairs of clusterings of the same rows: 1 where all are equal, 0 by chance.
+    """Mean adjusted Rand index over all pairs of clusterings of the same rows: 1 if all are equal, about 0 by chance.
 
     Parameters
     ----------

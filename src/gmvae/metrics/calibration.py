@@ -81,7 +81,7 @@ def reliability(labels: ArrayLike, proba: ArrayLike, n_bins: int = N_BINS) -> Re
 
 
 def calibration_error(labels: ArrayLike, proba: ArrayLike, n_bins: int = N_BINS) -> float:
-    """Expected calibration error in bins of equal width (Guo et al. 2017): 0 where confidence is accuracy, at most 1.
+    """Expected calibration error in bins of equal width (Guo et al. 2017): 0 if confidence equals accuracy, at most 1.
 
     Parameters and errors are those of `reliability`.
     """
