@@ -101,9 +101,10 @@ def run(scope: Scope) -> Finding:
         ],
         figures=draw(scope.out, "ablation", panel, caption),
         notes=[
-            "The paper's bound takes responsibilities at a sampled x times the KL of all of q(x|y): for a hard "
-            "assignment both bounds agree, for a soft one the paper's costs more. Sharing a point is punished "
-            "early, one component takes all, and λ, which only takes the cost of the z-term away, cannot prevent it.",
+            "The paper's bound multiplies p(z|x,w) at a sampled x by a KL divergence averaged over all of q(x|y): "
+            "where a point clearly belongs to one component both bounds agree, elsewhere the paper's is lower. So "
+            "components that share a point are penalised early, and one of them takes all. λ only removes the cost of "
+            "the z-term, and cannot prevent it.",
             "λ has no effect below the value that the z-term has without it: such rows agree to the last digit.",
         ],
         run=scope.run(*outcomes.values()),

@@ -14,18 +14,20 @@ PAGE = "reproduction.md"
 _HEAD = """# The paper, reproduced
 
 Every figure and table of Dilokthanakul et al. 2016, [arXiv:1611.02648](https://arxiv.org/abs/1611.02648), from one
-command each. This page is made by `gmvae reproduce` from the JSON files beside it; nothing on it is typed.
+command each. `gmvae reproduce` writes this page from the JSON files in `reproduction/`; no part of it is written by
+hand.
 
-Accuracies are shares of the test set in per cent, likelihoods are in nats per observation. Labels reach the scores
+Accuracies are shares of the test set in per cent, likelihoods are in nats per observation. Labels are used for scores
 only.
 
-- `gmvae reproduce ITEM` runs an item in hours on two cores, `--full` with the paper's epochs and ten seeds.
-- `gmvae reproduce --budget 8 -o DIR` fits for eight hours what is worth most first: Table 1 from random starts with
-  M = 1, K = 10, 16, 30 (three seeds, 20 epochs), the same from starting clusters, both with M = 10, then Figures 6, 2
-  and 3, the ablation, and the rest of Table 1. At the end of the budget the fit at work stops after its epoch; the same
-  command goes on there. Table 1 and Figure 4 show what is finished, other items appear once they are whole.
-- Finished fits are kept in `DIR/reproduction/runs`, also if the machine goes down. A fit counts as another one if
-  anything that decides it has changed: data, settings, seed, or what the random start means.
+- `gmvae reproduce ITEM` runs an item in hours on two cores; with `--full`, with the paper's epochs and ten seeds.
+- `gmvae reproduce --budget 8 -o DIR` runs fits for eight hours, the most important first: Table 1 from random starts
+  with M = 1, K = 10, 16, 30 (three seeds, 20 epochs), the same from starting clusters, both with M = 10, then Figures
+  6, 2 and 3, the ablation, and the rest of Table 1. At the end of the budget the current fit stops after its epoch, and
+  the same command goes on from there. Table 1 and Figure 4 show the fits that are finished; other items appear when all
+  their fits are.
+- Finished fits are kept in `DIR/reproduction/runs`, also if the machine goes down. A fit is run anew if anything that
+  decides its result has changed: data, settings, seed, or the definition of the random start.
 - [From a random start](random-start.md) has the curves of the present random start.
 """
 

@@ -86,7 +86,7 @@ def run(scope: Scope) -> Finding:
             "Random start: the last layer of p(x|w, z) is multiplied by 1 / √(2 D_x) = 0.05 at the start, so that "
             "components begin nearly alike; the paper does not say how they begin.",
             "Starting clusters are found without labels: `init='neighbours'`. The paper starts at random.",
-            "More components than classes flatter every accuracy but the Hungarian.",
+            "With more components than classes every accuracy but the Hungarian is too favourable.",
             f"log p(y): importance-weighted, {material.n_importance_samples} samples, first {material.n_scored:,} "
             "test images.",
             "`gmvae reproduce table1 --full` runs all six settings with ten seeds for 100 epochs; finished runs are "
