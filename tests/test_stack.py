@@ -27,7 +27,7 @@ from gmvae.training import (
     TrainingWarning,
 )
 from gmvae.training.fabric import make_fabric
-from gmvae.training.stack import Training, train_together
+from gmvae.training.stack import ResumableTraining, train_together
 
 CPU = torch.device("cpu")
 SMALL: dict[str, Any] = {
@@ -75,7 +75,9 @@ def assert_close(one: State, other: State, tolerance: float = 2e-4) -> None:
 
 def together(trainers: list[Trainer], resumes: list[State] | None = None) -> list[State | DivergedError]:
     starts = resumes or [None] * len(trainers)
-    return train_together([Training(t, start, lambda state: None) for t, start in zip(trainers, starts, strict=True)])
+    return train_together(
+        [ResumableTraining(t, start, lambda state: None) for t, start in zip(trainers, starts, strict=True)]
+    )
 
 
 CASES: dict[str, dict[str, Any]] = {

@@ -19,9 +19,9 @@ from gmvae.observations import Observations
 from gmvae.progress import Reporter
 from gmvae.training import (
     ClusteredRows,
+    ResumableTraining,
     State,
     Trainer,
-    Training,
     resolve_auto,
     steps_of,
     train_together,
@@ -125,7 +125,7 @@ class _RestartTraining(NamedTuple):
             ]
         return found
 
-    def _training(self, restart: Restart) -> Training:
+    def _training(self, restart: Restart) -> ResumableTraining:
         """The trainer of a restart, its state if it was interrupted, and what follows each of its epochs."""
         from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
 
@@ -157,7 +157,7 @@ class _RestartTraining(NamedTuple):
             if restart.fit.on_epoch is not None:
                 restart.fit.on_epoch(fitted_so_far(model, state.history, self.placed, self.config))
 
-        return Training(trainer, None if storage is None else storage.state(restart.number, model), on_epoch)
+        return ResumableTraining(trainer, None if storage is None else storage.state(restart.number, model), on_epoch)
 
     def _starting_clusters(self, restart: Restart) -> ClusteredRows | None:
         """Find starting clusters of a restart; those of the first are kept and given to `SeededFit.on_start`."""

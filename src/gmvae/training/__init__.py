@@ -8,16 +8,16 @@ from gmvae.training.divergence import DivergedError, TrainingWarning
 from gmvae.training.guidance import ClusteredRows
 from gmvae.training.loop import Trainer
 from gmvae.training.minibatches import Split, steps_of
-from gmvae.training.stack import Training, train_together
+from gmvae.training.stack import ResumableTraining, train_together
 from gmvae.training.state import State
 
 __all__ = [
     "ClusteredRows",
     "DivergedError",
+    "ResumableTraining",
     "Split",
     "State",
     "Trainer",
-    "Training",
     "TrainingWarning",
     "augments",
     "resolve_auto",

@@ -20,8 +20,8 @@ from gmvae.training.minibatches import Minibatch
 from gmvae.training.state import State
 
 
-class Training(NamedTuple):
-    """One of the trainings: its trainer, its state if it was interrupted, and what gets its state after every epoch."""
+class ResumableTraining(NamedTuple):
+    """A trainer, its state if the training was interrupted, and what gets its state after every epoch."""
 
     trainer: Trainer
     resume: State | None
@@ -113,7 +113,7 @@ def _stacked(parts: Sequence[Any]) -> Any:
     return parts[0]
 
 
-def train_together(trainings: Sequence[Training]) -> list[State | DivergedError]:
+def train_together(trainings: Sequence[ResumableTraining]) -> list[State | DivergedError]:
     """Run trainers of equal shape and configuration; those at the same epoch and learning rate as one stacked model.
 
     Returns
