@@ -421,7 +421,7 @@ def test_below_the_threshold_the_z_term_has_no_gradient_and_the_others_keep_thei
         assert torch.equal(actual, expected)
     (of_z,) = torch.autograd.grad(bound, terms.z_prior, retain_graph=True)
     assert of_z.tolist() == [0.0] * 5
-    # Without the constraint the z-term does pull.
+    # Without the constraint the z-prior does pull.
     assert any(slope.abs().max() > 1e-4 for slope in _gradients(terms.z_prior.mean(), leaves))
 
 

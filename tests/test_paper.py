@@ -254,7 +254,7 @@ def _information(means: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor
     components = Normal(means[:, None].expand(*x.shape[:2], -1, 1), torch.zeros(1, 1, 1, 1).double())
     nothing = torch.zeros(x.shape[:2], dtype=torch.float64)
     terms = latent_terms(nothing, q_x, q_w, x, Mixture(weights, components), CONDITIONAL_PRIORS["exact"])
-    # The z-term alone: the others are held to a constant.
+    # The z-prior alone: the others are held to a constant.
     still = terms._replace(conditional_prior=torch.zeros_like(terms.z_prior), w_prior=torch.zeros_like(terms.z_prior))
     return terms.z_prior.mean(), still
 

@@ -54,7 +54,7 @@ def world() -> tuple[Normal, Normal, torch.Tensor, Mixture, torch.Tensor]:
 
 
 def test_the_exact_terms_of_a_label_are_its_own_joint_density() -> None:
-    """Conditional prior and z-term together are E[log q(x|y) − log π_z − log p(x|w,z)], by scipy."""
+    """Conditional prior and z-prior together are E[log q(x|y) − log π_z − log p(x|w,z)], by scipy."""
     q_x, q_w, x, mixture, reconstruction = world()
     label = torch.tensor([2, -1, 0, 1])
     terms = latent_terms(reconstruction, q_x, q_w, x, mixture, CONDITIONAL_PRIORS["exact"], label)

@@ -82,7 +82,7 @@ def test_the_lower_bound_is_that_of_repeated_rows(min_information: float, warm_u
 
 
 def test_the_constraint_takes_the_weighted_mean() -> None:
-    """Alike the z-term's mean is above λ = 0.5, by weights below it: then only λ is paid."""
+    """Alike the z-prior's mean is above λ = 0.5, by weights below it: then only λ is paid."""
     zero = torch.zeros(2)
     given = Terms(zero, zero, zero, torch.tensor([0.1, 1.1]), torch.eye(2))
     assert lower_bound(given, 0.5).item() == pytest.approx(-0.6)

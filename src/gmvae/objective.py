@@ -64,7 +64,7 @@ def paper_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_joint:
 def exact_conditional_prior(q_x: Normal, x: Tensor, mixture: Mixture, log_joint: Tensor, posterior: Tensor) -> Tensor:
     """Both factors at the same sample, Σ_k p(z=k|x,w) [log q(x|y) − log p(x|w,z=k)]; shape (S, B).
 
-    Together with the z-term it is log q(x|y) − log Σ_k π_k p(x|w,z=k): z is summed out exactly.
+    Together with the z-prior it is log q(x|y) − log Σ_k π_k p(x|w,z=k): z is summed out exactly.
     """
     return q_x.log_prob(x) - (posterior * (log_joint - mixture.log_weights)).sum(-1)
 
@@ -88,7 +88,7 @@ def latent_terms(
 ) -> Terms:
     """The four terms from samples.
 
-    Where the component of an observation is known, p(z|x,w) is its indicator and the z-term log (1 / π_z): their
+    Where the component of an observation is known, p(z|x,w) is its indicator and the z-prior log (1 / π_z): their
     evidence bound is one on log p(y, z).
 
     Parameters
@@ -181,9 +181,9 @@ def lower_bound(
 ) -> Tensor:
     """What training maximises: the evidence bound of the minibatch, the last axis, under the information constraint.
 
-    The z-term's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero (section 5 of the paper).
-    λ = 0 and a weight of 1 for the x- and w-terms, ``warm_up``, make the plain bound. With ``sample_weight`` (B,) of
-    mean 1 all means are weighted.
+    The z-prior's minibatch mean costs max(λ, mean), so below λ its gradient is exactly zero (section 5 of the paper).
+    ``warm_up`` is the weight of the conditional prior and the w-prior; with λ = 0 and a weight of 1 it is the plain
+    bound. With ``sample_weight`` (B,) of mean 1 all means are weighted.
     """
     z_prior = weighted_mean(terms.z_prior, sample_weight).clamp(min=min_information)
     others = terms.reconstruction - warm_up * (terms.conditional_prior + terms.w_prior)

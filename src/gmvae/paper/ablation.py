@@ -104,8 +104,8 @@ def run(scope: Scope) -> Finding:
             "The paper's bound multiplies p(z|x,w) at a sampled x by a KL divergence averaged over all of q(x|y): "
             "where a point clearly belongs to one component both bounds agree, elsewhere the paper's is lower. So "
             "components that share a point are penalised early, and one of them takes all. λ only removes the cost of "
-            "the z-term, and cannot prevent it.",
-            "λ has no effect below the value that the z-term has without it: such rows agree to the last digit.",
+            "the z-prior, and cannot prevent it.",
+            "λ has no effect below the value that the z-prior has without it: such rows agree to the last digit.",
         ],
         run=scope.run(*outcomes.values()),
     )

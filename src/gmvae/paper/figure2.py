@@ -24,7 +24,7 @@ _REACH = 2.9
 _CAPTION = (
     "(a) The data. (b) Points drawn from GMVAE, coloured by component. (c) Its density. (d) The "
     "density of a Gaussian mixture with as many components. (e) Latent space under the plain bound. (f) With the "
-    "constraint, the last epoch before the z-term reaches λ. (g) At convergence. Stars: means at w = 0; ellipses: 2σ. "
+    "constraint, the last epoch before the z-prior reaches λ. (g) At convergence. Stars: means at w = 0; ellipses: 2σ. "
     "(h) Held-out log-likelihood of every seed."
 )
 

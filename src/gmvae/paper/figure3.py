@@ -14,9 +14,9 @@ from gmvae.paper.findings import Finding, draw, judge, spread
 from gmvae.paper.scope import Scope
 
 _MERGED = 0.1
-"""Share of log K below which the z-term indicates that components coincide."""
+"""Share of log K below which the z-prior indicates that components coincide."""
 _HELD = 0.9
-"""Share of λ that the z-term must reach at the end for the constraint to count as held."""
+"""Share of λ that the z-prior must reach at the end for the constraint to count as held."""
 
 
 def run(scope: Scope) -> Finding:
@@ -34,7 +34,7 @@ def run(scope: Scope) -> Finding:
     steps = np.arange(1, plain.shape[1] + 1) * (len(material.train.X) // settings["batch_size"])
     caption = (
         "The z-prior term against the training step: each seed pale, their mean bold. (a) Without the constraint. "
-        "(b) With it and a warm-up of the x- and w-terms over a fifth of the epochs; λ dotted."
+        "(b) With it and a warm-up of the conditional prior and the w-prior over a fifth of the epochs; λ dotted."
     )
     return Finding(
         item="fig3",

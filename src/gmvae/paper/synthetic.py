@@ -18,7 +18,7 @@ from gmvae.presets import preset
 
 
 class Training(NamedTuple):
-    """What is varied: the threshold λ of the z-term in nats, and the share of the epochs that warms up x and w."""
+    """What is varied: λ in nats, and the share of the epochs over which conditional prior and w-prior warm up."""
 
     min_information: float
     warm_up: float
@@ -52,7 +52,7 @@ GOOD_ARI = 0.95
 """Adjusted Rand index from which the arcs count as found."""
 
 SPREADING, FINAL = "spreading.npz", "final.npz"
-"""Files of the latent space: at the last epoch before the z-term first reached λ, and at the last of all."""
+"""Files of the latent space: at the last epoch before the z-prior first reached λ, and at the last of all."""
 
 
 class LatentSpace(NamedTuple):
@@ -74,7 +74,7 @@ def material(scope: Scope) -> Material:
     shown = train.X[:_SHOWN]
 
     def keep_latent_space(model: GMVAE, folder: Path) -> None:
-        """For the seed that is drawn: at the last epoch, and at the last before the z-term exceeds λ."""
+        """For the seed that is drawn: at the last epoch, and at the last before the z-prior exceeds λ."""
         if model.random_state != scope.seeds_or(1)[0]:
             return
         epochs = model.n_iter_

@@ -31,7 +31,7 @@ def minibatch_objective(
         bound = lower_bound(terms, min_information, minibatch.warm_up, weight)
         return terms, bound if guidance is None else bound - guidance.cost(output, weight)
     share, z_prior = len(terms.z_prior) / minibatch.n, terms.z_prior
-    if min_information:  # below it the z-term, in the mean of the whole minibatch, has no gradient
+    if min_information:  # below it the z-prior, in the mean of the whole minibatch, has no gradient
         whole = share * weighted_mean(z_prior.detach(), weight)
         processes.add_up(whole)
         z_prior = torch.where(whole < min_information, z_prior.detach(), z_prior)

@@ -45,7 +45,7 @@ class Minibatch(NamedTuple):
     noise: Noise
     guided: Tensor | None  # (B, *event), observations as the networks see them, whose posteriors are guided
     guidance: Guidance | None  # what these are drawn to
-    warm_up: float  # weight of the x- and w-terms
+    warm_up: float  # weight of the conditional prior and the w-prior
     learning_rate: float  # Adam's step size
     weight: Tensor | None = None  # (B,), how much every observation counts
     label: Tensor | None = None  # (B,), known components; -1 where there is none
