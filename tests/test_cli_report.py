@@ -93,7 +93,7 @@ def test_no_report_is_written_where_none_is_wanted(folder, tmp_path):
     assert not (tmp_path / "run" / "report.html").exists()
 
 
-def test_names_are_kept_for_later_outputs(folder):
+def test_names_are_kept_for_later_outputs(folder, tmp_path):
     run = folder / "run"
     gmvae("report", run, "--names", '"small, short",middle,tall')
     assert json.loads((run / "names.json").read_text()) == {"names": ["small, short", "middle", "tall"]}
@@ -106,6 +106,11 @@ def test_names_are_kept_for_later_outputs(folder):
     names = ["small, short", "middle", "tall"]
     assert all(row["name"] == names[int(row["label"])] for row in rows)
     assert "small, short" in gmvae("info", run).stdout
+    for name in ("model.safetensors", "names.json"):
+        shutil.copy(run / name, tmp_path / name)
+    alone = tmp_path / "model.safetensors"  # a model file, not a run
+    assert json.loads(gmvae("info", alone, "--json").stdout)["cluster_names"] is None
+    assert "name" not in gmvae("predict", alone, folder / "people.csv").stdout.splitlines()[0].split(",")
     drawn = list(csv.DictReader(io.StringIO(gmvae("sample", run, "-n", 20).stdout)))
     assert all(row["name"] == names[int(row["cluster"])] for row in drawn)
     drawn = list(csv.DictReader(io.StringIO(gmvae("sample", run, "-n", 5, "--component", "tall").stdout)))
