@@ -36,9 +36,10 @@ def markers(model: GMVAE, adata: Any, *, layer: str | None = None, n_genes: int 
     table : pandas.DataFrame
         Columns ``cluster``, ``gene``, ``log2_fold_change`` (of the mean share in the cluster over that in the other
         cells), ``probability`` (that the share in a cell of the cluster is at least 2**0.5 times that in another cell),
-        ``mean_inside`` and ``mean_outside`` (shares). Genes are in falling order of the difference between the roots of
-        the two means: counts of all sizes vary alike on that scale, so that a gene which few cells have at all is not
-        among the first for its fold change. Clusters were found in these cells: this is no test.
+        ``mean_inside`` and ``mean_outside`` (shares). The genes of a cluster are sorted by the square root of the mean
+        inside less that of the mean outside, the largest difference first. On this scale counts of all sizes vary
+        alike, so that a gene that few cells have is not first for its fold change alone. Clusters were found in these
+        cells, so that this is no statistical test.
     """
     import pandas as pd
 
