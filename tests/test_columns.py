@@ -158,6 +158,8 @@ def test_names_ids_and_texts_are_left_out_unless_wanted() -> None:
         ),
         ([None, "?", ""], r"column 'v', must have a value in some row; got none: leave it out \(`--drop`\)\."),
         ([1.0, float("inf")], r"column 'v', must hold finite numbers; got inf in data row 2"),
+        ([1.0, None, -1e200], r"column 'v', must hold numbers of at most 1e\+150; got -1e\+200 in data row 3"),
+        (["$1.20", "€3", None], r"must hold amounts of one currency; got '\$1.20' and '€3'"),
         ([[1], [2]], r"column 'v', must hold numbers, text or truth values; got values of type list"),
         (["1,250", "300"], r"got '1,250' in data row 1, which may be 1250 or 1.250: write plain numbers"),
     ],
@@ -313,13 +315,14 @@ def test_codes_of_a_table_decode_to_the_table() -> None:
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64", "float32", "float64"])
 def test_the_extremes_of_a_type_come_back_within_it(dtype: str) -> None:
     ends = np.iinfo(dtype) if dtype[0] in "ui" else np.finfo(dtype)
-    table = pa.table({"v": np.array([ends.min, 3, ends.max], dtype)})
+    low, high = max(float(ends.min), -1e150), min(float(ends.max), 1e150)  # larger ones cannot be squared
+    table = pa.table({"v": np.array([ends.min, 3, ends.max] if dtype != "float64" else [low, 3, high], dtype)})
     columns, _ = Columns.learn(table)
     far = np.array([[-np.inf], [3.4], [np.inf]])
     back = columns.decode(far).column("v").to_numpy()
     assert back.dtype == dtype
     assert back[1] == 3
-    np.testing.assert_allclose(back[[0, 2]].astype(float), [float(ends.min), float(ends.max)])
+    np.testing.assert_allclose(back[[0, 2]].astype(float), [low, high])
 
 
 def test_columns_survive_json(learned: Columns) -> None:

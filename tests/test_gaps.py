@@ -80,6 +80,10 @@ def test_scaled_numbers_beside_indicators_are_no_picture() -> None:
     assert families_of("auto", shares) == {"gaussian": [0, 1, 2, 3, 4]}
     grey = np.clip(rng.normal(size=(400, 64)), 0, 1)
     assert families_of("auto", grey) == {"bernoulli": [*range(64)]}
+    scaled = rng.random((200, 5))  # a fifth of gaps are no black and white
+    for complete, family in ((scaled, "gaussian"), (shares, "gaussian"), (grey, "bernoulli")):
+        gaps = np.where(rng.random(complete.shape) < 0.2, np.nan, complete)
+        assert [*families_of("auto", gaps)] == [family]
 
 
 def test_rows_a_little_outside_are_taken_and_others_named() -> None:

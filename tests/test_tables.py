@@ -104,6 +104,9 @@ def test_what_may_be_numbers_or_the_same_level_is_noted(tmp_path: Path) -> None:
         ('a,b\n1,"x\n2,x\n3,y\n', "must close every quote"),
         ("a;b\n1.250;3,5\n900;2,5\n", "got '1.250' beside decimal commas .* `--decimal`"),
         ("2024-01-01,a\n2024-01-02,b\n", "may be data: `--no-header`"),
+        ("a b c\n1 2 u\n3 4 v\n", "commas, semicolons, tabs .* `--separator space`"),
+        ("a,b\n1,'x,y'\n2,'z,y'\n", "put cells in double quotes, not single ones"),
+        ("height\n1,72\n1,81\n", "`--separator ';'`, if its commas are decimal marks"),
     ],
 )
 def test_tables_that_would_be_cut_wrongly_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
@@ -145,6 +148,12 @@ def test_options_that_do_not_fit_are_named(tmp_path: Path, options: dict, senten
         "country,1990,1991\nChad,1,2\n",
         "x,?,1\nx,z,2\nw,u,3\n",
         "p,x,s\ne,x,y\np,b,w\n",
+        "0%,u\n5%,v\n,w\n",
+        "$0.50,u\n$7,v\n",
+        '"1,234.50",u\n"2,345.60",v\n',
+        "5 kg,u\n7 kg,v\n",
+        "true,u\nFALSE,v\n",
+        "u,2024-01-01\nv,\nw,2024-01-03\n",
     ],
 )
 def test_a_first_row_that_may_be_data_is_never_eaten(tmp_path: Path, text: str) -> None:
@@ -157,7 +166,7 @@ def test_a_first_row_that_may_be_data_is_never_eaten(tmp_path: Path, text: str) 
     assert len(bare.X) == text.count("\n")
     assert bare.feature_names is not None
     assert bare.feature_names[0] == "column_1"
-    if text[0].isdigit():
+    if text[0].isdigit() and len(bare.feature_names) == 3:
         assert len(load(path, table=TableOptions(header=True)).X) == text.count("\n") - 1
 
 
@@ -239,6 +248,42 @@ def test_columns_are_chosen_and_ids_named(tmp_path: Path) -> None:
         "later.csv has no column 'who': its rows are numbered.",
         "Left out, as the fit did not have them: 'new'.",
     )
+
+
+def test_codes_are_seen_in_late_rows_and_beyond_64_bits(tmp_path: Path) -> None:
+    late = "".join(f"{10000 + i % 50},1\n" for i in range(3000))
+    data = load(put(tmp_path, f"zip,b\n{late}01234,2\n"))
+    assert data.columns is not None
+    assert data.columns.columns[0].levels[:2] == ("01234", "10000")
+    long = "".join(f"{12345678901234567890 + i % 3},{i}.5\n" for i in range(9))
+    data = load(put(tmp_path, f"account,b\n{long}"))
+    assert data.columns is not None
+    assert data.columns.columns[0].levels == tuple(str(12345678901234567890 + i) for i in range(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n1,u\n2,v\n3,-\n", "Perhaps marks of missing cells: '-' in 'b'; name them (`--missing`)"),
+        ("a,b\n1,None\n2,v\n3,w\n", "'None' in 'b'"),
+        ("a,b\n1,u\n2,v\n3,#VALUE!\n", "'#VALUE!' in 'b'"),
+        ("b,a\nu,1\nv,2\nu,3\nTotal,6\n", "The last row of t.csv may be no observation, with 'Total' in 'b'"),
+        ("a,b\n20240131,1\n20240201,2\n20240201,7\n", "Perhaps dates: 'a', whole numbers such as 20201231"),
+    ],
+)
+def test_what_may_be_no_observation_is_noted(tmp_path: Path, text: str, said: str) -> None:
+    assert any(said in note for note in load(put(tmp_path, text)).notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("t.csv.zip", "unpack it"), ("t.txt", "let its name end in .csv"), ("t.xlsx", "save it as one of these")],
+)
+def test_other_files_are_refused_with_what_to_do(tmp_path: Path, name: str, remedy: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(DataError, match=remedy):
+        load(path)
 
 
 def test_a_row_without_any_value_is_noted(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ IN_PARTS = (PARQUET, ".arrow", ".feather", ARRAY)
 PANDAS_INDEX = "__index_level_"
 """How pandas begins the name that it gives an index without one in a file of columns."""
 TEXT = ".txt"
+PACKED = (".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar")
+PERHAPS_TABLES = (TEXT, ".dat", ".data", ".tab", ".psv", ".asc")
+"""Of names that tell little; others, as .xlsx, are to be saved as a table."""
 IMAGES = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),
     *(".pgm", ".ppm", ".pbm", ".pnm"),

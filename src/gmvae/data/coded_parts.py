@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from gmvae.arrow import becomes_numbers, holds_numbers, holds_text, without_dictionary
 from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import DATES, ENOUGH_ROWS, MAYBE_ID, MOST_LEVELS, Column, Remarks, digits_of, levels_column
+from gmvae.data.kinds import ENOUGH_ROWS, Column, digits_of, levels_column
 from gmvae.data.numerals import numbers
+from gmvae.data.remarks import DATES, MAYBE_ID, MOST_LEVELS, Remarks
 from gmvae.data.table_cells import Form, cleaned
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gmvae.data.coding import decode_column, encode_column
 from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import Column, Remarks, learn_column
+from gmvae.data.kinds import Column, learn_column
+from gmvae.data.remarks import Remarks
 from gmvae.data.table_cells import Form, listed
 from gmvae.domains import first_of
 
@@ -114,6 +115,8 @@ class Columns:
             Which rows have a weight above 0: the others are as if absent.
         """
         form = form or Form()
+        if not table.num_rows:
+            raise DataError(f"{where} must have rows; got none: add some.")
         if present is not None and not present.all():
             table = table.take(_places(present))
         remarks = Remarks()

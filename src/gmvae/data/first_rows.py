@@ -8,7 +8,7 @@ import gzip
 import io
 import re
 import reprlib
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def check_separated(rows: TextRows, head: str, separator: str, where: str) -> No
     for other in (" ", ":", *"^~,;|\t"):
         cut = rows_of(head, other)
         alike = bool(cut) and len({len(row) for row in cut}) == 1 < len(cut[0])
-        if alike and (other not in " :" or all(map(is_number, chain(*cut[1:])))):
+        if alike and (other not in " :" or any(all(map(is_number, each)) for each in zip(*cut[1:], strict=True))):
             raise DataError(
                 f"{where} must have commas, semicolons, tabs or | between its columns; got rows such as "
                 f"{reprlib.repr(rows[1][0])}: `--separator {_typed(other)}` cuts them, `--separator "

@@ -172,7 +172,13 @@ def _from_pandas(X: Any) -> pa.Table:
             series = series.dt.to_timestamp()
         elif kind == "category" and str(series.cat.categories.dtype).startswith(("interval", "period")):
             series = series.cat.rename_categories(series.cat.categories.astype(str))
-        columns.append(_objects(series) if series.dtype == object else pa.array(series, from_pandas=True))
+        try:
+            columns.append(_objects(series) if series.dtype == object else pa.array(series, from_pandas=True))
+        except (pa.ArrowException, NotImplementedError) as error:
+            raise DataError(
+                f"X, column {str(X.columns[i])!r}, must hold numbers, text or truth values; got values of type {kind} "
+                f"that Arrow does not hold ({reason(error)}): convert the column."
+            ) from error
     return pa.table(columns, names=[str(name) for name in X.columns])
 
 

@@ -53,7 +53,7 @@ def files_of(text: str) -> list[Path]:
 
 
 def is_read_in_parts(text: str) -> bool:
-    """Whether a source is read in parts: by a pattern, as a folder of .npy or Arrow, or for the size of its tables."""
+    """Whether a source is read in parts: by a pattern, as .npy in a folder or Arrow, or for the size of its tables."""
     files = files_of(text)
     if not files:
         return False
@@ -61,7 +61,7 @@ def is_read_in_parts(text: str) -> bool:
     if path.is_dir() and not all(file.name.lower().endswith(PARQUET) for file in files):
         return True
     if path.is_file() and not path.name.lower().endswith(PARQUET):
-        return False  # one .npy stays on disk by itself
+        return not path.name.lower().endswith(ARRAY)  # one .npy stays on disk by itself
     return not path.exists() or _n_cells(files) * _CELL_BYTES > SHARE_OF_MEMORY * _memory()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -12,6 +11,22 @@ from gmvae.arrow import holds_numbers, holds_text, without_dictionary
 from gmvae.data.errors import DataError
 from gmvae.data.numerals import are_codes, are_dates, have_units, numbers
 from gmvae.data.order import natural
+from gmvae.data.remarks import (
+    CASE,
+    CODES,
+    DATES,
+    IDS,
+    LIKE_MARK,
+    MANY,
+    MAYBE_DAYS,
+    MAYBE_ID,
+    MAYBE_MARKS,
+    MEASURES,
+    MOST_LEVELS,
+    ONE,
+    UNITS,
+    Remarks,
+)
 from gmvae.data.table_cells import Form, check_finite, cleaned, listed
 
 if TYPE_CHECKING:
@@ -22,12 +37,12 @@ Declared = Literal["", "unordered", "ordered"]
 Level = str | int | float | bool
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-MOST_LEVELS = 1000
-"""Of a category: each is an input and an output of the network."""
 _FEW_LEVELS = 12
 """As many may all differ from row to row, in tables of few rows."""
 _A_FEW = 1000
 _MOST_DIGITS = 6
+_LARGEST = 1e150
+"""`gmvae.arrays.LARGEST`, without PyTorch."""
 ENOUGH_ROWS = 20
 """Rows from which whole numbers that all differ are remarkable."""
 
@@ -44,39 +59,6 @@ class Column(NamedTuple):
     digits: int | None = None  # most behind the decimal mark of its numbers; 0 if all are whole, None for more than six
     low: float = 0.0  # the range of the numbers in the fit
     high: float = 0.0
-
-
-class Remarks:
-    """What is said about columns, those with the same remark together."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, list[str]] = defaultdict(list)
-
-    def add(self, sentence: str, name: str) -> None:
-        """Add a name to a sentence, in which ``{}`` stands for the names."""
-        self._names[sentence].append(name)
-
-    def sentences(self) -> list[str]:
-        return [sentence.replace("{}", listed(names)) for sentence, names in self._names.items()]
-
-
-_IDS = (
-    "Left out: {}, where nearly every row has a text of its own, as names, ids and free text have; to keep them as "
-    "categories, name them in `likelihood` as 'categorical' (`--columns`)."
-)
-_MEASURES = "Left out: {}, numbers with a unit or sign beside each; write plain numbers to have them as such."
-_MANY = (
-    f"Left out: {{}}, with more than {MOST_LEVELS:,} different texts; group them into fewer categories to keep them."
-)
-DATES = "Left out: {}, dates or times; encode them as numbers, such as a year or days since a day, to keep them."
-_CODES = "Taken as text: {}, whose cells begin with zeros, as codes do; leave the zeros out to have numbers."
-_UNITS = "Taken as text: {}, numbers with a unit or sign beside them; write plain numbers to have them as such."
-_CASE = "Different levels though alike but for upper and lower case: in {}; write them alike to join them."
-_ONE = "Left out: {}, where every row has the same text or none."
-MAYBE_ID = (
-    "Perhaps an id: {}, a different whole number in every row; if it is one, leave it out (`--id` names rows by it, "
-    "`--drop` drops it)."
-)
 
 
 def learn_column(
@@ -143,14 +125,30 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
         check_finite(column.to_numpy(), where)
         values = values[~np.isnan(values)]
     low, high = values.min(), values.max()
+    if max(-float(low), float(high)) > _LARGEST:
+        row = int(np.nanargmax(np.abs(column.to_numpy()))) + 1
+        raise DataError(
+            f"{where}, must hold numbers of at most {_LARGEST:g}; got {max(low, high, key=abs):g} in data row {row}: "
+            "replace it, or leave the column out (`--drop`)."
+        )
     whole = values.dtype.kind in "iu" or bool((values == np.floor(values)).all())
     if whole and low == 0 and high == 1:
         return Column(name, "yes/no", dtype, (0, 1))
     # Numbers that all differ span as many, which is found faster.
     n = len(values)
-    if whole and n >= ENOUGH_ROWS and int(high) - int(low) >= n - 1 and len(np.unique(values)) == n:
+    if whole and _are_days(values, low, high):
+        remarks.add(MAYBE_DAYS, name)
+    elif whole and n >= ENOUGH_ROWS and int(high) - int(low) >= n - 1 and len(np.unique(values)) == n:
         remarks.add(MAYBE_ID, name)
     return Column(name, "number", dtype, digits=scale or digits_of(values), low=float(low), high=float(high))
+
+
+def _are_days(values: NDArray[Any], low: Any, high: Any) -> bool:
+    """Whether whole numbers are days, written year, month, day without a mark between."""
+    if not (low >= 1900_01_01 and high <= 2100_12_31 and low < high):
+        return False
+    month, day = values // 100 % 100, values % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
 
 
 def digits_of(values: NDArray[Any]) -> int | None:
@@ -201,24 +199,27 @@ def levels_column(
         seen = {*found}
         levels = [level for level in order if level in seen]
     if len(found) < 2:
-        remarks.add(_ONE, name)
+        remarks.add(ONE, name)
         return None
     if dtype == "string" and are_dates(levels) and not wanted:
         remarks.add(DATES, name)
         return None
     if len(found) > max(_FEW_LEVELS, n / 2) and not wanted:
-        remarks.add(_MEASURES if dtype == "string" and have_units(levels) else _IDS, name)
+        remarks.add(MEASURES if dtype == "string" and have_units(levels) and not are_codes(levels) else IDS, name)
         return None
     if len(levels) > MOST_LEVELS:
-        remarks.add(_MANY, name)
+        remarks.add(MANY, name)
         return None
     if dtype == "string":
         if are_codes(levels) and not declared:
-            remarks.add(_CODES, name)
+            remarks.add(CODES, name)
         elif len(levels) > 2 and have_units(levels) and not declared:
-            remarks.add(_UNITS, name)
+            remarks.add(UNITS, name)
         if len({level.casefold() for level in levels}) < len(levels):
-            remarks.add(_CASE, name)
+            remarks.add(CASE, name)
+        marks = [level for level in levels if LIKE_MARK.fullmatch(level)]
+        if marks and len(levels) > len(marks) + 1:
+            remarks.add(MAYBE_MARKS % listed(marks), name)
     kind: Kind = "yes/no" if len(levels) == 2 else "category"
     others = tuple(order) if order is not None and len(order) > len(levels) else ()
     return Column(name, kind, dtype, tuple(levels), declared, others)

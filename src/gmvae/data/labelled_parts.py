@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gmvae.data.coded_parts import plain_cells
 from gmvae.data.errors import DataError
-from gmvae.data.kinds import MOST_LEVELS
+from gmvae.data.remarks import MOST_LEVELS
 from gmvae.weights_and_labels import UNKNOWN, class_of, sorted_classes
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ _BY_COMMAS = r"[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d+)?"  # 1,234,567, or 12,34,567
 _BY_DOTS = r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"
 _BY_QUOTES = r"[+-]?\d{1,3}(['’]\d{3})+([.,]\d+)?"
 _CURRENCIES = "$€£¥"
+_AMOUNT = rf"[+-]?\s*[{_CURRENCIES}]?\s*[\d.][\d.,' ]*[{_CURRENCIES}]?"
 _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}( .*)?|\d{1,2}/\d{1,2}/\d{2}( .*)?"
@@ -31,6 +32,8 @@ _DATE = (
 )
 _SMALL = r"[+-]?\d{1,3}([.,]\d+)?"
 _LIKE_ONE = rf"({_NUMBER}|{_DECIMAL_COMMA}|{_BY_BLANKS}|{_BY_QUOTES}|{_BY_COMMAS}|{_BY_DOTS})\s*%?"
+_CODE = r"0\d+|\d{20,}"
+"""Digits of no number: behind a zero, as in postal codes, or more than 64 bits hold, as in ids."""
 
 
 class _Reading(NamedTuple):
@@ -48,8 +51,8 @@ def is_number(text: str) -> bool:
 
 
 def are_codes(cells: Collection[str]) -> bool:
-    """Whether cells are digits, some with leading zeros, as postal codes are: these are no numbers."""
-    return all(re.fullmatch(r"\d+", cell) for cell in cells) and any(re.match(r"0\d", cell) for cell in cells)
+    """Whether cells are digits, some with leading zeros or very many, as postal codes and ids have: no numbers."""
+    return all(re.fullmatch(r"\d+", cell) for cell in cells) and any(re.fullmatch(_CODE, cell) for cell in cells)
 
 
 def are_dates(cells: Collection[str]) -> bool:
@@ -58,13 +61,13 @@ def are_dates(cells: Collection[str]) -> bool:
 
 
 def have_units(cells: Collection[str]) -> bool:
-    """Whether texts are numbers with a unit or a sign beside each."""
-    return all(re.fullmatch(rf"\W*({_NUMBER})\s*[^\W\d]*\W*", cell) for cell in cells)
+    """Whether texts are numbers with a unit or a sign beside each, or none."""
+    return all(re.fullmatch(rf"\W*({_LIKE_ONE})\s*[^\W\d]*\W*", cell) for cell in cells)
 
 
 def dots_in_doubt(cells: Collection[str]) -> bool:
     """Whether dots in numbers may be decimal marks or cut thousands."""
-    grouped = all(re.fullmatch(rf"{_BY_DOTS}|[+-]?\d{{1,3}}", cell) for cell in cells)
+    grouped = all(re.fullmatch(rf"(?![+-]?0){_BY_DOTS}|[+-]?\d{{1,3}}", cell) for cell in cells)
     return grouped and any("." in cell for cell in cells)
 
 
@@ -84,9 +87,16 @@ def numbers(column: pa.ChunkedArray, where: str, form: Form, *, certain: bool = 
 
     column = compute.replace_substring_regex(column, r"^−([\d.])", r"-\1")
     levels = compute.unique(column.drop_null())
-    if not certain and _any(levels, r"^0\d") and _all(levels, r"\d+"):
+    if not certain and _any(levels, f"^({_CODE})$") and _all(levels, r"\d+"):
         return None
-    for sign in map(re.escape, _CURRENCIES):
+    signs = [sign for sign in _CURRENCIES if _any(levels, re.escape(sign))]
+    if len(signs) > 1 and _all(levels, _AMOUNT):
+        cells = (first_among(column, _those(levels, rf".*{re.escape(sign)}.*"))[1] for sign in signs[:2])
+        raise DataError(
+            f"{where}, must hold amounts of one currency; got {' and '.join(map(reprlib.repr, cells))}: convert them, "
+            "or leave the column out (`--drop`)."
+        )
+    for sign in map(re.escape, signs):
         ahead, behind = rf"^([+-]?)\s*{sign}\s*([\d.])", rf"(\d)\s*{sign}$"
         if _any(levels, f"{ahead}|{behind}"):
             bare = compute.replace_substring_regex(column, ahead, r"\1\2")

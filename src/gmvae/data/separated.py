@@ -12,15 +12,16 @@ from gmvae.arrow import holds_text
 from gmvae.data.columns import UNNAMED, Columns
 from gmvae.data.errors import DataError
 from gmvae.data.first_rows import TextRows, check_separated, escape_in, head_of, opener, rows_of, separator_of
-from gmvae.data.numerals import are_codes, are_dates, dots_in_doubt, is_number
+from gmvae.data.numerals import are_codes, are_dates, dots_in_doubt, have_units, is_number
 from gmvae.data.options import TableOptions
-from gmvae.data.table_cells import MARKS, Form
+from gmvae.data.table_cells import MARKS, Form, cleaned
 from gmvae.data.zipped import unzipped
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _QUOTED = r'^\s+"([^"]*)"\s*$'  # a cell in quotes behind a blank, of which pyarrow makes a part of it
+_CODE = re.compile(r"(?<![\w.:/+-])0\d|\d{20}")
 _NO_ROWS = "Empty CSV"
 _UNEQUAL = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 
@@ -95,11 +96,14 @@ def read_separated(path: Path, options: TableOptions, known: Columns | None) -> 
     kept = [i for i, name in enumerate(names) if name or table.column(i).null_count < table.num_rows]
     names, table = [names[i] for i in kept], table.select(kept)
     _check_names(names, path.name)
-    of_text = _texts(rows[header:], names, kept, known)
-    again = [raw for raw, name in zip(table.column_names, names, strict=True) if name in of_text]
-    if any(not holds_text(table.schema.field(raw).type) for raw in again):
-        converting.column_types = dict.fromkeys(again, pa.string())
-        table = arrow.read_csv(path, reading, parsing, converting).select(kept)
+    of_text = {column.name.strip() for column in known or () if column.levels and isinstance(column.levels[0], str)}
+    may_be_codes = known is None and _has_codes(path, encoding)
+    for i, raw in enumerate(table.column_names):
+        if (may_be_codes or names[i] in of_text) and not holds_text(table.schema.field(i).type):
+            converting.include_columns, converting.column_types = [raw], {raw: pa.string()}
+            cells = arrow.read_csv(path, reading, parsing, converting).column(0)
+            if names[i] in of_text or are_codes(cleaned(cells, Form(options.missing)).unique().drop_null().to_pylist()):
+                table = table.set_column(i, raw, cells)
     identifying = {"", (options.id or "").strip(), f"{UNNAMED}{options.id}"}
     for i, raw in enumerate(table.column_names):
         if names[i] in identifying:
@@ -123,12 +127,10 @@ def _ids(path: Path, reading: Any, parsing: Any, name: str) -> pa.ChunkedArray:
     return cells.cast(int64()) if are_whole else cells
 
 
-def _texts(rows: TextRows, names: list[str], places: list[int], known: Columns | None) -> set[str]:
-    """The columns that hold text though pyarrow may see numbers in them: codes, and those that were text in the fit."""
-    columns = () if known is None else known
-    texts = {column.name.strip() for column in columns if column.levels and isinstance(column.levels[0], str)}
-    cells = (_cells(rows, place) for place in places)
-    return texts | {name for name, column in zip(names, cells, strict=True) if are_codes(column)}
+def _has_codes(path: Path, encoding: str) -> bool:
+    """Whether some cell may be a code of digits, of which a number keeps too little."""
+    with opener(path)(path, "rt", encoding=encoding, errors="replace") as file:
+        return any(_CODE.search(line) for line in file)
 
 
 def _cells(rows: TextRows, place: int) -> list[str]:
@@ -146,14 +148,15 @@ def _check_header(rows: TextRows, where: str) -> None:
     numbered = len(first) > 2 and first[n_unnamed:] == [str(i) for i in range(len(first) - n_unnamed)]
     if numbered and all(any("." in row[i] for row in below) for i in range(n_unnamed, len(first))):
         return
-    seen = [{row[i] for row in below} for i in range(len(first))]
+    seen = [{row[i] for row in below} - {*MARKS} for i in range(len(first))]
     doubtful = [
         cell
         for cell, cells in zip(first, seen, strict=True)
         if is_number(cell)
         or (cell in MARKS and cell)
         or (cell and cell in cells)
-        or (cells and are_dates([cell, *cells]))
+        or (cells and (are_dates([cell, *cells]) or have_units([cell, *cells])))
+        or (cells and {each.lower() for each in [cell, *cells]} <= {"true", "false"})
     ]
     if doubtful:
         few = (" ".join(cell.split()) for cell in first[:6])
@@ -173,10 +176,14 @@ def _unequal(error: ValueError, where: str) -> ValueError:
         return error
     row, first, here, text = found.groups()
     remedy = "correct that row"
-    if first == "1":
+    if first == "1" and is_number(text):
+        remedy = "name what stands between columns, as by `--separator ';'`, if its commas are decimal marks"
+    elif first == "1":
         remedy = "take out titles and comments above the names of the columns"
     elif re.search(r'\W "', text):
         remedy = "take out blanks before quotes"
+    elif re.search(r"(^|\W)'[^']*,[^']*'", text):
+        remedy = "put cells in double quotes, not single ones"
     elif int(row) == 2 and abs(int(here) - int(first)) == 1:
         remedy = "name every column, that of row names, too, and end all rows alike"
     return DataError(

@@ -206,9 +206,12 @@ def _read(
         return Dataset(path.name, channels_first(read_npy(path)))
     if formats.IDX.search(name):
         return Dataset(path.name, read_idx(path))
-    raise DataError(
-        f"A source must be {formats.OBSERVATIONS}, an image or a folder; got {path.name}: save it as one of these."
-    )
+    remedy = "save it as one of these"
+    if name.endswith(formats.PACKED):
+        remedy = "unpack it, or pack one table by gzip"
+    elif name.endswith(formats.PERHAPS_TABLES):
+        remedy = "if it is a table of text, let its name end in .csv"
+    raise DataError(f"A source must be {formats.OBSERVATIONS}, an image or a folder; got {path.name}: {remedy}.")
 
 
 def _alternative(data: Dataset, path: Path) -> str:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_TOTALS = {"total", "totals", "grand total", "sum", "summe", "gesamt", "insgesamt", "average", "mean"}
+
+
 class _Roles(NamedTuple):
     """Columns by what they are for; of labels, weights and the like one at most."""
 
@@ -84,6 +87,7 @@ def read_table(
     else:
         known.check_kept(roles.drop, roles.wanted)
         columns, features = known, table
+    notes += _totals(table, where)
     X, said = columns.encode(features, where=where, form=form, ignore=roles.taken)
     notes += said
     if known is not None:
@@ -188,6 +192,18 @@ def _ids(table: pa.Table, names: Sequence[str]) -> Ids:
         return Ids(name, np.array(values))
     texts = ["" if value is None else value if isinstance(value, str) else str(value) for value in values]
     return Ids(name, np.array(texts, dtype=object))
+
+
+def _totals(table: pa.Table, where: str) -> list[str]:
+    """What is to be said of a last row that may sum up the others."""
+    from pyarrow import compute
+
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        last = column[-1].as_py() if holds_text(column.type) else None
+        is_total = last is not None and last.strip(" :").lower() in _TOTALS
+        if is_total and compute.sum(compute.equal(column, last)).as_py() == 1:
+            return [f"The last row of {where} may be no observation, with {last!r} in {name!r}: if so, take it out."]
+    return []
 
 
 def _empty_rows(X: np.ndarray, where: str, ids: Ids | None) -> list[str]:

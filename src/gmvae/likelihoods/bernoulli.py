@@ -85,11 +85,12 @@ class BernoulliLikelihood(Likelihood):
             return rows.dtype == np.uint8 or _within_unit_interval(rows)
         if not _within_unit_interval(rows):
             return False
-        extremes = sum(((block == 0) | (block == 1) | missing(block)).sum(0) for block in blocks(rows))
+        extremes = sum(((block == 0) | (block == 1)).sum(0) for block in blocks(rows))
+        n = np.maximum(len(rows) - sum(missing(block).sum(0) for block in blocks(rows)), 1)
         grey = ~two_valued(rows)
-        if (extremes == len(rows)).all():
+        if (extremes == n).all():
             return True
-        return bool(np.median(extremes[grey]) >= MIN_BLACK_OR_WHITE * len(rows)) and not _are_shares(rows)
+        return bool(np.median((extremes / n)[grey]) >= MIN_BLACK_OR_WHITE) and not _are_shares(rows)
 
     @classmethod
     def learn(cls, rows: AnyRows, weights: np.ndarray | None = None, columns: Sequence[int] | None = None) -> Self:
@@ -149,5 +150,7 @@ def _within_unit_interval(rows: AnyRows) -> bool:
 
 
 def _are_shares(rows: AnyRows) -> bool:
-    """Whether every row sums to 1."""
-    return all(bool((np.abs(block.sum(1, dtype=np.float64) - 1.0) < 1e-3).all()) for block in blocks(rows))
+    """Whether every row without gaps, of which there are some, sums to 1."""
+    sums = np.concatenate([block.sum(1, dtype=np.float64) for block in blocks(rows)])
+    sums = sums[~np.isnan(sums)]
+    return len(sums) > 0 and bool((np.abs(sums - 1.0) < 1e-3).all())
