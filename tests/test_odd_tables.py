@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from gmvae.data.columns import Columns
 from gmvae.data.errors import DataError
 from gmvae.data.frames import as_table
 from gmvae.data.options import TableOptions
+from gmvae.data.writers import write_table
 
 N = 30
 NUMBERS = [f"{value:.3f}" for value in np.random.default_rng(0).normal(size=N)]
@@ -205,3 +207,13 @@ def test_words_in_the_place_of_truth_values_are_noted() -> None:
         "Counted as missing: 1 cell of 'truth' whose value the fit did not have: 'yes'.",
         "Counted as missing: 2 cells of 'text' whose value the fit did not have: '1.5'.",
     ]
+
+
+def test_standard_output_that_cannot_take_a_table_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = [pa.array(["Köln"])]
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    with pytest.raises(ValueError, match=r"take all letters .* got ascii, without '\\xf6': set PYTHONIOENCODING=utf-8"):
+        write_table(None, ["city"], [block])
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(ValueError, match="must be a file where standard output is closed; got -: name one"):
+        write_table(None, ["city"], [block])

@@ -16,7 +16,7 @@ import pyarrow.dataset as ds
 import pytest
 import torch
 from numpy.typing import NDArray
-from pyarrow import ipc, parquet
+from pyarrow import feather, ipc, parquet
 from test_processes import outputs, processes
 from typer.testing import CliRunner
 
@@ -218,8 +218,13 @@ def test_a_fit_in_parts_equals_one_in_memory_with_the_same_order(
     assert in_parts_of.lower_bounds_ == in_memory.lower_bounds_
     np.testing.assert_array_equal(in_parts_of.weights_, in_memory.weights_)
     assert list(in_parts_of.feature_names_in_) == ["c0", "c1", "c2", "c3"]
-    with pytest.raises(AttributeError, match="ask `predict`"):
+    with pytest.raises(AttributeError, match="ask `predict`, of a Dataset batch by batch"):
         in_parts_of.labels_  # noqa: B018
+    for before_the_fit in (GMVAE(**settings).fit_predict, GMVAE(**settings).fit_transform):
+        with pytest.raises(ValueError, match="batch by batch"):
+            before_the_fit(ds.dataset(tmp_path / "parts"))
+    with pytest.raises(ValueError, match="got a Scanner: give the table that it reads, or a Dataset"):
+        GMVAE(**settings).fit(ds.dataset(tmp_path / "parts").scanner())
     with pytest.raises(ValueError, match="batch by batch"):
         in_parts_of.predict(ds.dataset(tmp_path / "parts"))
     batches = ds.dataset(tmp_path / "parts").to_batches()
@@ -393,6 +398,17 @@ def test_tables_are_read_in_parts_for_their_size(tmp_path: Path, monkeypatch: py
         assert data.shards is not None
         assert data.shape == (data.shards.shape[0], 4)
         assert f"{data.shape[0]} rows of 4 columns" in data.notes[0]
+
+
+def test_one_file_of_arrow_is_read_in_parts(tmp_path: Path) -> None:
+    table = pa.table({"a": [1.0, 2.0, 3.0], "b": [1, 0, 1]})
+    feather.write_feather(table, str(tmp_path / "t.feather"))
+    data = load(tmp_path / "t.feather")
+    assert data.shards is not None
+    np.testing.assert_array_equal(data.X, [[1, 1], [2, 0], [3, 1]])
+    parquet.write_table(pa.table([[1.0], [2.0]], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"t.parquet must be .* that can be read; got: two columns named 'a'"):
+        load(f"{tmp_path}/*.parquet")
 
 
 def test_fit_and_predict_write_a_part_for_every_file(tmp_path: Path, small_sample: None) -> None:

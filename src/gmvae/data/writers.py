@@ -38,8 +38,17 @@ def check_target(path: Path, suffixes: Sequence[str], source: str | None = None)
 
 def write_table(path: Path | None, names: Sequence[str], blocks: Iterable[Block]) -> None:
     """Write columns as CSV, or as Parquet where the path says so; without a path as CSV to standard output."""
+    if path is None and sys.stdout is None:
+        raise ValueError("`-o` must be a file where standard output is closed; got -: name one.")
     if path is None:
-        _write_csv(sys.stdout, names, blocks)
+        try:
+            _write_csv(sys.stdout, names, blocks)
+        except UnicodeEncodeError as error:
+            letter = error.object[error.start]
+            raise ValueError(
+                f"Standard output must take all letters of the table; got {error.encoding}, without {letter!a}: "
+                "set PYTHONIOENCODING=utf-8, or name a file by `-o`."
+            ) from error
     elif path.suffix.lower() == formats.PARQUET:
         with replacing(path) as temporary:
             _write_parquet(temporary, names, blocks)

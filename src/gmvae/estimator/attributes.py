@@ -65,7 +65,8 @@ class FittedAttributes(BaseEstimator, ABC):
     def __getattr__(self, name: str) -> Any:
         if name == "labels_" and self.__sklearn_is_fitted__():
             raise AttributeError(
-                "`labels_` are kept by a fit to rows in memory, not in files and not for rows in parts: ask `predict`."
+                "`labels_` are kept by a fit to rows in memory, not in files and not of a Dataset: ask `predict`, of a "
+                "Dataset batch by batch."
             )
         if hasattr(type(self), name) and not self.__sklearn_is_fitted__():
             check_is_fitted(self)  # a property of a fit has raised its error, which is an AttributeError, too

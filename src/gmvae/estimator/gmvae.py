@@ -188,7 +188,7 @@ class GMVAE(FittedQueries):
             Arrays, torch tensors, or pandas, polars or Arrow tables, which may hold text and categories. NaN is a
             missing entry. uint8 images are divided by 255 under the Bernoulli likelihood. Sparse matrices and arrays of
             SciPy stay sparse; only the rows of a minibatch become dense. A `pyarrow.dataset.Dataset` of Parquet or
-            Arrow files is read in parts, so that it may be larger than memory: see docs/scale.md.
+            Arrow files, with categories too, is read in parts, so that it may be larger than memory: see docs/scale.md.
         y : ignored
         sample_weight : array-like of shape (n_samples,) or str, optional
             How much every row counts, at least 0: 2 as if the row occurred twice, 0 as if it were absent. Only ratios

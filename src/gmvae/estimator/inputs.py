@@ -92,11 +92,7 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
     With ``columns``, those of the fit's table, X is a table whose columns are found by name.
     """
     X = _on_host(X)
-    if is_dataset(X):
-        raise ValueError(
-            "X must be rows in memory to be answered; got a pyarrow Dataset: ask batch by batch, `for batch in "
-            "X.to_batches()`, or let `gmvae predict RUN FOLDER -o OUT/` write files."
-        )
+    check_in_memory(X)
     if columns is not None:
         table = table_of(X) if columns.of_numbers else as_table(X)
         if table is not None:
@@ -107,6 +103,15 @@ def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Co
         return _images(estimator, X, event_shape)
     flat = _numbers(X, validate_data, estimator, reset=False, accept_sparse="csr")
     return flat.reshape(len(flat), *event_shape)
+
+
+def check_in_memory(X: Any) -> None:
+    """ValueError for a Dataset: what is answered of all its rows would need memory that grows with them."""
+    if is_dataset(X):
+        raise ValueError(
+            "X must be rows in memory to be answered; got a pyarrow Dataset: ask batch by batch, `for batch in "
+            "X.to_batches()`, or let `gmvae predict RUN FOLDER -o OUT/` write files."
+        )
 
 
 def latent_rows(X: Any, latent_dim: int) -> np.ndarray:
@@ -145,13 +150,16 @@ def _on_host(X: Any) -> Any:
 def _check_is_rows(X: Any) -> None:
     """Raise ValueError for what is often given in the place of rows, with how to get these."""
     if isinstance(X, str | os.PathLike):
-        what, remedy = f"the text {os.fspath(X)!r}", "read the file, as by `pandas.read_csv`"
+        what = f"the text {os.fspath(X)!r}"
+        remedy = "read the file, as by `pandas.read_csv`, or open files as a `pyarrow.dataset.dataset`"
     elif (isinstance(X, dict) and not issparse(X)) or (isinstance(X, list | tuple) and X and isinstance(X[0], dict)):
         what, remedy = "dictionaries", "give `pandas.DataFrame(X)`"
     elif getattr(getattr(X, "dtype", None), "names", None):
         what, remedy = "a structured array", "give `pandas.DataFrame(X)`"
     elif type(X).__name__ == "LazyFrame":
         what, remedy = "a query that has not been run", "give `X.collect()`"
+    elif type(X).__name__ in ("Scanner", "RecordBatchReader", "ParquetFile", "ParquetDataset"):
+        what, remedy = f"a {type(X).__name__}", "give the table that it reads, or a Dataset of its files"
     elif type(X).__name__ == "AnnData":
         what, remedy = "AnnData", "call `gmvae.fit_anndata`, or `predict_anndata` with a model of it"
     else:

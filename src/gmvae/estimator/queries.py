@@ -12,7 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transfor
 from gmvae.arrays import has_missing
 from gmvae.estimator.frames import warn_of_empty
 from gmvae.estimator.generation import FittedGeneration
-from gmvae.estimator.inputs import query_rows, set_features
+from gmvae.estimator.inputs import check_in_memory, query_rows, set_features
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, is_ambiguous
 from gmvae.fitted.fitted import N_IMPORTANCE_SAMPLES, Fitted
 from gmvae.fitted.novelty import NOVEL_BELOW
@@ -24,6 +24,16 @@ from gmvae.weights_and_labels import checked_weights
 
 class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, FittedGeneration, ABC):
     """The queries of a fitted `GMVAE`, and how it takes over a fit."""
+
+    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> np.ndarray:
+        """Call `fit`, and return `labels_`; a Dataset is refused before the fit, as its labels are not kept."""
+        check_in_memory(X)
+        return super().fit_predict(X, y, **kwargs)
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Call `fit` and `transform`; a Dataset is refused before the fit, as its rows are answered in batches."""
+        check_in_memory(X)
+        return super().fit_transform(X, y, **fit_params)
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Most probable cluster of every row.

@@ -101,9 +101,10 @@ class Shard(ABC):
                 f"{self.path} must stay where it was when the source was opened; it is gone: put it back or start anew."
             ) from error
         if (found.st_size, found.st_mtime_ns) != (self.size, self.modified):
+            how = "written anew" if found.st_size == self.size else f"from {self.size:,} to {found.st_size:,} bytes"
             raise ShardError(
-                f"{self.path} must stay as it was when the source was opened; it has been changed since, from "
-                f"{self.size:,} to {found.st_size:,} bytes: start anew with the files as they are to be."
+                f"{self.path} must stay as it was when the source was opened; it has been changed since, {how}: start "
+                "anew with the files as they are to be."
             )
 
 
@@ -187,6 +188,9 @@ def _types(schema: pa.Schema) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Types of the columns, and of those of a pandas index that has names; numbers may be categories of pandas."""
     import pyarrow as pa
 
+    if len({*schema.names}) < len(schema.names):
+        name = next(name for name in schema.names if schema.names.count(name) > 1)
+        raise ValueError(f"two columns named {name!r}")
     metadata = schema.pandas_metadata or {}
     index = {name for name in metadata.get("index_columns", []) if isinstance(name, str)}
     named = {name: schema.field(name).type for name in schema.names if not name.startswith(PANDAS_INDEX)}
