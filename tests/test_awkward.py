@@ -257,7 +257,7 @@ def test_clusters_that_tell_nothing_are_told() -> None:
     assert model.history_["information"][-1] < 0.3 * math.log(6)
 
 
-@pytest.mark.parametrize("seed", [*range(5), 1178568022])
+@pytest.mark.parametrize("seed", [*range(5), 1791095845])
 def test_the_start_of_a_small_rounded_table_does_not_hang_on_the_seed(seed: int) -> None:
     """Iris in whole centimetres: two of its three mixtures' optima are nearly level with k-means."""
     case = CASES["iris in whole centimetres"]

@@ -118,8 +118,8 @@ def starting_clusters(
     shape but prefers equal sizes, and k-means and a Gaussian mixture, which find any sizes but only round or elliptic
     shapes. `Support.score` combines the share of the graph's weight that is cut and the held-out gain over a single
     normal. Of images strokes are clustered, or pixels or colours if halves of the data agree far more on these. In
-    tables with repeated values the same is tried on rows that are spread over the steps between these values, and
-    taken where it gains far more on rows that are spread anew.
+    tables with repeated values the same is tried on rows that are spread over the steps between these values. Where
+    that gains far more on rows that are spread anew, these decide between all clusters.
 
     Gaps are filled by principal components. In tables that are not too large for it, a mixture fitted to the observed
     entries takes the place of that of filled rows; its conditional means fill the gaps for the other methods, and gains
@@ -146,14 +146,18 @@ def starting_clusters(
     if spread is None or anew is None:
         return as_they_are
     other = _start(init, spread, n_components, seed, weights, counted)
-    _, scores = next(descriptions(completed(anew, weights), seed, weights))
+    plain, scores = (next(descriptions(completed(each, weights), seed, weights))[1] for each in (rows, anew))
     with quick_and_quiet():
         support = supports(scores, {"rows": as_they_are.clusters, "spread": other.clusters}, weights)
-    gain, least = support["spread"].gain, max(support["rows"].gain, _LEAST_GAIN)
-    n_distinct = len(distinct_rows(scores, weights).scores)
-    if gain <= _FAR_BETTER * least or (gain - least) * n_distinct <= _EVIDENCE:
-        return as_they_are
-    return other._replace(reason=f"{other.reason}, with values spread over the steps between them")
+        gain, least = support["spread"].gain, max(support["rows"].gain, _LEAST_GAIN)
+        evidence = (gain - least) * len(distinct_rows(scores, weights).scores)
+        if gain <= _FAR_BETTER * least or evidence <= _EVIDENCE:
+            return as_they_are
+        found = candidates(plain, min(n_components, len(rows)), seed, weights) | {"spread": other.clusters}
+        best = _best(supports(scores, found, weights), by_gain=counted)
+    if best == "spread":
+        return other._replace(reason=f"{other.reason}, with values spread over the steps between them")
+    return Start(found[best], best, f"clusters of rows by {best}, the best once values are spread over steps", plain)
 
 
 def _start(
@@ -183,15 +187,19 @@ def _start(
             ((name, clusters),) = found.items()
             return Start(clusters, name, f"clusters of {described} by {name}{why}", scores)
         support = supports(scores, found, weights, incomplete)
-    best_gain = max(each.gain for each in support.values())
     least_cut = max(share, _LEAST_CUT) if mixture else _LEAST_CUT
-    by_gain = counted and "gmm" in found
-    best = max(support, key=lambda name: support[name].gain if by_gain else support[name].score(best_gain, least_cut))
+    best = _best(support, by_gain=counted and "gmm" in found, least_cut=least_cut)
     told = "; ".join(
         f"{name} cuts {max(0.0, 1.0 - each.cohesion):.1%} of the neighbours and gains {each.gain:.2f} nats"
         for name, each in support.items()
     )
     return Start(found[best], best, f"clusters of {described} by {best}: {told}{why}", scores)
+
+
+def _best(support: Mapping[str, Support], *, by_gain: bool, least_cut: float = _LEAST_CUT) -> str:
+    """The clustering with the highest gain, or with the highest score."""
+    best_gain = max(each.gain for each in support.values())
+    return max(support, key=lambda name: support[name].gain if by_gain else support[name].score(best_gain, least_cut))
 
 
 def _mixture_is_affordable(rows: np.ndarray, n_clusters: int) -> bool:
