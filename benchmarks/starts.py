@@ -25,7 +25,8 @@ from gmvae.atomic import write_text
 from gmvae.data.sets import resolve_home
 from gmvae.fitting.starts import TrainingData
 from gmvae.initialisation.features import descriptions
-from gmvae.initialisation.starts import Support, candidates, starting_clusters, supports
+from gmvae.initialisation.starts import candidates, starting_clusters
+from gmvae.initialisation.supports import Support, supports
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import ari
 from gmvae.observations import Observations

@@ -23,7 +23,6 @@ LONGER = {
     "config.py": "every hyperparameter is one field of one class",
     "estimator/gmvae.py": "scikit-learn wants every hyperparameter in the signature of `__init__` and set there",
     "fitted/fitted.py": "the one record of a fit: its fields, queries and files",
-    "initialisation/starts.py": "thresholds stand with the measurements that they come from",
     "likelihoods/joint.py": "every method of a likelihood, for several at once",
     "networks.py": "encoders, their mirror images and the paper's tables of layers are read side by side",
     "observations.py": "observations, what checks them and the ways to make them",

@@ -102,13 +102,13 @@ def evenly_scaled(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(width, 1.0)
 
 
-def spread_within_steps(rows: np.ndarray, seed: int) -> np.ndarray | None:
+def spread_within_steps(rows: np.ndarray, seed: int) -> np.ndarray:
     """Rows (n, p) in which repeated values, such as answers from 0 to 4, are spread over the steps between them.
 
     A cluster that holds one value of a column has next to no variance there, and so the highest density, whatever other
     columns say; and rows with a rare value have no neighbours but one another. Equal rows are moved alike, so that a
-    weight still counts as copies do. Columns of two values stay, and those whose steps are small. None where all stay;
-    NaN is a gap.
+    weight still counts as copies do. Columns of two values stay, and those whose steps are small; ``rows`` itself where
+    all stay. NaN is a gap.
     """
     distinct, inverse = np.unique(np.where(np.isnan(rows), np.inf, rows), axis=0, return_inverse=True)
     places = np.random.default_rng(seed).uniform(-0.5, 0.5, distinct.shape)
@@ -124,7 +124,7 @@ def spread_within_steps(rows: np.ndarray, seed: int) -> np.ndarray | None:
             nearest = np.minimum(np.r_[np.inf, gaps], np.r_[gaps, np.inf])
             column[known] += np.minimum(nearest, step)[value] * place[known]
             moved = True
-    return np.where(np.isinf(distinct), np.nan, distinct)[inverse.ravel()] if moved else None
+    return np.where(np.isinf(distinct), np.nan, distinct)[inverse.ravel()] if moved else rows
 
 
 def skewed_counts(rows: np.ndarray) -> bool:
@@ -132,7 +132,10 @@ def skewed_counts(rows: np.ndarray) -> bool:
 
     NaN is a gap. Purchases, visits and words are; places on a screen or grey levels are not skewed in all columns.
     """
-    if rows.ndim != 2 or not (np.nanmin(rows, axis=0, initial=np.inf) == 0.0).all():
+    if rows.ndim != 2:
+        return False
+    rows = rows.astype(np.float64)
+    if not (np.nanmin(rows, axis=0, initial=np.inf) == 0.0).all():
         return False
     if not (np.isnan(rows) | (rows % 1.0 == 0.0)).all():
         return False

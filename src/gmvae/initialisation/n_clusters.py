@@ -92,8 +92,8 @@ class Subsample(NamedTuple):
     def draw(cls, rows: np.ndarray, seed: int) -> Subsample:
         """Draw rows at random and choose a description: the first, of rows too few to compare."""
         drawn = rows[random_rows(len(rows), _MAX_ROWS, seed)]
-        if drawn.ndim == 2 and (spread := spread_within_steps(drawn, seed)) is not None:
-            drawn = spread
+        if drawn.ndim == 2:
+            drawn = spread_within_steps(drawn, seed)
         every = dict(descriptions(drawn, seed))
         enough = len(drawn) >= 2 * _MIN_ROWS_PER_CLUSTER * max(_NUMBERS_COMPARED)
         chosen, _ = choose_description(every, _NUMBERS_COMPARED if enough else [1], seed)
