@@ -29,7 +29,7 @@ model = GMVAE(
     3, likelihood="negative-binomial", latent_dim=4, hidden_layer_sizes=(64, 64), max_iter=50, tol=0.1, random_state=0
 ).fit(X)
 k_means = KMeans(3, random_state=0).fit(X)
-print(f"adjusted Rand index: k-means {ari(topic, k_means.labels_):.2f}, gmvae {ari(topic, model.labels_):.2f}")
+print(f"adjusted Rand index: k-means {ari(topic, k_means.labels_):z.2f}, gmvae {ari(topic, model.labels_):z.2f}")
 
 # %%
 # Left, texts of all lengths in every cluster; right, the counts that each cluster expects of a text of median length.

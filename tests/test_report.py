@@ -35,6 +35,7 @@ from gmvae.report.problems import problems
 from gmvae.report.rows import ShownColumn, cell, rounded, shown_columns
 from gmvae.report.separation import log_ratios, separation_shares
 from gmvae.report.style import style_grid
+from gmvae.user_warnings import TableWarning
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::gmvae.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -293,6 +294,76 @@ def test_cells_are_in_the_datas_own_names():
     column = ShownColumn("c", "categorical", ("no", "yes"))
     assert [cell(column, value) for value in (1.0, 0.0, float("nan"), 7.0)] == ["yes", "no", None, "7.0"]
     assert [rounded(value) for value in (3.0, 1234567.25, 1e300)] == [3, 1234570.0, 1e300]
+
+
+def people(n=200):
+    """Three groups: a name that is left out, an id, codes, a skewed column and whole numbers of six digits."""
+    rng = np.random.default_rng(5)
+    group = np.arange(n) % 3
+    return pd.DataFrame(
+        {
+            "height": rng.normal(4.0 * group, 1.0),
+            "name": [f"person {i}" for i in range(n)],
+            "id": np.arange(n) + 123456,
+            "code": np.array(["007", "010", "011"])[group],
+            "pay": np.exp(rng.normal(8.0, 1.5, n)),
+        }
+    )
+
+
+@pytest.mark.filterwarnings("ignore::gmvae.TableWarning")
+def test_in_python_a_report_says_what_was_warned_of():
+    frame = people()
+    model = GMVAE(3, **SMALL).fit(frame)
+    notes = model.report(frame).contents.making.notes
+    for said in (
+        "Left out: 'name', where",
+        "Perhaps an id: 'id', a different",
+        "Taken as text: 'code'",
+        "Skewed or heavy",
+    ):
+        assert any(note.startswith(said) for note in notes), notes
+    assert not any("`--" in note for note in notes)
+    with pytest.warns(TableWarning, match="Counted as missing: 200 cells of 'code'"):
+        later = model.report(frame.assign(code="x", extra=1)).contents.making.notes
+    assert "Left out, as the fit did not have them: 'extra'." in later
+    assert any(note.startswith("Counted as missing: 200 cells of 'code'") for note in later)
+    bare = model.report(frame, with_rows=False).contents.making.notes
+    assert not any("'name'" in note or "'id'" in note for note in bare)
+    assert {*model.describe(frame)["column"]} == {"height", "id", "code", "pay"}
+    numbers = frame[["height", "id"]]
+    notes = GMVAE(3, **SMALL).fit(numbers).report(numbers).contents.making.notes
+    assert any(note.startswith("Perhaps an id: 'id'") for note in notes)
+
+
+@pytest.mark.filterwarnings("ignore::gmvae.TableWarning")
+def test_beside_the_map_whole_numbers_are_those_of_the_data():
+    frame = people()
+    page = GMVAE(3, **SMALL).fit(frame).report(frame).html
+    data = json.loads(re.search(r'id="data"[^>]*>(.*?)</script>', page)[1])
+    shown = {column["name"]: column["values"] for column in data["columns"]}
+    assert shown["id"] == frame["id"].tolist()
+    large = frame["pay"] >= 1000
+    assert np.array(shown["pay"])[large].tolist() == frame["pay"][large].round().astype(int).tolist()
+
+
+def test_the_page_explains_what_it_shows_alone(of_numbers, of_table, of_images):
+    fitted, data = of_numbers
+    page = report(fitted, data).html
+    assert "share of a category" not in page
+    assert ">Ratio<" not in page
+    assert "most probable category" not in page
+    labelled = dataclasses.replace(data, labels=np.repeat([0, 1, 1], 50))
+    assert "There are more clusters than classes: one to one, 1 cluster has no class" in report(fitted, labelled).html
+    page = report(*of_table).html
+    assert "or share of a category," in page
+    assert ">Ratio<" in page
+    assert "all its categories together" in page
+    assert "most probable category" in page
+    assert "There are more clusters than classes" not in page
+    page = report(*of_images).html
+    assert "Log-probability of one image, given its embedding" in page
+    assert "Log-probability of one row" not in page
 
 
 # ---------------------------------------------------------------- problems

@@ -174,6 +174,7 @@ def test_umap_draws_the_map_where_it_is_installed(monkeypatch):
     np.testing.assert_allclose(drawn.points, 10 * start / np.abs(start).max() + 1, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(asked["precomputed_knn"][0], nearest_neighbours(x)[0])
     assert plane(x, umap=False).method == plane(x[:15]).method == plane(np.ones((40, 4))).method
+    assert plane(x[:, :1]).method == "principal components"  # of rows on a line UMAP makes NaN
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace())  # a folder of this name
     assert plane(x).method == "principal components"
 

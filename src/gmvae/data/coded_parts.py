@@ -56,7 +56,7 @@ class CodedColumns:
     def learned(self, survey: Survey) -> Columns:
         """The columns with the range of their numbers, whether all are whole, and the decimals of those looked at."""
         found = zip(self.columns, survey.low, survey.high, survey.fraction, survey.rows.T, strict=True)
-        return Columns(tuple(_ranged(*each) for each in found), self.columns.left_out)
+        return Columns(tuple(_ranged(*each) for each in found), self.columns.left_out, notes=tuple(self.notes))
 
 
 def _ranged(column: Column, low: float, high: float, fraction: float, seen: NDArray[Any]) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
 import numpy as np
@@ -55,11 +55,14 @@ class Columns:
         Columns of the fit's table that were not kept.
     missing : tuple of str
         Marks of missing cells beside the usual ones.
+    notes : tuple of str
+        Sentences on those that were left out or look like ids; `document` is without them.
     """
 
     columns: tuple[Column, ...]
     left_out: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -130,7 +133,8 @@ class Columns:
             raise DataError(f"{where} must have a column of numbers, truth values or categories; got none: {why}")
         names = {column.name for column in kept}
         others = (*left_out, *(name for name in table.column_names if name not in names))
-        return Learned(cls(kept, others, form.missing), remarks.sentences())
+        notes = remarks.sentences()
+        return Learned(cls(kept, others, form.missing, tuple(notes)), notes)
 
     def encode(
         self, table: pa.Table, *, where: str = "X", form: Form | None = None, ignore: Collection[str] = ()

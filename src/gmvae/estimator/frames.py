@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,11 @@ from gmvae.weights_and_labels import checked_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def warn_of_table(sentence: str) -> None:
+    """Warn of a remark on a table, in the words of Python."""
+    warn_user(without_options(sentence), TableWarning)
 
 
 def table_of(X: Any) -> pa.Table | None:
@@ -47,14 +52,16 @@ def columns_of(table: pa.Table, wanted: Collection[str] = (), sample_weight: Any
     """Find the kinds of the columns of a table; what is left out, or may be an id, is warned of."""
     present = None if sample_weight is None else checked_weights(sample_weight, table.num_rows) > 0.0
     columns, notes = Columns.learn(table, wanted=wanted, present=present)
-    _warn(notes)
+    for each in notes:
+        warn_of_table(each)
     return columns
 
 
-def encoded(table: pa.Table, columns: Columns) -> np.ndarray:
-    """Encode a table by the columns of the fit; levels that it did not have count as missing, and are warned of."""
+def encoded(table: pa.Table, columns: Columns, note: Callable[[str], object] = warn_of_table) -> np.ndarray:
+    """Encode a table by the columns of the fit; levels that it did not have count as missing, and are noted."""
     rows, notes = columns.encode(table)
-    _warn(notes)
+    for each in notes:
+        note(each)
     return rows
 
 
@@ -72,14 +79,9 @@ def decoded(rows: np.ndarray, columns: Columns, template: Any, observed: np.ndar
     return frame
 
 
-def warn_of_empty(rows: AnyRows) -> None:
-    """Warn of rows (n, *event) without any value: what is answered of them is what holds for any row."""
+def note_empty(rows: AnyRows, note: Callable[[str], object]) -> None:
+    """Note rows (n, *event) without any value: what is answered of them is what holds for any row."""
     empty = np.flatnonzero(without_values(rows))
     if len(empty):
         n = f"{len(empty):,} row{'s' * (len(empty) > 1)}, the first of them row {empty[0]}"
-        _warn([f"Without any value: {n}; what is answered of them is what holds for any row."])
-
-
-def _warn(notes: list[str]) -> None:
-    for note in notes:
-        warn_user(without_options(note), TableWarning)
+        note(f"Without any value: {n}; what is answered of them is what holds for any row.")

@@ -59,7 +59,7 @@ class FittedGeneration(FittedOutputs, ABC):
         style : array-like of shape (style_dim,) or (n_samples, style_dim), optional
             Use this w; by default styles are drawn from p(w) = N(0, I).
         mean : bool
-            Return the mean of p(y|x), which makes smooth images, in place of a draw.
+            Return the mean of p(y|x) (of skewed columns the median), which makes smooth images, in place of a draw.
 
         Returns
         -------

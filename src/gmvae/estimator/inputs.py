@@ -21,7 +21,7 @@ from gmvae.data.columns import Columns
 from gmvae.data.frames import as_table, is_frame, with_types
 from gmvae.data.labelled_parts import learn_classes
 from gmvae.data.options import in_words_of_python
-from gmvae.estimator.frames import columns_of, encoded, learned, table_of
+from gmvae.estimator.frames import columns_of, encoded, learned, table_of, warn_of_table
 from gmvae.networks import Shape
 from gmvae.observations import Observations, sampled, shaped_as_fitted
 from gmvae.shards import is_dataset, shards_of
@@ -86,17 +86,24 @@ def set_features(estimator: BaseEstimator, n_features: int, names: Sequence[str]
 
 
 @in_words_of_python()
-def query_rows(estimator: BaseEstimator, X: Any, event_shape: Shape, columns: Columns | None = None) -> AnyRows:
+def query_rows(
+    estimator: BaseEstimator,
+    X: Any,
+    event_shape: Shape,
+    columns: Columns | None = None,
+    note: Callable[[str], object] = warn_of_table,
+) -> AnyRows:
     """Validate X against a fitted estimator and return rows (n, *event_shape); flat rows of images pass too.
 
-    With ``columns``, those of the fit's table, X is a table whose columns are found by name.
+    With ``columns``, those of the fit's table, X is a table whose columns are found by name; ``note`` is called with a
+    sentence on each thing that was left out or counts as missing.
     """
     X = _on_host(X)
     check_in_memory(X)
     if columns is not None:
         table = table_of(X) if columns.of_numbers else as_table(X)
         if table is not None:
-            return encoded(table, columns)
+            return encoded(table, columns, note)
     if isinstance(X, SparseRows):
         return shaped_as_fitted(X, event_shape)
     if image_shape_as_fitted(X, event_shape) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvae.data.dataset import Dataset, Ids, as_labels
+from gmvae.data.options import without_options
 from gmvae.estimator.attributes import FittedAttributes
+from gmvae.estimator.frames import warn_of_table
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE
 from gmvae.runs.record import versions
 from gmvae.sparse_rows import AnyRows
@@ -125,8 +127,8 @@ class FittedOutputs(FittedAttributes, ABC):
         return as_frame(distinctions_table(self.fitted_, data), X)
 
     @abstractmethod
-    def _rows(self, X: Any) -> AnyRows:
-        """X, validated, as rows (n, *event)."""
+    def _rows(self, X: Any, note: Callable[[str], object] = warn_of_table) -> AnyRows:
+        """X, validated, as rows (n, *event); ``note`` is called with what there is to say of a table."""
 
     def _provenance(self) -> Provenance:
         """The call that repeats the fit, as far as parameters tell it."""
@@ -141,14 +143,21 @@ class FittedOutputs(FittedAttributes, ABC):
         )
 
     def _dataset(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
-        """X as a source of this name, with labels ``y``, weights, and the index of a frame as ids.
+        """X as a source of this name, with labels ``y``, weights, the index of a frame as ids, and what was warned of.
 
         ValueError if there is not one label for each row, or one is missing.
         """
-        rows, labels = self._rows(X), None if y is None else as_labels(_plain_labels(y), "`y`")
+        columns = self.fitted_.columns
+        notes = [] if columns is None else list(columns.notes)
+
+        def note(sentence: str) -> None:
+            notes.append(sentence)
+            warn_of_table(sentence)
+
+        rows, labels = self._rows(X, note), None if y is None else as_labels(_plain_labels(y), "`y`")
         if labels is not None and len(labels) != len(rows):
             raise ValueError(f"`y` must hold one label for each of {len(rows)} rows; got {len(labels)}: give as many.")
-        names = getattr(self, "feature_names_in_", None)
+        names = getattr(self, "feature_names_in_", None) if columns is None else columns.names
         return Dataset(
             name="X",
             X=np.asarray(rows).astype(np.uint8) if rows.dtype.kind == "b" else rows,
@@ -156,6 +165,7 @@ class FittedOutputs(FittedAttributes, ABC):
             feature_names=None if names is None else tuple(map(str, names)),
             ids=_index(X),
             weights=None if sample_weight is None else checked_weights(sample_weight, len(rows)),
+            notes=tuple(dict.fromkeys(map(without_options, notes))),
         )
 
 

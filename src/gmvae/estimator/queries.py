@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 
 from gmvae.arrays import has_missing
-from gmvae.estimator.frames import warn_of_empty
+from gmvae.estimator.frames import note_empty, warn_of_table
 from gmvae.estimator.generation import FittedGeneration
 from gmvae.estimator.inputs import check_in_memory, query_rows, set_features
 from gmvae.fitted.certainty import AMBIGUOUS_ABOVE, is_ambiguous
@@ -169,12 +169,12 @@ class FittedQueries(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         tags.input_tags.sparse = True
         return tags
 
-    def _rows(self, X: Any) -> AnyRows:
+    def _rows(self, X: Any, note: Callable[[str], object] = warn_of_table) -> AnyRows:
         fitted = self.fitted_
-        rows = query_rows(self, X, fitted.event_shape, fitted.columns)
+        rows = query_rows(self, X, fitted.event_shape, fitted.columns, note)
         fitted.model.likelihood.check(rows)
         if has_missing(rows):
-            warn_of_empty(rows)
+            note_empty(rows, note)
         return rows
 
     def _take_over(self, found: BestRestart, X: Any) -> None:

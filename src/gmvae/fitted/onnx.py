@@ -122,7 +122,9 @@ label, proba = session.run(["label", "proba"], {{"{answers.input}": rows}})
 ```
 
 `{found.decoder.name}` maps `{decoder.input}`, float32 of shape (n, {decoder.example.shape[1]}), to `mean`, the mean of
-p(y|x) in the data's units{"" if answers.example.dtype != np.uint8 else ", as values in [0, 1]"}. The metadata of both,
+p(y|x), of skewed columns the median, in the data's units{
+        "" if answers.example.dtype != np.uint8 else ", as values in [0, 1]"
+    }. The metadata of both,
 `session.get_modelmeta().custom_metadata_map["gmvae"]`, have the data's columns as JSON.
 
 Both were held to PyTorch on {found.n_rows:,} rows drawn from the model when they were written: the largest difference

@@ -146,5 +146,5 @@ class GaussianLikelihood(Likelihood):
         if self.tails is None:
             return []
         columns = [str(index) if names is None else names[index] for index in self.tails.columns.tolist()]
-        said = f"skewed or heavy tails: columns {', '.join(columns)} are seen as asinh((y - centre) / scale)"
-        return [said if names is not None else f"{said}, numbered from 0"]
+        numbered = "" if names is not None else " (numbered from 0)"
+        return [f"skewed or heavy tails, seen as asinh((y - centre) / scale): columns {', '.join(columns)}{numbered}"]

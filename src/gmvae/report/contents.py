@@ -16,7 +16,7 @@ from gmvae.report.clusters import describe_clusters
 from gmvae.report.curves import DRAWN
 from gmvae.report.distinctions import FEW, distinctions
 from gmvae.report.notation import shown_share
-from gmvae.report.problems import problems
+from gmvae.report.problems import problems, sentence
 from gmvae.report.records import (
     SCHEMA,
     Agreement,
@@ -183,6 +183,8 @@ def _making(seen: AnsweredRows, provenance: Provenance, *, with_rows: bool) -> M
     for column in seen.columns:
         likelihoods[column.likelihood] = likelihoods.get(column.likelihood, 0) + 1
     notes = list(seen.data.notes) if with_rows else []  # they quote cells and names of files
+    names = [column.name for column in seen.columns]
+    notes += [sentence(each) for each in seen.fitted.model.likelihood.notes(names)] if names else []
     missing = float(np.isnan(seen.rows).mean())
     if missing:
         notes.append(f"{shown_share(missing)} of cells are missing: they count nowhere, and the fit did not fill them.")
@@ -190,8 +192,10 @@ def _making(seen: AnsweredRows, provenance: Provenance, *, with_rows: bool) -> M
         notes.append("Rows count by their weights in shares, means and differences; sizes and scores count each once.")
     if seen.known.any():
         notes.append(f"The fit knew the class of {int(seen.known.sum()):,} of these rows.")
-    if seen.fitted.columns is not None and seen.fitted.columns.left_out:
-        notes.append(f"The fit left out: {', '.join(seen.fitted.columns.left_out)}.")
+    left_out = () if seen.fitted.columns is None else seen.fitted.columns.left_out
+    untold = [name for name in left_out if not any(repr(name) in note for note in notes)]
+    if untold:
+        notes.append(f"The fit left out: {', '.join(untold)}.")
     return Making(
         command=provenance.command,
         parameters=parameters(seen.fitted.config),

@@ -34,9 +34,11 @@ _PANELS = (
     _Curves(
         "Bound",
         ("lower_bound", "lower_bound_held_out"),
-        "What the log-probability of a row is at least: in training, and on held-out rows (dashed). Higher is better.",
+        "What the log-probability of one row is at least: in training, and held-out (dashed). Higher is better.",
     ),
-    _Curves("Reconstruction", ("reconstruction",), "Log-probability of a row, given its embedding. Higher is better."),
+    _Curves(
+        "Reconstruction", ("reconstruction",), "Log-probability of one row, given its embedding. Higher is better."
+    ),
     _Curves("Conditional prior", ("conditional_prior",), "Cost of the embedding x within its cluster."),
     _Curves("w-prior", ("w_prior",), "Cost of the style w: near 0 where it is not used."),
     _Curves(

@@ -90,10 +90,16 @@ def _columns(seen: AnsweredRows, found: Contents) -> list[dict[str, Any]]:
         if column.levels:
             shown: list[Any] = [None if value != value else int(value) for value in values.tolist()]
         else:
-            shown = [None if value != value else float(f"{value:.4g}") for value in values.tolist()]
-            shown = [int(value) if value is not None and value.is_integer() else value for value in shown]
+            shown = [None if value != value else _rounded(value) for value in values.tolist()]
         left -= len(json.dumps(shown, separators=(",", ":")))
         if left < 0:
             break
         kept.append((d, {"name": column.name, "levels": list(column.levels) or None, "values": shown}))
     return [column for _, column in sorted(kept, key=lambda each: each[0])]
+
+
+def _rounded(value: float) -> float | int:
+    """A number to four digits; whole ones, and those from 1,000 on, to the unit."""
+    if abs(value) < 2**53 and (value.is_integer() or abs(value) >= 1000):
+        return round(value)
+    return float(f"{value:.4g}")

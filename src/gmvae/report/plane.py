@@ -29,14 +29,14 @@ class Plane(NamedTuple):
 def plane(embedding: NDArray[np.float64], *, umap: bool = True) -> Plane:
     """Embedded rows (n, D) in the plane.
 
-    Two dimensions stay as they are; of more, UMAP makes two if it is installed and ``umap`` allows it, else they are
-    projected on their first principal components.
+    Two dimensions stay as they are; of more, UMAP makes two if it is installed and ``umap`` allows it, unless the rows
+    lie on a line; else they are projected on their first principal components.
     """
     if embedding.shape[1] == 2:
         return Plane(embedding.astype(np.float64), "the latent space", ["x₁", "x₂"])
     projection = Projection.principal(embedding)
     projected = Plane(projection.points(embedding), "principal components", list(projection.axes))
-    if umap and len(embedding) > _N_NEIGHBOURS and np.ptp(projected.points) > 0:
+    if umap and len(embedding) > _N_NEIGHBOURS and (np.ptp(projected.points, axis=0) > 0).all():  # else UMAP gives NaN
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that TensorFlow is not installed, which nothing here needs

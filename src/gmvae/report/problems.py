@@ -25,7 +25,7 @@ def problems(seen: AnsweredRows) -> Iterator[Problem]:
     if fitted.history.epochs:
         collapsed = collapse(fitted.history.best, fitted.config)
         if collapsed is not None:
-            yield Problem(f"With K = {fitted.config.K} {collapsed.what}.", _sentence(collapsed.remedy))
+            yield Problem(f"With K = {fitted.config.K} {collapsed.what}.", sentence(collapsed.remedy))
     if not fitted.converged:
         yield Problem(
             f"Training ended after {len(fitted.history.epochs)} epochs, before the held-out bound had stopped gaining.",
@@ -64,5 +64,6 @@ def problems(seen: AnsweredRows) -> Iterator[Problem]:
         )
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """The text, beginning with a capital letter and ending with a full stop."""
     return f"{text[0].upper()}{text[1:]}."

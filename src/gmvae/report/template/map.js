@@ -172,6 +172,7 @@ function showMap(data, make, written) {
   document.querySelector(".still").setAttribute("hidden", "");
   canvas.hidden = false;
   form.hidden = false;
+  beside.firstElementChild.hidden = false;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     search(form.search.value);
