@@ -44,8 +44,8 @@ _FAR_BETTER, _SURE = 1.02, 12.0
 """How often rows are spread anew; gain of clusters of spread rows over that of clusters of the rows as they are from
 which the former count, and by how many nats over all distinct rows. Of 62 tables of answers, counts and rounded
 numbers, nine start on single levels, where the gain is 1.03 to 20 times as large; on all others but one it is at most
-1.014 times. With 40 seeds iris in whole
-centimetres, of 48 distinct rows, has 9 to 12 nats once and never more; answers from 0 to 4 mostly have 15 to 50."""
+1.014 times. With 40 seeds iris in whole centimetres, of 48 distinct rows, has more than 9 nats once and never more than
+12; answers from 0 to 4 mostly have 15 to 50."""
 _MAX_MIXTURE = 2e9
 """Rows times clusters times squared dimensions up to which a Gaussian mixture is tried: half a minute."""
 _ROWS_PER_PARAMETER = 2
