@@ -293,6 +293,10 @@ def test_repeated_values_are_spread_over_the_steps_between_them() -> None:
     np.testing.assert_array_equal(repeated[::2], spread_within_steps(X, 0))
     np.testing.assert_array_equal(repeated[1::2], spread_within_steps(X, 0))
     assert spread_within_steps(continuous, 0) is continuous
+    grey = load_digits().data
+    seldom_lit = np.where(np.random.default_rng(0).random(grey.shape) < 0.05, np.round(grey / 5.0), 0.0)
+    assert spread_within_steps(seldom_lit, 0) is seldom_lit
+    assert spread_within_steps(large := np.tile(X, (500, 1)), 0) is large
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -306,10 +310,12 @@ def test_skewed_counts_start_on_what_a_mixture_finds(seed: int) -> None:
     mixture = GaussianMixture(4, n_init=3, reg_covar=1e-3, random_state=0).fit_predict(standardised)
     found = Observations(X)
     config = Config(4, style_dim=2)
-    start = TrainingData(found, likelihood_for("auto", found.y)).start(
-        config, Split(torch.arange(1200), torch.arange(0), 0), 0
-    )
+    split = Split(torch.arange(1200), torch.arange(0), 0)
+    start = TrainingData(found, likelihood_for("auto", found.y)).start(config, split, 0)
     assert ari(label, start.labels) > ari(label, mixture) - 0.02
+    assert "likelihood='negative-binomial'" in start.reason
+    of_counts = TrainingData(found, likelihood_for("negative-binomial", found.y)).start(config, split, 0)
+    assert "counts" not in of_counts.reason
 
 
 def test_neither_grey_levels_nor_places_nor_answers_are_skewed_counts() -> None:

@@ -29,6 +29,7 @@ from gmvae.training import ClusteredRows, Split, augments
 _STYLE_OF_TABLES, _STYLE_OF_IMAGES = 2, 4
 """In tables of numbers and categories a style of four dimensions took part in the clusters: on 5,000 rows of adult with
 K = 6 the draws of the latents agreed with their means on 93 % of the rows, with two dimensions on 99 %."""
+_COUNTED = "all columns are skewed counts, for which there is likelihood='negative-binomial', too"
 UNSEEN = -1
 """Starting cluster of rows that were not looked at."""
 MAX_CHECKED = 10_000
@@ -131,8 +132,10 @@ class TrainingData:
         if config.init == "auto" and any(discrete):
             found = start_on_classes(described, completed(described, weights), discrete, config.K, seed, weights)
         else:
-            counted = skewed_counts(y.numpy())
+            counted = self.likelihood.continuous and skewed_counts(y.numpy())
             found = starting_clusters(config.init, described, config.K, seed, weights, counted=counted)
+            if counted:
+                found = found._replace(reason=f"{found.reason}; {_COUNTED}")
         clusters = found.clusters
         if label is not None:
             known = np.where(of_training.numpy(), label[sample.numpy()], -1)

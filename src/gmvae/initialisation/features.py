@@ -17,6 +17,10 @@ _FEW = 0.25
 """Distinct values per row up to which a column counts as discrete."""
 _FINE = 0.1
 """Step over the standard deviation of a column up to which its values are as good as continuous."""
+_MOSTLY = 0.9
+_MAX_SPREAD = 2_000_000
+"""Share of a value from which a column is as good as constant, and cells of a table up to which values are spread.
+Without these, 10,000 flat images of MNIST, whose outer pixels are seldom lit, start with an ARI of 0.39, not 0.66."""
 _MANY_OTHERS = 0.5
 """Distinct values per row above which those beside a repeated value are no counts."""
 _SPREAD_OTHERS = 0.7
@@ -107,16 +111,18 @@ def spread_within_steps(rows: np.ndarray, seed: int) -> np.ndarray:
 
     A cluster that holds one value of a column has next to no variance there, and so the highest density, whatever other
     columns say; and rows with a rare value have no neighbours but one another. Equal rows are moved alike, so that a
-    weight still counts as copies do. Columns of two values stay, and those whose steps are small; ``rows`` itself where
-    all stay. NaN is a gap.
+    weight still counts as copies do. Columns of two values stay, those that mostly hold one and those whose steps are
+    small; ``rows`` itself where all stay, and of large tables. NaN is a gap.
     """
+    if rows.size > _MAX_SPREAD:
+        return rows
     distinct, inverse = np.unique(np.where(np.isnan(rows), np.inf, rows), axis=0, return_inverse=True)
     places = np.random.default_rng(seed).uniform(-0.5, 0.5, distinct.shape)
     moved = False
     for column, place in zip(distinct.T, places.T, strict=True):
         known = np.isfinite(column)
-        values, value = np.unique(column[known], return_inverse=True)
-        if not 2 < len(values) <= _FEW * len(distinct):
+        values, value, counts = np.unique(column[known], return_inverse=True, return_counts=True)
+        if not 2 < len(values) <= _FEW * len(distinct) or counts.max() > _MOSTLY * known.sum():
             continue
         gaps = np.diff(values)
         step = np.median(gaps)
