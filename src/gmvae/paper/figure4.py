@@ -11,14 +11,16 @@ from gmvae.paper.findings import MIN_RUNS, Finding, Table, draw, judge
 from gmvae.paper.scope import Scope, UnfinishedError
 from gmvae.paper.trials import Outcome
 
+_PAPERS = "a random start"
+
 
 def run(scope: Scope) -> Finding:
-    """Fit the runs of Table 1, and draw their accuracy after every epoch."""
-    starts = {"a random start": mnist.PAPER, "starting clusters": mnist.PAPER_STARTED}
+    """Fit the runs of Table 1, and draw their accuracy after every epoch; those from the paper's start are judged."""
+    starts = {_PAPERS: mnist.PAPER, "starting clusters": mnist.PAPER_STARTED}
     runs = {start: found for start, changes in starts.items() if (found := mnist.outcomes(scope, changes))}
     if not runs:
         raise UnfinishedError("no fit is finished")
-    curves, rows, told, rises = {}, [], [], []
+    curves, rows, told, rises = {}, [], [], False
     for start, by_cell in runs.items():
         last = {}
         for cell, outcomes in by_cell.items():
@@ -28,9 +30,10 @@ def run(scope: Scope) -> Finding:
             last[cell] = exemplar[-1]
         single = [cell for cell in by_cell if cell.M == 1]
         fewest, most = min(single), max(single)
-        told.append(f"from {start} {last[most]:.2%} with K = {most.K} and {last[fewest]:.2%} with K = {fewest.K}")
-        rises.append(last[most] > last[fewest])
-    fewest_runs = min(len(outcomes) for by_cell in runs.values() for outcomes in by_cell.values())
+        shown = " and ".join(f"{last[cell]:.2%} with K = {cell.K}" for cell in dict.fromkeys((most, fewest)))
+        told.append(f"from {start} {shown} ({min(map(len, by_cell.values()))} of the paper's 10 runs)")
+        rises = rises or (start == _PAPERS and last[most] > last[fewest])
+    n_runs = min(map(len, runs.get(_PAPERS, {"none": []}).values()))
     panel = figures.accuracy_curves(curves)
     panel.set_title("MNIST test images, exemplar protocol")
     caption = "Accuracy under the exemplar protocol after every epoch, mean over runs."
@@ -39,8 +42,8 @@ def run(scope: Scope) -> Finding:
         title="Figure 4: MNIST test accuracy against the epoch",
         paper="more components give a higher accuracy, and few epochs suffice.",
         ours=f"after {mnist.SIZES[scope.scale].epochs} of the paper's 100 epochs, with the paper's training and M = 1, "
-        f"{'; '.join(told)}; {fewest_runs} of its 10 runs.",
-        verdict=judge([*rises, fewest_runs >= MIN_RUNS]),
+        f"{'; '.join(told)}.",
+        verdict=judge([rises, n_runs >= MIN_RUNS]),
         tables=[Table("fig4", "Mean exemplar accuracy in per cent", ("start", "K", "M", "epoch", "accuracy"), rows)],
         figures=draw(scope.out, "fig4", panel, caption),
         run=scope.run(*(outcomes for by_cell in runs.values() for outcomes in by_cell.values())),
