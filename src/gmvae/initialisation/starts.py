@@ -120,10 +120,11 @@ def starting_clusters(
     anew = (completed(spread_within_steps(rows, seed + 1 + draw), weights) for draw in range(_N_SPREADS))
     plain, *views = (next(descriptions(each, seed, weights))[1] for each in (completed(rows, weights), *anew))
     both = {"rows": as_they_are.clusters, "spread": other.clusters}
+    n_distinct = len(distinct_rows(views[0], weights).scores)  # in all views: equal rows move alike
     with quick_and_quiet():
-        of_views = [gains(view, both, weights) for view in views]
+        of_views = [gains(view, both, n_distinct, weights) for view in views]
         least, gain = (max(fmean(each[name] for each in of_views), LEAST_GAIN) for name in both)
-        if (gain - least) * len(distinct_rows(views[0], weights).scores) <= _SURE or gain <= _FAR_BETTER * least:
+        if (gain - least) * n_distinct <= _SURE or gain <= _FAR_BETTER * least:
             return as_they_are
         found = candidates(plain, min(n_components, len(rows)), seed, weights) | {"spread": other.clusters}
         best = _best(supports(views[0], found, weights), by_gain=counted)

@@ -58,7 +58,7 @@ def supports(
     distinct = distinct_rows(scores, weights)
     if len(distinct.scores) < 2:
         return {name: Support(1.0, 0.0) for name in found}
-    graph, gained = neighbour_graph(distinct), gains(scores, found, weights, incomplete)
+    graph, gained = neighbour_graph(distinct), gains(scores, found, len(distinct.scores), weights, incomplete)
     return {
         name: Support(attainable_cohesion(graph, clusters[distinct.first], distinct.counts), gained[name])
         for name, clusters in found.items()
@@ -68,10 +68,14 @@ def supports(
 def gains(
     scores: np.ndarray,
     found: Mapping[str, np.ndarray],
+    n_distinct: int,
     weights: np.ndarray | None = None,
     incomplete: IncompleteRows | None = None,
 ) -> dict[str, float]:
-    """Held-out log-likelihood of each of several clusterings over that of a single component; see `supports`."""
+    """Held-out log-likelihood of each of several clusterings over that of a single component; see `supports`.
+
+    ``n_distinct`` is the number of distinct rows of the scores.
+    """
     if incomplete is not None:
         return {name: incomplete_held_out(incomplete, clusters, weights).gain for name, clusters in found.items()}
     normal, heavy = (
@@ -79,5 +83,5 @@ def gains(
         for freedom in (None, _FREEDOM)
     )
     least, most = (max(each.of_mixture for each in family.values()) for family in (normal, heavy))
-    sure = (most - least) * len(distinct_rows(scores, weights).scores) > _EVIDENCE
+    sure = (most - least) * n_distinct > _EVIDENCE
     return {name: each.gain for name, each in (heavy if sure else normal).items()}
