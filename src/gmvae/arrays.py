@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmvae.domains import LARGEST
 from gmvae.sparse_rows import AnyRows, SparseRows
 
-LARGEST = 1e150
-"""Its square can be summed over rows in float64."""
 FARTHEST = 1e12
 """Standard deviations from the mean of the fit, of which float32 holds the square with room for any weights."""
 FLOAT32_IS_EXACT = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")

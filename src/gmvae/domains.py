@@ -1,4 +1,4 @@
-"""Domains: which values a parameter may take, in a sentence that an error can quote."""
+"""Domains: which values a parameter may take, in a sentence that an error can quote; the largest number in data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, cast, get_args
+
+LARGEST = 1e150
+"""Largest number in data: its square can be summed over rows in float64."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from gmvae.data.remarks import (
     Remarks,
 )
 from gmvae.data.table_cells import Form, check_finite, cleaned, listed
+from gmvae.domains import LARGEST
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,8 +42,6 @@ _FEW_LEVELS = 12
 """As many may all differ from row to row, in tables of few rows."""
 _A_FEW = 1000
 _MOST_DIGITS = 6
-_LARGEST = 1e150
-"""`gmvae.arrays.LARGEST`, without PyTorch."""
 ENOUGH_ROWS = 20
 """Rows from which whole numbers that all differ are remarkable."""
 
@@ -125,10 +124,10 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
         check_finite(column.to_numpy(), where)
         values = values[~np.isnan(values)]
     low, high = values.min(), values.max()
-    if max(-float(low), float(high)) > _LARGEST:
+    if max(-float(low), float(high)) > LARGEST:
         row = int(np.nanargmax(np.abs(column.to_numpy()))) + 1
         raise DataError(
-            f"{where}, must hold numbers of at most {_LARGEST:g}; got {max(low, high, key=abs):g} in data row {row}: "
+            f"{where}, must hold numbers of at most {LARGEST:g}; got {max(low, high, key=abs):g} in data row {row}: "
             "replace it, or leave the column out (`--drop`)."
         )
     whole = values.dtype.kind in "iu" or bool((values == np.floor(values)).all())

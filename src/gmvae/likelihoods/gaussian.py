@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.arrays import FARTHEST, LARGEST, tensors_of
+from gmvae.arrays import FARTHEST, tensors_of
 from gmvae.distributions import Normal
+from gmvae.domains import LARGEST
 from gmvae.likelihoods.columns import filled_in_turn, looked_at, moments, rounding_noise, scale_of
 from gmvae.likelihoods.heavy_tails import HeavyTails, heavy_tails
 from gmvae.likelihoods.likelihood import ColumnMoments, Likelihood, Observation

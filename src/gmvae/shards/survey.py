@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gmvae.arrays import LARGEST, named
+from gmvae.arrays import named
 from gmvae.atomic import replacing
 from gmvae.cache import cache_folder
+from gmvae.domains import LARGEST
 from gmvae.shards.moments import Moments
 from gmvae.shards.reading import ahead
 
