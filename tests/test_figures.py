@@ -460,3 +460,12 @@ def test_points_are_where_they_belong_and_named():
 def test_several_runs_have_their_mean_drawn_over_them():
     panel = figures.z_prior_curve([1, 2], [[0.0, 1.0], [0.5, 2.0]])
     assert [line.get_ydata().tolist() for line in panel.lines] == [[0.0, 1.0], [0.5, 2.0], [0.25, 1.5]]
+
+
+def test_a_point_far_out_does_not_squeeze_the_latent_space():
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    x[0] = -500.0, 300.0
+    panel = figures.latent_space(x, np.zeros(300, dtype=int), means=np.zeros((1, 2)), scales=np.ones((1, 2)))
+    assert "drawn at the border: 1" in panel.get_xlabel()
+    assert np.ptp(panel.get_xlim()) < 20
+    assert "border" not in figures.latent_space(x[1:], np.zeros(299, dtype=int)).get_xlabel()

@@ -24,7 +24,7 @@ from gmvae.estimator import GMVAE
 from gmvae.report.answered_rows import answered_rows
 from gmvae.report.clusters import ambiguous_rows, assignment, nearest_clusters, neighbours, typical_rows
 from gmvae.report.contents import Provenance, cluster_names
-from gmvae.report.curves import training_panels
+from gmvae.report.curves import n_at_border, training_panels, unit_square
 from gmvae.report.differences import MOST_DIFFERENCES, differences
 from gmvae.report.distinctions import distinctions
 from gmvae.report.page import report
@@ -32,6 +32,7 @@ from gmvae.report.page_data import MOST_VALUE_BYTES
 from gmvae.report.pictures import MOST_THUMBNAIL_BYTES, _Scale, _thumbnails, pictures
 from gmvae.report.plane import plane
 from gmvae.report.problems import problems
+from gmvae.report.records import Map
 from gmvae.report.rows import ShownColumn, cell, rounded, shown_columns
 from gmvae.report.separation import log_ratios, separation_shares
 from gmvae.report.style import style_grid
@@ -594,3 +595,24 @@ def test_clusters_in_use_are_drawn_from_zero():
     training = {"epoch": [1, 2, 3], **{name: [1.0, 2.0, 3.0] for name in terms}}
     panel = training_panels(training | {"effective_components": [4.99, 5.0, 4.98]})[-1]
     assert [tick.text for tick in panel.up] == ["0.0", "2.5", "5.0"]
+
+
+def test_a_point_far_out_does_not_squeeze_the_map():
+    x = np.random.default_rng(0).normal(size=(1000, 2))
+    far = np.array([[-400.0, -400.0]])
+
+    def of(points):
+        n = len(points)
+        marks = {"cluster": [0] * n, "probability": [1.0] * n, "ambiguous": [False] * n, "novel": [False] * n}
+        columns = {"x": points[:, 0].tolist(), "y": points[:, 1].tolist(), "row": [*range(n)], "id": ["1"] * n}
+        return Map(method="", axes=["", ""], n=n, **columns, **marks)
+
+    near, both = of(x), of(np.concatenate([x, far]))
+    assert n_at_border(near) == 0
+    assert unit_square(near).min() == pytest.approx(0)
+    assert n_at_border(both) == 1
+    places = unit_square(both)
+    assert places.min() >= 0
+    assert places.max() <= 1
+    assert np.ptp(places[:-1], axis=0).max() > 0.8
+    assert places[-1].min() == pytest.approx(0, abs=0.05)

@@ -1,4 +1,4 @@
-"""Points projected onto a plane: that of their first two principal components."""
+"""Points projected onto a plane, that of their first two principal components, and the part of it that is drawn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+_FEW = 0.005
+"""Share of the points at each end of an axis that may be drawn at the border."""
 
 
 class Projection(NamedTuple):
@@ -34,3 +37,23 @@ class Projection(NamedTuple):
     def covariances(self, scales: NDArray[np.float64]) -> NDArray[np.float64]:
         """Project diagonal covariances, given as standard deviations (K, D), to (K, 2, 2)."""
         return np.einsum("id,kd,jd->kij", self.directions, np.square(scales), self.directions)
+
+
+class View(NamedTuple):
+    """Points as they are drawn, (N, 2), between the lowest and highest places, (2,) each."""
+
+    points: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    n_at_border: int  # points that lie further out, and are moved there
+
+    @classmethod
+    def of(cls, points: NDArray[np.float64]) -> Self:
+        """All points where they are, unless a few far out would leave the others less than half of the picture."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        first, last = np.quantile(points, [_FEW, 1 - _FEW], axis=0)
+        span = (last - first).max()
+        if span < (high - low).max() / 2:
+            low, high = np.maximum(low, first - span / 4), np.minimum(high, last + span / 4)
+        beyond = ((points < low) | (points > high)).any(axis=1)
+        return cls(np.clip(points, low, high), low, high, int(beyond.sum()))

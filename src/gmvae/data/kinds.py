@@ -43,7 +43,9 @@ _FEW_LEVELS = 12
 _A_FEW = 1000
 _MOST_DIGITS = 6
 ENOUGH_ROWS = 20
-"""Rows from which whole numbers that all differ are remarkable."""
+"""Rows from which whole numbers that nearly all differ are remarkable."""
+_NEARLY_ALL = 0.9
+"""Share of different whole numbers from which they may be ids: of horses, say, some of which come twice."""
 
 
 class Column(NamedTuple):
@@ -133,11 +135,11 @@ def _number(name: str, column: pa.ChunkedArray, where: str, remarks: Remarks) ->
     whole = values.dtype.kind in "iu" or bool((values == np.floor(values)).all())
     if whole and low == 0 and high == 1:
         return Column(name, "yes/no", dtype, (0, 1))
-    # Numbers that all differ span as many, which is found faster.
-    n = len(values)
+    least = _NEARLY_ALL * len(values)
     if whole and _are_days(values, low, high):
         remarks.add(MAYBE_DAYS, name)
-    elif whole and n >= ENOUGH_ROWS and int(high) - int(low) >= n - 1 and len(np.unique(values)) == n:
+    # So many different numbers span as many, which is found faster.
+    elif whole and len(values) >= ENOUGH_ROWS and int(high) - int(low) >= least - 1 and len(np.unique(values)) >= least:
         remarks.add(MAYBE_ID, name)
     return Column(name, "number", dtype, digits=scale or digits_of(values), low=float(low), high=float(high))
 

@@ -48,6 +48,6 @@ CASE = "Different levels though alike but for upper and lower case: in {}; write
 MAYBE_MARKS = "Perhaps marks of missing cells: %s in {}; name them (`--missing`) if they are, else they are categories."
 ONE = "Left out: {}, where every row has the same text or none."
 MAYBE_ID = (
-    "Perhaps an id: {}, a different whole number in every row; if it is one, leave it out (`--id` names rows by it, "
-    "`--drop` drops it)."
+    "Perhaps an id: {}, a different whole number in nearly every row; if it is one, leave it out (`--id` names rows by "
+    "it, `--drop` drops it)."
 )

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmvae.figures.canvas import axes_or_new, open_frame
 from gmvae.figures.palette import colour
 from gmvae.figures.points_by_cluster import MOST_POINTS, annotate, dots, name_clusters, numbered, subsample
-from gmvae.projection import Projection
+from gmvae.projection import Projection, View
 
 
 def latent_space(
@@ -25,7 +25,8 @@ def latent_space(
     """Draw embedded observations by cluster, with the components (figure 2d-f of the paper).
 
     Two dimensions are drawn as they are, more are projected on the first two principal components of the points, one is
-    drawn as a row per cluster. ValueError if the shapes do not fit.
+    drawn as a row per cluster. Where a few points lie so far out that the others would fill less than half of the
+    picture, they are drawn at its border, and counted below. ValueError if the shapes do not fit.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def latent_space(
     else:
         plane = Projection.principal(points[kept])
     panel.set_aspect("equal", adjustable="datalim")
-    dots(panel, plane.points(points[kept]), numbers[kept])
+    seen = View.of(plane.points(points[kept]))
+    dots(panel, seen.points, numbers[kept])
     if centres is None:
         name_clusters(panel, plane.points(points), numbers, names)
     else:
@@ -60,7 +62,8 @@ def latent_space(
         _stars(panel, plane.points(centres))
         panel.autoscale_view()
         annotate(panel, plane.points(centres), [str(k) for k in range(len(centres))])
-    panel.set(title="Latent space", xlabel=plane.axes[0], ylabel=plane.axes[1])
+    far = f"\npoints far out, drawn at the border: {seen.n_at_border}" if seen.n_at_border else ""
+    panel.set(title="Latent space", xlabel=plane.axes[0] + far, ylabel=plane.axes[1])
     open_frame(panel)
     return panel
 

@@ -11,6 +11,7 @@ import numpy as np
 from gmvae.arrays import random_rows
 from gmvae.figures.curves import late_values
 from gmvae.figures.reliability import LEAST_ROWS
+from gmvae.projection import View
 from gmvae.report.records import Agreement, Map
 
 WIDTH, HEIGHT = 320, 170
@@ -126,10 +127,18 @@ def still_map(found: Map, n_clusters: int) -> list[str]:
 
 def unit_square(found: Map) -> np.ndarray:
     """Points of the map (n, 2) on one scale within the unit square, in its middle."""
-    points = np.column_stack([found.x, found.y])
-    low, high = points.min(axis=0), points.max(axis=0)
-    span = float((high - low).max()) or 1.0
-    return (points - (low + high) / 2) / span + 0.5
+    seen = _view(found)
+    span = float((seen.high - seen.low).max()) or 1.0
+    return (seen.points - (seen.low + seen.high) / 2) / span + 0.5
+
+
+def n_at_border(found: Map) -> int:
+    """How many points of the map lie so far out that they are drawn at its border."""
+    return _view(found).n_at_border
+
+
+def _view(found: Map) -> View:
+    return View.of(np.column_stack([found.x, found.y]))
 
 
 class _Box(NamedTuple):

@@ -20,7 +20,7 @@ from gmvae.figures.palette import colour
 from gmvae.fitted.fitted import Fitted
 from gmvae.report.answered_rows import answered_rows
 from gmvae.report.contents import Provenance, cluster_names, contents
-from gmvae.report.curves import calibration_panel, still_map, training_panels
+from gmvae.report.curves import calibration_panel, n_at_border, still_map, training_panels
 from gmvae.report.notation import SCORE_WORDS, on_dark, shown_cell, shown_number, shown_share
 from gmvae.report.page_data import as_script, page_data
 from gmvae.report.pictures import pictures
@@ -127,6 +127,7 @@ def report(
         dark_colours=[on_dark(colour(k)) for k in range(fitted.config.K)],
         panels=training_panels(found.training),
         still=None if found.map is None else still_map(found.map, fitted.config.K),
+        n_at_border=0 if found.map is None else n_at_border(found.map),
         calibration=None if found.agreement is None else calibration_panel(found.agreement),
         score_words=SCORE_WORDS,
         style_sheet=_file("page.css"),
