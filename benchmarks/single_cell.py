@@ -1,17 +1,22 @@
 """Cells by their raw counts, side by side: `python benchmarks/single_cell.py --out FILE`. See docs/single-cell.md.
 
-Every fit is measured once and kept in FILE, a JSON list; an interrupted run goes on. All methods get the same genes, of
-the same cells, and the number of cell types; labels are used for scores alone. Peers that are not installed are left
-out: run this file again with the interpreter of an environment that has scanpy or scvi-tools beside gmvae.
+Every fit is measured once, in a process of its own, and kept in FILE, a JSON list; an interrupted run goes on. All
+methods get the same genes, of the same cells, and the number of cell types. Labels are used for scores alone, but for
+rows marked "best by labels". Peers that are not installed are left out: run this file again with the interpreter of an
+environment that has scanpy or scvi-tools beside gmvae.
 """
 
 from __future__ import annotations
 
+import resource
 import time
 import warnings
-from collections.abc import Callable
-from importlib.metadata import version
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib.util import find_spec
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -21,12 +26,14 @@ from single_cell_runs import keep, parser_of, read_kept, worm_neuron
 
 from gmvae import GMVAE
 from gmvae.metrics import accuracy_hungarian, ari, nmi
+from gmvae.paper.provenance import provenance
 
 K = 10
 _N_PRINCIPAL = 50
-_NEEDS = {"PCA + Leiden": ("scanpy", "leidenalg"), "scVI + Leiden": ("scvi", "scanpy"), "scVI + GMM": ("scvi",)}
+_NEEDS = {"PCA": ("scanpy", "leidenalg"), "scVI": ("scvi", "scanpy", "leidenalg")}
 _RESOLUTIONS = tuple(np.geomspace(0.1, 3.0, 12))
-Clusters = Callable[[sparse.csr_array, int], np.ndarray]
+Found = Iterator[tuple[str, np.ndarray, float]]
+"""Names of methods, their clusters, and their processor seconds with those of an embedding that they share."""
 
 
 def logs(counts: sparse.csr_array) -> np.ndarray:
@@ -35,32 +42,30 @@ def logs(counts: sparse.csr_array) -> np.ndarray:
     return np.log1p(counts.toarray() * (np.median(totals) / totals)).astype(np.float32)
 
 
-def ours_counts(counts: sparse.csr_array, seed: int) -> np.ndarray:
-    return GMVAE(K, random_state=seed).fit(counts).labels_
+def ours_counts(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
+    yield "gmvae, counts", *timed(lambda: GMVAE(K, random_state=seed).fit(counts).labels_)
 
 
-def ours_logs(counts: sparse.csr_array, seed: int) -> np.ndarray:
-    return GMVAE(K, likelihood="gaussian", random_state=seed).fit(logs(counts)).labels_
+def ours_logs(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
+    fit = GMVAE(K, likelihood="gaussian", random_state=seed).fit
+    yield "gmvae, Gaussian on logs", *timed(lambda: fit(logs(counts)).labels_)
 
 
-def principal(counts: sparse.csr_array, seed: int) -> np.ndarray:
-    from sklearn.decomposition import PCA
-
-    return PCA(_N_PRINCIPAL, random_state=seed).fit_transform(logs(counts))
-
-
-def pca_gmm(counts: sparse.csr_array, seed: int) -> np.ndarray:
-    return mixture(principal(counts, seed), seed)
-
-
-def mixture(places: np.ndarray, seed: int) -> np.ndarray:
+def clustered(of: str, embed: Callable[[], np.ndarray], labels: np.ndarray, seed: int) -> Found:
+    """A Gaussian mixture, and Leiden: at the resolution with the number of clusters nearest to K, and at the best."""
     from sklearn.mixture import GaussianMixture
 
-    return GaussianMixture(K, n_init=5, random_state=seed).fit_predict(places)
+    places, embedding = timed(embed)
+    mixture, took = timed(lambda: GaussianMixture(K, n_init=5, random_state=seed).fit_predict(places))
+    yield f"{of} + GMM", mixture, embedding + took
+    divisions, took = timed(lambda: leiden(places, seed))
+    nearest = min(divisions, key=lambda found: abs(len(np.unique(found)) - K))
+    yield f"{of} + Leiden", nearest, embedding + took
+    yield f"{of} + Leiden, best by labels", max(divisions, key=lambda found: ari(labels, found)), embedding + took
 
 
-def leiden(places: np.ndarray, seed: int) -> np.ndarray:
-    """Leiden at the resolution whose number of clusters is nearest to K, the smallest of several."""
+def leiden(places: np.ndarray, seed: int) -> list[np.ndarray]:
+    """The divisions at all resolutions, from small to large."""
     import anndata
     import scanpy
 
@@ -70,68 +75,85 @@ def leiden(places: np.ndarray, seed: int) -> np.ndarray:
     for resolution in _RESOLUTIONS:
         scanpy.tl.leiden(adata, resolution, random_state=seed, flavor="leidenalg")
         found.append(adata.obs["leiden"].cat.codes.to_numpy().astype(int))
-    return min(found, key=lambda labels: abs(len(np.unique(labels)) - K))
+    return found
 
 
-def pca_leiden(counts: sparse.csr_array, seed: int) -> np.ndarray:
-    return leiden(principal(counts, seed), seed)
+def pca(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
+    from sklearn.decomposition import PCA
+
+    embed = PCA(_N_PRINCIPAL, random_state=seed).fit_transform
+    yield from clustered("PCA", lambda: embed(logs(counts)), labels, seed)
 
 
-def scvi_places(counts: sparse.csr_array, seed: int) -> np.ndarray:
+def scvi(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
     import anndata
-    import scvi
+    from scvi import settings
+    from scvi.model import SCVI
 
-    scvi.settings.seed = seed
-    adata = anndata.AnnData(sparse.csr_matrix(counts.astype(np.float32)))
-    scvi.model.SCVI.setup_anndata(adata)
-    model = scvi.model.SCVI(adata)
-    model.train(accelerator="cpu", enable_progress_bar=False)
-    return model.get_latent_representation()
+    def embed() -> np.ndarray:
+        settings.seed = seed
+        adata = anndata.AnnData(sparse.csr_matrix(counts.astype(np.float32)))
+        SCVI.setup_anndata(adata)
+        model = SCVI(adata)
+        model.train(accelerator="cpu", enable_progress_bar=False)
+        return model.get_latent_representation()
+
+    yield from clustered("scVI", embed, labels, seed)
 
 
-METHODS: dict[str, Clusters] = {
-    "PCA + GMM": pca_gmm,
-    "gmvae, Gaussian on logs": ours_logs,
-    "gmvae, counts": ours_counts,
-    "PCA + Leiden": pca_leiden,
-    "scVI + GMM": lambda counts, seed: mixture(scvi_places(counts, seed), seed),
-    "scVI + Leiden": lambda counts, seed: leiden(scvi_places(counts, seed), seed),
+FAMILIES: dict[str, Callable[[sparse.csr_array, np.ndarray, int], Found]] = {
+    "counts": ours_counts,
+    "logs": ours_logs,
+    "PCA": pca,
+    "scVI": scvi,
 }
 
 
-def measured(method: str, counts: sparse.csr_array, labels: np.ndarray, seed: int) -> dict[str, Any]:
-    started, used = time.perf_counter(), time.process_time()
+def timed(fit: Callable[[], Any]) -> tuple[Any, float]:
+    """What it returns, and the processor seconds that it took."""
+    started = time.process_time()
+    found = fit()
+    return found, time.process_time() - started
+
+
+def measured(family: str, asked: Namespace, seed: int) -> list[dict[str, Any]]:
+    """Clusters of a family of methods, in this process."""
+    torch.set_num_threads(1)
+    counts, labels = worm_neuron(asked.data, asked.genes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = METHODS[method](counts, seed)
-    return {
-        "method": method,
-        "seed": seed,
-        "n_genes": counts.shape[1],
-        "clusters": len(np.unique(found)),
-        "acc": accuracy_hungarian(labels, found),
-        "nmi": nmi(labels, found),
-        "ari": ari(labels, found),
-        "seconds": time.perf_counter() - started,
-        "processor_seconds": time.process_time() - used,
-        "torch": version("torch"),
-    }
+        found = list(FAMILIES[family](counts, labels, seed))
+    return [
+        {
+            "family": family,
+            "method": method,
+            "seed": seed,
+            "n_genes": counts.shape[1],
+            "clusters": len(np.unique(clusters)),
+            "acc": accuracy_hungarian(labels, clusters),
+            "nmi": nmi(labels, clusters),
+            "ari": ari(labels, clusters),
+            "processor_seconds": took,
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            **provenance(),
+        }
+        for method, clusters, took in found
+    ]
 
 
 def main() -> None:
     parser = parser_of(__doc__, seeds=5, genes=2000)
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
     asked = parser.parse_args()
-    torch.set_num_threads(1)
-    counts, labels = worm_neuron(asked.data, asked.genes)
     known = read_kept(asked.out)
-    done = {(each["method"], each["seed"], each["n_genes"]) for each in known}
+    done = {(each["family"], each["seed"], each["n_genes"]) for each in known}
     for seed in range(asked.seeds):
-        for method in asked.methods:
-            absent = any(find_spec(name) is None for name in _NEEDS.get(method, ()))
-            if absent or (method, seed, counts.shape[1]) in done:
+        for family in asked.families:
+            absent = any(find_spec(name) is None for name in _NEEDS.get(family, ()))
+            if absent or (family, seed, asked.genes) in done:
                 continue
-            known.append(measured(method, counts, labels, seed))
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                known += process.submit(partial(measured, family, asked, seed)).result()
             keep(known, asked.out)
 
 
