@@ -149,6 +149,16 @@ def test_names_ids_and_texts_are_left_out_unless_wanted() -> None:
     assert columns.encode(table).notes == []  # what the fit left out is no news
 
 
+def test_numbers_in_another_unit_are_noted() -> None:
+    columns, _ = Columns.learn(pa.table({"share": [0.1, 0.4, 0.9], "height": [1.6, 1.7, 1.9]}))
+    query = {"share": [10, 40, None, 90, 12, 25, 33], "height": [1.6, 1.7, 1.8, 1.9, 12.0, 1.7, 1.8]}
+    assert columns.encode(pa.table(query)).notes == [
+        "Perhaps in another unit: 6 of 6 numbers of 'share' lie beyond those of the fit, from 0.1 to 0.9."
+    ]
+    few = {name: values[:4] for name, values in query.items()}
+    assert columns.encode(pa.table(few)).notes == []
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [

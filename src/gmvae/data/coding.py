@@ -17,6 +17,9 @@ from gmvae.data.table_cells import Form, check_finite, cleaned
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ENOUGH_BEYOND = 5
+"""Numbers beyond those of the fit below which nothing is said: single rows may be unlike all others."""
+
 
 class Coded(NamedTuple):
     """A column as numbers (n,), and the cells, by value, whose level the fit did not have."""
@@ -72,6 +75,20 @@ def encode_column(known: Column, column: pa.ChunkedArray, where: str, form: Form
         else:
             column = numbers(column, where, form, certain=True)
     return _codes(known, column)
+
+
+def beyond(known: Column, values: NDArray[Any]) -> list[str]:
+    """A sentence if most numbers of a column lie beyond those of the fit, as they do in another unit; else none."""
+    if known.kind != "number" or known.low == known.high:
+        return []
+    present = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    n = int(((present < known.low) | (present > known.high)).sum())
+    if n < _ENOUGH_BEYOND or 2 * n <= len(present):
+        return []
+    return [
+        f"Perhaps in another unit: {n:,} of {len(present):,} numbers of {known.name!r} lie beyond those of the fit, "
+        f"from {known.low:g} to {known.high:g}."
+    ]
 
 
 def decode_column(known: Column, values: NDArray[Any], observed: NDArray[np.bool_] | None = None) -> pa.Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.coding import decode_column, encode_column
+from gmvae.data.coding import beyond, decode_column, encode_column
 from gmvae.data.documents import column_of, document_of, texts_of
 from gmvae.data.errors import DataError
 from gmvae.data.kinds import Column, learn_column
@@ -156,6 +156,7 @@ class Columns:
                     f"Counted as missing: {n:,} cell{'s' * (n > 1)} of {name!r} whose value the fit did not have: "
                     f"{listed(sorted(unknown, key=str))}."
                 )
+            notes += beyond(column, values)
         expected = {*names, *self.left_out, *ignore}
         extra = [name for name in table.column_names if name not in expected]
         if extra:
