@@ -105,7 +105,7 @@ class NotInstalledError(RuntimeError):
 
 def main() -> None:
     """Do all cases, seeds outermost and the cheap ones first, so that an interrupted run has the most to show."""
-    arguments = _parser().parse_args()
+    arguments = parser_of(__doc__, [*SETS]).parse_args()
     os.environ |= {name: str(arguments.threads) for name in THREADS} | {"CUDA_VISIBLE_DEVICES": ""}
     run = Run(
         arguments.out / "quick" if arguments.quick else arguments.out,
@@ -164,8 +164,9 @@ def _names(known: Sequence[str]) -> Callable[[str], list[str]]:
     return parse
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+def parser_of(about: str | None, sets: Sequence[str]) -> argparse.ArgumentParser:
+    """The options of a run; ``sets`` are those that it takes if none are named."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--out", type=Path, required=True, help="folder of quality.json; what is done there stays")
     parser.add_argument("--data-home", type=Path, help="folder of the data; GMVAE_DATA or the user's cache if left out")
     parser.add_argument(
@@ -175,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         help="interpreter with scikit-learn, umap-learn, clustpy and torch; this one if left out",
     )
     parser.add_argument("--seeds", type=_seeds, default=[0, 1, 2, 3, 4], help="with commas: 0,1,2,3,4")
-    parser.add_argument("--sets", type=_names([*SETS]), default=[*SETS], help=",".join(SETS))
+    parser.add_argument("--sets", type=_names([*SETS]), default=[*sets], help=",".join(SETS))
     parser.add_argument("--methods", type=_names([*METHODS]), default=[*METHODS], help=",".join(METHODS))
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every case; all cores if left out")
     parser.add_argument(
