@@ -104,7 +104,7 @@ class _StartedError(Exception):
     """The start is known."""
 
 
-def start_of(X: np.ndarray, K: int) -> np.ndarray:
+def start_of(X: Any, K: int) -> np.ndarray:
     """Starting clusters of a default fit with seed 0."""
     found: list[np.ndarray] = []
 

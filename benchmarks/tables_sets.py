@@ -155,11 +155,11 @@ class Made(NamedTuple):
         return np.stack(found, axis=1)
 
 
-def _levels(rng: np.random.Generator, K: int, sizes: tuple[int, ...], evenness: float) -> list[np.ndarray]:
+def levels(rng: np.random.Generator, K: int, sizes: tuple[int, ...], evenness: float) -> list[np.ndarray]:
     return [rng.dirichlet(np.full(n, evenness), K) * 0.95 + 0.05 / n for n in sizes]
 
 
-def _covariances(rng: np.random.Generator, K: int, p: int) -> np.ndarray:
+def covariances(rng: np.random.Generator, K: int, p: int) -> np.ndarray:
     """Random correlations, strong ones among them, with deviations around 1."""
     axes = rng.normal(size=(K, p, 2))
     return 0.8 * axes @ axes.swapaxes(1, 2) + 0.3 * np.eye(p)
@@ -168,7 +168,7 @@ def _covariances(rng: np.random.Generator, K: int, p: int) -> np.ndarray:
 def _correlated(home: Path) -> Table:
     rng = np.random.default_rng(1)
     means = 1.5 * rng.normal(size=(3, 4))
-    made = Made(np.array([0.4, 0.35, 0.25]), means, _covariances(rng, 3, 4), _levels(rng, 3, (2, 3, 4, 5), 1.0))
+    made = Made(np.array([0.4, 0.35, 0.25]), means, covariances(rng, 3, 4), levels(rng, 3, (2, 3, 4, 5), 1.0))
     return made.draw(rng)
 
 
@@ -179,8 +179,8 @@ def _unequal(home: Path) -> Table:
     made = Made(
         np.array([0.5, 0.3, 0.15, 0.05]),
         means,
-        _covariances(rng, 4, 4),
-        _levels(rng, 4, (2, 2, 3, 6), 0.7),
+        covariances(rng, 4, 4),
+        levels(rng, 4, (2, 2, 3, 6), 0.7),
         lambda g, k: np.column_stack([np.exp(g[:, 0]), g[:, 1:]]),
         lambda y, k: (np.column_stack([np.log(y[:, 0]), y[:, 1:]]), -np.log(y[:, 0])),
     )
@@ -202,7 +202,7 @@ def _bent(home: Path) -> Table:
         np.array([0.4, 0.3, 0.3]),
         means,
         covariances,
-        _levels(rng, 3, (2, 3, 4), 1.0),
+        levels(rng, 3, (2, 3, 4), 1.0),
         lambda g, k: g + shift(g[:, 0], k),
         lambda y, k: (y - shift(y[:, 0], k), np.zeros(len(y))),
     )

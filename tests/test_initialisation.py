@@ -28,8 +28,10 @@ from gmvae.initialisation.graph import (
     neighbour_clusters,
     neighbour_graph,
 )
+from gmvae.initialisation.latent_classes import Kinds
+from gmvae.initialisation.mixed import start_on_classes, told_levels
 from gmvae.initialisation.starts import starting_clusters
-from gmvae.likelihoods import likelihood_for
+from gmvae.likelihoods import Discrete, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
 from gmvae.observations import Observations
 from gmvae.seeds import seeded
@@ -335,3 +337,47 @@ def test_components_begin_nearly_alike_without_starting_clusters_alone(init: Any
     for name, value in data.model(config, 0).state_dict().items():
         expected = usual[name] * (factor if "mixture.output" in name else 1.0)
         torch.testing.assert_close(value, expected, rtol=0, atol=0)
+
+
+def moons_beside(answer: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Two moons in six columns, and an answer before them."""
+    X, y = make_moons(600, noise=0.06, random_state=0)
+    rng = np.random.default_rng(0)
+    X = np.c_[X, X @ rng.normal(size=(2, 4))] + 0.03 * rng.normal(size=(600, 6))
+    return np.c_[np.where(answer, 1.0, -1.0), (X - X.mean(0)) / X.std(0)], y
+
+
+def test_bent_numbers_are_found_beside_an_answer_that_tells_nothing() -> None:
+    rows, y = moons_beside(np.random.default_rng(1).random(600) < 0.5)
+    start = start_on_classes(rows, rows, Discrete(1, 0), 2, 0)
+    assert start.reason.startswith("clusters of the numbers by neighbours: ")
+    assert ari(y, start.clusters) > 0.95
+
+
+def test_correlated_numbers_are_found_beside_an_answer_that_tells_nothing() -> None:
+    rng = np.random.default_rng(0)
+    y, axes = rng.integers(0, 3, 900), rng.normal(size=(3, 5, 5))
+    numbers = np.einsum("nij,nj->ni", axes[y], rng.normal(size=(900, 5))) + 3.0 * np.eye(3, 5)[y]
+    rows = np.c_[rng.choice([-1.0, 1.0], 900), (numbers - numbers.mean(0)) / numbers.std(0)]
+    start = start_on_classes(rows, rows, Discrete(1, 0), 3, 0)
+    assert ari(y, start.clusters) > 0.85  # latent classes: 0.1
+
+
+def test_categories_are_found_beside_numbers_that_tell_nothing() -> None:
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 3, 900)
+    codes = np.stack([np.where(rng.random(900) < 0.7, y, rng.integers(0, 3, 900)) for _ in range(6)], axis=1)
+    rows = np.c_[rng.normal(size=(900, 3)), (np.eye(3)[codes] - 1.0 / 3.0).reshape(900, -1)]
+    start = start_on_classes(rows, rows, Discrete(0, 18), 3, 0)
+    assert start.reason.startswith(("latent classes: ", "a mixture of all columns: "))
+    assert ari(y, start.clusters) > 0.8
+
+
+def test_what_clusters_tell_about_levels_is_their_information() -> None:
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 2, 20_000)
+    answer = np.where(rng.random(20_000) < 0.9, y, 1 - y)
+    kinds = Kinds.of(np.where(answer, 1.0, -1.0)[:, None], Discrete(1, 0))
+    information = np.log(2.0) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1)
+    assert told_levels(kinds, y) == pytest.approx(information, abs=0.01)
+    assert told_levels(kinds, rng.integers(0, 2, 20_000)) == pytest.approx(0.0, abs=0.001)

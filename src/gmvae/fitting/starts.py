@@ -16,8 +16,9 @@ from gmvae.config import ComponentWeights, Config
 from gmvae.fitting.labels import named_clusters
 from gmvae.initialisation.features import skewed_counts
 from gmvae.initialisation.gaps import completed
+from gmvae.initialisation.mixed import start_on_classes
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
-from gmvae.initialisation.starts import MAX_ROWS, start_on_classes, starting_clusters
+from gmvae.initialisation.starts import MAX_ROWS, starting_clusters
 from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import hidden_widths

@@ -6,6 +6,7 @@ Only observed entries say anything, so that gaps may depend on observed entries 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -108,12 +109,18 @@ def maximisation(
 
 
 def incomplete_mixture(
-    rows: IncompleteRows, clusters: np.ndarray, weights: np.ndarray | None = None
+    rows: IncompleteRows,
+    clusters: np.ndarray,
+    weights: np.ndarray | None = None,
+    beside: Callable[[np.ndarray], np.ndarray] = np.zeros_like,
 ) -> IncompleteMixture:
     """A mixture of normals with full covariances of standardised rows, which may count by weights (n,).
 
     It begins with clusters (n,), as of k-means on filled rows. Restarts find likelier mixtures, but those of small
     clusters with accidental covariances: the more gaps there are, the worse their clusters.
+
+    Columns of other kinds are independent of the numbers within a component: ``beside`` gives their log-probabilities
+    (n, K), from how much every row counts for every component (n, K).
     """
     p, counts = rows.known.shape[1], np.ones(len(clusters)) if weights is None else weights
     shares = np.eye(clusters.max() + 1)[clusters]
@@ -125,7 +132,7 @@ def incomplete_mixture(
         normals = [maximisation(rows, *each) for each in zip(weighted_shares, normals, said, strict=True)]
         said = [expectation(rows, each) for each in normals]
         log_weights = np.log(weighted_shares.sum(1) / counts.sum() + 10.0 * np.finfo(float).eps)
-        log_joint = np.stack([each.log_density for each in said], axis=1) + log_weights
+        log_joint = np.stack([each.log_density for each in said], axis=1) + log_weights + beside(weighted_shares.T)
         log_density = logsumexp(log_joint, axis=1)
         shares = np.exp(log_joint - log_density[:, None])
         mean = float(np.average(log_density, weights=counts))

@@ -24,9 +24,7 @@ from gmvae.initialisation.incomplete import (
     IncompleteRows,
     incomplete_mixture,
 )
-from gmvae.initialisation.latent_classes import latent_classes
 from gmvae.initialisation.supports import LEAST_CUT, LEAST_GAIN, Support, gains, supports
-from gmvae.likelihoods import Discrete
 
 MAX_ROWS = 10_000
 """Rows that are enough to find the starting clusters."""
@@ -133,34 +131,54 @@ def starting_clusters(
     return Start(found[best], best, f"clusters of rows by {best}, the best once values are spread over steps", plain)
 
 
+class Compared(NamedTuple):
+    """Clusters (n,) of the same rows by several methods, and how they are compared.
+
+    ``scores`` (n, d) is the description of the rows that was clustered, in words ``described`` with the reason ``why``.
+    ``incomplete`` are rows with gaps where gains are those of observed entries.
+    """
+
+    scores: np.ndarray
+    found: dict[str, np.ndarray]
+    incomplete: IncompleteRows | None
+    least_cut: float
+    described: str
+    why: str
+
+
+def compared(rows: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None) -> Compared:
+    """Clusters of rows, in which NaN is a gap, by the methods of ``init='auto'``; see `starting_clusters`."""
+    filled, share = completed(rows, weights), float(np.isnan(rows).mean())
+    incomplete = mixture = None
+    if share and _mixture_is_affordable(rows, n_clusters):
+        incomplete = IncompleteRows.of(rows)
+        first = kmeans_clusters(filled, n_clusters, seed, weights)
+        mixture = incomplete_mixture(incomplete, first, weights)
+        filled = mixture.filled
+    every = dict(descriptions(filled, seed, weights))
+    described, why = choose_description(every, [n_clusters], seed, weights)
+    scores = every[described]
+    methods = ("neighbours", "kmeans") if mixture or share > _FEW_FILLED else tuple(CLUSTERINGS)
+    found = candidates(scores, n_clusters, seed, weights, methods)
+    if mixture:
+        found["gmm"] = mixture.clusters
+    return Compared(scores, found, incomplete, max(share, LEAST_CUT) if mixture else LEAST_CUT, described, why)
+
+
 def _start(
     init: str, rows: np.ndarray, n_components: int, seed: int, weights: np.ndarray | None, counted: bool
 ) -> Start:
     """`starting_clusters` of the rows as they are."""
     n_clusters = min(n_components, len(rows))
-    filled, share = completed(rows, weights), float(np.isnan(rows).mean())
     with quick_and_quiet():
         if init != "auto":
-            described, scores = next(descriptions(filled, seed, weights))
+            described, scores = next(descriptions(completed(rows, weights), seed, weights))
             return Start(CLUSTERINGS[init](scores, n_clusters, seed, weights), init, f"clusters of {described}", scores)
-        incomplete = mixture = None
-        if share and _mixture_is_affordable(rows, n_clusters):
-            incomplete = IncompleteRows.of(rows)
-            first = kmeans_clusters(filled, n_clusters, seed, weights)
-            mixture = incomplete_mixture(incomplete, first, weights)
-            filled = mixture.filled
-        every = dict(descriptions(filled, seed, weights))
-        described, why = choose_description(every, [n_clusters], seed, weights)
-        scores = every[described]
-        compared = ("neighbours", "kmeans") if mixture or share > _FEW_FILLED else tuple(CLUSTERINGS)
-        found = candidates(scores, n_clusters, seed, weights, compared)
-        if mixture:
-            found["gmm"] = mixture.clusters
+        scores, found, incomplete, least_cut, described, why = compared(rows, n_clusters, seed, weights)
         if len(found) == 1:
             ((name, clusters),) = found.items()
             return Start(clusters, name, f"clusters of {described} by {name}{why}", scores)
         support = supports(scores, found, weights, incomplete)
-    least_cut = max(share, LEAST_CUT) if mixture else LEAST_CUT
     best = _best(support, by_gain=counted and "gmm" in found, least_cut=least_cut)
     told = "; ".join(
         f"{name} cuts {max(0.0, 1.0 - each.cohesion):.1%} of the neighbours and gains {each.gain:.2f} nats"
@@ -186,33 +204,6 @@ def _mixture_is_affordable(rows: np.ndarray, n_clusters: int) -> bool:
 def _are_enough(n_rows: int, n_columns: int, n_clusters: int) -> bool:
     """Whether rows are enough for a Gaussian mixture of several components with full covariances."""
     return n_clusters > 1 and n_rows >= _ROWS_PER_PARAMETER * n_clusters * n_columns
-
-
-def start_on_classes(
-    rows: np.ndarray,
-    filled: np.ndarray,
-    discrete: Discrete,
-    n_components: int,
-    seed: int,
-    weights: np.ndarray | None = None,
-) -> Start:
-    """Latent classes of a table with categories or answers; k-means on its principal components is one beginning.
-
-    There every combination of levels is a cluster that cuts no neighbours, so that methods cannot be compared.
-
-    Parameters
-    ----------
-    rows, filled : ndarray of shape (n, p)
-        Described observations, NaN for gaps; and with gaps filled.
-    discrete : Discrete
-        Which of the columns are answers of yes and no, or indicators of levels.
-    weights : ndarray of shape (n,), optional
-        How much every row counts.
-    """
-    n_clusters = min(n_components, len(rows))
-    first = starting_clusters("kmeans", filled, n_clusters, seed, weights)
-    clusters = latent_classes(rows, filled, discrete, n_clusters, first.clusters, seed, weights)
-    return Start(clusters, "classes", "latent classes", first.scores)
 
 
 def candidates(
