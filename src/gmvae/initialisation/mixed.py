@@ -14,9 +14,10 @@ from gmvae.initialisation.supports import supports
 from gmvae.likelihoods import Discrete
 
 _LEVELS_WEIGHT = 4.0
-"""Of the logarithm of what clusters tell about levels, beside the score of the numbers."""
+"""Of the logarithm of what clusters tell about levels, beside the score of the numbers. Over 128 starts of made tables
+the mean ARI is .865 to .868 for weights from 3 to 6, .85 for 1.5 and .68 for latent classes alone."""
 _LEAST_TOLD = 0.1
-"""Floor of this, in nats, before its logarithm."""
+"""Floor of this, in nats, before its logarithm; .05 to .2 do as well there."""
 
 
 def start_on_classes(
