@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_moons
 from typer.testing import CliRunner
 
 from gmvae import GMVAE, fit_together, persistence
@@ -231,6 +232,15 @@ def test_the_smallest_number_within_a_standard_error_of_the_best(found: list[Cri
 
 
 # ---------------------------------------------------------------- the estimator
+
+
+def test_levels_that_tell_nothing_divide_no_clusters() -> None:
+    """Each of two moons falls into twelve combinations of levels, and halves agree on them."""
+    X, y = make_moons(900, noise=0.06, random_state=0)
+    rng = np.random.default_rng(0)
+    X = np.c_[X, X @ rng.normal(size=(2, 4))] + 0.03 * rng.normal(size=(900, 6))
+    frame = pd.DataFrame(X, columns=[*"uvwxyz"]).assign(a=rng.choice([*"pqr"], 900), b=rng.choice([*"stuv"], 900))
+    assert auto(max_iter=1).fit(frame).n_components_ == 2
 
 
 def test_auto_takes_what_it_finds() -> None:

@@ -14,7 +14,7 @@ import torch
 from gmvae.build import MisfitError, build, rebuild
 from gmvae.config import ComponentWeights, Config
 from gmvae.fitting.labels import named_clusters
-from gmvae.initialisation.features import skewed_counts
+from gmvae.initialisation.features import skewed_counts, spread_levels
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.mixed import start_on_classes
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
@@ -161,7 +161,7 @@ class TrainingData:
             shares = self.observations.weight[drawn].cumsum() / self.observations.weight.sum()
             places = (np.arange(min(len(drawn), MAX_ROWS)) + 0.5) / min(len(drawn), MAX_ROWS)
             drawn = drawn[np.searchsorted(shares, places).clip(max=len(drawn) - 1)]
-        return self.completed(np.sort(drawn[:MAX_ROWS]))
+        return spread_levels(self.completed(np.sort(drawn[:MAX_ROWS])), self.likelihood.discrete, seed)
 
 
 def resolve_model(config: Config, data: TrainingData, previous: GaussianMixtureVAE | None, seed: int) -> Config:

@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 
 from gmvae.config import MIN_AUGMENTED_SIZE
 from gmvae.initialisation.weighted import mean_and_variance, principal_axes
+from gmvae.likelihoods import Discrete
 from gmvae.likelihoods.hurdle import MIN_REPEATED
 
 MAX_DIMS = 30
@@ -28,6 +29,10 @@ _SPREAD_OTHERS = 0.7
 and a half deviations away. Of 44 tables of blobs beside one or two columns with 60 to 97 % zeros, most lost up to 0.09
 of ARI without it, and none loses more than 0.01 with it; clusters that nothing but such a column tells lose up to 0.05.
 """
+_LEVELS_SPREAD = 1.2
+"""Standard deviations by which answers and indicators are moved where clusters are counted. Of 31 tables with 2 to 5
+groups the number is right for 20, and the mean of |log(number found / number of groups)| is .22; it is .31 with 1, .26
+with 1.6, .49 with 2.2 and .62 where they are not moved."""
 _N_CELLS, _N_DIRECTIONS = 6, 8
 _IMAGES_AT_ONCE = 512
 
@@ -131,6 +136,21 @@ def spread_within_steps(rows: np.ndarray, seed: int) -> np.ndarray:
             column[known] += np.minimum(nearest, step)[value] * place[known]
             moved = True
     return np.where(np.isinf(distinct), np.nan, distinct)[inverse.ravel()] if moved else rows
+
+
+def spread_levels(rows: np.ndarray, discrete: Discrete, seed: int) -> np.ndarray:
+    """Rows (n, p) in which answers and indicators of levels are moved at random, where there are numbers beside them.
+
+    Left as they are, every combination of levels lies apart, so that each divides the clusters of the numbers in the
+    same way in both halves of the data. Equal rows are moved alike.
+    """
+    numbers = slice(discrete.n_answers, rows.shape[1] - discrete.n_indicators)
+    if rows[:, numbers].shape[1] in (0, rows.shape[1]):
+        return rows
+    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+    moves = np.random.default_rng(seed).normal(size=distinct.shape) * _LEVELS_SPREAD * rows.std(0)
+    moves[:, numbers] = 0.0
+    return (distinct + moves)[inverse.ravel()]
 
 
 def skewed_counts(rows: np.ndarray) -> bool:
