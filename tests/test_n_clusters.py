@@ -236,8 +236,7 @@ def test_the_smallest_number_within_a_standard_error_of_the_best(found: list[Cri
 
 def test_levels_that_tell_nothing_divide_no_clusters() -> None:
     """Each of two moons falls into twelve combinations of levels, and halves agree on them."""
-    X, y = make_moons(900, noise=0.06, random_state=0)
-    rng = np.random.default_rng(0)
+    X, rng = make_moons(900, noise=0.06, random_state=0)[0], np.random.default_rng(0)
     X = np.c_[X, X @ rng.normal(size=(2, 4))] + 0.03 * rng.normal(size=(900, 6))
     frame = pd.DataFrame(X, columns=[*"uvwxyz"]).assign(a=rng.choice([*"pqr"], 900), b=rng.choice([*"stuv"], 900))
     assert auto(max_iter=1).fit(frame).n_components_ == 2
