@@ -29,7 +29,7 @@ from gmvae.initialisation.graph import (
     neighbour_graph,
 )
 from gmvae.initialisation.latent_classes import Kinds
-from gmvae.initialisation.mixed import start_on_classes, told_levels
+from gmvae.initialisation.mixed import start_of_mixed, told_levels
 from gmvae.initialisation.starts import starting_clusters
 from gmvae.likelihoods import Discrete, likelihood_for
 from gmvae.metrics import accuracy_hungarian, ari
@@ -349,7 +349,7 @@ def moons_beside(answer: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArra
 
 def test_bent_numbers_are_found_beside_an_answer_that_tells_nothing() -> None:
     rows, y = moons_beside(np.random.default_rng(1).random(600) < 0.5)
-    start = start_on_classes(rows, rows, Discrete(1, 0), 2, 0)
+    start = start_of_mixed(rows, rows, Discrete(1, 0), 2, 0)
     assert start.reason.startswith("clusters of the numbers by neighbours: ")
     assert ari(y, start.clusters) > 0.95
 
@@ -359,7 +359,7 @@ def test_correlated_numbers_are_found_beside_an_answer_that_tells_nothing() -> N
     y, axes = rng.integers(0, 3, 900), rng.normal(size=(3, 5, 5))
     numbers = np.einsum("nij,nj->ni", axes[y], rng.normal(size=(900, 5))) + 3.0 * np.eye(3, 5)[y]
     rows = np.c_[rng.choice([-1.0, 1.0], 900), (numbers - numbers.mean(0)) / numbers.std(0)]
-    start = start_on_classes(rows, rows, Discrete(1, 0), 3, 0)
+    start = start_of_mixed(rows, rows, Discrete(1, 0), 3, 0)
     assert ari(y, start.clusters) > 0.85  # latent classes: 0.1
 
 
@@ -368,7 +368,7 @@ def test_categories_are_found_beside_numbers_that_tell_nothing() -> None:
     y = rng.integers(0, 3, 900)
     codes = np.stack([np.where(rng.random(900) < 0.7, y, rng.integers(0, 3, 900)) for _ in range(6)], axis=1)
     rows = np.c_[rng.normal(size=(900, 3)), (np.eye(3)[codes] - 1.0 / 3.0).reshape(900, -1)]
-    start = start_on_classes(rows, rows, Discrete(0, 18), 3, 0)
+    start = start_of_mixed(rows, rows, Discrete(0, 18), 3, 0)
     assert start.reason.startswith(("latent classes: ", "a mixture of all columns: "))
     assert ari(y, start.clusters) > 0.8
 

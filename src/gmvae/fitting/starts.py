@@ -16,7 +16,7 @@ from gmvae.config import ComponentWeights, Config
 from gmvae.fitting.labels import named_clusters
 from gmvae.initialisation.features import skewed_counts, spread_levels
 from gmvae.initialisation.gaps import completed
-from gmvae.initialisation.mixed import start_on_classes
+from gmvae.initialisation.mixed import start_of_mixed
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
 from gmvae.initialisation.starts import MAX_ROWS, starting_clusters
 from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
@@ -131,7 +131,7 @@ class TrainingData:
         described = self._described(y)
         discrete = self.likelihood.discrete
         if config.init == "auto" and any(discrete):
-            found = start_on_classes(described, completed(described, weights), discrete, config.K, seed, weights)
+            found = start_of_mixed(described, completed(described, weights), discrete, config.K, seed, weights)
         else:
             counted = self.likelihood.continuous and skewed_counts(y.numpy())
             found = starting_clusters(config.init, described, config.K, seed, weights, counted=counted)

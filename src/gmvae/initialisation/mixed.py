@@ -20,7 +20,7 @@ _LEAST_TOLD = 0.1
 """Floor of this, in nats, before its logarithm; .05 to .2 do as well there."""
 
 
-def start_on_classes(
+def start_of_mixed(
     rows: np.ndarray,
     filled: np.ndarray,
     discrete: Discrete,
