@@ -351,9 +351,9 @@ def test_the_page_of_the_docs_is_made_from_its_json() -> None:
 def test_a_page_has_a_row_and_a_section_for_each_item(tmp_path: Path) -> None:
     run = {"scale": "full", "seeds": [1], "seconds": 61.0, "commit": "c", "versions": "v", "machine": "m"}
     table = Table("numbers", "Numbers", ("a", "b"), [(1, None), (0.25, "x")])
-    Finding("fig2", "Title", "shown", "got", "better", [table], run=run).write(tmp_path)
+    Finding("fig2", "Title", "shown", "got", "in part", [table], run=run).write(tmp_path)
     text = write_page(tmp_path, ["fig1", "fig2"]).read_text(encoding="utf-8")
-    assert "| [fig2](#fig2) | Title | **better** |" in text
+    assert "| [fig2](#fig2) | Title | **in part** |" in text
     assert "- Run: `gmvae reproduce fig2 --full`; seeds 1; 61 s; commit c; v; m." in text
     assert "| 1 | – |\n| 0.250 | x |" in text
     assert "fig1" not in text

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from gmvae import figures
 from gmvae.atomic import write_csv, write_text
 
-Verdict = Literal["reproduced", "better", "in part", "not reached", "not run"]
+Verdict = Literal["reproduced", "in part", "not reached", "not run", "not in the paper"]
 FOLDER = "reproduction"
 """Folder of the items' files, beside the page."""
 
