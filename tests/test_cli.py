@@ -519,7 +519,7 @@ def test_a_real_interrupt_is_answered(folder, run, tmp_path):
     while not (path / "checkpoints" / "restart-0.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, said = process.communicate(timeout=60)
+    out, said = process.communicate(timeout=240)
     assert (process.returncode, out) == (130, "")
     assert said.endswith(f"Interrupted; go on with: gmvae fit -o {path} --resume\n")
     assert "Traceback" not in said
