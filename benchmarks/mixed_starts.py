@@ -10,21 +10,17 @@ levels. ``--gaps 0.2`` hides a fifth of the entries, which these two get as mean
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from discrete_starts import BELOW, start_of
-from sklearn.cluster import KMeans
+from discrete_starts import compare
 from sklearn.datasets import load_digits, load_iris, load_wine, make_blobs, make_moons
-from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 from tables_sets import Made, covariances, hidden, levels
 
 from gmvae.data.sets import resolve_home
-from gmvae.metrics import ari
 
 Named = tuple[str, pd.DataFrame, np.ndarray]
 N = 1500
@@ -113,32 +109,18 @@ def encoded(frame: pd.DataFrame) -> np.ndarray:
 
 
 def main() -> None:
-    """Print a line for each table, and means."""
+    """Compare all draws."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--gaps", type=float, default=0.0)
     parser.add_argument("--data", type=Path, help="folder of data sets; by default GMVAE_DATA")
     asked = parser.parse_args()
-    warnings.simplefilter("ignore")
-    scores: list[tuple[float, float]] = []
-    for draw in range(asked.draws):
-        for name, complete, y in tables(draw, resolve_home(asked.data)):
-            frame, K = with_gaps(complete, asked.gaps, draw), len(np.unique(y))
-            X = encoded(frame)
-            of = {
-                "k-means": ari(y, KMeans(K, n_init=5, random_state=0).fit_predict(X)),
-                "mixture": ari(y, GaussianMixture(K, n_init=3, reg_covar=1e-3, random_state=0).fit_predict(X)),
-            }
-            start, best = ari(y, start_of(frame, K)), max(of.values())
-            scores.append((start, best))
-            shown = "  ".join(f"{method} {score:.3f}" for method, score in of.items())
-            print(
-                f"{draw}  {name:44}  {shown}  start {start:.3f}{'  below' if start < best - BELOW else ''}", flush=True
-            )
-    starts, bests = np.array(scores).T
-    n_below, loss = (starts < bests - BELOW).sum(), np.maximum(bests - starts, 0.0).mean()
-    print(f"{len(scores)} tables: mean ARI {starts.mean():.3f}, of the better method {bests.mean():.3f}")
-    print(f"{n_below} below it by more than {BELOW}; mean loss {loss:.3f}")
+    found = (
+        (f"{draw}  {name}", with_gaps(complete, asked.gaps, draw), y)
+        for draw in range(asked.draws)
+        for name, complete, y in tables(draw, resolve_home(asked.data))
+    )
+    compare((name, frame, encoded(frame), y) for name, frame, y in found)
 
 
 if __name__ == "__main__":

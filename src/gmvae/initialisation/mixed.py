@@ -83,8 +83,8 @@ def told_levels(kinds: Kinds, clusters: np.ndarray) -> float:
     halves, gain = (order[::2], order[1::2]), 0.0
     counted = np.eye(clusters.max() + 1)[clusters] * kinds.weights[:, None]
     for seen, unseen in (halves, halves[::-1]):
-        own = kinds.take(seen).shares(counted[seen])
-        alone = kinds.take(seen).shares(counted[seen].sum(1, keepdims=True))
+        half = kinds.take(seen)
+        own, alone = half.shares(counted[seen]), half.shares(half.weights[:, None])
         log_ratios = (np.log(own) - np.log(alone)).T[clusters[unseen]]
         gain += float(kinds.weights[unseen] @ (kinds.levels[unseen] * log_ratios).sum(1))
     return gain / float(kinds.weights.sum())
