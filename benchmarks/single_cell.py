@@ -1,7 +1,8 @@
 """Cells by their raw counts, side by side: `python benchmarks/single_cell.py --out FILE`. See docs/single-cell.md.
 
-Every fit is measured once, in a process of its own, and kept in FILE, a JSON list; an interrupted run goes on. All
-methods get the same genes, of the same cells, and the number of cell types. Labels are used for scores alone, but for
+Cells are worm_neuron, or those of an HDF5 file: `--cells mouse_bladder_cell.h5`. Every fit is measured once, in a
+process of its own, and kept in FILE, a JSON list; an interrupted run goes on. All methods get the same genes, of the
+same cells, and the number of cell types. Labels are used for scores alone, but for
 rows marked "best by labels". Peers that are not installed are left out: run this file again with the interpreter of an
 environment that has scanpy or scvi-tools beside gmvae.
 """
@@ -17,18 +18,18 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.util import find_spec
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
-from single_cell_runs import keep, parser_of, read_kept, worm_neuron
+from single_cell_runs import keep, parser_of, read_kept, typed_cells, worm_neuron
 
 from gmvae import GMVAE
 from gmvae.metrics import accuracy_hungarian, ari, nmi
 from gmvae.paper.provenance import provenance
 
-K = 10
 _N_PRINCIPAL = 50
 _NEEDS = {"PCA": ("scanpy", "leidenalg"), "scVI": ("scvi", "scanpy", "leidenalg")}
 _RESOLUTIONS = tuple(np.geomspace(0.1, 3.0, 12))
@@ -42,12 +43,17 @@ def logs(counts: sparse.csr_array) -> np.ndarray:
     return np.log1p(counts.toarray() * (np.median(totals) / totals)).astype(np.float32)
 
 
+def n_types(labels: np.ndarray) -> int:
+    """All methods are told how many types there are, and no more."""
+    return len(np.unique(labels))
+
+
 def ours_counts(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
-    yield "gmvae, counts", *timed(lambda: GMVAE(K, random_state=seed).fit(counts).labels_)
+    yield "gmvae, counts", *timed(lambda: GMVAE(n_types(labels), random_state=seed).fit(counts).labels_)
 
 
 def ours_logs(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
-    fit = GMVAE(K, likelihood="gaussian", random_state=seed).fit
+    fit = GMVAE(n_types(labels), likelihood="gaussian", random_state=seed).fit
     yield "gmvae, Gaussian on logs", *timed(lambda: fit(logs(counts)).labels_)
 
 
@@ -55,6 +61,7 @@ def clustered(of: str, embed: Callable[[], np.ndarray], labels: np.ndarray, seed
     """A Gaussian mixture, and Leiden: at the resolution with the number of clusters nearest to K, and at the best."""
     from sklearn.mixture import GaussianMixture
 
+    K = n_types(labels)
     places, embedding = timed(embed)
     mixture, took = timed(lambda: GaussianMixture(K, n_init=5, random_state=seed).fit_predict(places))
     yield f"{of} + GMM", mixture, embedding + took
@@ -116,19 +123,29 @@ def timed(fit: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.process_time() - started
 
 
+def named(cells: Path | None) -> str:
+    return "worm_neuron" if cells is None else cells.stem
+
+
 def measured(family: str, asked: Namespace, seed: int) -> list[dict[str, Any]]:
     """Clusters of a family of methods, in this process."""
     torch.set_num_threads(1)
-    counts, labels = worm_neuron(asked.data, asked.genes)
+    if asked.cells is None:
+        counts, labels = worm_neuron(asked.data, asked.genes)
+    else:
+        counts, labels = typed_cells(asked.cells, asked.genes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = list(FAMILIES[family](counts, labels, seed))
     return [
         {
+            "cells": named(asked.cells),
             "family": family,
             "method": method,
             "seed": seed,
+            "n_cells": counts.shape[0],
             "n_genes": counts.shape[1],
+            "asked_genes": asked.genes,
             "clusters": len(np.unique(clusters)),
             "acc": accuracy_hungarian(labels, clusters),
             "nmi": nmi(labels, clusters),
@@ -143,14 +160,15 @@ def measured(family: str, asked: Namespace, seed: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = parser_of(__doc__, seeds=5, genes=2000)
+    parser.add_argument("--cells", type=Path, help="HDF5 file of counts X and types Y; by default worm_neuron")
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
     asked = parser.parse_args()
     known = read_kept(asked.out)
-    done = {(each["family"], each["seed"], each["n_genes"]) for each in known}
+    done = {(each["cells"], each["family"], each["seed"], each["asked_genes"]) for each in known}
     for seed in range(asked.seeds):
         for family in asked.families:
             absent = any(find_spec(name) is None for name in _NEEDS.get(family, ()))
-            if absent or (family, seed, asked.genes) in done:
+            if absent or (named(asked.cells), family, seed, asked.genes) in done:
                 continue
             with ProcessPoolExecutor(1, get_context("spawn")) as process:
                 known += process.submit(partial(measured, family, asked, seed)).result()

@@ -1,4 +1,4 @@
-"""What the benchmarks of single cells share: the counts of worm_neuron, and results that outlast an interruption."""
+"""What the benchmarks of single cells share: counts with types, and results that outlast an interruption."""
 
 from __future__ import annotations
 
@@ -31,6 +31,21 @@ def worm_neuron(data_home: Path | None, n_genes: int) -> tuple[sparse.csr_array,
     data = load(resolve_home(data_home) / "scrna" / "worm_neuron.npz", labels="y")
     counts = sparse.csr_array(data.X.matrix)
     return counts[:, variable_genes(counts, n_genes)], data.labels
+
+
+def typed_cells(path: Path, n_genes: int) -> tuple[sparse.csr_array, np.ndarray]:
+    """Counts of the most variable genes and types of the cells that have counts, of an HDF5 file of counts X, types Y.
+
+    The repositories of scDeepCluster and scDCC publish cells as such files.
+    """
+    from h5py import File
+
+    with File(path) as file:
+        counts, types = sparse.csr_array(file["X"][:].astype(np.float64)), file["Y"][:]
+    if counts.shape[1] > n_genes:
+        counts = counts[:, variable_genes(counts, n_genes)]
+    counted = np.asarray(counts.sum(1)).ravel() > 0
+    return counts[counted], np.unique(types[counted], return_inverse=True)[1]
 
 
 def read_kept(out: Path) -> list[dict[str, Any]]:

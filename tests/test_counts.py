@@ -155,7 +155,7 @@ def test_what_is_learned_seen_and_scored(name: str, column: bool) -> None:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_clusters_start_on_pearson_residuals_of_the_median_dispersion(weighted: bool) -> None:
+def test_clusters_start_on_pearson_residuals_of_the_median_dispersion_and_logs(weighted: bool) -> None:
     X, _ = cells()
     weights = np.random.default_rng(1).integers(1, 4, len(X)) if weighted else np.ones(len(X), dtype=int)
     learned = likelihood_for("negative-binomial", X, weights=weights.astype(float) if weighted else None)
@@ -166,9 +166,13 @@ def test_clusters_start_on_pearson_residuals_of_the_median_dispersion(weighted: 
     theta = 1.0 / np.clip(np.sort(over_poisson[repeated.mean(0) >= 0.02]), 0.01, 1.0)
     assert learned.residual_dispersion == pytest.approx(theta[(len(theta) - 1) // 2])  # the lower median
     mean = X.sum(1, keepdims=True) * share
-    expected = (X - mean) / np.sqrt(mean + mean**2 / learned.residual_dispersion)
-    found = learned.described(torch.from_numpy(X)).numpy()
-    np.testing.assert_allclose(found, expected.clip(-50.0, 50.0), rtol=1e-9)
+    residuals = ((X - mean) / np.sqrt(mean + mean**2 / learned.residual_dispersion)).clip(-50.0, 50.0)
+    found, logs = np.split(learned.described(torch.from_numpy(X)).numpy(), 2, axis=1)
+    np.testing.assert_allclose(found / residuals, learned.residual_weight, rtol=1e-9)
+    seen = learned.standardised(torch.from_numpy(X)).numpy()
+    np.testing.assert_allclose(logs - logs[:1], seen - seen[:1], rtol=1e-9, atol=1e-12)
+    variances = [np.repeat(each, weights, axis=0).var(0).sum() for each in (found, logs)]
+    assert variances[0] == pytest.approx(1.5 * variances[1])
 
 
 @pytest.mark.parametrize("theta", [2.0, 8.0, 1000.0])

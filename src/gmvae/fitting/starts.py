@@ -19,6 +19,7 @@ from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.mixed import start_of_mixed
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
 from gmvae.initialisation.starts import MAX_ROWS, starting_clusters
+from gmvae.initialisation.views import start_of_views
 from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import hidden_widths
@@ -132,6 +133,8 @@ class TrainingData:
         discrete = self.likelihood.discrete
         if config.init == "auto" and any(discrete):
             found = start_of_mixed(described, completed(described, weights), discrete, config.K, seed, weights)
+        elif config.init == "auto" and self.likelihood.views:
+            found = start_of_views(described, self.likelihood.views, config.K, seed, weights)
         else:
             counted = self.likelihood.continuous and skewed_counts(y.numpy())
             found = starting_clusters(config.init, described, config.K, seed, weights, counted=counted)
@@ -152,7 +155,7 @@ class TrainingData:
         return completed(self._described(self.observations.take(torch.from_numpy(sample)).y), weights)
 
     def _described(self, y: torch.Tensor) -> np.ndarray:
-        return self.likelihood.described(y).numpy().astype(np.float64)
+        return self.likelihood.described(y).numpy().astype(np.float64, copy=False)
 
     def _subsample(self, seed: int) -> np.ndarray:
         """Random rows, in their order, as `completed`; a row is drawn as often as its weight says."""

@@ -75,6 +75,9 @@ class Likelihood(nn.Module, ABC):
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     binary : bool
         Whether draws are 0 or 1, so that those of images are black or white.
+    views : tuple of str
+        Names of the views of an observation, of as many columns each, side by side in what is `described`; empty where
+        that is a single one.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
     requirement, remedy : str
@@ -85,6 +88,7 @@ class Likelihood(nn.Module, ABC):
     n_outputs: ClassVar[int]
     continuous: ClassVar[bool]
     binary: ClassVar[bool] = False
+    views: ClassVar[tuple[str, ...]] = ()
     takes_bfloat16: ClassVar[bool]
     precision_reason: ClassVar[str]
     requirement: ClassVar[str]

@@ -26,14 +26,18 @@ _RESIDUAL_DISPERSIONS, _MAX_RESIDUAL = (1.0, 100.0), 50.0
 """Bounds on θ of Pearson residuals, and where these are clipped: about the root of the number of rows of a start."""
 _LEAST_MEAN = 0.02
 """Mean count of columns that have a say in θ of Pearson residuals."""
+_VARIANCE_OF_RESIDUALS = 1.5
+"""Total variance of Pearson residuals over that of standardised logs, where both describe a row. Over 22 starts of five
+sets of real cells the mean ARI of the starting clusters is .61 for 1, .62 for 1.5 and .60 for 2; over 15 others it
+was .59 by residuals alone, .60 for 4 and .57 by logs alone."""
 
 
 class SizedCountLikelihood(CountLikelihood):
     """Counts with size factors: the rate is ℓ ρ_c, the size of the row times the share of the column.
 
     Shares are the softmax over columns of log(mean share) and the decoder's output. The encoder sees
-    log(1 + y median(ℓ) / ℓ), standardised, while clusters start on Pearson residuals. Of ``log_mean`` only differences
-    matter: its softmax is the shares of all rows together.
+    log(1 + y median(ℓ) / ℓ), standardised, while clusters start on this beside Pearson residuals. Of ``log_mean`` only
+    differences matter: its softmax is the shares of all rows together.
 
     Attributes
     ----------
@@ -44,7 +48,8 @@ class SizedCountLikelihood(CountLikelihood):
 
     size_factors: SizeFactors
     covariate: Covariate | None
-    residual_dispersion = _RESIDUAL_DISPERSIONS[1]  # only starts need it: it is not in files
+    residual_dispersion, residual_weight = _RESIDUAL_DISPERSIONS[1], 1.0  # only starts need them: they are not in files
+    views = ("Pearson residuals", "logs")
 
     @classmethod
     def learn_sized(cls, rows: AnyRows, weights: np.ndarray | None, sizes: int | None, covariate: int | None) -> Self:
@@ -78,6 +83,8 @@ class SizedCountLikelihood(CountLikelihood):
         if covariate is not None:
             likelihood.covariate = Covariate.learn(covariate, column_of(rows, covariate), counts(), weights)
         likelihood.residual_dispersion = likelihood._typical_dispersion(rows, weights)
+        _, spread = moments((likelihood._residuals(part.double()) for part in tensors_of(rows)), weights)
+        likelihood.residual_weight = math.sqrt(_VARIANCE_OF_RESIDUALS * len(spread) / float(spread.square().sum()))
         return likelihood
 
     def _typical_dispersion(self, rows: AnyRows, weights: np.ndarray | None) -> float:
@@ -174,13 +181,20 @@ class SizedCountLikelihood(CountLikelihood):
         return seen if batch is None else torch.cat([seen, self._indicators(batch)], -1)
 
     def described(self, y: Tensor) -> Tensor:
-        """Pearson residuals of the negative binomial in which all observations have the mean shares.
+        """Pearson residuals, and logs as the encoder sees them, both from what the mean shares of the batch lead to.
 
-        Mean shares are those of the observation's batch. Of log(1 + y), rare and shallow counts dominate: on 4,186
-        neurons of a worm clusters in the graph of nearest neighbours agree with cell types by an adjusted Rand index of
-        0.68 where those of standardised logs do by 0.54 (Lause, Berens and Kobak 2021, who clip, too). Their θ = 100 is
-        of technical noise; here it is that of the median column, between 1 and 100, as the large counts of cells that
-        vary more than that hide small ones.
+        Rare types and some clusters of shallow cells are told by residuals, others by logs; `_VARIANCE_OF_RESIDUALS`.
+        """
+        count, mean = self._around_shares(y)
+        to_median = self.size_factors.median / self.size_factors.sizes(self._without(y))
+        logs = ((count * to_median).log1p() - (mean * to_median).log1p()) / self.scale
+        return torch.cat([self.residual_weight * self._residuals(y), logs], -1)
+
+    def _residuals(self, y: Tensor) -> Tensor:
+        """Pearson residuals of the negative binomial in which all observations have the mean shares of their batch.
+
+        Lause, Berens and Kobak 2021, who clip, too. Their θ = 100 is of technical noise; here it is that of the median
+        column, between 1 and 100, as the large counts of cells that vary more than that hide small ones.
         """
         count, mean = self._around_shares(y)
         residual = (count - mean) / (mean + mean.square() / self.residual_dispersion).sqrt()
