@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from gmvae import GMVAE
+from gmvae.cli import app
 from gmvae.training.processes import Processes, local_rank, processes_here
 
 SMALL: dict[str, Any] = {
@@ -37,31 +40,27 @@ PAPER = {"bound": "paper", "min_information": 0.5, "init": "random", "n_mc_sampl
 PATIENCE = 600
 """Seconds to wait for a process that may hang; on a busy machine one takes minutes to begin."""
 
-FITS = """
-import json, sys, warnings
-import numpy as np
-from gmvae import GMVAE
-from gmvae.training.processes import processes_here
 
-folder, cases = sys.argv[1], json.loads(sys.argv[2])
-warnings.simplefilter("ignore")
-for name, (settings, data, n_epochs, run_dir, resume) in cases.items():
-    with np.load(data) as arrays:
-        X, weight = arrays["X"], arrays["weight"] if "weight" in arrays else None
+def fit_here(folder: Path, cases: dict[str, tuple[Any, ...]]) -> None:
+    """Fit every case in this process; weights lie in the folder. One that is stopped after some epochs ends it."""
+    for name, (settings, data, n_epochs, run_dir, resume) in cases.items():
+        with np.load(data) as arrays:
+            X, weight = arrays["X"], arrays.get("weight")
 
-    def stop(partial):
-        if partial.n_iter_ == n_epochs:
-            raise KeyboardInterrupt
+        def stop(partial: GMVAE, at: int | None = n_epochs) -> None:
+            if partial.n_iter_ == at:
+                raise KeyboardInterrupt
 
-    settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
-    model = GMVAE(**settings)
-    try:
-        model.fit(X, sample_weight=weight, run_dir=run_dir, resume=resume, on_epoch=stop if n_epochs else None)
-    except KeyboardInterrupt:
-        raise SystemExit(0)
-    values = {key: value.numpy() for key, value in model.fitted_.model.state_dict().items()}
-    np.savez(f"{folder}/{name}-{processes_here().rank}.npz", labels=model.labels_, bound=model.lower_bound_, **values)
-"""
+        model = GMVAE(**{**settings, "hidden_layer_sizes": tuple(settings["hidden_layer_sizes"])})
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # these fits are too short to converge
+                model.fit(X, sample_weight=weight, run_dir=run_dir, resume=resume, on_epoch=stop)
+        except KeyboardInterrupt:
+            return
+        values = {key: value.numpy() for key, value in model.fitted_.model.state_dict().items()}
+        rank = processes_here().rank
+        np.savez(folder / f"{name}-{rank}.npz", labels=model.labels_, bound=model.lower_bound_, **values)
 
 
 def blobs(n: int = 200) -> NDArray[Any]:
@@ -94,10 +93,9 @@ def outputs(started: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
     return [(code, out, err) for out, err, code in found]
 
 
-def fit_by(n: int, folder: Path, cases: dict[str, tuple[Any, ...]]) -> None:
-    """Fit every case by so many processes; their weights lie in the folder."""
-    for code, _, said in outputs(processes(n, ["-c", FITS, str(folder), json.dumps(cases)])):
-        assert code == 0, said[-2000:]
+def fitting(folder: Path, cases: dict[str, tuple[Any, ...]]) -> list[subprocess.Popen[str]]:
+    """Two processes that do `fit_here`."""
+    return processes(2, [__file__, str(folder), json.dumps(cases)])
 
 
 def assert_same(found: Path, expected: Path) -> None:
@@ -128,25 +126,29 @@ def test_two_processes_find_what_one_finds(data: dict[str, str], tmp_path: Path)
         "restarts": ({**SMALL, "n_init": 3, "max_iter": 2}, data["rows"]),
     }
     every = {name: (*case, None, None, False) for name, case in cases.items()}
-    for n, folder in ((1, tmp_path / "one"), (2, tmp_path / "two")):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
         folder.mkdir()
-        fit_by(n, folder, every)
+    started = fitting(two, every)
+    fit_here(one, every)
+    for code, _, said in outputs(started):
+        assert code == 0, said[-2000:]
     for name in cases:
         for rank in (0, 1):
-            assert_same(tmp_path / "two" / f"{name}-{rank}.npz", tmp_path / "one" / f"{name}-0.npz")
+            assert_same(two / f"{name}-{rank}.npz", one / f"{name}-0.npz")
 
 
 def test_a_run_goes_on_with_another_number_of_processes(data: dict[str, str], tmp_path: Path) -> None:
     """One process begins, two go on and are interrupted, one ends: as if undisturbed."""
     run = str(tmp_path / "run")
-    fit_by(1, tmp_path, {"begun": (SMALL, data["rows"], 2, run, False)})
-    started = processes(2, ["-c", FITS, str(tmp_path), json.dumps({"on": (SMALL, data["rows"], 4, run, True)})])
+    fit_here(tmp_path, {"begun": (SMALL, data["rows"], 2, run, False)})
+    started = fitting(tmp_path, {"on": (SMALL, data["rows"], 4, run, True)})
     started[0].wait(timeout=PATIENCE)
     for process in started:
         process.kill()
     outputs(started)
-    fit_by(1, tmp_path, {"ended": (SMALL, data["rows"], None, run, True)})
-    fit_by(1, tmp_path, {"undisturbed": (SMALL, data["rows"], None, None, False)})
+    fit_here(tmp_path, {"ended": (SMALL, data["rows"], None, run, True)})
+    fit_here(tmp_path, {"undisturbed": (SMALL, data["rows"], None, None, False)})
     assert_same(tmp_path / "ended-0.npz", tmp_path / "undisturbed-0.npz")
 
 
@@ -157,13 +159,23 @@ def command(tmp_path: Path, *arguments: object) -> list[str]:
 
 
 def test_the_command_line_fits_in_two_processes_of_which_one_speaks(tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for n, run in ((1, "one"), (2, "two")):
-        asked = command(tmp_path, "-k", 3, "-o", tmp_path / run, "--devices", n, "--json", "--quiet")
-        done = subprocess.run([sys.executable, *asked], env=environment, text=True, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["n"] == 200
-        assert "epoch 1/3" not in done.stderr
+    asked = {
+        n: command(tmp_path, "-k", 3, "-o", tmp_path / run, "--devices", n, "--json", "--quiet")
+        for n, run in ((1, "one"), (2, "two"))
+    }
+    done = subprocess.run(
+        [sys.executable, *asked[2]],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    alone = CliRunner().invoke(app, asked[1][2:])
+    assert alone.exit_code == 0, alone.output
+    for out, err in ((done.stdout, done.stderr), (alone.stdout, alone.stderr)):
+        assert json.loads(out)["n"] == 200
+        assert "epoch 1/3" not in err
     X = blobs()
     one, two = (GMVAE.load(tmp_path / run / "model.safetensors").predict_proba(X) for run in ("one", "two"))
     np.testing.assert_allclose(one, two, rtol=1e-6)
@@ -222,9 +234,10 @@ def test_slurm_says_which_process_this_is(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_batch_norm_is_refused_on_several_cpus(data: dict[str, str], tmp_path: Path) -> None:
     settings = {**SMALL, "batch_norm": True}
-    found = outputs(
-        processes(2, ["-c", FITS, str(tmp_path), json.dumps({"x": (settings, data["rows"], None, None, False)})])
-    )
-    for code, _, said in found:
+    for code, _, said in outputs(fitting(tmp_path, {"x": (settings, data["rows"], None, None, False)})):
         assert code == 1
         assert "`batch_norm` must be False for a fit by several processes on CPUs" in said
+
+
+if __name__ == "__main__":
+    fit_here(Path(sys.argv[1]), json.loads(sys.argv[2]))
