@@ -74,7 +74,7 @@ def draw(curves: Mapping[str, Curve], records: Sequence[Mapping[str, Any]], path
         panel.set_title(SETS[name].title)
     panels[0][0].set_ylabel("in the right cluster, % of the rows of the fit")
     handles, names = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=8)
+    figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False, fontsize=8)
     figure.savefig(path, dpi=160)
 
 
