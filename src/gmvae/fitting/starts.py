@@ -28,6 +28,7 @@ from gmvae.progress import Reporter
 from gmvae.seeds import seeded
 from gmvae.training import ClusteredRows, Split, augments
 
+_DESCRIBED_AT_ONCE = 1024
 _STYLE_OF_TABLES, _STYLE_OF_IMAGES = 2, 4
 """In tables of numbers and categories a style of four dimensions took part in the clusters: on 5,000 rows of adult with
 K = 6 the draws of the latents agreed with their means on 93 % of the rows, with two dimensions on 99 %."""
@@ -155,7 +156,14 @@ class TrainingData:
         return completed(self._described(self.observations.take(torch.from_numpy(sample)).y), weights)
 
     def _described(self, y: torch.Tensor) -> np.ndarray:
-        return self.likelihood.described(y).numpy().astype(np.float64, copy=False)
+        """In float64, and in parts: on the way to what is described lie several times its memory."""
+        parts = (self.likelihood.described(part).numpy() for part in y.split(_DESCRIBED_AT_ONCE))
+        first = next(parts)
+        found = np.empty((len(y), *first.shape[1:]))
+        found[: len(first)] = first
+        for number, part in enumerate(parts, 1):
+            found[number * _DESCRIBED_AT_ONCE :][: len(part)] = part
+        return found
 
     def _subsample(self, seed: int) -> np.ndarray:
         """Random rows, in their order, as `completed`; a row is drawn as often as its weight says."""
