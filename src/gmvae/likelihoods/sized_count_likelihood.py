@@ -83,7 +83,9 @@ class SizedCountLikelihood(CountLikelihood):
         if covariate is not None:
             likelihood.covariate = Covariate.learn(covariate, column_of(rows, covariate), counts(), weights)
         likelihood.residual_dispersion = likelihood._typical_dispersion(rows, weights)
-        _, spread = moments((likelihood._residuals(part.double()) for part in tensors_of(rows)), weights)
+        _, spread = moments(
+            (likelihood._residuals(*likelihood._around_shares(part.double())) for part in tensors_of(rows)), weights
+        )
         likelihood.residual_weight = math.sqrt(_VARIANCE_OF_RESIDUALS * len(spread) / float(spread.square().sum()))
         return likelihood
 
@@ -188,15 +190,14 @@ class SizedCountLikelihood(CountLikelihood):
         count, mean = self._around_shares(y)
         to_median = self.size_factors.median / self.size_factors.sizes(self._without(y))
         logs = ((count * to_median).log1p() - (mean * to_median).log1p()) / self.scale
-        return torch.cat([self.residual_weight * self._residuals(y), logs], -1)
+        return torch.cat([self.residual_weight * self._residuals(count, mean), logs], -1)
 
-    def _residuals(self, y: Tensor) -> Tensor:
+    def _residuals(self, count: Tensor, mean: Tensor) -> Tensor:
         """Pearson residuals of the negative binomial in which all observations have the mean shares of their batch.
 
         Lause, Berens and Kobak 2021, who clip, too. Their θ = 100 is of technical noise; here it is that of the median
         column, between 1 and 100, as the large counts of cells that vary more than that hide small ones.
         """
-        count, mean = self._around_shares(y)
         residual = (count - mean) / (mean + mean.square() / self.residual_dispersion).sqrt()
         return residual.clamp(-_MAX_RESIDUAL, _MAX_RESIDUAL)
 
