@@ -24,7 +24,7 @@ from gmvae.initialisation.incomplete import (
     IncompleteRows,
     incomplete_mixture,
 )
-from gmvae.initialisation.supports import LEAST_CUT, LEAST_GAIN, Support, gains, supports
+from gmvae.initialisation.supports import LEAST_CUT, LEAST_GAIN, best_of, gains, in_words, supports
 
 MAX_ROWS = 10_000
 """Rows that are enough to find the starting clusters."""
@@ -125,7 +125,7 @@ def starting_clusters(
         if (gain - least) * n_distinct <= _SURE or gain <= _FAR_BETTER * least:
             return as_they_are
         found = candidates(plain, min(n_components, len(rows)), seed, weights) | {"spread": other.clusters}
-        best = _best(supports(views[0], found, weights), by_gain=counted)
+        best = best_of(supports(views[0], found, weights), by_gain=counted)
     if best == "spread":
         return other._replace(reason=f"{other.reason}, with values spread over the steps between them")
     return Start(found[best], best, f"clusters of rows by {best}, the best once values are spread over steps", plain)
@@ -179,18 +179,8 @@ def _start(
             ((name, clusters),) = found.items()
             return Start(clusters, name, f"clusters of {described} by {name}{why}", scores)
         support = supports(scores, found, weights, incomplete)
-    best = _best(support, by_gain=counted and "gmm" in found, least_cut=least_cut)
-    told = "; ".join(
-        f"{name} cuts {max(0.0, 1.0 - each.cohesion):.1%} of the neighbours and gains {each.gain:.2f} nats"
-        for name, each in support.items()
-    )
-    return Start(found[best], best, f"clusters of {described} by {best}: {told}{why}", scores)
-
-
-def _best(support: Mapping[str, Support], *, by_gain: bool, least_cut: float = LEAST_CUT) -> str:
-    """The clustering with the highest gain, or with the highest score."""
-    best_gain = max(each.gain for each in support.values())
-    return max(support, key=lambda name: support[name].gain if by_gain else support[name].score(best_gain, least_cut))
+    best = best_of(support, by_gain=counted and "gmm" in found, least_cut=least_cut)
+    return Start(found[best], best, f"clusters of {described} by {best}: {in_words(support)}{why}", scores)
 
 
 def _mixture_is_affordable(rows: np.ndarray, n_clusters: int) -> bool:

@@ -85,3 +85,17 @@ def gains(
     least, most = (max(each.of_mixture for each in family.values()) for family in (normal, heavy))
     sure = (most - least) * n_distinct > _EVIDENCE
     return {name: each.gain for name, each in (heavy if sure else normal).items()}
+
+
+def best_of(support: Mapping[str, Support], *, by_gain: bool = False, least_cut: float = LEAST_CUT) -> str:
+    """The clustering with the highest score, or with the highest gain."""
+    best_gain = max(each.gain for each in support.values())
+    return max(support, key=lambda name: support[name].gain if by_gain else support[name].score(best_gain, least_cut))
+
+
+def in_words(support: Mapping[str, Support]) -> str:
+    """What is compared, for the reason that a start gives."""
+    return "; ".join(
+        f"{name} cuts {max(0.0, 1.0 - each.cohesion):.1%} of the neighbours and gains {each.gain:.2f} nats"
+        for name, each in support.items()
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from gmvae.initialisation.centres import kmeans_clusters
 from gmvae.initialisation.features import principal_scores
 from gmvae.initialisation.starts import CLUSTERINGS, Start, quick_and_quiet
-from gmvae.initialisation.supports import supports
+from gmvae.initialisation.supports import best_of, in_words, supports
 
 _METHODS = ("neighbours", "kmeans")
 """Without a Gaussian mixture: of made cells its clusters are often preferred for their gain, with an ARI of .23 to .75
@@ -43,15 +43,10 @@ def start_of_views(
         if n_clusters == 1:
             return Start(kmeans_clusters(scores, 1, seed, weights), "kmeans", "one cluster", scores)
         found = {
-            (method, name): CLUSTERINGS[method](each, n_clusters, seed, weights)
+            f"{method} of {name}": CLUSTERINGS[method](each, n_clusters, seed, weights)
             for name, each in every.items()
             for method in _METHODS
         }
-        support = supports(scores, {" of ".join(way): clusters for way, clusters in found.items()}, weights)
-    best_gain = max(each.gain for each in support.values())
-    best = max(found, key=lambda way: support[" of ".join(way)].score(best_gain))
-    told = "; ".join(
-        f"{name} cuts {max(0.0, 1.0 - each.cohesion):.1%} of the neighbours and gains {each.gain:.2f} nats"
-        for name, each in support.items()
-    )
-    return Start(found[best], best[0], f"clusters by {' of '.join(best)}: {told}", scores)
+        support = supports(scores, found, weights)
+    best = best_of(support)
+    return Start(found[best], best.partition(" ")[0], f"clusters by {best}: {in_words(support)}", scores)
