@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy import special, stats
+from scipy.spatial.distance import pdist
 from typer.testing import CliRunner
 
 from gmvae import GMVAE
@@ -173,6 +174,19 @@ def test_clusters_start_on_pearson_residuals_of_the_median_dispersion_and_logs(w
     np.testing.assert_allclose(logs - logs[:1], seen - seen[:1], rtol=1e-9, atol=1e-12)
     variances = [np.repeat(each, weights, axis=0).var(0).sum() for each in (found, logs)]
     assert variances[0] == pytest.approx(1.5 * variances[1])
+
+
+def test_logs_are_compared_as_if_those_that_are_not_standardised_stood_beside_them() -> None:
+    """Distances are those of both side by side, with the same total variance; columns without counts do not matter."""
+    X, _ = cells()
+    X = np.hstack([X, np.zeros((len(X), 50))])
+    learned = likelihood_for("negative-binomial", X)
+    weights = learned.log_weights
+    assert weights is not None
+    standardised = learned.standardised(torch.from_numpy(X)).numpy()
+    logs = np.log1p(X * np.median(X.sum(1)) / X.sum(1, keepdims=True))
+    both = np.hstack([standardised, logs * np.sqrt(standardised.var(0).sum() / logs.var(0).sum())])
+    np.testing.assert_allclose(pdist(weights * standardised), pdist(both), rtol=1e-6)
 
 
 @pytest.mark.parametrize("theta", [2.0, 8.0, 1000.0])

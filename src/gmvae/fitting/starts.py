@@ -14,12 +14,12 @@ import torch
 from gmvae.build import MisfitError, build, rebuild
 from gmvae.config import ComponentWeights, Config
 from gmvae.fitting.labels import named_clusters
+from gmvae.initialisation.counts import start_of_counts
 from gmvae.initialisation.features import skewed_counts, spread_levels
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.mixed import start_of_mixed
 from gmvae.initialisation.n_clusters import Criteria, count, criteria
 from gmvae.initialisation.starts import MAX_ROWS, starting_clusters
-from gmvae.initialisation.views import start_of_views
 from gmvae.likelihoods import ColumnMoments, Likelihood, likelihood_for, likelihood_from_sample
 from gmvae.model import GaussianMixtureVAE
 from gmvae.networks import hidden_widths
@@ -134,8 +134,8 @@ class TrainingData:
         discrete = self.likelihood.discrete
         if config.init == "auto" and any(discrete):
             found = start_of_mixed(described, completed(described, weights), discrete, config.K, seed, weights)
-        elif config.init == "auto" and self.likelihood.views:
-            found = start_of_views(described, self.likelihood.views, config.K, seed, weights)
+        elif config.init == "auto" and (log_weights := self.likelihood.log_weights) is not None:
+            found = start_of_counts(described, log_weights, config.K, seed, weights)
         else:
             counted = self.likelihood.continuous and skewed_counts(y.numpy())
             found = starting_clusters(config.init, described, config.K, seed, weights, counted=counted)

@@ -75,9 +75,6 @@ class Likelihood(nn.Module, ABC):
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     binary : bool
         Whether draws are 0 or 1, so that those of images are black or white.
-    views : tuple of str
-        Names of the views of an observation, of as many columns each, side by side in what is `described`; empty where
-        that is a single one.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
     requirement, remedy : str
@@ -88,7 +85,6 @@ class Likelihood(nn.Module, ABC):
     n_outputs: ClassVar[int]
     continuous: ClassVar[bool]
     binary: ClassVar[bool] = False
-    views: ClassVar[tuple[str, ...]] = ()
     takes_bfloat16: ClassVar[bool]
     precision_reason: ClassVar[str]
     requirement: ClassVar[str]
@@ -170,6 +166,11 @@ class Likelihood(nn.Module, ABC):
     def described(self, y: Tensor) -> Tensor:
         """What starting clusters are found on: as `standardised`, but NaN where an entry is missing."""
         return self.standardised(y)
+
+    @property
+    def log_weights(self) -> np.ndarray | None:
+        """Weights (p,) where starting clusters of counts are compared, of the logs that are half of `described`."""
+        return None
 
     @abstractmethod
     def distribution(self, outputs: Sequence[Tensor], event_dims: int) -> Observation:

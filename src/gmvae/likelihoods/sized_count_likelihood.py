@@ -16,20 +16,17 @@ from gmvae.likelihoods.count_likelihood import CountLikelihood
 from gmvae.likelihoods.count_rows import LARGEST_COUNT, ColumnsBeside, column_of, without
 from gmvae.likelihoods.covariate import Covariate
 from gmvae.likelihoods.likelihood import Observation, refused
+from gmvae.likelihoods.pearson_residuals import DISPERSIONS, pearson_residuals, typical_dispersion
 from gmvae.likelihoods.size_factors import SizeFactors, require_counts
 from gmvae.likelihoods.sized_counts import Batches, SizedCounts
 from gmvae.networks import Shape
 from gmvae.sparse_rows import AnyRows
 
 _MOST_BATCHES = 1000
-_RESIDUAL_DISPERSIONS, _MAX_RESIDUAL = (1.0, 100.0), 50.0
-"""Bounds on θ of Pearson residuals, and where these are clipped: about the root of the number of rows of a start."""
 _LEAST_MEAN = 0.02
 """Mean count of columns that have a say in θ of Pearson residuals."""
 _VARIANCE_OF_RESIDUALS = 1.5
-"""Total variance of Pearson residuals over that of standardised logs, where both describe a row. Over 22 starts of five
-sets of real cells the mean ARI of the starting clusters is .61 for 1, .62 for 1.5 and .60 for 2; over 15 others it
-was .59 by residuals alone, .60 for 4 and .57 by logs alone."""
+"""Total variance of Pearson residuals over that of standardised logs, of which starting clusters are found."""
 
 
 class SizedCountLikelihood(CountLikelihood):
@@ -48,8 +45,7 @@ class SizedCountLikelihood(CountLikelihood):
 
     size_factors: SizeFactors
     covariate: Covariate | None
-    residual_dispersion, residual_weight = _RESIDUAL_DISPERSIONS[1], 1.0  # only starts need them: they are not in files
-    views = ("Pearson residuals", "logs")
+    residual_dispersion, residual_weight = DISPERSIONS[1], 1.0  # only starts need them: they are not in files
 
     @classmethod
     def learn_sized(cls, rows: AnyRows, weights: np.ndarray | None, sizes: int | None, covariate: int | None) -> Self:
@@ -82,25 +78,13 @@ class SizedCountLikelihood(CountLikelihood):
         likelihood.covariate = None
         if covariate is not None:
             likelihood.covariate = Covariate.learn(covariate, column_of(rows, covariate), counts(), weights)
-        likelihood.residual_dispersion = likelihood._typical_dispersion(rows, weights)
-        _, spread = moments(
-            (likelihood._residuals(*likelihood._around_shares(part.double())) for part in tensors_of(rows)), weights
-        )
-        likelihood.residual_weight = math.sqrt(_VARIANCE_OF_RESIDUALS * len(spread) / float(spread.square().sum()))
+        around = (likelihood._around_shares(part.double()) for part in tensors_of(rows))
+        likelihood.residual_dispersion = dispersion = typical_dispersion(around, pooled >= _LEAST_MEAN, weights)
+        around = (likelihood._around_shares(part.double()) for part in tensors_of(rows))
+        residuals = (pearson_residuals(count, mean, dispersion) for count, mean in around)
+        variance = moments(residuals, weights)[1].square()[pooled > 0.0]
+        likelihood.residual_weight = math.sqrt(_VARIANCE_OF_RESIDUALS * len(variance) / float(variance.sum()))
         return likelihood
-
-    def _typical_dispersion(self, rows: AnyRows, weights: np.ndarray | None) -> float:
-        """θ of the median column around mean shares, by moments: the mean of (y - μ)² - μ is that of μ² / θ."""
-
-        def parts() -> Iterator[Tensor]:
-            for part in tensors_of(rows):
-                count, mean = self._around_shares(part.double())
-                yield torch.cat([(count - mean).square() - mean, mean.square()], -1)
-
-        excess, square = moments(parts(), weights)[0].chunk(2)
-        of_columns = (excess / square)[self.log_mean >= math.log(_LEAST_MEAN)]
-        low, high = _RESIDUAL_DISPERSIONS
-        return 1.0 / float(of_columns.median().clamp(1.0 / high, 1.0 / low)) if len(of_columns) else high
 
     @classmethod
     def blank(cls, event_shape: Sequence[int], weights: Mapping[str, Tensor]) -> Self:
@@ -185,21 +169,23 @@ class SizedCountLikelihood(CountLikelihood):
     def described(self, y: Tensor) -> Tensor:
         """Pearson residuals, and logs as the encoder sees them, both from what the mean shares of the batch lead to.
 
-        Rare types and some clusters of shallow cells are told by residuals, others by logs; `_VARIANCE_OF_RESIDUALS`.
+        Rare types and some clusters of shallow cells are told by residuals, others by logs.
         """
         count, mean = self._around_shares(y)
         to_median = self.size_factors.median / self.size_factors.sizes(self._without(y))
         logs = ((count * to_median).log1p() - (mean * to_median).log1p()) / self.scale
-        return torch.cat([self.residual_weight * self._residuals(count, mean), logs], -1)
+        residuals = pearson_residuals(count, mean, self.residual_dispersion)
+        return torch.cat([self.residual_weight * residuals, logs], -1)
 
-    def _residuals(self, count: Tensor, mean: Tensor) -> Tensor:
-        """Pearson residuals of the negative binomial in which all observations have the mean shares of their batch.
+    @property
+    def log_weights(self) -> np.ndarray:
+        """√(1 + a² s²) for columns of deviation s: a standardised log z so weighted stands for z beside a s z.
 
-        Lause, Berens and Kobak 2021, who clip, too. Their θ = 100 is of technical noise; here it is that of the median
-        column, between 1 and 100, as the large counts of cells that vary more than that hide small ones.
+        These are the logs that are not standardised, with the same total variance. Some types are told by few columns
+        of many counts, which standardised logs make as small as all others.
         """
-        residual = (count - mean) / (mean + mean.square() / self.residual_dispersion).sqrt()
-        return residual.clamp(-_MAX_RESIDUAL, _MAX_RESIDUAL)
+        square, varies = self.scale.double().square(), self.shift > 0.0
+        return (1.0 + square * varies.sum() / square[varies].sum()).sqrt().numpy()
 
     def _around_shares(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Counts, and what they would be with the mean shares of all observations, or of those of the same batch."""

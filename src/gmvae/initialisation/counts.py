@@ -1,0 +1,63 @@
+"""Starting clusters of counts with size factors: found on one scaling of their columns and compared on another."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.cluster.hierarchy import ward
+from sklearn.cluster import KMeans
+
+from gmvae.initialisation.centres import kmeans_clusters
+from gmvae.initialisation.features import principal_scores
+from gmvae.initialisation.graph import neighbour_clusters
+from gmvae.initialisation.starts import Start, quick_and_quiet
+from gmvae.initialisation.supports import best_of, in_words, supports
+from gmvae.initialisation.trees import tree_clusters
+
+_MAX_TREE = 4096
+"""Rows of a tree, whose memory grows with their square."""
+
+
+def kmeans_from_tree(scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Clusters by k-means that begins at the means of those of Ward's tree, which has rare ones beside large ones."""
+    rows = scores
+    if len(scores) > _MAX_TREE:
+        rows = scores[np.random.default_rng(seed).choice(len(scores), _MAX_TREE, replace=False)]
+    if not 1 < n_clusters <= len(rows):
+        return kmeans_clusters(scores, n_clusters, seed, weights)
+    (clusters,) = tree_clusters(ward(rows), [n_clusters])
+    means = np.stack([rows[clusters == k].mean(0) for k in range(n_clusters)])
+    return KMeans(n_clusters, init=means, n_init=1).fit_predict(scores, sample_weight=weights)
+
+
+def start_of_counts(
+    described: np.ndarray, log_weights: np.ndarray, n_components: int, seed: int, weights: np.ndarray | None = None
+) -> Start:
+    """The best of four methods' clusters, compared by `Support.score` of residuals and weighted logs.
+
+    There is no Gaussian mixture among them: of made cells its clusters are often preferred for their gain, with an ARI
+    of .23 to .75 where others have .58 to 1, and of five sets of real ones they never are.
+
+    Parameters
+    ----------
+    described : ndarray of shape (n, 2p)
+        Pearson residuals, then logs.
+    log_weights : ndarray of shape (p,)
+        What logs are multiplied by where clusters are compared.
+    weights : ndarray of shape (n,), optional
+        How much every row counts.
+    """
+    n_clusters, how = min(n_components, len(described)), (seed, weights)
+    with quick_and_quiet():
+        scores = principal_scores(described, *how)
+        if n_clusters == 1:
+            return Start(kmeans_clusters(scores, 1, *how), "kmeans", "one cluster", scores)
+        residuals, logs = np.split(described, 2, axis=1)
+        found = {
+            "neighbours": neighbour_clusters(scores, n_clusters, *how),
+            "neighbours of residuals": neighbour_clusters(principal_scores(residuals, *how), n_clusters, *how),
+            "kmeans": kmeans_clusters(scores, n_clusters, *how),
+            "kmeans from a tree": kmeans_from_tree(scores, n_clusters, *how),
+        }
+        support = supports(principal_scores(np.hstack([residuals, logs * log_weights]), *how), found, weights)
+    best = best_of(support)
+    return Start(found[best], best.partition(" ")[0], f"clusters by {best}: {in_words(support)}", scores)
