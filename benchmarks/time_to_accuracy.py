@@ -1,8 +1,8 @@
 """Accuracy against seconds, of gmvae while it is fitted and of the methods of docs/quality.md when their fit has ended.
 
-``python benchmarks/time_to_accuracy.py --out DIR --peers-python PYTHON --picture PNG``: one run, one fit after another,
-nothing else running. Every method has the rows, settings and number of clusters of ``quality.py``, whose cases are kept
-in DIR; labels are used for scores alone. What asks the model between two epochs is not counted.
+``python benchmarks/time_to_accuracy.py --out DIR --peers-python PYTHON --points JSON --picture PNG``: one run, one fit
+after another, nothing else running. Every method has the rows, settings and number of clusters of ``quality.py``, whose
+cases are kept in DIR; labels are used for scores alone. What asks the model between two epochs is not counted.
 """
 
 from __future__ import annotations
@@ -66,11 +66,21 @@ def curve(given: Prepared, seed: int) -> Curve:
     return points
 
 
-def draw(curves: Mapping[str, Curve], records: Sequence[Mapping[str, Any]], path: Path) -> None:
+def of_others(out: Path, names: Sequence[str], seed: int) -> list[dict[str, Any]]:
+    """Seconds and accuracies of the complete fits of every method, gmvae's included."""
+    records = json.loads((out / "quality.json").read_text())["records"]
+    return [
+        {**{key: record[key] for key in ("set", "method", "seed", "seconds")}, "accuracy": record["train"]["hungarian"]}
+        for record in records
+        if record["set"] in names and record["seed"] == seed
+    ]
+
+
+def draw(curves: Mapping[str, Curve], others: Sequence[Mapping[str, Any]], path: Path) -> None:
     """A panel for every set."""
     figure, panels = plt.subplots(1, len(curves), figsize=(3.6 * len(curves), 3.6), layout="constrained", squeeze=False)
     for panel, (name, points) in zip(panels[0], curves.items(), strict=True):
-        _panel(panel, points, [record for record in records if record["set"] == name])
+        _panel(panel, points, [each for each in others if each["set"] == name])
         panel.set_title(SETS[name].title)
     panels[0][0].set_ylabel("in the right cluster, % of the rows of the fit")
     handles, names = panels[0][0].get_legend_handles_labels()
@@ -78,15 +88,15 @@ def draw(curves: Mapping[str, Curve], records: Sequence[Mapping[str, Any]], path
     figure.savefig(path, dpi=160)
 
 
-def _panel(panel: Axes, points: Curve, records: Sequence[Mapping[str, Any]]) -> None:
+def _panel(panel: Axes, points: Curve, others: Sequence[Mapping[str, Any]]) -> None:
     seconds, accuracies = np.array(points).T
     panel.plot(seconds, 100 * accuracies, color=LOOKS[OURS].colour, lw=1.4, marker=".", ms=3, label="gmvae, by epoch")
-    by_method = {record["method"]: record for record in records}
+    by_method = {each["method"]: each for each in others}
     for method in (each for each in METHODS if each in by_method and each != OURS):
-        record, look = by_method[method], LOOKS[method]
+        other, look = by_method[method], LOOKS[method]
         panel.scatter(
-            record["seconds"],
-            100 * record["train"]["hungarian"],
+            other["seconds"],
+            100 * other["accuracy"],
             s=40,
             color=look.colour,
             marker=look.marker,
@@ -106,25 +116,28 @@ def _panel(panel: Axes, points: Curve, records: Sequence[Mapping[str, Any]]) -> 
 
 
 def main() -> None:
-    """Measure what DIR does not hold yet, and draw."""
+    """Measure what DIR does not hold yet, write all points, and draw."""
     parser = parser_of(__doc__, DEFAULT_SETS)
+    parser.add_argument("--points", type=Path, required=True)
     parser.add_argument("--picture", type=Path, required=True)
     asked = parser.parse_args()
     os.environ |= {name: str(asked.threads) for name in THREADS} | {"CUDA_VISIBLE_DEVICES": ""}
     run = Run(asked.out, asked.data_home, asked.peers_python, asked.quick, asked.threads)
-    path = asked.out / "curves.json"
+    path, seed = asked.out / "curves.json", asked.seeds[0]
     found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {"about": [], "curves": {}}
     for name in asked.sets:
         for method in asked.methods:
-            run.case(Case(name, method, asked.seeds[0]))
+            run.case(Case(name, method, seed))
         if name not in found["curves"]:
-            found["curves"][name] = curve(
-                prepared(name, asked.out / "sets", asked.data_home, quick=False), asked.seeds[0]
-            )
-            found["about"].append({"set": name, **machine("benchmarks/time_to_accuracy.py")})
+            given = prepared(name, asked.out / "sets", asked.data_home, quick=False)
+            found["curves"][name] = curve(given, seed)
+            about = machine("benchmarks/time_to_accuracy.py")
+            found["about"].append({"set": name, **about, "threads": asked.threads, "seed": seed})
             path.write_text(json.dumps(found, indent=1) + "\n")
     run.gather()
-    draw(found["curves"], json.loads((asked.out / "quality.json").read_text())["records"], asked.picture)
+    points = {**found, "others": of_others(asked.out, list(found["curves"]), seed)}
+    asked.points.write_text(json.dumps(points, indent=1) + "\n")
+    draw(points["curves"], points["others"], asked.picture)
 
 
 if __name__ == "__main__":

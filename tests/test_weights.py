@@ -146,6 +146,13 @@ def test_principal_components_are_those_of_repeated_rows() -> None:
     np.testing.assert_allclose(principal_scores(X, 0, n / n.mean()), principal_scores(X, 0, 7.0 * n), atol=1e-9)
 
 
+def test_principal_components_of_rows_that_may_be_overwritten_are_the_same() -> None:
+    X = rows()
+    for weights in (None, times(120).astype(float)):
+        scores = principal_scores(X.copy(), 0, weights, overwrite=True)
+        np.testing.assert_allclose(scores, principal_scores(X, 0, weights), atol=1e-9)
+
+
 def test_principal_components_of_many_columns_are_those_of_repeated_rows() -> None:
     X, n = np.random.default_rng(0).normal(size=(60, 1200)), times(60)
     X[:, :3] += 50.0 * np.random.default_rng(1).normal(size=(60, 3)) * [3.0, 2.0, 1.0]

@@ -51,13 +51,15 @@ def start_of_counts(
         scores = principal_scores(described, *how)
         if n_clusters == 1:
             return Start(kmeans_clusters(scores, 1, *how), "kmeans", "one cluster", scores)
-        residuals, logs = np.split(described, 2, axis=1)
+        residuals = described[:, : len(log_weights)]
         found = {
             "neighbours": neighbour_clusters(scores, n_clusters, *how),
             "neighbours of residuals": neighbour_clusters(principal_scores(residuals, *how), n_clusters, *how),
             "kmeans": kmeans_clusters(scores, n_clusters, *how),
             "kmeans from a tree": kmeans_from_tree(scores, n_clusters, *how),
         }
-        support = supports(principal_scores(np.hstack([residuals, logs * log_weights]), *how), found, weights)
+        compared = described.copy()
+        compared[:, len(log_weights) :] *= log_weights
+        support = supports(principal_scores(compared, *how, overwrite=True), found, weights)
     best = best_of(support)
     return Start(found[best], best.partition(" ")[0], f"clusters by {best}: {in_words(support)}", scores)

@@ -56,13 +56,19 @@ def descriptions(rows: np.ndarray, seed: int, weights: np.ndarray | None = None)
         yield "colours", principal_scores(colours(rows), seed, weights)
 
 
-def principal_scores(rows: np.ndarray, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Principal components (n, at most 30) of rows (n, p), which may count by weights (n,)."""
+def principal_scores(
+    rows: np.ndarray, seed: int, weights: np.ndarray | None = None, *, overwrite: bool = False
+) -> np.ndarray:
+    """Principal components (n, at most 30) of rows (n, p), which may count by weights (n,).
+
+    ``overwrite`` saves the memory of a second array: rows may be centred where they stand.
+    """
     number = min(MAX_DIMS, *rows.shape)
     if weights is not None:
-        centred = rows - mean_and_variance(rows, weights)[0]
+        mean = mean_and_variance(rows, weights)[0]
+        centred = np.subtract(rows, mean, out=rows if overwrite else None)
         return centred @ principal_axes(centred, weights, number, seed).T
-    pca = PCA(number, random_state=seed)
+    pca = PCA(number, copy=not overwrite, random_state=seed)
     with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to explain
         return pca.fit_transform(rows)
 
