@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.spatial.distance import pdist
+from torch import Tensor
 from typer.testing import CliRunner
 
 from gmvae import GMVAE
@@ -63,6 +64,38 @@ def test_log_probabilities_and_gradients_are_scipys(theta: float, rate: float) -
     by_theta = special.digamma(counts + theta) - special.digamma(theta) + np.log(theta / (theta + rate))
     by_theta = theta * (by_theta + (rate - counts) / (theta + rate))
     np.testing.assert_allclose(log_theta.grad.item(), by_theta.sum(), rtol=1e-6, atol=1e-6)
+
+
+def test_log_probabilities_of_draws_of_several_models_at_once_are_those_of_each() -> None:
+    """Two models of their own θ, three draws of rates for the same counts, nearly all of which are 0."""
+    generator = torch.Generator().manual_seed(0)
+    count = torch.poisson(torch.full((2, 5, 4), 0.3), generator=generator)
+    log_rate = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64)
+    log_theta = torch.randn(2, 4, generator=generator, dtype=torch.float64).requires_grad_()
+
+    def total(log_rate: Tensor, log_theta: Tensor, count: Tensor) -> Tensor:
+        return NegativeBinomial(log_rate, log_theta).log_prob(count).square().sum()
+
+    together = torch.func.vmap(total)(log_rate, log_theta, count)
+    (gradient,) = torch.autograd.grad(together.sum(), log_theta)
+    alone = torch.stack([total(*each) for each in zip(log_rate, log_theta, count, strict=True)])
+    torch.testing.assert_close(together, alone)
+    torch.testing.assert_close(gradient, torch.autograd.grad(alone.sum(), log_theta)[0])
+    of_one = torch.func.vmap(total, in_dims=(0, None, None))(log_rate, log_theta[0], count[0])
+    torch.testing.assert_close(of_one, torch.stack([total(each, log_theta[0], count[0]) for each in log_rate]))
+    assert torch.autograd.gradcheck(lambda log_theta: total(log_rate[0], log_theta, count[0]), log_theta[0])
+
+
+def test_exported_log_probabilities_are_the_same() -> None:
+    count = torch.tensor([[0.0, 1.0, 0.0, 70.0]])
+    log_rate, log_theta = torch.tensor([[0.1, 2.0, -3.0, 4.0]]).double(), torch.tensor([0.3, 2.0, -1.0, 0.7]).double()
+
+    class Module(torch.nn.Module):
+        def forward(self, log_rate: Tensor, log_theta: Tensor, count: Tensor) -> Tensor:
+            return NegativeBinomial(log_rate, log_theta).log_prob(count)
+
+    exported = torch.export.export(Module(), (log_rate, log_theta, count)).module()
+    torch.testing.assert_close(exported(log_rate, log_theta, count), Module()(log_rate, log_theta, count))
 
 
 @pytest.mark.parametrize("rate", [1e-30, 1e-8, 1e8])

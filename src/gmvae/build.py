@@ -30,7 +30,7 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
     """
     seen, decoded = likelihood.seen_shape(event_shape), likelihood.decoded_shape(event_shape)
     latents = config.latent_dim + likelihood.n_batches
-    widths = networks.hidden_widths(config.hidden_layer_sizes, event_shape)
+    widths = networks.hidden_widths(config.hidden_layer_sizes, event_shape, shares=likelihood.decodes_shares)
     if isinstance(config.network, str):
         architecture = networks.architecture(config.network, widths, config.batch_norm, event_shape)
         trunks = architecture.build(seen, latents, likelihood.n_outputs, decoded)

@@ -141,7 +141,7 @@ class Config:
         "auto",
         WIDTHS.or_auto(),
         "Widths of the hidden layers of 'mlp', mirrored in the decoder; 'conv' uses the last. 'auto' takes (500, 500), "
-        "or (256, 256) where an observation has at most 100 values.",
+        "or (256, 256) for at most 100 values and for counts with size factors.",
     )
     batch_norm: bool = _field(False, TRUTH, "Batch normalisation after every hidden layer of 'mlp' and 'conv'.")
     effort: Effort = _field(

@@ -183,7 +183,8 @@ def resolve_model(config: Config, data: TrainingData, previous: GaussianMixtureV
     if config.component_weights == "auto":
         weights: ComponentWeights = "uniform" if augments(config, data.observations.event_shape) else "learned"
         config = dataclasses.replace(config, component_weights=weights)
-    widths = hidden_widths(config.hidden_layer_sizes, data.observations.event_shape)
+    shares = data.likelihood.decodes_shares
+    widths = hidden_widths(config.hidden_layer_sizes, data.observations.event_shape, shares=shares)
     config = dataclasses.replace(config, hidden_layer_sizes=widths)
     if config.style_dim == "auto":
         usual = _STYLE_OF_TABLES if len(data.observations.event_shape) == 1 else _STYLE_OF_IMAGES

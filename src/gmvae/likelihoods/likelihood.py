@@ -75,6 +75,8 @@ class Likelihood(nn.Module, ABC):
         Whether `log_prob` is a density, so that it can be drawn over a plane.
     binary : bool
         Whether draws are 0 or 1, so that those of images are black or white.
+    decodes_shares : bool
+        Whether the decoder's outputs are shares of a row's size.
     takes_bfloat16, precision_reason : bool, str
         Whether matrix products in bfloat16 are precise enough, and why.
     requirement, remedy : str
@@ -85,6 +87,7 @@ class Likelihood(nn.Module, ABC):
     n_outputs: ClassVar[int]
     continuous: ClassVar[bool]
     binary: ClassVar[bool] = False
+    decodes_shares: ClassVar[bool] = False
     takes_bfloat16: ClassVar[bool]
     precision_reason: ClassVar[str]
     requirement: ClassVar[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,46 @@ counts of thousands."""
 _PACE = 5.0
 """Steps of log θ over those of Adam: from what the moments of all rows say, which hold the differences between
 clusters too, it is farther to θ within them than a weight moves in a fit."""
+
+
+class _LogWays(torch.autograd.Function):
+    """log Γ(y + θ) / (Γ(θ) y!) where counts y (..., *event) are not 0, as few are, and 0 elsewhere; θ is (*event).
+
+    With nine of ten counts 0 that takes a fourth of the time, and a step of a fit a fifth less.
+    """
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(count: Tensor, theta: Tensor) -> Tensor:
+        places = count.nonzero(as_tuple=True)
+        return torch.zeros_like(count).index_put(places, _log_ways(count[places], theta.expand_as(count)[places]))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        count, theta = ctx.saved_tensors
+        places = count.nonzero(as_tuple=True)
+        own = theta.expand_as(count)[places]
+        slope = torch.digamma(count[places] + own) - torch.digamma(own)
+        return None, torch.zeros_like(count).index_put(places, gradients[0][places] * slope).sum_to_size(theta.shape)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, int | None], count: Tensor, theta: Tensor) -> tuple[Tensor, int]:
+        """Of several models at once: a leading axis of both."""
+        count, theta = (
+            each.expand(info.batch_size, *each.shape) if axis is None else each.movedim(axis, 0)
+            for each, axis in zip((count, theta), in_dims, strict=True)
+        )
+        aligned = theta.reshape(len(theta), *[1] * (count.dim() - theta.dim()), *theta.shape[1:])
+        return _LogWays.apply(count, aligned), 0
+
+
+def _log_ways(count: Tensor, theta: Tensor) -> Tensor:
+    return torch.lgamma(count + theta) - torch.lgamma(theta) - torch.lgamma(count + 1.0)
 
 
 @dataclass(frozen=True)
@@ -46,7 +86,8 @@ class NegativeBinomial(CountDistribution):
         # With the odds μ/θ in log space.
         count, log_theta = value.double(), self.log_dispersion.double()
         theta, log_odds = log_theta.exp(), self.log_rate.double() - log_theta
-        ways = torch.lgamma(count + theta) - torch.lgamma(theta) - torch.lgamma(count + 1.0)
+        eager = count.is_cpu and not torch.compiler.is_compiling()  # places of counts are not known beforehand
+        ways = _LogWays.apply(count, theta) if eager else _log_ways(count, theta)
         return ways + (count + theta) * functional.logsigmoid(log_odds) - theta * log_odds
 
     def sample(self, generator: torch.Generator) -> Tensor:

@@ -43,6 +43,7 @@ class SizedCountLikelihood(CountLikelihood):
         Encoder and decoder see its indicators, too.
     """
 
+    decodes_shares = True
     size_factors: SizeFactors
     covariate: Covariate | None
     residual_dispersion, residual_weight = DISPERSIONS[1], 1.0  # only starts need them: they are not in files
