@@ -210,7 +210,7 @@ def test_clusters_start_on_pearson_residuals_of_the_median_dispersion_and_logs(w
 
 
 def test_logs_are_compared_as_if_those_that_are_not_standardised_stood_beside_them() -> None:
-    """Distances are those of both side by side, with the same total variance; columns without counts do not matter."""
+    """Distances are those of both side by side, with half the total variance; columns without counts do not matter."""
     X, _ = cells()
     X = np.hstack([X, np.zeros((len(X), 50))])
     learned = likelihood_for("negative-binomial", X)
@@ -218,7 +218,7 @@ def test_logs_are_compared_as_if_those_that_are_not_standardised_stood_beside_th
     assert weights is not None
     standardised = learned.standardised(torch.from_numpy(X)).numpy()
     logs = np.log1p(X * np.median(X.sum(1)) / X.sum(1, keepdims=True))
-    both = np.hstack([standardised, logs * np.sqrt(standardised.var(0).sum() / logs.var(0).sum())])
+    both = np.hstack([standardised, logs * np.sqrt(0.5 * standardised.var(0).sum() / logs.var(0).sum())])
     np.testing.assert_allclose(pdist(weights * standardised), pdist(both), rtol=1e-6)
 
 

@@ -27,6 +27,10 @@ _LEAST_MEAN = 0.02
 """Mean count of columns that have a say in θ of Pearson residuals."""
 _VARIANCE_OF_RESIDUALS = 1.5
 """Total variance of Pearson residuals over that of standardised logs, of which starting clusters are found."""
+_VARIANCE_OF_LOGS = 0.5
+"""The same of logs that are not standardised, beside which these are compared. Over 45 starts of nine sets of real cells
+the mean ARI is .60 for 0, .61 for 0.25 and 0.5 and .63 for 1; over 16 of thinned cells or with other numbers of genes
+it is .62, .61, .61 and .52."""
 
 
 class SizedCountLikelihood(CountLikelihood):
@@ -182,11 +186,11 @@ class SizedCountLikelihood(CountLikelihood):
     def log_weights(self) -> np.ndarray:
         """√(1 + a² s²) for columns of deviation s: a standardised log z so weighted stands for z beside a s z.
 
-        These are the logs that are not standardised, with the same total variance. Some types are told by few columns
-        of many counts, which standardised logs make as small as all others.
+        a s z are logs that are not standardised; `_VARIANCE_OF_LOGS`. Some types are told by few columns of many
+        counts, which standardised logs make as small as all others.
         """
         square, varies = self.scale.double().square(), self.shift > 0.0
-        return (1.0 + square * varies.sum() / square[varies].sum()).sqrt().numpy()
+        return (1.0 + _VARIANCE_OF_LOGS * varies.sum() / square[varies].sum() * square).sqrt().numpy()
 
     def _around_shares(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Counts, and what they would be with the mean shares of all observations, or of those of the same batch."""
