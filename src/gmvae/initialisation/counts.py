@@ -15,6 +15,8 @@ from gmvae.initialisation.trees import tree_clusters
 
 _MAX_TREE = 4096
 """Rows of a tree, whose memory grows with their square."""
+_N_INIT = 50
+"""Restarts of k-means. With ten, one of three fits to cells of blood started with an ARI of .57 in place of .66."""
 
 
 def kmeans_from_tree(scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
@@ -55,7 +57,7 @@ def start_of_counts(
         found = {
             "neighbours": neighbour_clusters(scores, n_clusters, *how),
             "neighbours of residuals": neighbour_clusters(principal_scores(residuals, *how), n_clusters, *how),
-            "kmeans": kmeans_clusters(scores, n_clusters, *how),
+            "kmeans": kmeans_clusters(scores, n_clusters, *how, _N_INIT),
             "kmeans from a tree": kmeans_from_tree(scores, n_clusters, *how),
         }
         compared = described.copy()

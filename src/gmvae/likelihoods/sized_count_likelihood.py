@@ -28,9 +28,9 @@ _LEAST_MEAN = 0.02
 _VARIANCE_OF_RESIDUALS = 1.5
 """Total variance of Pearson residuals over that of standardised logs, of which starting clusters are found."""
 _VARIANCE_OF_LOGS = 0.5
-"""The same of logs that are not standardised, beside which these are compared. Over 45 starts of nine sets of real cells
-the mean ARI is .60 for 0, .61 for 0.25 and 0.5 and .63 for 1; over 16 of thinned cells or with other numbers of genes
-it is .62, .61, .61 and .52."""
+"""The same of logs that are not standardised, beside which these are compared. Over 45 starts of nine sets of real
+cells the mean ARI is .60 for 0, .61 for 0.25 and 0.5 and .63 for 1; over 16 of thinned cells or with other numbers of
+genes it is .62, .61, .61 and .52."""
 
 
 class SizedCountLikelihood(CountLikelihood):
