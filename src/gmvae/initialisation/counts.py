@@ -48,20 +48,20 @@ def start_of_counts(
     weights : ndarray of shape (n,), optional
         How much every row counts.
     """
-    n_clusters, how = min(n_components, len(described)), (seed, weights)
+    n_clusters = min(n_components, len(described))
     with quick_and_quiet():
-        scores = principal_scores(described, *how)
+        scores = principal_scores(described, seed, weights)
         if n_clusters == 1:
-            return Start(kmeans_clusters(scores, 1, *how), "kmeans", "one cluster", scores)
-        residuals = described[:, : len(log_weights)]
+            return Start(kmeans_clusters(scores, 1, seed, weights), "kmeans", "one cluster", scores)
+        of_residuals = principal_scores(described[:, : len(log_weights)], seed, weights)
         found = {
-            "neighbours": neighbour_clusters(scores, n_clusters, *how),
-            "neighbours of residuals": neighbour_clusters(principal_scores(residuals, *how), n_clusters, *how),
-            "kmeans": kmeans_clusters(scores, n_clusters, *how, _N_INIT),
-            "kmeans from a tree": kmeans_from_tree(scores, n_clusters, *how),
+            "neighbours": neighbour_clusters(scores, n_clusters, seed, weights),
+            "neighbours of residuals": neighbour_clusters(of_residuals, n_clusters, seed, weights),
+            "kmeans": kmeans_clusters(scores, n_clusters, seed, weights, _N_INIT),
+            "kmeans from a tree": kmeans_from_tree(scores, n_clusters, seed, weights),
         }
         compared = described.copy()
         compared[:, len(log_weights) :] *= log_weights
-        support = supports(principal_scores(compared, *how, overwrite=True), found, weights)
+        support = supports(principal_scores(compared, seed, weights, overwrite=True), found, weights)
     best = best_of(support)
     return Start(found[best], best.partition(" ")[0], f"clusters by {best}: {in_words(support)}", scores)

@@ -86,8 +86,9 @@ class NegativeBinomial(CountDistribution):
         # With the odds μ/θ in log space.
         count, log_theta = value.double(), self.log_dispersion.double()
         theta, log_odds = log_theta.exp(), self.log_rate.double() - log_theta
-        eager = count.is_cpu and not torch.compiler.is_compiling()  # places of counts are not known beforehand
-        ways = _LogWays.apply(count, theta) if eager else _log_ways(count, theta)
+        # How many counts are not 0 is known only at run time: graphs cannot hold it, and a GPU would be waited for.
+        at_run_time = count.is_cpu and not torch.compiler.is_compiling()
+        ways = _LogWays.apply(count, theta) if at_run_time else _log_ways(count, theta)
         return ways + (count + theta) * functional.logsigmoid(log_odds) - theta * log_odds
 
     def sample(self, generator: torch.Generator) -> Tensor:
