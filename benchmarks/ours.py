@@ -45,7 +45,7 @@ COMPILED = {f"{name} compiled": {**settings, "compile": True} for name, settings
 
 
 def settings(workload: Workload, batch: int, precision: str, seed: int = 0) -> dict[str, object]:
-    """Keywords of `GMVAE` for a workload on the CPU, from a random start."""
+    """Keywords of `GMVAE` for a workload on the CPU, from a random start and without augmented copies of images."""
     return {
         **(preset(workload.preset) if workload.preset else {}),
         "n_components": workload.n_components,
@@ -61,6 +61,7 @@ def settings(workload: Workload, batch: int, precision: str, seed: int = 0) -> d
         "min_information": workload.min_information,
         "n_mc_samples": workload.n_mc_samples,
         "init": "random",
+        "consistency": 0.0,
         "device": "cpu",
         "random_state": seed,
         **(PRECISIONS | COMPILED)[precision],

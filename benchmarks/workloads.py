@@ -109,7 +109,7 @@ WORKLOADS = {
             convolutions=(Convolution(16, 6, 1, 0), Convolution(32, 6, 1, 0), Convolution(64, 4, 2, 1)),
             batch_norm=True,
         ),
-        Workload("default-table", (16,), (500, 500), 10, 4, "gaussian", "exact", "mlp"),
+        Workload("default-table", (16,), (256, 256), 10, 4, "gaussian", "exact", "mlp"),
         Workload(
             "default-image",
             (1, 28, 28),
