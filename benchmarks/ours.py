@@ -44,8 +44,8 @@ PRECISIONS = {
 COMPILED = {f"{name} compiled": {**settings, "compile": True} for name, settings in PRECISIONS.items()}
 
 
-def settings(workload: Workload, batch: int, precision: str, seed: int = 0) -> dict[str, object]:
-    """Keywords of `GMVAE` for a workload on the CPU, from a random start and without augmented copies of images."""
+def settings(workload: Workload, batch: int, precision: str, seed: int = 0, device: str = "cpu") -> dict[str, object]:
+    """Keywords of `GMVAE` for a workload, from a random start and without augmented copies of images."""
     return {
         **(preset(workload.preset) if workload.preset else {}),
         "n_components": workload.n_components,
@@ -62,15 +62,15 @@ def settings(workload: Workload, batch: int, precision: str, seed: int = 0) -> d
         "n_mc_samples": workload.n_mc_samples,
         "init": "random",
         "consistency": 0.0,
-        "device": "cpu",
+        "device": device,
         "random_state": seed,
         **(PRECISIONS | COMPILED)[precision],
     }
 
 
-def trainer_for(workload: Workload, batch: int, precision: str, seed: int) -> Trainer:
+def trainer_for(workload: Workload, batch: int, precision: str, seed: int, device: str = "cpu") -> Trainer:
     """Make a model and its trainer as a fit does, over a few minibatches of rows, in training mode."""
-    config = Config(**settings(workload, batch, precision, seed))
+    config = Config(**settings(workload, batch, precision, seed, device))
     rows = workload.rows(N_BATCHES * batch, seed)
     likelihoods = {
         "bernoulli": BernoulliLikelihood,
@@ -87,9 +87,11 @@ def trainer_for(workload: Workload, batch: int, precision: str, seed: int) -> Tr
     return trainer
 
 
-def training_step(workload: Workload, batch: int, precision: str, seed: int) -> Callable[[], object]:
+def training_step(
+    workload: Workload, batch: int, precision: str, seed: int, device: str = "cpu"
+) -> Callable[[], object]:
     """All that training does for a minibatch: its rows and noise, the gradient step, and the epoch's sums."""
-    trainer = trainer_for(workload, batch, precision, seed)
+    trainer = trainer_for(workload, batch, precision, seed, device)
     sums = EpochSums(workload.n_components, trainer.fabric.device)
     minibatches = _minibatches(trainer)
     return lambda: sums.add(trainer.step(next(minibatches)))

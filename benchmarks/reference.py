@@ -16,6 +16,7 @@ from torch.nn import functional
 from workloads import Workload
 
 LogScale = Callable[[Tensor], Tensor]
+CPU = torch.device("cpu")
 
 
 def bounded(raw: Tensor) -> Tensor:
@@ -121,10 +122,11 @@ def norm(kind: type[nn.Module], width: int, workload: Workload) -> list[nn.Modul
     return [kind(width)] if workload.batch_norm else []
 
 
-def noise(workload: Workload, batch: int) -> tuple[Tensor, Tensor]:
+def noise(workload: Workload, batch: int, device: torch.device = CPU) -> tuple[Tensor, Tensor]:
     """Standard normal noise for x and for w."""
-    S = workload.n_mc_samples
-    return torch.randn(S, batch, workload.latent_dim), torch.randn(S, batch, workload.style_dim)
+    dims = (workload.latent_dim, workload.style_dim)
+    noise_x, noise_w = (torch.randn(workload.n_mc_samples, batch, dim, device=device) for dim in dims)
+    return noise_x, noise_w
 
 
 def as_floats(rows: Tensor) -> Tensor:
@@ -134,15 +136,17 @@ def as_floats(rows: Tensor) -> Tensor:
     return ((rows - rows.mean(0)) / rows.std(0)).float()
 
 
-def training_step(workload: Workload, batch: int, seed: int, log_scale: LogScale = bounded) -> Callable[[], object]:
+def training_step(
+    workload: Workload, batch: int, seed: int, log_scale: LogScale = bounded, device: torch.device = CPU
+) -> Callable[[], object]:
     """A gradient step on one minibatch: fresh noise, loss, gradients, Adam."""
     torch.manual_seed(seed)
-    model = Reference(workload, log_scale).train()
+    model = Reference(workload, log_scale).train().to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate)
-    y = as_floats(torch.from_numpy(workload.rows(batch, seed)))
+    y = as_floats(torch.from_numpy(workload.rows(batch, seed))).to(device)
 
     def step() -> None:
-        loss = model.loss(y, *noise(workload, batch))
+        loss = model.loss(y, *noise(workload, batch, device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

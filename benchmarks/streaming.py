@@ -65,7 +65,7 @@ def clocks() -> Any:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def whole(folder: Path) -> dict[str, Any]:
+def whole(folder: Path, device: str = "cpu") -> dict[str, Any]:
     """The pass over all rows, and a fit of 2,000 steps from there to its end."""
     import warnings
 
@@ -84,7 +84,7 @@ def whole(folder: Path) -> dict[str, Any]:
     from pyarrow import dataset
 
     settings = {"batch_size": BATCH_SIZE, "hidden_layer_sizes": (64, 64), "max_iter": 1, "random_state": 0}
-    model = GMVAE(N_CLUSTERS, device="cpu", **settings)
+    model = GMVAE(N_CLUSTERS, device=device, **settings)
     model.fit(dataset.dataset(files))
     return {
         "rows": len(shards),

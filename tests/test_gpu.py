@@ -45,7 +45,7 @@ def test_a_cell_is_kept_at_once_and_not_run_again(
     gpu: ModuleType, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["--data", str(home), "--out", str(tmp_path), "--device", "cpu", "--quick", "--seeds", "2"]
-    words += ["--only", "K10-M1", "K16-M1"]
+    words += ["--only", "grid", "--cells", "K10-M1", "K16-M1"]
     run_trials = gpu.run_trials
 
     def only_the_first(trials: list[object], *rest: object) -> object:
@@ -56,12 +56,13 @@ def test_a_cell_is_kept_at_once_and_not_run_again(
     with monkeypatch.context() as patch:
         patch.setattr(gpu, "run_trials", only_the_first)
         assert gpu.main(words) == 0
-    assert "K16-M1 is not finished: run the same command again." in capsys.readouterr().out
+    assert "K16-M1 not finished: run the same command again." in capsys.readouterr().out
     path = tmp_path / "gpu.json"
     record = json.loads(path.read_text())
     assert record["check"]["passed"]
     assert record["check"]["deviations"]["float64"] == {"before": 0.0, "gradients": 0.0, "after": 0.0}
     assert record["check"]["worst"]["stacked"] < 1e-6
+    assert record["check"]["worst"]["resumed"] == 0.0
     (fits,) = record["cells"].values()
     assert [fit["trial"]["seed"] for fit in fits] == [0, 1]
     for fit in fits:
@@ -78,16 +79,51 @@ def test_a_cell_is_kept_at_once_and_not_run_again(
     assert list(json.loads(path.read_text())["cells"]) == ["K10-M1", "K16-M1"]
 
 
-def test_nothing_is_trained_on_a_device_that_answers_otherwise(
+def test_nothing_is_measured_on_a_device_that_answers_otherwise(
     gpu: ModuleType, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "compared", lambda device, dtype: {"before": 1e-12, "after": 1e-4})
-    monkeypatch.setattr(gpu, "stacked_deviation", lambda device: 0.0)
-    monkeypatch.setattr(gpu, "run_trials", lambda *arguments: pytest.fail("trained"))
+    check = sys.modules["gpu_check"]
+    monkeypatch.setattr(check, "compared", lambda device, dtype: {"before": 1e-12, "after": 1e-4})
+    for name in ("stacked_deviation", "resumed_deviation", "file_deviation"):
+        monkeypatch.setattr(check, name, lambda device: 0.0)
+    monkeypatch.setattr(check, "precision_deviations", lambda device: {"bfloat16": 0.0})
+    for part in ("steps", "mnist", "grid", "streamed"):
+        monkeypatch.setattr(gpu.Run, part, lambda self: pytest.fail("measured"))
     assert gpu.main(["--data", str(home), "--out", str(tmp_path), "--device", "cpu", "--quick"]) == 1
-    check = json.loads((tmp_path / "gpu.json").read_text())["check"]
-    assert check["worst"] == {"float64": 1e-4, "float32": 1e-4, "stacked": 0.0}
+    worst = json.loads((tmp_path / "gpu.json").read_text())["check"]["worst"]
+    assert (worst["float64"], worst["float32"], worst["stacked"]) == (1e-4, 1e-4, 0.0)
+
+
+def test_steps_and_whole_fits_are_measured_once(
+    gpu: ModuleType, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(gpu, "check", lambda device: {"passed": True, "worst": {}})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    streaming = sys.modules["streaming"]
+    monkeypatch.setattr(streaming, "N_STEPS", 20)
+    minibatches = importlib.import_module("gmvae.training.minibatches")
+    monkeypatch.setattr(minibatches, "MAX_STEPS_IN_PARTS", minibatches.MAX_STEPS_IN_PARTS)
+    words = ["--data", str(home), "--out", str(tmp_path), "--device", "cpu", "--quick"]
+    assert gpu.main([*words, "--only", "steps", "mnist", "streamed"]) == 0
+    record = json.loads((tmp_path / "gpu.json").read_text())
+    assert len(record["steps"]) == 4
+    table = record["steps"]["default-table, batch 50"]
+    # 16-256-256, two heads of 10 and 4, the mixture's 4-256-200, and the decoder; the first layers need no gradient of
+    # their inputs.
+    first, rest = 16 * 256, 256 * (256 + 28) + 4 * 256 + 256 * 200 + 10 * 256 + 256 * 256 + 256 * 32
+    assert table["multiplications"] == 50 * (2 * first + 3 * rest)
+    assert set(table["share_of_ceiling"]) == {"ours float32", "ours bf16", "plain eager float32"}
+    assert all(0.0 < share < 1.5 for share in table["share_of_ceiling"].values())
+    assert record["mnist"]["default fit"]["seconds"] > 0.0
+    assert record["streamed"]["10^8 rows"]["rows"] == 20_000
+    for part in ("timed", "mnist", "streamed"):
+        module = sys.modules["gpu_steps" if part == "timed" else "gpu_fits"]
+        monkeypatch.setattr(module, part, lambda *arguments, **settings: pytest.fail("measured again"))
+    assert gpu.main([*words, "--only", "steps", "mnist", "streamed"]) == 0
 
 
 def test_deviations_are_shares_of_the_largest_value(gpu: ModuleType) -> None:
-    assert gpu.deviation(torch.tensor([1.0, -4.0]), torch.tensor([1.5, -5.0])) == pytest.approx(0.2)
+    assert sys.modules["gpu_check"].deviation(torch.tensor([1.0, -4.0]), torch.tensor([1.5, -5.0])) == pytest.approx(
+        0.2
+    )

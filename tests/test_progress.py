@@ -85,3 +85,18 @@ def test_a_fit_reports_on_stderr_alone(capfd: pytest.CaptureFixture[str], verbos
     assert [start.strip() for start in starts[3:]] == (expected if verbose else [])
     assert all(map(str.startswith, starts[:3], choices))
     assert len(starts) == (9 if verbose else 0)
+
+
+@pytest.mark.parametrize("effort", ["labels", "density"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::gmvae.CollapseWarning")
+def test_a_fit_says_once_when_its_clusters_have_settled(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, effort: str
+) -> None:
+    monkeypatch.setattr("gmvae.training.schedule._LEAST_EPOCHS", 1)
+    model = GMVAE(2, hidden_layer_sizes=(4,), max_iter=6, tol=1e9, init="random", verbose=1, effort=effort)
+    model.set_params(n_iter_no_change=9, random_state=0, device="cpu").fit(np.random.default_rng(0).random((700, 3)))
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("fit")]
+    (place,) = [place for place, line in enumerate(said) if line.startswith("fit: clusters have settled after")]
+    assert re.fullmatch(r"fit: clusters have settled after \d+\.\d s", said[place])
+    assert "epoch 3/6" in said[place - 1]
+    assert len(said) == 1 + (5 if effort == "labels" else 6)

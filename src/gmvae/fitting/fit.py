@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -129,6 +130,7 @@ class _RestartTraining(NamedTuple):
         """The trainer of a restart, its state if it was interrupted, and what follows each of its epochs."""
         from gmvae.training.fabric import make_fabric  # Lightning, which asking a fitted model shall not import
 
+        began = time.perf_counter()
         storage = restart.fit.storage
         fabric = make_fabric(self.device_config, None if storage is None else storage.tensorboard(restart.number))
         if self.previous is None:
@@ -149,15 +151,21 @@ class _RestartTraining(NamedTuple):
             processes=self.processes,
         )
         show = self.reporter.track(restart.label, trainer.max_iter)
+        kept = None if storage is None else storage.state(restart.number, model)
+        told = kept is not None  # of a resumed run the time until then is not known
 
         def on_epoch(state: State) -> None:
+            nonlocal told
             show(state.history.epochs[-1])
+            if not told and trainer.has_settled(state):
+                told = True
+                self.reporter.note(f"{restart.label}: clusters have settled after {time.perf_counter() - began:.1f} s")
             if storage is not None:
                 storage.keep(restart.number, state)
             if restart.fit.on_epoch is not None:
                 restart.fit.on_epoch(fitted_so_far(model, state.history, self.placed, self.config))
 
-        return ResumableTraining(trainer, None if storage is None else storage.state(restart.number, model), on_epoch)
+        return ResumableTraining(trainer, kept, on_epoch)
 
     def _starting_clusters(self, restart: Restart) -> ClusteredRows | None:
         """Find starting clusters of a restart; those of the first are kept and given to `SeededFit.on_start`."""

@@ -250,14 +250,13 @@ class Trainer:
         if held_out > state.plateau_bound + self.config.tol or warming_up:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
         n_epochs, without_gain = n_before + 1, new.epochs_without_gain >= self.config.n_iter_no_change
-        if not new.settled and not warming_up and self._settled(new):
+        if self.config.effort == "labels" and not new.settled and not warming_up and self.has_settled(new):
             new.settled = n_epochs
         new.finished = n_epochs >= last_epoch(new.settled, self.max_iter) or (without_gain and not new.settled)
         return new
 
-    def _settled(self, state: State) -> bool:
-        if self.config.effort != "labels":
-            return False
+    def has_settled(self, state: State) -> bool:
+        """Whether the last third of the epochs added next to nothing to the held-out bound, so that clusters stay."""
         bounds = [epoch.lower_bound_held_out for epoch in state.history.epochs]
         first = state.first_bound if math.isfinite(state.first_bound) else bounds[0]
         n_values = math.prod(self.observations.event_shape)
