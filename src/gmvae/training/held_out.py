@@ -16,9 +16,10 @@ from gmvae.training.processes import ONE_PROCESS, Processes
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-_N_DRAWS = 16
-_MAX_ASSIGNED, _ASSIGNED_AT_ONCE = 1000, 128
+_N_DRAWS, _MAX_ASSIGNED = 16, 1000
 """Draws of the latents, and held-out rows, by which an epoch's assignments are measured, to about a percent."""
+_MAX_ROWS, _MAX_NUMBERS = 128, 2**22
+"""Rows that are assigned at once: as many, or fewer for which a mixture network gives so many numbers."""
 
 
 class HeldOut:
@@ -62,8 +63,9 @@ class HeldOut:
         """Information and agreement of the assignments of at most 1,000 rows, which share their noise."""
         self.model.eval()
         noise = self.model.noise(_N_DRAWS, 1, self._generator())
+        at_once = min(_MAX_ROWS, max(1, _MAX_NUMBERS // (_N_DRAWS * 2 * self.model.K * self.model.D_x)))
         drawn, plugged_in, weights = [], [], []
-        for indices in self.indices[:_MAX_ASSIGNED].split(_ASSIGNED_AT_ONCE):
+        for indices in self.indices[:_MAX_ASSIGNED].split(at_once):
             y, weight, _ = self.observations.take(indices)
             weights += [] if weight is None else [weight]
             with self.fabric.autocast():
