@@ -47,13 +47,13 @@ def words(name: str, *choices: str, more: str = "") -> Held:
 
 DOMAINS = (
     Held(
-        "latent_dim batch_size n_mc_samples n_init n_iter_no_change",
+        "latent_dim n_mc_samples n_init n_iter_no_change",
         "an integer of at least 1",
         (1, 7, np.int64(3), np.uint8(2), 10**12),
         (0, -1, 1.0, 2.5, np.float64(2.0), math.nan, math.inf, *NO_NUMBERS),
     ),
     Held(
-        "n_components style_dim max_iter restarts_at_once",
+        "n_components style_dim batch_size max_iter restarts_at_once",
         "an integer of at least 1 or 'auto'",
         (1, "auto", np.int32(9)),
         (0, -1, 1.0, 2.5, math.nan, "many", *NO_NUMBERS),

@@ -19,7 +19,7 @@ from gmvae.likelihoods import BernoulliLikelihood
 from gmvae.objective import Guidance
 from gmvae.observations import Observations
 from gmvae.training import ClusteredRows, augmentation
-from gmvae.training.augmentation import random_maps, transform
+from gmvae.training.augmentation import random_bends, random_maps, transform
 from gmvae.training.guidance import START_WEIGHT, PosteriorGuidance
 
 IMAGES = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -90,7 +90,7 @@ def test_without_either_nothing_is_shown() -> None:
 )
 def test_maps_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, bounds: dict[str, float], how: Any) -> None:
     """One kind of map at a time, at its bound, against scipy's affine interpolation."""
-    for name in ("SHIFT", "ANGLE", "LOG_SCALE", "SHEAR"):
+    for name in ("SHIFT", "ANGLE", "LOG_SCALE", "SHEAR", "BEND"):
         monkeypatch.setattr(augmentation, name, bounds.get(name, 0.0))
     monkeypatch.setattr(torch, "rand", lambda *size, **kind: torch.ones(*size, dtype=kind["dtype"]))
     image = ndimage.gaussian_filter(np.random.default_rng(1).random((1, 1, 16, 16)), (0, 0, 1, 1))
@@ -108,7 +108,21 @@ def test_maps_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, bounds: dict[s
 
 
 def augmented(images: Tensor) -> Tensor:
-    return transform(images, random_maps(len(images), images.dtype, generator()))
+    maps, bends = (draw(len(images), images.dtype, generator()) for draw in (random_maps, random_bends))
+    return transform(images, maps, bends)
+
+
+def test_bends_shift_the_nodes_and_what_is_between_smoothly() -> None:
+    """On images whose values are the places of their pixels, at pixels that are nodes."""
+    places = torch.stack(torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="xy")).double()
+    bends = random_bends(3, torch.float64, generator())
+    assert 0.9 * 2 * augmentation.BEND < bends.abs().max() <= 2 * augmentation.BEND
+    unmoved = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).double().expand(3, -1, -1)
+    shifts = transform(places.expand(3, -1, -1, -1), unmoved, bends) - places
+    torch.testing.assert_close(shifts[..., 5:11:5, 5:11:5], 8 * bends[..., 1:3, 1:3])
+    inner = shifts[..., 2:14, 2:14]
+    assert max(inner.diff(dim=-1).abs().max(), inner.diff(dim=-2).abs().max()) < 1.5
+    torch.testing.assert_close(transform(places.expand(3, -1, -1, -1), unmoved, 0 * bends) - places, 0 * shifts)
 
 
 def test_every_image_is_moved_on_its_own() -> None:

@@ -1154,3 +1154,14 @@ def test_collapsed_fits_are_recognised(failure: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(gmvae.fitting.starts, "build", collapsed)
     with pytest.warns(CollapseWarning, match="clusters tell nothing about rows"):
         GMVAE(**{**SMALL, "n_components": 4, "max_iter": 1, "learning_rate": 1e-9}).fit(points())
+
+
+@pytest.mark.parametrize(("n_rows", "expected"), [(400, 128), (500, 256)])
+def test_many_rows_are_trained_in_larger_batches(monkeypatch: pytest.MonkeyPatch, n_rows: int, expected: int) -> None:
+    monkeypatch.setattr("gmvae.fitting.starts._MANY_ROWS", 500)
+    model = GMVAE(2, hidden_layer_sizes=(4,), max_iter=3, random_state=0, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(np.random.default_rng(0).normal(size=(n_rows, 3)))
+    assert model.batch_size == "auto"
+    assert expected == model.fitted_.config.B

@@ -156,7 +156,11 @@ class Config:
         "Largest number of epochs, each a pass over the training rows. 'auto' takes enough for 3,000 gradient steps, "
         "at least 20; if a pass has fewer than 10 steps, an epoch is several passes.",
     )
-    batch_size: int = _field(128, integer(1), "Observations per gradient step.")
+    batch_size: int | Literal["auto"] = _field(
+        "auto",
+        integer(1).or_auto(),
+        "Observations per gradient step. 'auto' takes 128, or 256 of at least 50,000 rows in memory.",
+    )
     learning_rate: float = _field(1e-3, POSITIVE, "Adam's step size (its peak under 'one-cycle').")
     learning_rate_schedule: Schedule = _field(
         "one-cycle",
@@ -245,6 +249,12 @@ class Config:
         """Number of clusters, once it is a number."""
         assert isinstance(self.n_components, int)
         return self.n_components
+
+    @property
+    def B(self) -> int:
+        """Observations per gradient step, once it is a number."""
+        assert isinstance(self.batch_size, int)
+        return self.batch_size
 
     @property
     def D_w(self) -> int:

@@ -111,7 +111,7 @@ class GMVAE(FittedQueries):
         batch_norm: bool = False,
         effort: str = "labels",
         max_iter: int | str = "auto",
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "one-cycle",
         max_grad_norm: float | None = None,

@@ -1,4 +1,4 @@
-"""Augmentation: random small affine maps of images."""
+"""Augmentation: random small affine maps of images, and smooth bends."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from torch.nn import functional
 
 ANGLE, LOG_SCALE, SHEAR, SHIFT = 0.2, 0.15, 0.15, 0.1
 """Largest rotation in radians, log of the zoom, shear, and shift as a share of the image."""
+BEND, NODES = 0.08, 4
+"""Largest shift of a node, as a share of the image, in a grid of so many nodes a side, between which shifts are
+interpolated (elastic distortions: Simard, Steinkraus and Platt 2003)."""
 
 
 def random_maps(n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
     """Small affine maps (n, 2, 3) of the plane: rotation, zoom, shear and shift."""
 
     def within(bound: float) -> Tensor:
-        share = torch.rand(n, generator=generator, dtype=dtype, device=generator.device)
-        return bound * (2.0 * share - 1.0)
+        return _within(bound, (n,), dtype, generator)
 
     angle, shear = within(ANGLE), within(SHEAR)
     across, down = within(LOG_SCALE).exp(), within(LOG_SCALE).exp()
@@ -26,7 +28,18 @@ def random_maps(n: int, dtype: torch.dtype, generator: torch.Generator) -> Tenso
     return torch.stack([first, second], 1)
 
 
-def transform(images: Tensor, maps: Tensor) -> Tensor:
-    """Images (B, C, H, W), each moved by its own of the maps (B, 2, 3)."""
+def random_bends(n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """Shifts (n, 2, NODES, NODES) of the nodes, across and down, in coordinates from -1 to 1."""
+    return _within(2.0 * BEND, (n, 2, NODES, NODES), dtype, generator)
+
+
+def transform(images: Tensor, maps: Tensor, bends: Tensor) -> Tensor:
+    """Images (B, C, H, W), each moved by its own of the maps (B, 2, 3) and of the bends (B, 2, NODES, NODES)."""
     grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    bent = functional.interpolate(bends, images.shape[2:], mode="bicubic", align_corners=True).movedim(1, -1)
+    return functional.grid_sample(images, grid + bent, padding_mode="border", align_corners=False)
+
+
+def _within(bound: float, shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """Uniform numbers between -bound and bound."""
+    return bound * (2.0 * torch.rand(*shape, generator=generator, dtype=dtype, device=generator.device) - 1.0)

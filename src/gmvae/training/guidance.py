@@ -19,7 +19,7 @@ from gmvae.model import GaussianMixtureVAE
 from gmvae.objective import Guidance
 from gmvae.observations import Observations
 from gmvae.training.adam import adam
-from gmvae.training.augmentation import random_maps, transform
+from gmvae.training.augmentation import random_bends, random_maps, transform
 from gmvae.training.minibatches import Part, Split
 
 N_STEPS, LEARNING_RATE = 500, 1e-3
@@ -138,8 +138,9 @@ class PosteriorGuidance:
         return self._augmented(rows, part, generator) if self.consistency else rows, target
 
     def _augmented(self, images: Tensor, part: Part, generator: torch.Generator) -> Tensor:
-        """Augmented images, by the maps of their places in the whole minibatch."""
-        return transform(images, random_maps(part.n, images.dtype, generator)[part.own])
+        """Augmented images, by the maps and bends of their places in the whole minibatch."""
+        drawn = (draw(part.n, images.dtype, generator)[part.own] for draw in (random_maps, random_bends))
+        return transform(images, *drawn)
 
     def _weights(self, start: ClusteredRows) -> Tensor | None:
         if self.observations.weight is None:

@@ -44,7 +44,7 @@ class HeldOut:
         self.model.eval()
         generator = self._generator()
         totals = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
-        for indices in self.indices.split(self.config.batch_size):
+        for indices in self.indices.split(self.config.B):
             own = processes.slice(len(indices))
             noise = self.model.noise(self.config.n_mc_samples, len(indices), generator).of(own)
             if own.start == own.stop:

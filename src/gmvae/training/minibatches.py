@@ -71,7 +71,7 @@ def steps_for(config: Config, n_rows: int, *, in_parts: bool = False) -> Steps:
     An epoch is a pass over the rows; under "auto" it is several where one has fewer than `MIN_STEPS_OF_EPOCH` steps. Of
     rows that are read in parts, which may be very many, it has `MAX_STEPS_IN_PARTS` steps at most.
     """
-    batch_size = min(config.batch_size, n_rows)
+    batch_size = min(config.B, n_rows)
     per_epoch = n_rows // batch_size
     if in_parts:
         per_epoch = min(per_epoch, MAX_STEPS_IN_PARTS)
