@@ -70,9 +70,9 @@ def _timed(room: ModuleType | type, name: str, taken: dict[str, float]) -> None:
     """Add up the seconds that a function of a module, or a method, takes."""
     function: Callable[..., Any] = getattr(room, name)
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         started = time.perf_counter()
-        result = function(*arguments)
+        result = function(*arguments, **named)
         taken[name] = taken.get(name, 0.0) + time.perf_counter() - started
         return result
 
