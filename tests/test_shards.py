@@ -297,9 +297,10 @@ def test_a_resumed_fit_equals_one_that_was_not_interrupted(
 
 
 def test_auto_bounds_steps() -> None:
-    steps = minibatches.steps_for(Config(), 10**9, in_parts=True)
+    config = Config(batch_size=128)
+    steps = minibatches.steps_for(config, 10**9, in_parts=True)
     assert steps.epochs * steps.per_epoch == 100_000
-    assert minibatches.steps_for(Config(), 10**6).per_epoch == 10**6 // 128
+    assert minibatches.steps_for(config, 10**6).per_epoch == 10**6 // 128
 
 
 # ---------------------------------------------------------------- what cannot be
