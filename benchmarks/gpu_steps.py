@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import floor
@@ -17,6 +18,7 @@ from workloads import WORKLOADS, Workload
 
 BATCHES = (50, 100, 256, 1024, 4096)
 EFFORT, QUICK = Effort(5, 0.2), Effort(2, 0.01)
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 CALLS = 20
 """Products that are timed together for the ceiling."""
 
@@ -32,7 +34,7 @@ def timed(name: str, batch: int, device: torch.device, quick: bool) -> dict[str,
     torch.compiler.reset()
     calls = dict(_calls(workload, batch, device))
     spreads = interleaved(calls, QUICK if quick else EFFORT)
-    ceilings = {what: ceiling(device, dtype, quick) for what, dtype in (("float32", F32), ("bf16", torch.bfloat16))}
+    ceilings = {what: ceiling(device, dtype, quick) for what, dtype in DTYPES.items()}
     work = multiplications(workload, batch)
     share = {
         what: work / ceilings["bf16" if "bf16" in what else "float32"] / spread.median
@@ -46,9 +48,6 @@ def timed(name: str, batch: int, device: torch.device, quick: bool) -> dict[str,
         "multiplications_a_second": ceilings,
         "share_of_ceiling": share,
     }
-
-
-F32 = torch.float32
 
 
 def _calls(workload: Workload, batch: int, device: torch.device) -> Iterator[tuple[str, Call]]:
@@ -69,6 +68,7 @@ def _finished(call: Call, device: torch.device) -> Callable[[], None]:
     return run
 
 
+@cache
 def ceiling(device: torch.device, dtype: torch.dtype, quick: bool) -> float:
     """Multiplications a second of a large matrix product, as fast as it gets here."""
     size = 256 if quick else 8192 if device.type == "cuda" else 2048

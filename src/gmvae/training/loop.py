@@ -236,7 +236,7 @@ class Trainer:
             agreement=agreement,
         )
         n_before = len(state.history.epochs)
-        warming_up = progress(n_before, state.settled, self.max_iter) < self.config.warm_up  # the objective changes
+        warming_up = self._was_warming_up(state, n_before)
         new = dataclasses.replace(
             state,
             network=snapshot(self.model),
@@ -250,13 +250,19 @@ class Trainer:
         if held_out > state.plateau_bound + self.config.tol or warming_up:
             new.plateau_bound, new.epochs_without_gain = held_out, 0
         n_epochs, without_gain = n_before + 1, new.epochs_without_gain >= self.config.n_iter_no_change
-        if self.config.effort == "labels" and not new.settled and not warming_up and self.has_settled(new):
+        if self.config.effort == "labels" and not new.settled and self.has_settled(new):
             new.settled = n_epochs
         new.finished = n_epochs >= last_epoch(new.settled, self.max_iter) or (without_gain and not new.settled)
         return new
 
+    def _was_warming_up(self, state: State, n_epochs: int) -> bool:
+        """Whether the objective still changed when so many epochs had ended."""
+        return progress(n_epochs, state.settled, self.max_iter) < self.config.warm_up
+
     def has_settled(self, state: State) -> bool:
         """Whether the last third of the epochs added next to nothing to the held-out bound, so that clusters stay."""
+        if self._was_warming_up(state, len(state.history.epochs) - 1):
+            return False
         bounds = [epoch.lower_bound_held_out for epoch in state.history.epochs]
         first = state.first_bound if math.isfinite(state.first_bound) else bounds[0]
         n_values = math.prod(self.observations.event_shape)
