@@ -77,7 +77,7 @@ def leiden(places: np.ndarray, seed: int) -> list[np.ndarray]:
     import scanpy
 
     adata = anndata.AnnData(np.zeros((len(places), 1), dtype=np.float32), obsm={"X": places})
-    scanpy.pp.neighbors(adata, use_rep="X", random_state=seed)
+    scanpy.pp.neighbors(adata, use_rep="X", transformer="sklearn", random_state=seed)  # exact for any number of cells
     found = []
     for resolution in _RESOLUTIONS:
         scanpy.tl.leiden(adata, resolution, random_state=seed, flavor="leidenalg")
