@@ -36,8 +36,16 @@ def random_bends(n: int, dtype: torch.dtype, generator: torch.Generator) -> Tens
 def transform(images: Tensor, maps: Tensor, bends: Tensor) -> Tensor:
     """Images (B, C, H, W), each moved by its own of the maps (B, 2, 3) and of the bends (B, 2, NODES, NODES)."""
     grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
-    bent = functional.interpolate(bends, images.shape[2:], mode="bicubic", align_corners=True).movedim(1, -1)
+    down, across = (_between_nodes(size, images) for size in images.shape[2:])
+    bent = torch.einsum("hi,bcij,wj->bhwc", down, bends, across)
     return functional.grid_sample(images, grid + bent, padding_mode="border", align_corners=False)
+
+
+def _between_nodes(size: int, like: Tensor) -> Tensor:
+    """Weights (size, NODES) of the nodes at pixels of one axis. Two products with them are many times as fast as
+    bicubic interpolation in the plane, which is the same (`functional.interpolate`)."""
+    nodes = torch.eye(NODES, dtype=like.dtype, device=like.device)
+    return functional.interpolate(nodes[None, :, :, None], (size, 1), mode="bicubic", align_corners=True)[0, :, :, 0].T
 
 
 def _within(bound: float, shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator) -> Tensor:
