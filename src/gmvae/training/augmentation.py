@@ -42,8 +42,10 @@ def transform(images: Tensor, maps: Tensor, bends: Tensor) -> Tensor:
 
 
 def _between_nodes(size: int, like: Tensor) -> Tensor:
-    """Weights (size, NODES) of the nodes at pixels of one axis. Two products with them are many times as fast as
-    bicubic interpolation in the plane, which is the same (`functional.interpolate`)."""
+    """Weights (size, NODES) of the nodes at the pixels of one axis, for bicubic interpolation.
+
+    A product with them for each axis gives the same as `functional.interpolate` in the plane, many times as fast.
+    """
     nodes = torch.eye(NODES, dtype=like.dtype, device=like.device)
     return functional.interpolate(nodes[None, :, :, None], (size, 1), mode="bicubic", align_corners=True)[0, :, :, 0].T
 
