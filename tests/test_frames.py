@@ -12,9 +12,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn.datasets import load_iris
 
 from gmvae import GMVAE
-from gmvae.data import load
+from gmvae.data import Dataset, load
 from gmvae.data.frames import as_table
 from gmvae.data.options import TableOptions
 from gmvae.estimator.inputs import fit_observations
@@ -250,6 +251,8 @@ def test_dates_and_ids_are_left_out_with_a_word() -> None:
         ([{"a": 1}, {"a": 2}], "got dictionaries: give `pandas.DataFrame"),
         (np.zeros(3, dtype=[("a", "f8"), ("b", "f8")]), "got a structured array: give `pandas.DataFrame"),
         (pl.LazyFrame({"a": [1, 2]}), "give `X.collect"),
+        (Dataset("rows", np.eye(3)), "got the data set that `load` returns: give its `X`"),
+        (load_iris(), "got a Bunch of scikit-learn: give its `data`"),
         (type("AnnData", (), {})(), "got AnnData: call `gmvae.fit_anndata`"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "different column names; got 'a' 2 times"),
         (pd.DataFrame(), "X must have columns"),

@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_array, validate_data
 
 from gmvae.arrays import FARTHEST, check_finite, image_shape, image_shape_as_fitted
 from gmvae.config import COUNTS
 from gmvae.data.coded_parts import learn_coding, learned_columns
 from gmvae.data.columns import Columns
+from gmvae.data.dataset import Dataset
 from gmvae.data.frames import as_table, is_frame, with_types
 from gmvae.data.labelled_parts import learn_classes
 from gmvae.data.options import in_words_of_python
@@ -159,6 +161,10 @@ def _check_is_rows(X: Any) -> None:
     if isinstance(X, str | os.PathLike):
         what = f"the text {os.fspath(X)!r}"
         remedy = "read the file, as by `pandas.read_csv`, or open files as a `pyarrow.dataset.dataset`"
+    elif isinstance(X, Dataset):
+        what, remedy = "the data set that `load` returns", "give its `X`"
+    elif isinstance(X, Bunch):
+        what, remedy = "a Bunch of scikit-learn", "give its `data`"
     elif (isinstance(X, dict) and not issparse(X)) or (isinstance(X, list | tuple) and X and isinstance(X[0], dict)):
         what, remedy = "dictionaries", "give `pandas.DataFrame(X)`"
     elif getattr(getattr(X, "dtype", None), "names", None):
