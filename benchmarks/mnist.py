@@ -1,6 +1,7 @@
 """The whole default fit on MNIST and how its time divides: `python benchmarks/mnist.py --out DIR [--epochs N]`.
 
-Needs the data where `gmvae fit mnist` finds them. Labels are used for the accuracy on the test images only.
+`--data fashion-mnist` takes its images of clothes. Needs the data where `gmvae fit mnist` finds them. Labels are used
+for the accuracy on the test images only.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ def main() -> None:
     """Fit, time, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of mnist.json")
+    parser.add_argument("--data", choices=["mnist", "fashion-mnist"], default="mnist")
     parser.add_argument("--epochs", type=int, help="at most; the default's own if left out")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    images, test = load("mnist"), load("mnist:test")
+    images, test = load(arguments.data), load(f"{arguments.data}:test")
     taken: dict[str, float] = {}
     _timed(starts, "starting_clusters", taken)
     _timed(guidance.PosteriorGuidance, "pretrain", taken)
@@ -61,7 +63,12 @@ def main() -> None:
         "test_nmi": nmi(test.labels, labels),
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
-    about = {**machine("benchmarks/mnist.py"), "seed": arguments.seed, "precision": arguments.precision}
+    about = {
+        **machine("benchmarks/mnist.py"),
+        "data": arguments.data,
+        "seed": arguments.seed,
+        "precision": arguments.precision,
+    }
     (arguments.out / "mnist.json").write_text(json.dumps({"about": about, "found": found}, indent=1))
     print(json.dumps(found, indent=1))
 
