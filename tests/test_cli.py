@@ -304,13 +304,16 @@ def test_a_folder_in_use_is_left_alone(folder, tmp_path):
     assert list((tmp_path / "empty").iterdir()) == []
 
 
-def test_an_unknown_option_source_or_column_is_refused(folder):
+def test_an_unknown_option_source_or_column_is_refused(folder, tmp_path, monkeypatch):
     wrong = refused("fit", folder / "turned.csv", "--labels", "color")
     assert "`labels` must be a column of turned.csv (other, d, c, b, a) or an existing file; got 'color'" in wrong
     unknown = gmvae("fit", folder / "X.npy", "--colour", code=2).stderr
     assert "No such option" in unknown
     assert "--colour" in unknown
     assert "did you mean 'digits'?" in refused("fit", "digit")
+    monkeypatch.chdir(tmp_path)
+    assert "did you mean 'digits'?" in refused("fit", "digit", "-o", "digit")
+    assert list(tmp_path.iterdir()) == []
     assert "`SOURCE` must be given" in refused("fit")
 
 

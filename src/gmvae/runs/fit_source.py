@@ -14,7 +14,7 @@ from gmvae.atomic import sweep
 from gmvae.config import Config
 from gmvae.data import Dataset
 from gmvae.data.options import TableOptions
-from gmvae.data.sources import Source
+from gmvae.data.sources import Source, exists
 from gmvae.data.writers import write_table
 from gmvae.device import device_for
 from gmvae.fitted.fitted import Fitted
@@ -87,6 +87,8 @@ def fit_new_run(request: FitRequest) -> FinishedRun:
         raise ValueError("`SOURCE` must be given, a file, a folder or a built-in set; only `--resume` does without.")
     config = Config(**{"random_state": _SEED, **request.chosen})
     source = Source(request.source, request.labels, request.data_home, request.table)
+    if not exists(request.source):
+        source.load(config)  # says so, before a run folder of the same name would be taken for it
     with new_run(request.out, request.source, config.n_components) as folder:
         data = source.load(config)
         record = RunRecord(
