@@ -124,6 +124,21 @@ def image_run(folder):
 # ---------------------------------------------------------------- help
 
 
+def test_a_prediction_loads_nothing_that_only_a_fit_needs(folder, run, tmp_path):
+    """By the command line; `torch._dynamo` and sympy, of which it needs nothing, take most of a second."""
+    arguments = ["gmvae", "predict", str(run), str(folder / "blobs.csv"), "-o", str(tmp_path / "clusters.csv")]
+    heavy = {"sklearn", "lightning_fabric", "matplotlib", "sympy", "torch._dynamo"}
+    program = (
+        f"import sys; sys.argv = {arguments}\n"
+        "from gmvae.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "clusters.csv").exists()
+
+
 def test_help_has_an_example_for_every_command_and_imports_nothing_heavy():
     code = f"""
 import sys

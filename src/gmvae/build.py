@@ -34,13 +34,12 @@ def build(config: Config, event_shape: networks.Shape, likelihood: Likelihood) -
     if isinstance(config.network, str):
         architecture = networks.architecture(config.network, widths, config.batch_norm, event_shape)
         trunks = architecture.build(seen, latents, likelihood.n_outputs, decoded)
-        mixture_width = architecture.mixture_width
+        width, mixture_width = architecture.hidden[-1], architecture.mixture_width
     else:
         # Copied together, so that layers which the two share stay shared.
         trunks = networks.Trunks(*(trunk.float() for trunk in copy.deepcopy(config.network)))
         networks.check(trunks, seen, latents, likelihood.n_outputs, decoded)
-        mixture_width = widths[-1]
-    width = networks.output_width(trunks.encoder, seen)
+        width, mixture_width = networks.output_width(trunks.encoder, seen), widths[-1]
     return GaussianMixtureVAE(
         Generative(
             MixturePrior(
