@@ -7,10 +7,13 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
+from gmvae.config import Config
+from gmvae.fitting.starts import TrainingData, split_rows
 from gmvae.initialisation.centres import kmeans_clusters
-from gmvae.initialisation.counts import kmeans_from_tree, start_of_counts
+from gmvae.initialisation.counts import centre_batches, kmeans_from_tree, start_of_counts
 from gmvae.likelihoods import likelihood_for
 from gmvae.metrics import ari
+from gmvae.observations import Observations
 
 
 def three_blobs(informative: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,3 +85,32 @@ def test_rare_types_of_cells_have_clusters_of_their_own() -> None:
     assert log_weights is not None
     for seed in range(3):
         assert ari(types, start_of_counts(described, log_weights, 5, seed).clusters) > 0.95
+
+
+def test_batches_are_centred_but_for_those_of_few_rows() -> None:
+    random = np.random.default_rng(0)
+    described, batches = random.normal(size=(406, 3)), np.repeat([0, 1, 2], [200, 200, 6])
+    described += np.array([0.0, 5.0, 5.0])[batches, None]
+    before, weights = described.copy(), random.uniform(0.5, 2.0, 406)
+    centre_batches(described, batches, weights)
+    means = np.stack([np.average(described[batches == b], 0, weights[batches == b]) for b in range(3)])
+    assert np.abs(means[:2]).max() < 0.7 + 1e-9  # 30 of 230 parts of a mean of 5 stay
+    np.testing.assert_allclose(before[-6:] - described[-6:], (before[-6:] - described[-6:])[:1].repeat(6, 0))
+    np.testing.assert_allclose(means[2], np.average(before[-6:], 0, weights[-6:]) * 30 / 36)
+
+
+def test_genes_that_a_batch_has_multiplied_do_not_hide_the_types() -> None:
+    """Counts of a fifth of the genes times 2 to 16 in half of the cells; without centring the index is .85."""
+    random = np.random.default_rng(2)
+    types, batches = random.integers(0, 5, 2000), random.integers(0, 2, 2000)
+    fold = np.where(random.random((5, 1000)) < 0.1, random.normal(1.3, 0.4, (5, 1000)), 0.0)
+    shares = random.lognormal(0.0, 1.0, 1000) * np.exp(fold)
+    mean = 150.0 * (shares / shares.sum(1, keepdims=True))[types]
+    counts = random.poisson(random.gamma(2.0, mean / 2.0))
+    counts[batches == 1] *= np.where(random.random(1000) < 0.2, random.integers(2, 17, 1000), 1)
+    X = np.column_stack([counts, batches]).astype(float)
+    observations = Observations(X)
+    likelihood = likelihood_for("negative-binomial", X, covariate=1000)
+    data = TrainingData(observations, likelihood)
+    found = data.start(Config(n_components=5), split_rows(len(X), 0.1, 0), 0)
+    assert ari(types, found.labels) > 0.95

@@ -14,7 +14,7 @@ import torch
 from gmvae.build import MisfitError, build, rebuild
 from gmvae.config import ComponentWeights, Config
 from gmvae.fitting.labels import named_clusters
-from gmvae.initialisation.counts import start_of_counts
+from gmvae.initialisation.counts import centre_batches, start_of_counts
 from gmvae.initialisation.features import skewed_counts, spread_levels
 from gmvae.initialisation.gaps import completed
 from gmvae.initialisation.mixed import start_of_mixed
@@ -132,7 +132,7 @@ class TrainingData:
         of_training = torch.isin(sample, split.train)
         weights = None if weight is None else weight[sample.numpy()]
         y = self.observations.take(sample).y
-        described = self._described(y)
+        described = self._described(y, weights)
         discrete = self.likelihood.discrete
         if config.init == "auto" and any(discrete):
             found = start_of_mixed(described, completed(described, weights), discrete, config.K, seed, weights)
@@ -155,9 +155,9 @@ class TrainingData:
     def completed(self, sample: np.ndarray) -> np.ndarray:
         """Some of the rows, as starting clusters are found on them, with missing entries filled."""
         weights = None if self.observations.weight is None else self.observations.weight[sample]
-        return completed(self._described(self.observations.take(torch.from_numpy(sample)).y), weights)
+        return completed(self._described(self.observations.take(torch.from_numpy(sample)).y, weights), weights)
 
-    def _described(self, y: torch.Tensor) -> np.ndarray:
+    def _described(self, y: torch.Tensor, weights: np.ndarray | None) -> np.ndarray:
         """In float64, and in parts: on the way to what is described lie several times its memory."""
         parts = (self.likelihood.described(part).numpy() for part in y.split(_DESCRIBED_AT_ONCE))
         first = next(parts)
@@ -165,6 +165,9 @@ class TrainingData:
         found[: len(first)] = first
         for number, part in enumerate(parts, 1):
             found[number * _DESCRIBED_AT_ONCE :][: len(part)] = part
+        batches = self.likelihood.batch_of(y)
+        if batches is not None:
+            centre_batches(found, batches.numpy(), weights)
         return found
 
     def _subsample(self, seed: int) -> np.ndarray:

@@ -17,6 +17,20 @@ _MAX_TREE = 4096
 """Rows of a tree, whose memory grows with their square."""
 _N_INIT = 50
 """Restarts of k-means. With ten, one of three fits to cells of blood started with an ARI of .57 in place of .66."""
+_SHRUNK = 30.0
+"""Rows of a batch of which half of the mean is taken away: that of fewer is mostly noise."""
+
+
+def centre_batches(described: np.ndarray, batches: np.ndarray, weights: np.ndarray | None = None) -> None:
+    """Take away the mean of each batch from its rows (n, p), in place, so that batches differ less than clusters.
+
+    Logs of counts that one batch has multiplied differ by more than the log of its mean shares says.
+    """
+    for batch in np.unique(batches):
+        own = batches == batch
+        rows = described[own]
+        mean = np.average(rows, 0, None if weights is None else weights[own])
+        described[own] = rows - mean * (len(rows) / (len(rows) + _SHRUNK))
 
 
 def kmeans_from_tree(scores: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
