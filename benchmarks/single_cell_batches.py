@@ -3,8 +3,8 @@
 Half of the cells of worm_neuron, drawn at random, are a batch of their own, in which counts are thinned: every count of
 gene g stays with probability f_g, between 1/8 and 1, so that counts stay counts. In "all types" f is the same in all of
 its cells, in "half of the types" it is in five of the ten types, and 1 in the others. In "multiplied" a random fifth of
-the genes has its counts there times 2 to 16, a batch that nobody overlooks. Labels make the second case and the scores; no fit sees them. Every fit is kept in FILE, a JSON list; an interrupted run goes on.
-See docs/single-cell.md.
+the genes has its counts there times 2 to 16, a batch that nobody overlooks. Labels make the second case and the scores;
+no fit sees them. Every fit is kept in FILE, a JSON list; an interrupted run goes on. See docs/single-cell.md.
 """
 
 from __future__ import annotations
