@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
-from single_cell_runs import keep, parser_of, read_kept, typed_cells, worm_neuron
+from single_cell_runs import keep, parser_of, read_kept, trained_scvi, typed_cells, worm_neuron
 
 from gmvae import GMVAE
 from gmvae.metrics import accuracy_hungarian, ari, nmi
@@ -93,19 +93,7 @@ def pca(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
 
 
 def scvi(counts: sparse.csr_array, labels: np.ndarray, seed: int) -> Found:
-    import anndata
-    from scvi import settings
-    from scvi.model import SCVI
-
-    def embed() -> np.ndarray:
-        settings.seed = seed
-        adata = anndata.AnnData(sparse.csr_matrix(counts.astype(np.float32)))
-        SCVI.setup_anndata(adata)
-        model = SCVI(adata)
-        model.train(accelerator="cpu", enable_progress_bar=False)
-        return model.get_latent_representation()
-
-    yield from clustered("scVI", embed, labels, seed)
+    yield from clustered("scVI", lambda: trained_scvi(counts, seed).get_latent_representation(), labels, seed)
 
 
 FAMILIES: dict[str, Callable[[sparse.csr_array, np.ndarray, int], Found]] = {

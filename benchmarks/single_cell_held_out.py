@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from scipy import sparse
-from single_cell_runs import keep, parser_of, read_kept, worm_neuron
+from single_cell_runs import cells_of, keep, parser_of, read_kept, trained_scvi, worm_neuron
 
 from gmvae import GMVAE
 
@@ -32,20 +32,9 @@ def ours(train: sparse.csr_array, seed: int, n_samples: int) -> Scorer:
 
 def scvi(gene_likelihood: str) -> Callable[[sparse.csr_array, int, int], Scorer]:
     def fitted(train: sparse.csr_array, seed: int, n_samples: int) -> Scorer:
-        import anndata
-        from scvi import settings
-        from scvi.model import SCVI
-
-        def of(cells: sparse.csr_array) -> anndata.AnnData:
-            return anndata.AnnData(sparse.csr_matrix(cells.astype(np.float32)))
-
-        settings.seed = seed
-        adata = of(train)
-        SCVI.setup_anndata(adata)
-        model = SCVI(adata, gene_likelihood=gene_likelihood)
-        model.train(accelerator="cpu", train_size=1.0, enable_progress_bar=False)
+        model = trained_scvi(train, seed, gene_likelihood, train_size=1.0)
         return lambda cells: np.asarray(
-            model.get_marginal_ll(of(cells), n_mc_samples=n_samples, return_mean=False, n_mc_samples_per_pass=10)
+            model.get_marginal_ll(cells_of(cells), n_mc_samples=n_samples, return_mean=False, n_mc_samples_per_pass=10)
         )
 
     return fitted

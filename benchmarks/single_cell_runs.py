@@ -48,6 +48,26 @@ def typed_cells(path: Path, n_genes: int) -> tuple[sparse.csr_array, np.ndarray]
     return counts[counted], np.unique(types[counted], return_inverse=True)[1]
 
 
+def cells_of(counts: sparse.csr_array) -> Any:
+    """AnnData of counts, as scVI takes them."""
+    from anndata import AnnData
+
+    return AnnData(sparse.csr_matrix(counts.astype(np.float32)))
+
+
+def trained_scvi(counts: sparse.csr_array, seed: int, gene_likelihood: str = "zinb", **training: Any) -> Any:
+    """scVI, by its own defaults but for the options of `SCVI.train` that are given, on the CPU."""
+    from scvi import settings
+    from scvi.model import SCVI
+
+    settings.seed = seed
+    adata = cells_of(counts)
+    SCVI.setup_anndata(adata)
+    model = SCVI(adata, gene_likelihood=gene_likelihood)
+    model.train(accelerator="cpu", enable_progress_bar=False, **training)
+    return model
+
+
 def read_kept(out: Path) -> list[dict[str, Any]]:
     """The results of an earlier run."""
     return json.loads(out.read_text()) if out.exists() else []
